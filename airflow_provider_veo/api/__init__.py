@@ -1,0 +1,1 @@
+"""The video API (`/v1/videos` and its chat twin), free of Airflow."""

@@ -1,0 +1,340 @@
+"""The HTTP clients, sync and async. They move bytes; what to send and what an answer means is decided elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from urllib.parse import urlsplit
+
+import httpx
+
+from airflow_provider_veo import __version__
+from airflow_provider_veo.api import content, requests
+from airflow_provider_veo.api.answers import Answer
+from airflow_provider_veo.api.errors import ContentError, InvalidInputError, NotSentError, TransportError, VeoError
+from airflow_provider_veo.api.models import DEFAULT_MODEL
+from airflow_provider_veo.api.polling import Outcome, WaitPolicy, WaitState, observe
+from airflow_provider_veo.api.requests import REQUEST_FORMATS, ApiRequest, RequestFormat, VideoSpec
+from airflow_provider_veo.api.video import Video, parse_video
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+T = TypeVar("T")
+AuthScheme = Literal["bearer", "raw"]
+AUTH_SCHEMES: tuple[AuthScheme, ...] = get_args(AuthScheme)
+
+_TEXT_LIMIT = 64 * 1024  # a body that is no video is read this far to find out what it is
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """Everything a client needs to know, checked when it is made.
+
+    Attributes:
+        base_url: root of the API, with or without `/v1` at its end.
+        api_key: None for servers without authentication.
+        auth_scheme: `bearer` sends `Authorization: Bearer KEY`, `raw` sends `Authorization: KEY`.
+        request_format: see `requests.create_video`.
+        timeout: of each network operation, in seconds.
+        verify: check TLS certificates: True, False, or the path of a CA bundle.
+        default_model: what to order when no model is named.
+
+    Raises:
+        InvalidInputError: on construction, naming the setting.
+    """
+
+    base_url: str
+    api_key: str | None = field(default=None, repr=False)
+    auth_scheme: AuthScheme = "bearer"
+    request_format: RequestFormat = "auto"
+    timeout: float = 60.0
+    verify: bool | str = True
+    default_model: str = DEFAULT_MODEL
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+            raise InvalidInputError(
+                f"The base URL {content.redact_url(self.base_url)!r} is not of the form https://host[/path]."
+            )
+        root = self.base_url.rstrip("/").removesuffix("/v1").rstrip("/")
+        object.__setattr__(self, "base_url", root)
+        # httpx would print the whole header, key included, in its complaint about it
+        if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
+            raise InvalidInputError("The API key has a line break or a character that cannot go into an HTTP header.")
+        if self.auth_scheme not in AUTH_SCHEMES:
+            raise InvalidInputError(f"auth_scheme is {self.auth_scheme!r}; it must be one of {AUTH_SCHEMES}.")
+        if self.request_format not in REQUEST_FORMATS:
+            raise InvalidInputError(f"request_format is {self.request_format!r}; it must be one of {REQUEST_FORMATS}.")
+        if not 0 < self.timeout < float("inf"):
+            raise InvalidInputError(f"timeout is {self.timeout!r}; it must be a number of seconds above 0.")
+
+    def authorization(self) -> dict[str, str]:
+        """Return the header that carries the key."""
+        if not self.api_key:
+            return {}
+        return {"Authorization": f"Bearer {self.api_key}" if self.auth_scheme == "bearer" else self.api_key}
+
+
+@lru_cache(maxsize=8)
+def tls_context(verify: bool | str) -> ssl.SSLContext:
+    """Return the TLS context of this process for a `verify` setting: each costs 17 ms and 0.7 MB to make."""
+    if isinstance(verify, str):
+        try:
+            return ssl.create_default_context(cafile=verify)
+        except OSError as error:
+            raise InvalidInputError(f"verify names the CA bundle {verify!r}, which cannot be read: {error}.") from None
+    return httpx.create_ssl_context(verify=verify)
+
+
+@contextmanager
+def _transport_errors(request: httpx.Request) -> Iterator[None]:
+    try:
+        yield
+    except httpx.RequestError as error:
+        kind = NotSentError if isinstance(error, _NEVER_SENT) else TransportError
+        where = content.redact_url(str(request.url))
+        raise kind(f"{request.method} {where}: {type(error).__name__}: {error}".rstrip(": ")) from error
+
+
+class _Client:
+    """What the sync and the async client have in common."""
+
+    _http: httpx.Client | httpx.AsyncClient
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self.settings = settings
+        self._options: dict[str, Any] = {
+            "verify": tls_context(settings.verify),
+            "timeout": settings.timeout,
+            "follow_redirects": False,
+            "headers": {"User-Agent": f"airflow-provider-veo/{__version__}"},
+        }
+
+    def _request(self, request: ApiRequest) -> httpx.Request:
+        return self._http.build_request(
+            request.method,
+            self.settings.base_url + request.path,
+            json=request.json,
+            files=list(request.parts) or None,
+            headers=self.settings.authorization() | {"Accept": "application/json"},
+        )
+
+    def _content_request(self, url: str) -> httpx.Request:
+        # "identity": some proxies compress videos, and then no length can be checked
+        headers = {"Accept-Encoding": "identity", "Accept": "*/*"}
+        if content.same_origin(url, self.settings.base_url):
+            headers |= self.settings.authorization()
+        try:
+            return self._http.build_request("GET", url, headers=headers)
+        except httpx.InvalidURL as error:
+            raise ContentError(f"The video's address {content.redact_url(url)!r} cannot be used: {error}.") from None
+
+    def _answer(self, response: httpx.Response, body: bytes | None = None) -> Answer:
+        text = response.text if body is None else body.decode(errors="replace")
+        if self.settings.api_key:
+            # servers quote what they were sent in their error messages
+            text = text.replace(self.settings.api_key, "***")
+        return Answer(
+            status=response.status_code,
+            text=text,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            url=str(response.request.url),
+        )
+
+    def _parse_created(self, answer: Answer) -> Video:
+        return parse_video(answer, "Creating the video")
+
+    def _parse_status(self, video_id: str) -> Callable[[Answer], Video]:
+        return lambda answer: parse_video(answer, f"Asking for video {video_id}", video_id)
+
+
+@dataclass(frozen=True)
+class ContentStream:
+    """The body of a video that is being downloaded.
+
+    Attributes:
+        length: bytes to come, where the server gives a number for them.
+        chunks: the bytes, in the pieces in which they arrive.
+    """
+
+    length: int | None
+    chunks: Iterator[bytes]
+
+
+class VeoClient(_Client):
+    """A blocking client. Use it as a context manager, or close it.
+
+    Every method raises an error of `api.errors`: `NotSentError`, `TransportError`, `ApiError`, `InvalidInputError`.
+    """
+
+    def __init__(self, settings: ClientSettings) -> None:
+        super().__init__(settings)
+        self._http: httpx.Client = httpx.Client(**self._options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def create_video(self, spec: VideoSpec) -> Video:
+        """Order a video. This is the call that costs money; it is sent exactly once."""
+        return self._call(requests.create_video(spec, self.settings.request_format), self._parse_created)
+
+    def get_video(self, video_id: str) -> Video:
+        """Ask how a job stands."""
+        return self._call(requests.get_video(video_id), self._parse_status(video_id))
+
+    def wait_for_video(self, video_id: str, policy: WaitPolicy, note: Callable[[str], None]) -> Outcome:
+        """Ask until the job is finished, the deadline has passed or asking has become pointless.
+
+        Args:
+            video_id: of the job.
+            policy: how to wait.
+            note: called with a line for people whenever something has changed.
+        """
+        state = WaitState()
+        while True:
+            try:
+                seen: Video | VeoError = self.get_video(video_id)
+            except VeoError as error:
+                seen = error
+            state, step = observe(policy, state, video_id, seen, now=time.time(), chance=random.random())
+            if isinstance(step, Outcome):
+                return step
+            if step.note:
+                note(step.note)
+            time.sleep(step.delay)
+
+    def call(self, request: ApiRequest) -> Answer:
+        """Send any request and return the answer, whatever its status."""
+        return self._call(request, lambda answer: answer)
+
+    @contextmanager
+    def open_content(self, *, video_id: str | None = None, url: str | None = None) -> Iterator[ContentStream]:
+        """Open the video's bytes, following redirects and JSON answers to where they are.
+
+        The API key goes to the API's own origin only.
+
+        Args:
+            video_id: the job whose content route is asked; or
+            url: the address of the file.
+
+        Raises:
+            ContentNotReadyError: ask again in a few seconds.
+            ContentError: what is there is not a video.
+        """
+        target = self.settings.base_url + requests.get_content(video_id).path if video_id else url or ""
+        what = f"Downloading video {video_id or content.redact_url(target)}"
+        for _ in range(content.MAX_HOPS):
+            request = self._content_request(target)
+            with _transport_errors(request):
+                response = self._http.send(request, stream=True)
+            try:
+                with _transport_errors(request):
+                    chunks = response.iter_bytes()
+                    head = _read_head(chunks, content.SNIFF_BYTES)
+                    if response.is_success and content.is_video(head):
+                        yield ContentStream(_length(response), _joined(head, chunks))
+                        return
+                    body = head + _read_head(chunks, _TEXT_LIMIT)
+            finally:
+                response.close()
+            target = content.next_hop(self._answer(response, body), what).url
+        raise ContentError(f"{what}: more than {content.MAX_HOPS} redirects.")
+
+    def _call(self, request: ApiRequest, parse: Callable[[Answer], T]) -> T:
+        http_request = self._request(request)
+        with _transport_errors(http_request):
+            response = self._http.send(http_request)
+        return parse(self._answer(response))
+
+
+class AsyncVeoClient(_Client):
+    """The async twin of `VeoClient`, for triggers: nothing in it blocks the event loop."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        super().__init__(settings)
+        self._http: httpx.AsyncClient = httpx.AsyncClient(**self._options)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def create_video(self, spec: VideoSpec) -> Video:
+        """Order a video. This is the call that costs money; it is sent exactly once."""
+        return await self._call(requests.create_video(spec, self.settings.request_format), self._parse_created)
+
+    async def get_video(self, video_id: str) -> Video:
+        """Ask how a job stands."""
+        return await self._call(requests.get_video(video_id), self._parse_status(video_id))
+
+    async def wait_for_video(self, video_id: str, policy: WaitPolicy, note: Callable[[str], None]) -> Outcome:
+        """Do as `VeoClient.wait_for_video`."""
+        state = WaitState()
+        while True:
+            try:
+                seen: Video | VeoError = await self.get_video(video_id)
+            except VeoError as error:
+                seen = error
+            state, step = observe(policy, state, video_id, seen, now=time.time(), chance=random.random())
+            if isinstance(step, Outcome):
+                return step
+            if step.note:
+                note(step.note)
+            await asyncio.sleep(step.delay)
+
+    async def _call(self, request: ApiRequest, parse: Callable[[Answer], T]) -> T:
+        http_request = self._request(request)
+        with _transport_errors(http_request):
+            response = await self._http.send(http_request)
+        return parse(self._answer(response))
+
+
+def _read_head(chunks: Iterator[bytes], size: int) -> bytes:
+    head = b""
+    while len(head) < size and (chunk := next(chunks, None)) is not None:
+        head += chunk
+    return head
+
+
+def _joined(head: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    yield head
+    yield from chunks
+
+
+def _length(response: httpx.Response) -> int | None:
+    encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
+    length = response.headers.get("content-length", "")
+    return int(length) if length.isdecimal() and not encoded else None

@@ -1,0 +1,284 @@
+"""What can go wrong, and what it means: the one exception tree of this package.
+
+`Reason` says *why*; whether trying again can help and what to do follow from it, for an HTTP error and for
+a job that failed alike. Servers agree neither on status codes nor on body shapes, so the reason is found
+from the status, the code and the message together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+from enum import Enum
+
+from airflow_provider_veo.api.answers import Answer, ErrorDetail, read_error
+
+MESSAGE_LIMIT = 500
+"""Longest message kept from a server, in characters: error pages can be megabytes."""
+
+
+class Reason(str, Enum):
+    """Why the API refused a request, or why a job ended without a video."""
+
+    AUTHENTICATION = "authentication"
+    FORBIDDEN = "forbidden"
+    QUOTA = "quota"
+    MODERATION = "moderation"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    BAD_REQUEST = "bad_request"
+    NOT_FOUND = "not_found"
+    RATE_LIMITED = "rate_limited"
+    SERVER = "server"
+    UNREADABLE = "unreadable"
+    UNKNOWN = "unknown"
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the same request would fail again, so that a retry only loses time."""
+        return self in _ADVICE_FOR_PERMANENT
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, or an empty string where waiting is all there is."""
+        return _ADVICE_FOR_PERMANENT.get(self) or _ADVICE_FOR_PASSING.get(self, "")
+
+
+_ADVICE_FOR_PERMANENT = {
+    Reason.AUTHENTICATION: "Check the API key (password) and auth_scheme of the Airflow connection.",
+    Reason.FORBIDDEN: "The API key may not do this: check its group, model list and billing mode in the gateway.",
+    Reason.QUOTA: "The account is out of money or quota: top it up, then clear the task.",
+    Reason.MODERATION: "The content filter refused it: change the prompt or the frames.",
+    Reason.MODEL_UNAVAILABLE: "The gateway has no channel for this model: choose another model, or ask its operator.",
+    Reason.BAD_REQUEST: "The server does not accept the request: check model, seconds, size, frames and extra_body.",
+    Reason.NOT_FOUND: "The server does not know it (any more): results are kept for a day at most.",
+}
+_ADVICE_FOR_PASSING = {
+    Reason.RATE_LIMITED: "Lower the number of parallel tasks (an Airflow pool) if this goes on.",
+    Reason.UNREADABLE: "Check that the connection's host is the base URL of a video API and not of a web page.",
+}
+
+
+class VeoError(Exception):
+    """Root of every error of this package.
+
+    Attributes:
+        permanent: trying the same again cannot help.
+    """
+
+    permanent = False
+
+
+class InvalidInputError(VeoError, ValueError):
+    """The caller's input is wrong. Raised before any request leaves the machine."""
+
+    permanent = True
+
+
+class TransportError(VeoError):
+    """No complete answer came. Nobody knows whether the server has acted on the request."""
+
+
+class NotSentError(TransportError):
+    """The connection was never made: the request surely did not arrive."""
+
+
+class ApiError(VeoError):
+    """The server answered, and the answer is a refusal or cannot be understood.
+
+    Attributes:
+        reason: what it means.
+        status: the HTTP status.
+        detail: message and code of the server, as found in the body.
+        retry_after: seconds the server asks to wait, or None.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        reason: Reason,
+        status: int,
+        detail: ErrorDetail | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.reason = reason
+        self.status = status
+        self.detail = detail or ErrorDetail()
+        self.retry_after = retry_after
+        super().__init__(_sentence(f"{what} (HTTP {status})", str(self.detail), reason.advice))
+
+    @property
+    def permanent(self) -> bool:  # type: ignore[override]
+        return self.reason.permanent
+
+
+class VideoFailedError(VeoError):
+    """The job ended without a video: failed, cancelled or expired. Such jobs are not charged (seed gateway).
+
+    Attributes:
+        reason: what it means.
+    """
+
+    def __init__(self, video_id: str, status: str, reason: Reason, message: str) -> None:
+        self.reason = reason
+        super().__init__(_sentence(f"Video {video_id} {status}", message or "the server gave no reason", reason.advice))
+
+    @property
+    def permanent(self) -> bool:  # type: ignore[override]
+        return self.reason.permanent
+
+
+class VideoTimeoutError(VeoError):
+    """The deadline passed while the job was still running. The job goes on, and is billed when it completes."""
+
+
+class ContentError(VeoError):
+    """What the server delivered is not a whole video file."""
+
+
+class ContentNotReadyError(ContentError):
+    """The content is not there yet; some servers say `completed` seconds before it is."""
+
+
+# Seen in the wild; sources: QuantumNous/new-api (quota_not_enough, model_not_found, task_not_exist), the gateway's
+# and its resellers' documentation and logs, Google's PUBLIC_ERROR_* words, OpenAI's error codes.
+_REASON_OF_WORDS = tuple(
+    (reason, re.compile(pattern, re.IGNORECASE))
+    for reason, pattern in (
+        (
+            Reason.QUOTA,
+            (
+                r"quota_not_enough|quota.{0,60}not enough"
+                r"|insufficient[ _-]?(user[ _-]?|account[ _-]?)?(quota|balance|funds|credit)"
+                r"|balance.{0,20}(insufficient|not enough|too low)|billing_(hard_limit|not_active)"
+                r"|余额不足|额度不足|配额不足|欠费"
+            ),
+        ),
+        (Reason.NOT_FOUND, r"task_not_(exist|found)|task not (exist|found)|video not found"),
+        (
+            Reason.MODEL_UNAVAILABLE,
+            (
+                r"no available channel|model_not_found|model.{0,40}(not found|does not exist|not available)"
+                r"|no longer available|unsupported_model|无可用渠道|模型不存在"
+            ),
+        ),
+        (
+            Reason.MODERATION,
+            (
+                r"moderation|content[ _-]?(policy|filter)|policy[ _-]violation|safety|responsible ai|\brai\b"
+                r"|sensitive content|PUBLIC_ERROR_(?!.*(QUOTA|RATE|HIGH_TRAFFIC))|prohibited|敏感|违规|审核"
+            ),
+        ),
+    )
+)
+# The soundtrack filter of the seed's gateway often lets the same prompt pass at the next try: no moderation.
+_FLAKY_FILTER = re.compile(r"\S*AUDIO_FILTERED\S*", re.IGNORECASE)
+
+_REASON_OF_STATUS = {
+    401: Reason.AUTHENTICATION,
+    402: Reason.QUOTA,
+    403: Reason.FORBIDDEN,
+    404: Reason.NOT_FOUND,
+    408: Reason.SERVER,
+    410: Reason.NOT_FOUND,
+    425: Reason.SERVER,
+    429: Reason.RATE_LIMITED,
+}
+
+
+def reason_of(detail: ErrorDetail, status: int | None = None) -> Reason:
+    """Say why, from the server's words and (for an HTTP error) the status.
+
+    The words go first: "no money" comes as 402, 403 or 429, "no such model" as 404 or 503, and an unknown task
+    as 400.
+    """
+    if status == 401:  # no word can make a refused key anything else
+        return Reason.AUTHENTICATION
+    words = _FLAKY_FILTER.sub("", f"{detail.code} {detail.message}")
+    for reason, pattern in _REASON_OF_WORDS:
+        if pattern.search(words):
+            return reason
+    if status is None:
+        return Reason.UNKNOWN
+    return _REASON_OF_STATUS.get(status) or (Reason.SERVER if status >= 500 else Reason.BAD_REQUEST)
+
+
+def error_from(answer: Answer, what: str) -> ApiError:
+    """Turn an answer that is no success into the error to raise.
+
+    Args:
+        answer: any answer; one with a 2xx status counts as unreadable unless its body names an error.
+        what: the failed action, for example "Creating the video".
+    """
+    detail = read_error(answer.text)
+    status = answer.status
+    if answer.ok:
+        # Some gateways put the status into the body: 200 with {"code": 400, "message": ...}
+        hidden = detail.http_status
+        known = hidden is not None or bool(detail.code)
+        reason = reason_of(detail, hidden or 400) if known else Reason.UNREADABLE
+    elif 300 <= status < 400:
+        reason = Reason.UNREADABLE
+    else:
+        reason = reason_of(detail, status)
+    return ApiError(
+        f"{what} failed", reason=reason, status=status, detail=detail, retry_after=retry_after(answer.headers)
+    )
+
+
+@dataclass(frozen=True)
+class _DelayHeader:
+    name: str
+    unit: float
+
+
+_DELAY_HEADERS = (
+    _DelayHeader("retry-after-ms", 0.001),
+    _DelayHeader("retry-after", 1.0),
+    # LiteLLM's proxy hides the upstream's header under this name
+    _DelayHeader("llm_provider-retry-after", 1.0),
+    _DelayHeader("openai-poll-after-ms", 0.001),
+)
+
+
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Return the seconds that the server asks to wait, or None.
+
+    Args:
+        headers: of the answer, names in lower case.
+        now: seconds since the epoch, needed for the date form only; by default the answer's own Date header.
+    """
+    for header in _DELAY_HEADERS:
+        value = headers.get(header.name)
+        if value is None:
+            continue
+        try:
+            seconds = float(value) * header.unit
+        except ValueError:
+            seconds = _seconds_until(value, headers.get("date"), now)
+        if 0 <= seconds < float("inf"):
+            return seconds
+    return None
+
+
+def _seconds_until(http_date: str, date_header: str | None, now: float | None) -> float:
+    try:
+        then = parsedate_to_datetime(http_date)
+        if now is None:
+            now = parsedate_to_datetime(date_header or "").timestamp()
+    except (ValueError, TypeError):
+        return -1.0
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=timezone.utc)
+    return max(0.0, then.timestamp() - now)
+
+
+def _sentence(what: str, message: str, advice: str) -> str:
+    message = " ".join(message.split())
+    if len(message) > MESSAGE_LIMIT:
+        message = message[:MESSAGE_LIMIT] + "…"
+    text = f"{what}: {message}" if message else what
+    return f"{text.rstrip('.')}. {advice}".rstrip() if advice else text

@@ -1,0 +1,138 @@
+"""What is sent to the API, as plain data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+from urllib.parse import quote
+
+from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.api.frames import Frame
+from airflow_provider_veo.api.models import check_frames
+
+RequestFormat = Literal["auto", "json", "multipart"]
+REQUEST_FORMATS: tuple[RequestFormat, ...] = get_args(RequestFormat)
+
+FormPart = tuple[str | None, bytes] | tuple[str | None, bytes, str]
+
+
+@dataclass(frozen=True)
+class ApiRequest:
+    """An HTTP request below the base URL.
+
+    Attributes:
+        method: HTTP method.
+        path: with every part quoted.
+        json: the body, if it is JSON.
+        parts: the body, if it is multipart: (field name, (file name or None, bytes[, media type])).
+    """
+
+    method: str
+    path: str
+    json: Mapping[str, Any] | None = None
+    parts: tuple[tuple[str, FormPart], ...] = ()
+
+
+@dataclass(frozen=True)
+class VideoSpec:
+    """The order for a video. Checked when it is made, so that nothing wrong is ever paid for.
+
+    Attributes:
+        prompt: what to show.
+        model: free string; known ones are checked against the price card.
+        first_frame: the picture to start from.
+        last_frame: the picture to end in.
+        seconds: length; passed on as text, as the API wants it. The Veo 3.1 models of the card ignore it.
+        size: `<width>x<height>`; passed on. The models of the card choose it by their name.
+        extra_body: further fields of the request, for servers that take more.
+
+    Raises:
+        InvalidInputError: on construction.
+    """
+
+    prompt: str
+    model: str
+    first_frame: Frame | None = None
+    last_frame: Frame | None = None
+    seconds: int | float | str | None = None
+    size: str | None = None
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.prompt, str) or not self.prompt.strip():
+            raise InvalidInputError(
+                f"prompt must be a text that is not empty, not {self.prompt!r}. Check the task that delivers it."
+            )
+        if not isinstance(self.model, str) or not self.model.strip():
+            raise InvalidInputError(f"model must be the name of a model, not {self.model!r}.")
+        check_frames(self.model, first=self.first_frame is not None, last=self.last_frame is not None)
+        if not isinstance(self.extra_body, Mapping):
+            raise InvalidInputError(f"extra_body must be a dictionary, not {type(self.extra_body).__name__}.")
+        clashing = sorted(set(self.extra_body) & {"prompt", "model", "seconds", "size", "input_reference"})
+        if clashing:
+            raise InvalidInputError(
+                f"extra_body may not set {', '.join(clashing)}: use the argument of that name (frames: first_frame)."
+            )
+        try:
+            json.dumps(self.fields(), ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise InvalidInputError(f"The request cannot be written as JSON: {error}.") from None
+
+    def fields(self) -> dict[str, Any]:
+        """Return the request's fields without the frames, as JSON values."""
+        fields: dict[str, Any] = {"prompt": self.prompt, "model": self.model}
+        if self.seconds is not None:
+            # a number is refused by Go servers: "cannot unmarshal number into ... of type string"
+            fields["seconds"] = str(self.seconds)
+        if self.size is not None:
+            fields["size"] = self.size
+        return fields | dict(self.extra_body)
+
+
+def create_video(spec: VideoSpec, request_format: RequestFormat = "auto") -> ApiRequest:
+    """Build the create call: JSON, or multipart when there are frames or the server wants nothing else.
+
+    Raises:
+        InvalidInputError: frames cannot go into a JSON request.
+    """
+    frames = [("first_frame", spec.first_frame), ("last_frame", spec.last_frame)]
+    uploads = [
+        ("input_reference", (frame.filename(position), frame.content, frame.media_type))
+        for position, frame in frames
+        if frame is not None
+    ]
+    if request_format == "json" and uploads:
+        raise InvalidInputError(
+            'Frames are sent as multipart, but the connection\'s request_format is "json". Set it to "auto".'
+        )
+    if request_format == "json" or (request_format == "auto" and not uploads):
+        return ApiRequest("POST", "/v1/videos", json=spec.fields())
+    fields = [(name, (None, _form_value(value))) for name, value in spec.fields().items()]
+    return ApiRequest("POST", "/v1/videos", parts=(*fields, *uploads))
+
+
+def get_video(video_id: str) -> ApiRequest:
+    """Build the status call."""
+    return ApiRequest("GET", f"/v1/videos/{_quoted(video_id)}")
+
+
+def get_content(video_id: str) -> ApiRequest:
+    """Build the download call."""
+    return ApiRequest("GET", f"/v1/videos/{_quoted(video_id)}/content")
+
+
+def list_models() -> ApiRequest:
+    """Build the call that lists models: free of charge, and refused without a valid key."""
+    return ApiRequest("GET", "/v1/models")
+
+
+def _quoted(video_id: str) -> str:
+    if not isinstance(video_id, str) or not video_id.strip() or video_id in (".", ".."):
+        raise InvalidInputError(f"video_id must be the id of a video job, not {video_id!r}.")
+    return quote(video_id, safe="")
+
+
+def _form_value(value: Any) -> bytes:
+    return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).encode()

@@ -1,0 +1,241 @@
+"""A video job as the API describes it, read from every answer shape seen in the wild."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import pendulum
+
+from airflow_provider_veo.api.answers import Answer, read_error
+from airflow_provider_veo.api.errors import MESSAGE_LIMIT, Reason, error_from, reason_of
+
+
+class VideoStatus(str, Enum):
+    """Where a job stands. A word that nobody knows counts as `UNKNOWN`, which means: still running."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+    @property
+    def finished(self) -> bool:
+        return self not in (VideoStatus.QUEUED, VideoStatus.RUNNING, VideoStatus.UNKNOWN)
+
+
+_WORDS = {
+    VideoStatus.QUEUED: "queued pending submitted not_start preparing created initializing waiting",
+    VideoStatus.RUNNING: "processing in_progress running generating",
+    VideoStatus.COMPLETED: "completed complete success succeeded finished",
+    VideoStatus.FAILED: "failed failure fail error",
+    VideoStatus.CANCELLED: "cancelled canceled deleted",
+    VideoStatus.EXPIRED: "expired",
+}
+_ID_KEYS = ("id", "task_id", "video_id")
+_STATUS_OF_WORD = {word: status for status, words in _WORDS.items() for word in words.split()}
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video job.
+
+    Attributes:
+        id: as the create call returned it. Later answers may carry another one (LiteLLM): it is never taken over.
+        status: where the job stands.
+        status_word: the server's own word for it.
+        progress: 0 to 100, or None where the server does not tell.
+        model: what the server says; gateways answer with other names than the one asked for.
+        url: absolute address of the finished file, or None.
+        size: `<width>x<height>` in pixels.
+        seconds: length of the video.
+        created_at: UTC.
+        completed_at: UTC.
+        expires_at: UTC; afterwards the server forgets the video.
+        reason: why there is no video, where the status says so.
+        message: the server's words about that.
+    """
+
+    id: str
+    status: VideoStatus
+    status_word: str = ""
+    progress: float | None = None
+    model: str | None = None
+    url: str | None = None
+    size: str | None = None
+    seconds: float | None = None
+    created_at: pendulum.DateTime | None = None
+    completed_at: pendulum.DateTime | None = None
+    expires_at: pendulum.DateTime | None = None
+    reason: Reason | None = None
+    message: str = ""
+
+
+def parse_video(answer: Answer, what: str, video_id: str | None = None) -> Video:
+    """Read the answer to a create or status call.
+
+    Args:
+        answer: of the server.
+        what: the action, for the error message.
+        video_id: the id that is being asked for; without it the answer must carry one.
+
+    Raises:
+        ApiError: the answer is an error, or no video can be seen in it.
+    """
+    body = _unwrap(answer.json()) if answer.ok else None
+    if body is None:
+        raise error_from(answer, what)
+    found_id = video_id or _id(body)
+    if not found_id:
+        raise error_from(answer, what)
+    status_word = _first_text(body, "status", "task_status", "state") or ""
+    status = _status(status_word)
+    if video_id and not status_word and (body.get("error") or "code" in body):
+        raise error_from(answer, what)
+    reason, message = _failure(body, status)
+    return Video(
+        id=found_id,
+        status=status,
+        status_word=status_word,
+        progress=_progress(body.get("progress")),
+        model=_first_text(body, "model"),
+        url=_url(body, answer.url),
+        size=_size(body),
+        seconds=_seconds(body),
+        created_at=_time(body.get("created_at") or body.get("created")),
+        completed_at=_time(body.get("completed_at")),
+        expires_at=_time(body.get("expires_at")),
+        reason=reason,
+        message=message,
+    )
+
+
+def find_url(body: Any, base_url: str) -> str | None:
+    """Return the absolute address of the video file that a parsed JSON body names, or None."""
+    unwrapped = _unwrap(body)
+    return None if unwrapped is None else _url(unwrapped, base_url)
+
+
+def _unwrap(body: Any) -> dict[str, Any] | None:
+    """Open `{"data": {...}}` envelopes, keeping the innermost object that looks like a video."""
+    for _ in range(3):
+        if not isinstance(body, dict):
+            return None
+        data = body.get("data")
+        if isinstance(data, list) and len(data) == 1:
+            data = data[0]
+        looks_like_video = any(key in body for key in (*_ID_KEYS, "status", "url", "video_url"))
+        if looks_like_video or not isinstance(data, dict):
+            return body
+        body = data
+    return body if isinstance(body, dict) else None
+
+
+def _id(body: dict[str, Any]) -> str | None:
+    numbers = (str(value) for key in _ID_KEYS if type(value := body.get(key)) is int)
+    return _first_text(body, *_ID_KEYS) or next(numbers, None)
+
+
+def _first_text(body: dict[str, Any], *keys: str) -> str | None:
+    texts = (value.strip() for key in keys if isinstance(value := body.get(key), str))
+    return next((text for text in texts if text), None)
+
+
+def _status(word: str) -> VideoStatus:
+    return _STATUS_OF_WORD.get(word.lower().replace("-", "_").replace(" ", "_"), VideoStatus.UNKNOWN)
+
+
+def _failure(body: dict[str, Any], status: VideoStatus) -> tuple[Reason | None, str]:
+    if not status.finished or status is VideoStatus.COMPLETED:
+        return None, ""
+    detail = read_error(body.get("error") or body.get("fail_reason") or body.get("message") or "")
+    reason = reason_of(detail) if status is VideoStatus.FAILED else Reason.UNKNOWN
+    return reason, str(detail)[:MESSAGE_LIMIT]
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value.strip().rstrip("%s ") if isinstance(value, str) else value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _progress(value: Any) -> float | None:
+    number = _number(value)
+    return None if number is None else min(100.0, max(0.0, number))
+
+
+def _seconds(body: dict[str, Any]) -> float | None:
+    for key in ("seconds", "duration"):
+        number = _number(body.get(key))
+        if number is not None and number > 0:
+            return number
+    return None
+
+
+def _size(body: dict[str, Any]) -> str | None:
+    for key in ("size", "resolution"):
+        value = body.get(key)
+        if isinstance(value, str):
+            width, _, height = value.lower().replace("*", "x").partition("x")
+            if width.isdecimal() and height.isdecimal():
+                return f"{int(width)}x{int(height)}"
+    return None
+
+
+_MILLISECONDS_FROM = 1e11  # as seconds this would be the year 5138
+
+
+def _time(value: Any) -> pendulum.DateTime | None:
+    number = _number(value)
+    try:
+        if number is not None:
+            if number <= 0:
+                return None
+            return pendulum.from_timestamp(number / 1000 if number >= _MILLISECONDS_FROM else number)
+        parsed = pendulum.parse(value) if isinstance(value, str) and value.strip() else None
+    except (ValueError, OverflowError, OSError):
+        return None
+    return parsed.in_timezone("UTC") if isinstance(parsed, pendulum.DateTime) else None
+
+
+_URL_KEYS = ("url", "video_url", "result_url", "output_url", "download_url")
+_URL_LIST_KEYS = ("urls", "unsigned_urls", "videos", "output")
+_URL_PARENT_KEYS = ("task_result", "result", "metadata", "content", "video", "output")
+
+
+def _url(body: dict[str, Any], base_url: str) -> str | None:
+    found = _find_url_text(body)
+    if found is None:
+        return None
+    absolute = urljoin(base_url, found)
+    parts = urlsplit(absolute)
+    return absolute if parts.scheme in ("http", "https") and parts.netloc else None
+
+
+def _find_url_text(body: dict[str, Any], depth: int = 3) -> str | None:
+    for key in _URL_KEYS:
+        value = body.get(key)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+    for key in _URL_LIST_KEYS:
+        value = body.get(key)
+        first = value[0] if isinstance(value, list) and value else None
+        if isinstance(first, str) and first.strip():
+            return first.strip()
+        if isinstance(first, dict) and depth and (found := _find_url_text(first, depth - 1)):
+            return found
+    for key in _URL_PARENT_KEYS:
+        value = body.get(key)
+        if isinstance(value, dict) and depth and (found := _find_url_text(value, depth - 1)):
+            return found
+    return None

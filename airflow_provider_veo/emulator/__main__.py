@@ -1,0 +1,47 @@
+"""`python -m airflow_provider_veo.emulator`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+
+
+def main() -> int:
+    """Serve until interrupted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_veo.emulator",
+        description="A free, offline stand-in for the Veo 3.1 video API, on loopback.",
+    )
+    parser.add_argument("--port", type=int, default=8123, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--api-key", default="sk-emulator", help="what clients must send (default: %(default)s)")
+    parser.add_argument(
+        "--generation-seconds", type=float, default=20.0, help="from order to video (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--content-lag",
+        type=float,
+        default=0.0,
+        help="seconds by which content lags «completed» (default: %(default)s)",
+    )
+    options = parser.parse_args()
+    try:
+        from airflow_provider_veo.emulator.jobs import Settings  # noqa: PLC0415 - the import is what is tried
+        from airflow_provider_veo.emulator.server import EmulatorServer  # noqa: PLC0415
+    except ImportError as error:
+        print(f"{error}. Install the extra: pip install 'airflow-provider-veo[emulator]'", file=sys.stderr)  # noqa: T201
+        return 1
+    settings = Settings(
+        api_key=options.api_key, generation_seconds=options.generation_seconds, content_lag=options.content_lag
+    )
+    with EmulatorServer(settings, options.port) as server:
+        print(f"Veo emulator: {server.url}  (key {settings.api_key}; Ctrl-C stops it)", flush=True)  # noqa: T201
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave by the same door as Ctrl-C
+        with contextlib.suppress(KeyboardInterrupt):
+            server.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

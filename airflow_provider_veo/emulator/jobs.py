@@ -1,0 +1,136 @@
+"""The emulator's memory: which videos were ordered, how far they are, and what was charged."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from airflow_provider_veo.api.models import CARD, VideoModel
+
+QUEUED_SHARE = 0.1
+"""Part of the generation time in which a job is queued."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the emulator behaves.
+
+    Attributes:
+        api_key: what clients must send.
+        generation_seconds: from the order to the finished video.
+        content_lag: seconds after `completed` until the content can be fetched.
+    """
+
+    api_key: str = "sk-emulator"
+    generation_seconds: float = 20.0
+    content_lag: float = 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A video that was ordered.
+
+    Attributes:
+        created: seconds since the epoch.
+        generation_seconds: how long it takes.
+        failure: why it will fail, or None.
+    """
+
+    id: str
+    prompt: str
+    model: VideoModel
+    created: float
+    generation_seconds: float
+    frames: tuple[bytes, ...] = field(default=(), repr=False)
+    failure: str | None = None
+
+    @property
+    def done_at(self) -> float:
+        return self.created + self.generation_seconds
+
+    def progress(self, now: float) -> float:
+        """Return the percentage at a moment."""
+        if self.generation_seconds <= 0:
+            return 100.0
+        return max(0.0, min(100.0, 100 * (now - self.created) / self.generation_seconds))
+
+    def status(self, now: float) -> str:
+        """Return the gateway's word for where the job stands."""
+        if self.progress(now) >= 100:
+            return "failed" if self.failure else "completed"
+        return "queued" if self.progress(now) < 100 * QUEUED_SHARE else "processing"
+
+
+@dataclass
+class Counters:
+    """What has happened since the start."""
+
+    orders: int = 0
+    polls: int = 0
+    content_requests: int = 0
+    content_bytes: int = 0
+    chat_requests: int = 0
+    chat_videos: int = 0
+    chat_usd: float = 0.0
+    refused: int = 0
+
+
+class Jobs:
+    """All jobs of one emulator.
+
+    Args:
+        settings: see there.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.counters = Counters()
+        self._jobs: dict[str, Job] = {}
+        self._failures: list[str] = []
+
+    def fail_next(self, reason: str) -> None:
+        """Let the next job that is ordered fail, with this reason. Several calls queue up."""
+        self._failures.append(reason)
+
+    def order(self, prompt: str, model: VideoModel, frames: tuple[bytes, ...]) -> Job:
+        """Accept an order."""
+        job = Job(
+            id=f"video_{uuid.uuid4()}",
+            prompt=prompt,
+            model=model,
+            created=self.clock(),
+            generation_seconds=self.settings.generation_seconds,
+            frames=frames,
+            failure=self._failures.pop(0) if self._failures else None,
+        )
+        self.counters.orders += 1
+        self._jobs[job.id] = job
+        return job
+
+    def get(self, job_id: str) -> Job | None:
+        """Return a job, or None."""
+        return self._jobs.get(job_id)
+
+    def all(self) -> list[Job]:
+        """Return all jobs, newest first."""
+        return list(reversed(self._jobs.values()))
+
+    def charged(self) -> list[Job]:
+        """Return the jobs that cost money: the completed ones, as at the seed's gateway."""
+        now = self.clock()
+        return [job for job in self._jobs.values() if job.status(now) == "completed"]
+
+    def report(self) -> dict[str, float]:
+        """Return all counters, with what was charged."""
+        charged = self.charged()
+        usd = sum(job.model.price_usd for job in charged) + self.counters.chat_usd
+        return vars(self.counters) | {"charged": len(charged), "charged_usd": round(usd, 2)}
+
+
+def known_model(name: str) -> VideoModel | None:
+    """Return a model of the card. `veo_3_1` is how the seed page writes `veo-3.1` in its chat example."""
+    return CARD.get("veo-3.1" if name == "veo_3_1" else name)

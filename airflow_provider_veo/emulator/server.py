@@ -1,0 +1,61 @@
+"""The emulator as a server inside this process, for tests and the demo."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from airflow_provider_veo.emulator.app import Emulator
+from airflow_provider_veo.emulator.jobs import Jobs, Settings
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_START_TIMEOUT = 30.0
+
+
+class EmulatorServer:
+    """Runs the emulator on loopback in a thread: `with EmulatorServer() as server: ... server.url ...`.
+
+    Args:
+        settings: of the emulator.
+        port: 0 takes a free one.
+    """
+
+    def __init__(self, settings: Settings | None = None, port: int = 0) -> None:
+        self.settings = settings or Settings()
+        self.jobs = Jobs(self.settings)
+        self._socket = socket.create_server(("127.0.0.1", port))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        config = uvicorn.Config(
+            Emulator(self.jobs).app, log_level="warning", access_log=False, timeout_graceful_shutdown=2
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._socket],), name="veo-emulator", daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        give_up_at = time.monotonic() + _START_TIMEOUT
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > give_up_at:
+                raise RuntimeError("The emulator did not start; its log says why.")
+            time.sleep(0.01)
+        return self
+
+    def wait(self) -> None:
+        """Block until the server stops."""
+        self._thread.join()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()

@@ -1,0 +1,124 @@
+"""Text on pictures, in whatever script the machine has a font for."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import ImageDraw, ImageFont
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+_FONT_FOLDERS = {
+    "darwin": ("/System/Library/Fonts", "/Library/Fonts", "~/Library/Fonts"),
+    "win32": (os.path.expandvars(r"%WINDIR%\Fonts"),),
+}
+_LINUX_FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
+_MOST_FONTS = 400
+_MOST_LETTERS = 600
+_NO_SUCH_CHARACTER = "\U0010ffff"
+_WORD = re.compile(r"[\u2e80-\uffef]|\s+|[^\s\u2e80-\uffef]+")
+
+
+def drawable(text: str, size: int) -> tuple[str, Font]:
+    """Return the part of a text that can be drawn, and the font for it.
+
+    A character without a glyph would be an empty box; such ones are left out, and counted at the end.
+
+    Args:
+        text: any text.
+        size: of the letters, in pixels.
+    """
+    text = " ".join(text.split())
+    if len(text) > _MOST_LETTERS:
+        text = text[:_MOST_LETTERS] + "…"
+    font, covered = _best_font(frozenset(text), size)
+    kept = "".join(character for character in text if character in covered)
+    missing = len(text) - len(kept)
+    if missing:
+        kept = f"{' '.join(kept.split())} ({missing} characters that this machine has no font for)".strip()
+    return kept, font
+
+
+def wrap(text: str, font: Font, width: int) -> list[str]:
+    """Break a text into lines that fit, between words, and anywhere in Chinese or Japanese.
+
+    Args:
+        text: on one line.
+        font: to measure with.
+        width: in pixels.
+    """
+    lines, line = [], ""
+    for word in _WORD.findall(text):
+        for piece in _pieces(word, font, width):
+            if line and font.getlength(line + piece) > width:
+                lines.append(line.strip())
+                line = ""
+            line += piece
+    return [one for one in (*lines, line.strip()) if one]
+
+
+def draw_lines(draw: ImageDraw.ImageDraw, lines: list[str], font: Font, area: tuple[int, int, int, int]) -> None:
+    """Draw lines from the top of an area (left, top, right, bottom in pixels), as many as fit."""
+    left, top, _, bottom = area
+    height = int(getattr(font, "size", 20) * 1.35)
+    room = max(1, (bottom - top) // height)
+    shown = lines if len(lines) <= room else [*lines[: room - 1], lines[room - 1] + " …"]
+    for number, line in enumerate(shown):
+        draw.text((left, top + number * height), line, font=font, fill=(255, 255, 255))
+
+
+def _pieces(word: str, font: Font, width: int) -> Iterator[str]:
+    while len(word) > 1 and font.getlength(word) > width:
+        size = max(1, int(len(word) * width / font.getlength(word)))
+        yield word[:size]
+        word = word[size:]
+    yield word
+
+
+@lru_cache(maxsize=64)
+def _best_font(characters: frozenset[str], size: int) -> tuple[Font, frozenset[str]]:
+    """Return the font with the most of these characters; Pillow's own where it has them all."""
+    # Latin letters are needed for the note about what is missing
+    wanted = characters | frozenset("characters()")
+    best: tuple[Font, frozenset[str]] = (font := ImageFont.load_default(size), _covered(font, wanted))
+    for path in _font_files():
+        if best[1] == wanted:
+            break
+        try:
+            font = ImageFont.truetype(str(path), size)
+        except (OSError, ValueError):
+            continue
+        covered = _covered(font, wanted)
+        if len(covered) > len(best[1]):
+            best = (font, covered)
+    return best
+
+
+def _covered(font: Font, characters: frozenset[str]) -> frozenset[str]:
+    try:
+        empty_box = bytes(font.getmask(_NO_SUCH_CHARACTER))
+        return frozenset(one for one in characters if one.isspace() or _has_glyph(font, one, empty_box))
+    except (OSError, ValueError):  # a font of bitmaps in another size, a broken file
+        return frozenset()
+
+
+def _has_glyph(font: Font, character: str, empty_box: bytes) -> bool:
+    mask = font.getmask(character)
+    return mask.getbbox() is not None and bytes(mask) != empty_box
+
+
+@lru_cache(maxsize=1)
+def _font_files() -> tuple[Path, ...]:
+    folders = _FONT_FOLDERS.get(sys.platform, _LINUX_FONT_FOLDERS)
+    found = (
+        path
+        for folder in folders
+        for path in Path(folder).expanduser().rglob("*")
+        if path.suffix.lower() in (".ttf", ".otf", ".ttc")
+    )
+    return tuple(sorted(path for _, path in zip(range(_MOST_FONTS), found, strict=False)))

@@ -1,0 +1,97 @@
+"""What Airflow's provider manager wants to know about this package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_INTEGRATION = "Veo"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata (schema: `airflow/provider_info.schema.json`, `provider.yaml.schema.json`)."""
+    return {
+        "package-name": "airflow-provider-veo",
+        "name": "Veo",
+        "description": "Videos from prompts by Veo 3.1 and every other server that speaks the `/v1/videos` protocol.",
+        "integrations": [
+            {
+                "integration-name": _INTEGRATION,
+                "external-doc-url": "https://deepmind.google/models/veo/",
+                "tags": ["ai", "service"],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": [
+                    "airflow_provider_veo.operators.create",
+                    "airflow_provider_veo.operators.download",
+                ],
+            }
+        ],
+        "hooks": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_veo.hooks.veo"]}],
+        "triggers": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_veo.triggers.video"]}],
+        "connection-types": [
+            {
+                "connection-type": "veo",
+                "hook-class-name": "airflow_provider_veo.hooks.veo.VeoHook",
+                "hook-name": "Veo (OpenAI-style video API)",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "login", "port"],
+                    "relabeling": {"host": "Base URL", "password": "API key"},
+                    "placeholders": {"host": "https://api.example.com", "password": "sk-..."},
+                },
+                "conn-fields": _CONNECTION_FIELDS,
+            }
+        ],
+        "config": {
+            "veo": {
+                "description": "Settings of the Veo provider.",
+                "options": {
+                    "storage": {
+                        "description": "Base of relative destinations: an absolute path or a URI.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "s3://aws_default@my-bucket/videos",
+                        "default": "",
+                    },
+                    "poll_interval": {
+                        "description": "Seconds between two status calls for one video.",
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": None,
+                        "default": "10",
+                    },
+                },
+            }
+        },
+    }
+
+
+_CONNECTION_FIELDS = {
+    "default_model": {
+        "label": "Default model",
+        "description": "Ordered when a task names no model.",
+        "schema": {"type": ["string", "null"], "default": "veo-3.1-fast"},
+    },
+    "auth_scheme": {
+        "label": "Authorization",
+        "description": "bearer: 'Authorization: Bearer KEY'; raw: 'Authorization: KEY'.",
+        "schema": {"type": ["string", "null"], "enum": ["bearer", "raw"], "default": "bearer"},
+    },
+    "request_format": {
+        "label": "Request format",
+        "description": "Of orders for videos; auto: JSON, and multipart when there are frames.",
+        "schema": {"type": ["string", "null"], "enum": ["auto", "json", "multipart"], "default": "auto"},
+    },
+    "timeout": {
+        "label": "Timeout (s)",
+        "description": "Of each network operation.",
+        "schema": {"type": ["integer", "null"], "default": 60, "minimum": 1},
+    },
+    "verify": {
+        "label": "Verify TLS",
+        "description": "true, false, or the path of a CA bundle.",
+        "schema": {"type": ["string", "null"], "default": "true"},
+    },
+}

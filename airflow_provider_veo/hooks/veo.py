@@ -1,0 +1,297 @@
+"""An Airflow connection becomes a client of the video API."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, cast
+
+from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection, conf
+from asgiref.sync import sync_to_async
+
+from airflow_provider_veo import storage
+from airflow_provider_veo.api import requests
+from airflow_provider_veo.api.client import AsyncVeoClient, ClientSettings, VeoClient
+from airflow_provider_veo.api.errors import ContentNotReadyError, InvalidInputError, Reason, VeoError, error_from
+from airflow_provider_veo.api.models import DEFAULT_MODEL
+from airflow_provider_veo.api.polling import DEFAULT_POLL_INTERVAL, Outcome, WaitPolicy
+from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.video import Video
+
+# httpx logs every request at INFO. Airflow 3 turns that down itself, 2.11 does not: a line for every poll.
+if logging.getLogger("httpx").level == logging.NOTSET:
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+DEFAULT_TIMEOUT = timedelta(minutes=20)
+
+
+class VeoHook(BaseHook):
+    """Talks to a `/v1/videos` API with the address and the key of an Airflow connection of type `veo`.
+
+    Args:
+        conn_id: the connection. Its host is the API's base URL, its password the API key; its extra may hold
+            `auth_scheme`, `request_format`, `default_model`, `timeout` and `verify`.
+    """
+
+    conn_name_attr = "conn_id"
+    default_conn_name = "veo_default"
+    conn_type = "veo"
+    hook_name = "Veo (OpenAI-style video API)"
+
+    content_poll_interval = 4.0
+    """Seconds between two looks for content that lags behind `completed` (the gateways' documentation: 4 s)."""
+
+    def __init__(self, conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.conn_id = conn_id
+
+    @cached_property
+    def settings(self) -> ClientSettings:
+        """What the connection says.
+
+        Raises:
+            InvalidInputError: the connection is incomplete or wrong.
+        """
+        connection = self.get_connection(self.conn_id)
+        return client_settings(connection, connection.extra_dejson)
+
+    def get_conn(self) -> VeoClient:
+        """Return a new client, to be closed by the caller."""
+        return VeoClient(self.settings)
+
+    async def aget_conn(self) -> AsyncVeoClient:
+        """Return a new async client, to be closed by the caller; looks the connection up without blocking the loop."""
+        if "settings" not in self.__dict__:
+            connection = await self._aget_connection()
+            self.settings = client_settings(connection, await get_async_extra_dejson(connection))
+        return AsyncVeoClient(self.settings)
+
+    async def _aget_connection(self) -> Connection:
+        try:
+            return await get_async_connection(self.conn_id, hook=self)
+        except AirflowNotFoundException:
+            # Under dag.test() on Airflow 3.3 the async look-up cannot see the database; the blocking one can.
+            return await sync_to_async(self.get_connection)(self.conn_id)
+
+    def create_video(self, spec: VideoSpec) -> Video:
+        """Order a video. The request is sent exactly once.
+
+        Raises:
+            VeoError: see `api.errors`. After a `TransportError` that is no `NotSentError` nobody knows whether the
+                job exists.
+        """
+        with self.get_conn() as client:
+            return client.create_video(spec)
+
+    async def acreate_video(self, spec: VideoSpec) -> Video:
+        """Do as `create_video`."""
+        async with await self.aget_conn() as client:
+            return await client.create_video(spec)
+
+    def get_video(self, video_id: str) -> Video:
+        """Ask how a job stands."""
+        with self.get_conn() as client:
+            return client.get_video(video_id)
+
+    async def aget_video(self, video_id: str) -> Video:
+        """Do as `get_video`."""
+        async with await self.aget_conn() as client:
+            return await client.get_video(video_id)
+
+    def wait_for_video(self, video_id: str, policy: WaitPolicy | None = None) -> Outcome:
+        """Block until the video is there.
+
+        Args:
+            video_id: of the job.
+            policy: how to wait; by default up to 20 minutes from now.
+
+        Raises:
+            VideoFailedError: the job ended without a video.
+            VideoTimeoutError: the deadline passed.
+            VeoError: the status could not be learnt.
+        """
+        with self.get_conn() as client:
+            outcome = client.wait_for_video(video_id, policy or wait_policy(time.time()), self.log.info)
+        outcome.raise_for_kind()
+        return outcome
+
+    async def await_for_video(self, video_id: str, policy: WaitPolicy | None = None) -> Outcome:
+        """Do as `wait_for_video`."""
+        async with await self.aget_conn() as client:
+            outcome = await client.wait_for_video(video_id, policy or wait_policy(time.time()), self.log.info)
+        outcome.raise_for_kind()
+        return outcome
+
+    def download_video(
+        self,
+        destination: storage.Destination,
+        *,
+        video_id: str | None = None,
+        url: str | None = None,
+        if_exists: storage.IfExists = "skip",
+        content_timeout: timedelta = timedelta(minutes=2),
+    ) -> storage.StoredVideo:
+        """Store a finished video.
+
+        Args:
+            destination: see `storage.resolve`.
+            video_id: the job; its content route is asked. Either this
+            url: or the address of the file is needed. With both, the id fills `{video_id}` in the destination.
+            if_exists: what to do about a file that is there already: `skip` keeps it, `overwrite` replaces it,
+                `fail` is an error.
+            content_timeout: how long to wait for content that lags behind `completed`.
+
+        Raises:
+            ContentError: what the server delivers is not a whole video.
+            VeoError: see `api.errors`.
+        """
+        target = storage.resolve(destination, name=_name(video_id, url))
+        if if_exists not in storage.IF_EXISTS:
+            raise InvalidInputError(f"if_exists is {if_exists!r}; it must be one of {storage.IF_EXISTS}.")
+        present = storage.existing(target) if if_exists != "overwrite" else None
+        if present is not None:
+            if if_exists == "fail":
+                raise InvalidInputError(f"destination {target} exists already, and if_exists is 'fail'.")
+            self.log.info("%s exists already (%d bytes); not downloaded again", target, present.bytes)
+            return present
+        stored = self._download(
+            target, None if url else video_id, url, time.monotonic() + content_timeout.total_seconds()
+        )
+        self.log.info("Stored %s: %d bytes, sha256 %s", stored.path, stored.bytes, stored.sha256)
+        return stored
+
+    async def adownload_video(self, destination: storage.Destination, **kwargs: Any) -> storage.StoredVideo:
+        """Do as `download_video`, in a thread: files have no async interface."""
+        if "settings" not in self.__dict__:
+            await (await self.aget_conn()).aclose()
+        return await asyncio.to_thread(self.download_video, destination, **kwargs)
+
+    def _download(
+        self, target: storage.Target, video_id: str | None, url: str | None, give_up_at: float
+    ) -> storage.StoredVideo:
+        with self.get_conn() as client:
+            while True:
+                try:
+                    with client.open_content(video_id=video_id, url=url) as stream:
+                        return storage.store(stream, target)
+                except ContentNotReadyError as error:
+                    if time.monotonic() >= give_up_at:
+                        raise
+                    self.log.info("The content is not there yet, will ask again. %s", error)
+                    time.sleep(self.content_poll_interval)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Check address and key without ordering anything (the "Test" button of Airflow's connection form)."""
+        try:
+            with self.get_conn() as client:
+                return _judge(client)
+        except VeoError as error:
+            return False, str(error)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Describe the standard fields of the form for Airflow before 3.2; later ones read the provider info."""
+        behaviour = _connection_type()["ui-field-behaviour"]
+        return {key.replace("-", "_"): value for key, value in behaviour.items()}
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Describe the extra fields of the form for Airflow before 3.2; later ones read the provider info."""
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget  # noqa: PLC0415 - of old API servers only
+        from wtforms import StringField  # noqa: PLC0415
+
+        return {
+            name: StringField(field["label"], description=field["description"], widget=BS3TextFieldWidget())
+            for name, field in _connection_type()["conn-fields"].items()
+        }
+
+
+def client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSettings:
+    """Read an Airflow connection.
+
+    Args:
+        connection: of type `veo`. Its host may lack the scheme (https is meant) and may come with a port.
+        extra: the connection's extra, as a dictionary.
+
+    Raises:
+        InvalidInputError: naming the connection and the field that is wrong.
+    """
+    host = (connection.host or "").strip()
+    if not host:
+        raise InvalidInputError(
+            f"Connection {connection.conn_id!r} has no host: set it to the API's base URL, like https://api.example.com."
+        )
+    if "://" not in host:
+        host = f"{connection.schema or 'https'}://{host}" + (f":{connection.port}" if connection.port else "")
+    given = {name: value for name, value in extra.items() if value not in (None, "")}
+    try:
+        return ClientSettings(
+            base_url=host,
+            api_key=(connection.password or "").strip() or None,
+            auth_scheme=given.get("auth_scheme", "bearer"),
+            request_format=given.get("request_format", "auto"),
+            timeout=_seconds(given.get("timeout", 60)),
+            verify=_verify(given.get("verify", True)),
+            default_model=str(given.get("default_model", DEFAULT_MODEL)),
+        )
+    except InvalidInputError as error:
+        raise InvalidInputError(f"Connection {connection.conn_id!r}: {error}") from None
+
+
+def wait_policy(
+    submitted_at: float, *, timeout: timedelta = DEFAULT_TIMEOUT, poll_interval: float | None = None
+) -> WaitPolicy:
+    """Return how to wait for a job; without a poll interval, `[veo] poll_interval` decides.
+
+    Args:
+        submitted_at: seconds since the epoch.
+        timeout: measured from the submission.
+        poll_interval: in seconds.
+    """
+    if poll_interval is None:
+        poll_interval = conf.getfloat("veo", "poll_interval", fallback=DEFAULT_POLL_INTERVAL)
+    return WaitPolicy(submitted_at, deadline=submitted_at + timeout.total_seconds(), poll_interval=poll_interval)
+
+
+def _judge(client: VeoClient) -> tuple[bool, str]:
+    where = client.settings.base_url
+    answer = client.call(requests.list_models())
+    if not answer.ok:
+        # Not every server lists its models, but each one knows whether it knows this video.
+        answer = client.call(requests.get_video("veo-connection-test"))
+    error = error_from(answer, "The test")
+    if answer.ok or error.reason in (Reason.NOT_FOUND, Reason.BAD_REQUEST):
+        return True, f"{where} answers" + (" and accepts the key." if client.settings.api_key else ".")
+    return False, f"{where}: {error}"
+
+
+def _name(video_id: str | None, url: str | None) -> str:
+    if video_id:
+        return video_id
+    if url:
+        return url.partition("?")[0].rstrip("/").rpartition("/")[2].removesuffix(".mp4") or "video"
+    raise InvalidInputError("Neither video_id nor url is given: there is nothing to download.")
+
+
+def _seconds(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InvalidInputError(f"timeout is {value!r}; it must be a number of seconds.") from None
+
+
+def _verify(value: Any) -> bool | str:
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip()
+    return {"true": True, "false": False}.get(word.lower(), word)
+
+
+def _connection_type() -> dict[str, Any]:
+    from airflow_provider_veo.get_provider_info import get_provider_info  # noqa: PLC0415 - for a form, not for tasks
+
+    return cast("dict[str, Any]", get_provider_info()["connection-types"][0])

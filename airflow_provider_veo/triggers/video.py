@@ -1,0 +1,69 @@
+"""Waiting for a video in the triggerer, where thousands of waits share one process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_veo.api.errors import Reason
+from airflow_provider_veo.api.polling import Outcome, WaitPolicy
+from airflow_provider_veo.api.video import VideoStatus
+from airflow_provider_veo.hooks.veo import VeoHook
+
+
+class VeoVideoTrigger(BaseTrigger):
+    """Fires one event when a video is finished or cannot be waited for any longer.
+
+    It only reads: two triggerers may run it at the same time. Its arguments are stored as plain text in Airflow's
+    database, so they hold neither key nor prompt nor URL.
+
+    Args:
+        conn_id: the Airflow connection of the API.
+        video_id: of the job.
+        submitted_at: when the job was created, in seconds since the epoch.
+        deadline: when to give up, in seconds since the epoch; it holds across restarts of the triggerer.
+        poll_interval: seconds between two status calls.
+    """
+
+    def __init__(
+        self, *, conn_id: str, video_id: str, submitted_at: float, deadline: float, poll_interval: float
+    ) -> None:
+        super().__init__()
+        self.conn_id = conn_id
+        self.video_id = video_id
+        self.submitted_at = submitted_at
+        self.deadline = deadline
+        self.poll_interval = poll_interval
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "conn_id": self.conn_id,
+                "video_id": self.video_id,
+                "submitted_at": self.submitted_at,
+                "deadline": self.deadline,
+                "poll_interval": self.poll_interval,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, then fire one event: `Outcome.to_event`."""
+        yield TriggerEvent((await self._wait()).to_event())
+
+    async def _wait(self) -> Outcome:
+        policy = WaitPolicy(self.submitted_at, self.deadline, self.poll_interval)
+        try:
+            async with await VeoHook(self.conn_id).aget_conn() as client:
+                return await client.wait_for_video(self.video_id, policy, self.log.info)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the task must resume where it can be handled
+            return Outcome(
+                kind="error",
+                video_id=self.video_id,
+                status=VideoStatus.UNKNOWN.value,
+                reason=Reason.UNKNOWN.value,
+                message=f"Waiting for video {self.video_id} broke off: {type(error).__name__}: {error}",
+            )

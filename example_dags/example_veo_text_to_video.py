@@ -1,0 +1,27 @@
+"""A prompt becomes a video file: order it, wait for it without a worker slot, store it."""
+
+from __future__ import annotations
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_veo.operators.create import VeoCreateVideoOperator
+from airflow_provider_veo.operators.download import VeoDownloadOperator
+
+with DAG(
+    dag_id="example_veo_text_to_video",
+    description=__doc__,
+    schedule=None,
+    params={"prompt": "A small cat paints the sea. 画小猫"},
+    tags=["example", "veo"],
+):
+    create_video = VeoCreateVideoOperator(
+        task_id="create_video",
+        prompt="{{ params.prompt }}",
+        model="veo-3.1-landscape-fast",
+        deferrable=True,
+    )
+    VeoDownloadOperator(
+        task_id="download_video",
+        video_id=create_video.output,
+        destination="{{ dag.dag_id }}/{video_id}.mp4",  # below [veo] storage
+    )
