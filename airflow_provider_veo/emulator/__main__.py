@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import signal
 import sys
+import threading
 
 
 def main() -> int:
@@ -35,11 +35,12 @@ def main() -> int:
     settings = Settings(
         api_key=options.api_key, generation_seconds=options.generation_seconds, content_lag=options.content_lag
     )
+    stop = threading.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda *_: stop.set())
     with EmulatorServer(settings, options.port) as server:
         print(f"Veo emulator: {server.url}  (key {settings.api_key}; Ctrl-C stops it)", flush=True)  # noqa: T201
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave by the same door as Ctrl-C
-        with contextlib.suppress(KeyboardInterrupt):
-            server.wait()
+        stop.wait()
     return 0
 
 

@@ -49,10 +49,6 @@ class EmulatorServer:
             time.sleep(0.01)
         return self
 
-    def wait(self) -> None:
-        """Block until the server stops."""
-        self._thread.join()
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -1,0 +1,44 @@
+# Two commands: `make demo` and `make test`. Everything else serves them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint unit integration constraints clean
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
+
+demo: $(VENV)/ready ## a prompt becomes a video on a real Airflow; ONCE=1 ends by itself
+	@$(BIN)/python dev/demo.py $(if $(ONCE),--once)
+
+test: lint unit integration ## everything that a contribution must pass
+
+lint: $(VENV)/ready ## style and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+unit: $(VENV)/ready ## tests without network and database
+	@$(BIN)/python -m pytest tests/unit
+
+integration: $(VENV)/ready ## tests with the emulator and a real Airflow
+	@$(BIN)/python -m pytest tests/integration
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed. Name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "Installing into $(VENV) (once; about a minute) ..."
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "Python's venv module is missing. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	@{ $(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip && \
+		$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev; } || \
+		{ echo "The installation failed; pip says why above. A package index must be reachable."; exit 1; }
+	@# Airflow takes four seconds longer to start uncompiled, and some environments forbid compiling at import
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
+	@touch $@
+
+constraints: $(VENV)/ready ## pin what is installed now
+	@{ echo "# Versions for development and CI, written by 'make constraints'. The package itself declares ranges."; \
+		$(BIN)/python -m pip freeze --all --exclude-editable; } > constraints.txt
+
+clean: ## remove what the commands have made
+	rm -rf $(VENV) demo_videos dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,0 +1,178 @@
+"""A real, throw-away Airflow: `airflow standalone` on free ports in a temporary home, ended without a trace."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psutil
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+START_TIMEOUT = 300.0
+_WORKER_TITLE = "LocalExecutor: "
+COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+
+
+class LabError(Exception):
+    """A step failed. The message says which, and where to look."""
+
+
+class AirflowLab:
+    """Runs Airflow with the Dags of a folder: `with AirflowLab(...) as lab: lab.trigger(...)`.
+
+    Args:
+        dags: the folder.
+        connections: by id; each a dictionary as in `AIRFLOW_CONN_...` JSON.
+        settings: further environment variables.
+    """
+
+    def __init__(self, dags: Path, connections: Mapping[str, Mapping[str, Any]], settings: Mapping[str, str]) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="veo-airflow-"))
+        self._standalone: subprocess.Popen[bytes] | None = None
+        self.log = self.home / "standalone.log"
+        port, worker_logs, trigger_logs = _free_ports(3)
+        self.url = f"http://127.0.0.1:{port}"
+        self.environment = os.environ | {
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags.resolve()),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name, connection in connections.items()},
+            **settings,
+        }
+
+    def __enter__(self) -> Self:
+        try:
+            with self.log.open("wb") as log:
+                self._standalone = subprocess.Popen(
+                    [sys.executable, "-m", "airflow", "standalone"],
+                    env=self.environment,
+                    cwd=self.home,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # Ctrl-C is ours to handle
+                )
+            self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+            self._wait_until("Airflow to be healthy", self._healthy)
+            token = self._http.get("/auth/token").raise_for_status().json()["access_token"]
+            self._http.headers["Authorization"] = f"Bearer {token}"
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # the scheduler first would start new children, so all at once, twice
+        for stop in (psutil.Process.terminate, psutil.Process.kill):
+            running = self.processes()
+            for process in running:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    stop(process)
+            psutil.wait_procs(running, timeout=20)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every process of this Airflow: those of the session that standalone leads."""
+        if self._standalone is None:
+            return []
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, ProcessLookupError):
+                if os.getsid(process.pid) == self._standalone.pid and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+    def task_processes(self) -> list[psutil.Process]:
+        """Return the processes that run a task at this moment: the children of the executor's workers."""
+        found = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                parent = process.parent()
+                if parent and _WORKER_TITLE in " ".join(parent.cmdline()):
+                    found.append(process)
+        return found
+
+    def get(self, path: str) -> Any:
+        """Return the JSON of a GET below `/api/v2`."""
+        return self._http.get(f"/api/v2{path}").raise_for_status().json()
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
+        """Start a Dag run through the scheduler and return its id."""
+        self._wait_until(f"Dag {dag_id} to be parsed", lambda: self._http.get(f"/api/v2/dags/{dag_id}").is_success)
+        self._http.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
+        body = {"logical_date": None, "conf": dict(conf or {})}
+        answer = self._http.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body).raise_for_status()
+        return str(answer.json()["dag_run_id"])
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        """Return the state of each task instance of a run."""
+        instances = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        return {instance["task_id"]: instance["state"] for instance in instances}
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of a run."""
+        return str(self.get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """Return what a task returned."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        value = self.get(path)["value"]
+        return json.loads(value) if isinstance(value, str) else value
+
+    def log_lines(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> list[str]:
+        """Return the messages of a task's log, as the UI shows them."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}?full_content=true"
+        content = self.get(path)["content"]
+        return [str(line.get("event", "")) if isinstance(line, dict) else str(line) for line in content]
+
+    def _healthy(self) -> bool:
+        if self._standalone is None or self._standalone.poll() is not None:
+            raise LabError(f"airflow standalone ended by itself:\n{self.log_tail()}")
+        with contextlib.suppress(httpx.HTTPError, ValueError):
+            health = self._http.get("/api/v2/monitor/health").json()
+            return all((health.get(name) or {}).get("status") == "healthy" for name in COMPONENTS)
+        return False
+
+    def log_tail(self, lines: int = 25) -> str:
+        """Return the end of Airflow's own log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def _wait_until(self, what: str, condition: Callable[[], bool]) -> None:
+        give_up_at = time.monotonic() + START_TIMEOUT
+        while not condition():
+            if time.monotonic() > give_up_at:
+                raise LabError(
+                    f"Waited {START_TIMEOUT:.0f} s for {what} in vain. Airflow's log ends:\n{self.log_tail()}"
+                )
+            time.sleep(0.5)
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in sockets]
