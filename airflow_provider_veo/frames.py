@@ -14,9 +14,9 @@ import httpx
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_veo.api.client import tls_context
-from airflow_provider_veo.api.content import redact_url
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.frames import MAX_FRAME_BYTES, Frame
+from airflow_provider_veo.api.urls import redact
 
 FrameSource = str | os.PathLike[str] | ObjectStoragePath
 
@@ -37,7 +37,7 @@ def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
     scheme = text.partition(":")[0].lower()
     if scheme == "data":
         return Frame.from_bytes(_decode_data_uri(text, argument), argument)
-    name = f"{argument} {redact_url(text)!r}" if "://" in text else f"{argument} {text!r}"
+    name = f"{argument} {redact(text)!r}" if "://" in text else f"{argument} {text!r}"
     try:
         if scheme in ("http", "https"):
             content = _fetch(text, name)

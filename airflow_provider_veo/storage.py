@@ -95,9 +95,9 @@ def _located(text: str, destination: Destination) -> Target:
     if parts.scheme == "file":
         return Path(unquote(parts.path))
     conn_id = destination.conn_id if isinstance(destination, ObjectStoragePath) else None
-    target = ObjectStoragePath(text, conn_id=conn_id) if conn_id else ObjectStoragePath(text)
     try:
-        _ = target.fs
+        target = ObjectStoragePath(text, conn_id=conn_id) if conn_id else ObjectStoragePath(text)
+        _ = target.fs  # the driver is looked for at its first use only
     except (ValueError, ImportError) as error:
         install = _EXTRA_OF_SCHEME.get(parts.scheme)
         advice = f"Install {install}." if install else "Install the Airflow provider of that storage."

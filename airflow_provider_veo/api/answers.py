@@ -65,6 +65,7 @@ def parse_json(text: str) -> Any:
 _MESSAGE_KEYS = ("message", "detail", "msg", "error_message", "fail_reason", "reason")
 _CODE_KEYS = ("code", "type")
 _DEPTH = 6
+_HTML_LIMIT = 5_000  # characters
 _TAG = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^>]{0,2000}>")
 
 
@@ -95,7 +96,7 @@ def _read_text(text: str, depth: int) -> ErrorDetail:
         if parsed is not None:
             return read_error(parsed, depth - 1)
     if stripped[:1] == "<":
-        stripped = _TAG.sub(" ", stripped[:20_000])
+        stripped = _TAG.sub(" ", stripped[:_HTML_LIMIT])
     return ErrorDetail(" ".join(stripped.split()))
 
 

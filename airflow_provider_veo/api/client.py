@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
-from urllib.parse import urlsplit
 
 import httpx
 
 from airflow_provider_veo import __version__
-from airflow_provider_veo.api import content, requests
+from airflow_provider_veo.api import content, requests, urls
 from airflow_provider_veo.api.answers import Answer
 from airflow_provider_veo.api.errors import ContentError, InvalidInputError, NotSentError, TransportError, VeoError
 from airflow_provider_veo.api.models import DEFAULT_MODEL
@@ -68,10 +67,9 @@ class ClientSettings:
     default_model: str = DEFAULT_MODEL
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+        if urls.redact(self.base_url) != self.base_url or urls.absolute("", self.base_url) is None:
             raise InvalidInputError(
-                f"The base URL {content.redact_url(self.base_url)!r} is not of the form https://host[/path]."
+                f"The base URL {urls.redact(self.base_url)!r} is not of the form https://host[/path]."
             )
         root = self.base_url.rstrip("/").removesuffix("/v1").rstrip("/")
         object.__setattr__(self, "base_url", root)
@@ -109,7 +107,7 @@ def _transport_errors(request: httpx.Request) -> Iterator[None]:
         yield
     except httpx.RequestError as error:
         kind = NotSentError if isinstance(error, _NEVER_SENT) else TransportError
-        where = content.redact_url(str(request.url))
+        where = urls.redact(str(request.url))
         raise kind(f"{request.method} {where}: {type(error).__name__}: {error}".rstrip(": ")) from error
 
 
@@ -139,12 +137,12 @@ class _Client:
     def _content_request(self, url: str) -> httpx.Request:
         # "identity": some proxies compress videos, and then no length can be checked
         headers = {"Accept-Encoding": "identity", "Accept": "*/*"}
-        if content.same_origin(url, self.settings.base_url):
+        if urls.same_origin(url, self.settings.base_url):
             headers |= self.settings.authorization()
         try:
             return self._http.build_request("GET", url, headers=headers)
         except httpx.InvalidURL as error:
-            raise ContentError(f"The video's address {content.redact_url(url)!r} cannot be used: {error}.") from None
+            raise ContentError(f"The video's address {urls.redact(url)!r} cannot be used: {error}.") from None
 
     def _answer(self, response: httpx.Response, body: bytes | None = None) -> Answer:
         text = response.text if body is None else body.decode(errors="replace")
@@ -248,7 +246,7 @@ class VeoClient(_Client):
             ContentError: what is there is not a video.
         """
         target = self.settings.base_url + requests.get_content(video_id).path if video_id else url or ""
-        what = f"Downloading video {video_id or content.redact_url(target)}"
+        what = f"Downloading video {video_id or urls.redact(target)}"
         for _ in range(content.MAX_HOPS):
             request = self._content_request(target)
             with _transport_errors(request):

@@ -6,10 +6,10 @@ Everything here is a decision about one answer; `client` makes the requests.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
 
 from airflow_provider_veo.api.answers import Answer
 from airflow_provider_veo.api.errors import ApiError, ContentError, ContentNotReadyError, Reason, error_from
+from airflow_provider_veo.api.urls import absolute, redact
 from airflow_provider_veo.api.video import find_url
 
 MAX_HOPS = 5
@@ -50,7 +50,7 @@ def next_hop(answer: Answer, what: str) -> Follow:
         ContentError: neither a video nor a way to one.
     """
     if answer.status in _REDIRECTS:
-        return Follow(_checked(urljoin(answer.url, answer.headers.get("location", "")), what))
+        return _followed(answer.url, answer.headers.get("location", ""), what)
     if answer.status in _NOT_READY:
         error = error_from(answer, what)
         if error.reason in (Reason.BAD_REQUEST, Reason.NOT_FOUND, Reason.SERVER):
@@ -61,7 +61,7 @@ def next_hop(answer: Answer, what: str) -> Follow:
     text = answer.text.strip()
     url = find_url(answer.json(), answer.url) or (text if _is_bare_url(text) else None)
     if url:
-        return Follow(_checked(url, what))
+        return _followed(answer.url, url, what)
     if not text:
         raise ContentNotReadyError(f"{what}: the server sent an empty body.")
     _raise_if_named_error(answer, what)
@@ -80,26 +80,8 @@ def _is_bare_url(text: str) -> bool:
     return text.startswith(("http://", "https://")) and len(text.split()) == 1
 
 
-def _checked(url: str, what: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ContentError(f"{what}: the server points to {redact_url(url)!r}, which is no http(s) address.")
-    return url
-
-
-def redact_url(url: str) -> str:
-    """Return an address without what may be secret in it: user, password, query and fragment."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}" + ("?…" if parts.query else "")
-
-
-def same_origin(url: str, other: str) -> bool:
-    """Whether two addresses have scheme, host and port in common: only then may the API key go along."""
-    return _origin(url) == _origin(other)
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname, parts.port or default
+def _followed(base: str, url: str, what: str) -> Follow:
+    target = absolute(base, url)
+    if target is None:
+        raise ContentError(f"{what}: the server points to {redact(url)!r}, which is no http(s) address.")
+    return Follow(target)

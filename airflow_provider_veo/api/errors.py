@@ -19,6 +19,8 @@ from airflow_provider_veo.api.answers import Answer, ErrorDetail, read_error
 MESSAGE_LIMIT = 500
 """Longest message kept from a server, in characters: error pages can be megabytes."""
 
+_WORDS_LIMIT = 5_000  # characters in which the reason is looked for
+
 
 class Reason(str, Enum):
     """Why the API refused a request, or why a job ended without a video."""
@@ -175,7 +177,7 @@ _REASON_OF_WORDS = tuple(
     )
 )
 # The soundtrack filter of the seed's gateway often lets the same prompt pass at the next try: no moderation.
-_FLAKY_FILTER = re.compile(r"\S*AUDIO_FILTERED\S*", re.IGNORECASE)
+_FLAKY_FILTER = re.compile(r"\w{0,40}AUDIO_FILTERED\w{0,40}", re.IGNORECASE)
 
 _REASON_OF_STATUS = {
     401: Reason.AUTHENTICATION,
@@ -197,7 +199,7 @@ def reason_of(detail: ErrorDetail, status: int | None = None) -> Reason:
     """
     if status == 401:  # no word can make a refused key anything else
         return Reason.AUTHENTICATION
-    words = _FLAKY_FILTER.sub("", f"{detail.code} {detail.message}")
+    words = _FLAKY_FILTER.sub("", f"{detail.code} {detail.message}"[:_WORDS_LIMIT])
     for reason, pattern in _REASON_OF_WORDS:
         if pattern.search(words):
             return reason

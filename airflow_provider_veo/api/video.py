@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 import pendulum
 
 from airflow_provider_veo.api.answers import Answer, read_error
 from airflow_provider_veo.api.errors import MESSAGE_LIMIT, Reason, error_from, reason_of
+from airflow_provider_veo.api.urls import absolute
 
 
 class VideoStatus(str, Enum):
@@ -215,11 +215,7 @@ _URL_PARENT_KEYS = ("task_result", "result", "metadata", "content", "video", "ou
 
 def _url(body: dict[str, Any], base_url: str) -> str | None:
     found = _find_url_text(body)
-    if found is None:
-        return None
-    absolute = urljoin(base_url, found)
-    parts = urlsplit(absolute)
-    return absolute if parts.scheme in ("http", "https") and parts.netloc else None
+    return None if found is None else absolute(base_url, found)
 
 
 def _find_url_text(body: dict[str, Any], depth: int = 3) -> str | None:

@@ -1,0 +1,43 @@
+"""Addresses that come from servers and may be anything."""
+
+from __future__ import annotations
+
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+_DEFAULT_PORT = {"http": 80, "https": 443}
+
+
+def absolute(base: str, url: str) -> str | None:
+    """Resolve an address against the one it came from; None where that gives no usable http(s) address."""
+    try:
+        joined = urljoin(base, url)
+    except ValueError:
+        return None
+    return joined if _split(joined) else None
+
+
+def redact(url: str) -> str:
+    """Return an address without what may be secret in it: user, password, query and fragment."""
+    parts = _split(url)
+    if parts is None:
+        return url.partition("?")[0][:200]
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" + ("?…" if parts.query else "")
+
+
+def same_origin(url: str, other: str) -> bool:
+    """Whether two addresses have scheme, host and port in common: only then may the API key go along."""
+    return _origin(url) == _origin(other) is not None
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in _DEFAULT_PORT and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a broken IPv6 address, a port that is no number
+        return None
+    return parts if usable else None
+
+
+def _origin(url: str) -> tuple[str, str | None, int] | None:
+    parts = _split(url)
+    return parts and (parts.scheme, parts.hostname, parts.port or _DEFAULT_PORT[parts.scheme])

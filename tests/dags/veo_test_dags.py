@@ -1,0 +1,27 @@
+"""Dags for the integration tests, one for each way to use the operators."""
+
+from __future__ import annotations
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_veo.operators.create import VeoCreateVideoOperator
+from airflow_provider_veo.operators.download import VeoDownloadOperator
+
+with DAG("two_tasks", schedule=None, params={"prompt": "画小猫"}):
+    video = VeoCreateVideoOperator(task_id="create", prompt="{{ params.prompt }}", model="veo-3.1", deferrable=True)
+    VeoDownloadOperator(task_id="download", video_id=video.output, destination="{{ dag.dag_id }}/{video_id}.mp4")
+
+for mode, deferrable in (("deferred", True), ("waiting", False)):
+    with DAG(f"one_task_{mode}", schedule=None):
+        VeoCreateVideoOperator(
+            task_id="create", prompt="p", model="veo-3.1", destination="a.mp4", deferrable=deferrable, retries=3
+        )
+
+with DAG("mapped", schedule=None):
+    videos = VeoCreateVideoOperator.partial(task_id="create", model="veo-3.1", deferrable=True).expand(
+        prompt=["one", "two", "two"]
+    )
+    VeoDownloadOperator.partial(task_id="download", destination="{{ ti.map_index }}.mp4").expand(video_id=videos.output)
+
+with DAG("stored_connection", schedule=None):
+    VeoCreateVideoOperator(task_id="create", prompt="p", conn_id="veo_stored", deferrable=True)

@@ -1,0 +1,43 @@
+"""Real counterparts on loopback: the emulator, and a server that says exactly what a test tells it to say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from servers import KEY, Heard, Said, ScriptedServer, connect
+
+from airflow_provider_veo.emulator.jobs import Settings
+from airflow_provider_veo.emulator.server import EmulatorServer
+
+
+@pytest.fixture
+def emulator() -> Iterator[EmulatorServer]:
+    with EmulatorServer(Settings(api_key=KEY, generation_seconds=0.5)) as server:
+        yield server
+
+
+@pytest.fixture
+def veo_default(emulator, monkeypatch) -> EmulatorServer:
+    """Make the emulator the default connection, polled briskly."""
+    connect(monkeypatch, emulator.url)
+    return emulator
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., ScriptedServer]]:
+    """Return a function that starts a scripted server: with a function, or with the answers in their order."""
+    servers: list[ScriptedServer] = []
+
+    def start(*script: Said | Callable[[Heard], Said]) -> ScriptedServer:
+        if len(script) == 1 and callable(script[0]):
+            server = ScriptedServer(script[0])
+        else:
+            answers = iter(script)
+            server = ScriptedServer(lambda _heard: next(answers))
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.close()

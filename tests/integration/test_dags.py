@@ -1,0 +1,113 @@
+"""Dags on a real Airflow: parsed, run by `dag.test()` and by the command line, with a real database."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "example_dags"
+DAGS = Path(__file__).parents[1] / "dags"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database():
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture(autouse=True)
+def storage(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__VEO__STORAGE", str(tmp_path / "videos"))
+    return tmp_path / "videos"
+
+
+def dags_in(folder):
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # before Airflow 3.1
+        from airflow.models.dagbag import DagBag
+    bag = DagBag(str(folder))
+    assert bag.import_errors == {}
+    return bag.dags
+
+
+def run(dag_id):
+    """Run a Dag; return the state of the run, the states of the tasks, and a function that reads XComs."""
+    dag_run = dags_in(DAGS)[dag_id].test()
+    instances = {(ti.task_id, ti.map_index): ti for ti in dag_run.get_task_instances()}
+    states = {key: str(ti.state) for key, ti in instances.items()}
+
+    def result(task_id):
+        return instances[task_id, -1].xcom_pull(task_ids=task_id)
+
+    return str(dag_run.state), states, result
+
+
+def test_the_example_dags_can_be_parsed():
+    assert set(dags_in(EXAMPLES)) == {path.stem for path in EXAMPLES.glob("*.py")}
+
+
+def test_one_task_orders_and_another_stores(veo_default, storage):
+    state, _, result = run("two_tasks")
+    assert state == "success"
+    created, stored = result("create"), result("download")
+    assert created["estimated_cost_usd"] == 0.25
+    assert (created["status"], created["size"], created["seconds"]) == ("completed", "720x1280", 8)
+    assert created["completed_at"].endswith("Z")
+    assert stored["path"] == str(storage / "two_tasks" / f"{created['id']}.mp4")
+    assert Path(stored["path"]).stat().st_size == stored["bytes"]
+    assert veo_default.jobs.get(created["id"]).prompt == "画小猫"
+    assert veo_default.jobs.report()["charged"] == 1
+
+
+@pytest.mark.parametrize("mode", ["deferred", "waiting"])
+def test_one_task_orders_and_stores(veo_default, storage, mode):
+    state, _, result = run(f"one_task_{mode}")
+    assert state == "success"
+    assert result("create")["bytes"] == (storage / "a.mp4").stat().st_size
+    assert veo_default.jobs.report()["charged"] == 1
+
+
+def test_mapped(veo_default, storage):
+    state, states, _ = run("mapped")
+    assert state == "success"
+    assert len(states) == 6
+    assert sorted(path.name for path in storage.iterdir()) == ["0.mp4", "1.mp4", "2.mp4"]
+    assert sorted(job.prompt for job in veo_default.jobs.all()) == ["one", "two", "two"]
+
+
+@pytest.mark.parametrize("mode", ["deferred", "waiting"])
+def test_a_refused_prompt_fails_at_once(veo_default, mode):
+    veo_default.jobs.fail_next("Content policy violation")
+    state, states, _ = run(f"one_task_{mode}")
+    assert (state, states["create", -1]) == ("failed", "failed")
+    assert veo_default.jobs.report()["orders"] == 1
+
+
+def test_a_connection_in_the_database(emulator, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__VEO__POLL_INTERVAL", "0.1")
+    add = ["connections", "add", "veo_stored", "--conn-type", "veo", "--conn-host", emulator.url]
+    airflow(*add, "--conn-password", emulator.settings.api_key)
+    output = airflow("dags", "test", "stored_connection")
+    assert "state=success" in output
+
+
+def test_airflow_dags_test(veo_default, storage, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(EXAMPLES))
+    output = airflow("dags", "test", "example_veo_text_to_video")
+    assert "Pausing task as DEFERRED" in output
+    assert [path.suffix for path in storage.rglob("*") if path.is_file()] == [".mp4"]
+    assert veo_default.settings.api_key not in output
+    assert veo_default.jobs.report()["charged"] == 1
+
+
+def airflow(*arguments):
+    command = [sys.executable, "-m", "airflow", *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    return output

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import time
+from datetime import timedelta
+
+import pytest
+from servers import KEY, Said, connect
+
+from airflow_provider_veo.api.errors import ContentNotReadyError, InvalidInputError, VideoFailedError
+from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.emulator.jobs import Settings
+from airflow_provider_veo.emulator.server import EmulatorServer
+from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
+
+SPEC = VideoSpec("a cat", "veo-3.1")
+VIDEO = b"\0\0\0\x20ftypisom" + b"1" * 5000
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch):
+    monkeypatch.setattr(VeoHook, "content_poll_interval", 0.05)
+
+
+def test_from_prompt_to_file(veo_default, tmp_path):
+    hook = VeoHook()
+    video = hook.create_video(SPEC)
+    outcome = hook.wait_for_video(video.id)
+    stored = hook.download_video(tmp_path / "cat.mp4", video_id=outcome.video_id)
+    assert hook.get_video(video.id).status.value == "completed"
+    content = (tmp_path / "cat.mp4").read_bytes()
+    assert (stored.bytes, stored.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+
+
+def test_from_prompt_to_file_async(veo_default, tmp_path):
+    async def run():
+        hook = VeoHook()
+        video = await hook.acreate_video(SPEC)
+        outcome = await hook.await_for_video(video.id)
+        assert (await hook.aget_video(video.id)).status.value == "completed"
+        return await hook.adownload_video(tmp_path / "cat.mp4", video_id=outcome.video_id)
+
+    assert asyncio.run(run()).bytes == (tmp_path / "cat.mp4").stat().st_size
+
+
+def test_a_failed_job_is_an_error_with_its_reason(veo_default):
+    veo_default.jobs.fail_next("Content policy violation")
+    hook = VeoHook()
+    with pytest.raises(VideoFailedError, match="Content policy violation"):
+        hook.wait_for_video(hook.create_video(SPEC).id, wait_policy(time.time(), poll_interval=0.05))
+
+
+def test_content_that_lags_is_waited_for(monkeypatch, tmp_path):
+    with EmulatorServer(Settings(api_key=KEY, generation_seconds=0, content_lag=0.5)) as lagging:
+        connect(monkeypatch, lagging.url)
+        hook = VeoHook()
+        video = hook.create_video(SPEC)
+        assert hook.get_video(video.id).status.value == "completed"
+        assert hook.download_video(tmp_path / "a.mp4", video_id=video.id).bytes > 10_000
+
+
+def test_content_that_never_comes_is_given_up(serve, monkeypatch, tmp_path):
+    server = serve(lambda _heard: Said(404, {"detail": "Generation is still in-progress"}))
+    connect(monkeypatch, server.url)
+    with pytest.raises(ContentNotReadyError, match="still in-progress"):
+        VeoHook().download_video(tmp_path / "a.mp4", video_id="v", content_timeout=timedelta(seconds=0.2))
+    assert len(server.heard) > 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_to_do_about_a_file_that_is_there(serve, monkeypatch, tmp_path):
+    server = serve(lambda _heard: Said(body=VIDEO))
+    connect(monkeypatch, server.url)
+    hook, target = VeoHook(), tmp_path / "a.mp4"
+    target.write_bytes(b"old")
+    assert hook.download_video(target, video_id="v").bytes == 3
+    with pytest.raises(InvalidInputError, match="exists already"):
+        hook.download_video(target, video_id="v", if_exists="fail")
+    assert server.heard == []
+    assert hook.download_video(target, video_id="v", if_exists="overwrite").bytes == len(VIDEO)
+    assert target.read_bytes() == VIDEO
+
+
+def test_a_file_named_by_its_address(serve, monkeypatch, tmp_path):
+    server = serve(Said(body=VIDEO))
+    connect(monkeypatch, server.url)
+    stored = VeoHook().download_video(f"{tmp_path}/", url=f"{server.url}/flow/film.mp4?sig=x")
+    assert stored.path == str(tmp_path / "film.mp4")
+
+
+class TestTheTestButton:
+    def test_a_good_connection(self, veo_default):
+        assert VeoHook().test_connection() == (True, f"{veo_default.url} answers and accepts the key.")
+        assert veo_default.jobs.report()["orders"] == 0
+
+    def test_a_wrong_key(self, veo_default, monkeypatch):
+        connect(monkeypatch, veo_default.url, key="sk-wrong")
+        ok, message = VeoHook().test_connection()
+        assert not ok
+        assert "Invalid token" in message
+        assert "Check the API key" in message
+
+    def test_nobody_there(self, monkeypatch):
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            url = f"http://127.0.0.1:{gone.getsockname()[1]}"
+        connect(monkeypatch, url)
+        ok, message = VeoHook().test_connection()
+        assert not ok
+        assert "ConnectError" in message
+
+    def test_a_server_that_lists_no_models(self, serve, monkeypatch):
+        server = serve(lambda _heard: Said(404, {"detail": "Not Found"}))
+        connect(monkeypatch, server.url)
+        assert VeoHook().test_connection()[0]
+        assert [heard.method for heard in server.heard] == ["GET", "GET"]
+
+    def test_a_web_page(self, serve, monkeypatch):
+        server = serve(lambda _heard: Said(500, "<html>oops</html>"))
+        connect(monkeypatch, server.url)
+        assert not VeoHook().test_connection()[0]
+
+    def test_a_broken_connection(self, monkeypatch):
+        connect(monkeypatch, "ftp://x")
+        ok, message = VeoHook().test_connection()
+        assert not ok
+        assert "'veo_default'" in message

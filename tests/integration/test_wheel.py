@@ -1,0 +1,116 @@
+"""The built wheel, installed where the checkout cannot be imported: what Airflow finds of the provider."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)])
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def python(wheel, tmp_path_factory):
+    """Return a Python with the wheel, and with the dependencies of this one but without its editable install."""
+    folder = tmp_path_factory.mktemp("venv")
+    run([sys.executable, "-m", "venv", "--without-pip", str(folder)])
+    python = folder / "bin" / "python"
+    site = Path(output_of([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip())
+    # a path file is read in a site folder only, so the editable install's own path file has no effect here
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    found = output_of([python, "-c", "import airflow_provider_veo; print(airflow_provider_veo.__file__)"])
+    assert Path(found.strip()).is_relative_to(folder)
+    return python
+
+
+def run(command, **environment):
+    result = subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        cwd="/",
+        env=os.environ | environment,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
+def output_of(command, **environment):
+    return run(command, **environment).stdout
+
+
+def test_what_is_in_the_wheel(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "airflow_provider_veo/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    roots = {name.split("/")[0] for name in names}
+    assert {root for root in roots if not root.endswith(".dist-info")} == {"airflow_provider_veo"}
+
+
+def test_airflow_lists_the_provider(python):
+    providers = json.loads(output_of([python, "-m", "airflow", "providers", "list", "--output", "json"]))
+    assert [row["version"] for row in providers if row["package_name"] == "airflow-provider-veo"] == ["0.1.0"]
+
+
+def test_airflow_lists_the_hook(python):
+    hooks = json.loads(output_of([python, "-m", "airflow", "providers", "hooks", "--output", "json"]))
+    ours = [row for row in hooks if row["connection_type"] == "veo"]
+    assert [row["class"] for row in ours] == ["airflow_provider_veo.hooks.veo.VeoHook"]
+
+
+def test_airflow_knows_the_configuration(python):
+    value = output_of([python, "-m", "airflow", "config", "get-value", "veo", "poll_interval"])
+    assert value.strip().splitlines()[-1] == "10"
+
+
+FORM = """
+import json
+from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+ours = [meta for meta in HookMetaService.hook_meta_data() if meta.connection_type == "veo"]
+print(ours[0].model_dump_json())
+"""
+
+
+def test_the_connection_form_has_its_fields(python):
+    pytest.importorskip(
+        "airflow.api_fastapi.core_api.services.ui.connections", reason="the form of Airflow 2 is another"
+    )
+    form = json.loads(output_of([python, "-c", FORM]).splitlines()[-1])
+    assert form["hook_name"] == "Veo (OpenAI-style video API)"
+    assert form["standard_fields"]["password"]["title"] == "API key"
+    assert form["standard_fields"]["host"]["title"] == "Base URL"
+    assert form["standard_fields"]["login"]["hidden"]
+    fields = form["extra_fields"]
+    assert set(fields) == {"default_model", "auth_scheme", "request_format", "timeout", "verify"}
+    assert fields["auth_scheme"]["schema"]["enum"] == ["bearer", "raw"]
+
+
+# The API server does the same for the form's button: it puts what was typed into the environment, and asks the hook.
+TEST = """
+from airflow.models.connection import Connection
+print(Connection(conn_id="veo_form", conn_type="veo").test_connection())
+"""
+
+
+def test_the_test_button_works(python, emulator):
+    typed = {"conn_type": "veo", "host": emulator.url, "password": emulator.settings.api_key}
+    answer = output_of([python, "-c", TEST], AIRFLOW_CONN_VEO_FORM=json.dumps(typed))
+    assert answer.splitlines()[-1] == f"(True, '{emulator.url} answers and accepts the key.')"
+    assert emulator.jobs.report()["orders"] == 0

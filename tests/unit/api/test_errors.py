@@ -1,0 +1,151 @@
+"""Error bodies as servers really send them (sources: their documentation, code and logs), and what they mean."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_veo.api.answers import Answer, ErrorDetail, read_error
+from airflow_provider_veo.api.errors import ApiError, Reason, error_from, reason_of, retry_after
+
+NEW_API_NESTED = json.dumps(
+    {
+        "code": "fail_to_fetch_task",
+        "message": json.dumps(
+            {"error": {"code": 404, "message": "models/veo-3.1 is no longer available", "status": "NOT_FOUND"}}
+        ),
+        "data": None,
+    }
+)
+LITELLM_429 = json.dumps(
+    {
+        "error": {
+            "message": 'litellm.RateLimitError: RateLimitError: OpenAIException - {"error":{"message":"slow down"}}',
+            "type": "throttling_error",
+            "param": None,
+            "code": "429",
+        }
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason", "words"),
+    [
+        (401, '{"error":{"message":"Invalid token","type":"new_api_error","code":""}}', Reason.AUTHENTICATION, "token"),
+        (402, '{"error":{"message":"Insufficient balance"}}', Reason.QUOTA, "balance"),
+        (
+            403,
+            '{"error":{"message":"user [1] quota [-14305] preConsumedQuota [7500] is not enough"}}',
+            Reason.QUOTA,
+            "preConsumedQuota",
+        ),
+        (403, '{"error":{"message":"x","code":"insufficient_user_quota"}}', Reason.QUOTA, "insufficient_user_quota"),
+        (429, '{"error":{"message":"余额不足","code":"429"}}', Reason.QUOTA, "余额不足"),
+        (429, '{"error":{"code":"insufficient_quota","message":"You exceeded"}}', Reason.QUOTA, "insufficient_quota"),
+        (403, '{"error":{"message":"This group may not use it"}}', Reason.FORBIDDEN, "group"),
+        (400, '{"error":{"message":"prompt is required","code":"invalid_request"}}', Reason.BAD_REQUEST, "prompt"),
+        (400, '{"code":"task_not_exist","message":"task_not_exist","data":null}', Reason.NOT_FOUND, "task_not_exist"),
+        (404, '{"error":{"message":"Task not found","type":"invalid_request_error"}}', Reason.NOT_FOUND, "Task"),
+        (404, '{"error":{"message":"no","code":"model_not_found"}}', Reason.MODEL_UNAVAILABLE, "model_not_found"),
+        (413, "<html><head><title>413 Too Large</title></head></html>", Reason.BAD_REQUEST, "413 Too Large"),
+        (422, '{"detail":[{"loc":["body","prompt"],"msg":"Field required"}]}', Reason.BAD_REQUEST, "Field required"),
+        (429, LITELLM_429, Reason.RATE_LIMITED, "slow down"),
+        (429, '{"error":{"message":"Current group upstream load is saturated"}}', Reason.RATE_LIMITED, "saturated"),
+        (500, NEW_API_NESTED, Reason.MODEL_UNAVAILABLE, "no longer available"),
+        (503, '{"error":{"message":"no available channels"}}', Reason.MODEL_UNAVAILABLE, "no available channels"),
+        (503, "upstream connect error", Reason.SERVER, "upstream connect error"),
+        (500, '{"detail":"boom"}', Reason.SERVER, "boom"),
+        (502, "<html><body><h1>502 Bad Gateway</h1></body></html>", Reason.SERVER, "502 Bad Gateway"),
+        (400, '{"error":{"code":"moderation_blocked","message":"no"}}', Reason.MODERATION, "moderation_blocked"),
+        (400, '{"error":"Content policy violation"}', Reason.MODERATION, "Content policy"),
+        (200, '{"code":400,"message":"bad prompt"}', Reason.BAD_REQUEST, "bad prompt"),
+        (200, '{"code":"quota_not_enough","message":"no"}', Reason.QUOTA, "quota_not_enough"),
+        (200, "<html>welcome</html>", Reason.UNREADABLE, "welcome"),
+        (200, "", Reason.UNREADABLE, ""),
+        (302, "", Reason.UNREADABLE, ""),
+    ],
+)
+def test_what_an_error_answer_means(status, body, reason, words):
+    error = error_from(Answer(status, body), "Creating the video")
+
+    assert error.reason is reason
+    assert words in str(error)
+    assert f"Creating the video failed (HTTP {status})" in str(error)
+    assert error.permanent is reason.permanent
+
+
+def test_permanent_errors_say_what_to_do():
+    for reason in Reason:
+        if reason.permanent:
+            assert reason.advice
+            assert reason.advice in str(ApiError("x", reason=reason, status=400))
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("Content policy violation", Reason.MODERATION),
+        ("PUBLIC_ERROR_PROMINENT_PEOPLE_FILTER_FAILED", Reason.MODERATION),
+        ("PUBLIC_ERROR_HIGH_TRAFFIC", Reason.UNKNOWN),
+        ("AUDIO_FILTERED", Reason.UNKNOWN),
+        ("PUBLIC_ERROR_AUDIO_FILTERED", Reason.UNKNOWN),
+        ("服务内部异常", Reason.UNKNOWN),
+        ("", Reason.UNKNOWN),
+        ("内容违规", Reason.MODERATION),
+    ],
+)
+def test_why_a_job_failed(words, reason):
+    assert reason_of(ErrorDetail(words)) is reason
+
+
+def test_long_messages_are_cut():
+    # also guards against a pattern that needs quadratic time: such a test would not end
+    assert len(str(error_from(Answer(500, "x" * 5_000_000), "y"))) < 700
+    assert len(str(error_from(Answer(500, "<script" * 1_000_000), "y"))) < 700
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after-ms": "250"}, 0.25),
+        ({"llm_provider-retry-after": "3"}, 3),
+        ({"openai-poll-after-ms": "2500"}, 2.5),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:10 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 10),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": "Wed, 21 Oct 2026 07:29:00 GMT"}, 0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "nan"}, None),
+        ({}, None),
+    ],
+)
+def test_how_long_the_server_wants_us_to_wait(headers, seconds):
+    assert retry_after(headers) == seconds
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["error", "message", "code", "detail", "data", "type", "x"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.text() | json_values.map(json.dumps))
+def test_any_body_can_be_read(body):
+    detail = read_error(body)
+    assert isinstance(detail.message, str)
+    assert isinstance(reason_of(detail, 500), Reason)
+
+
+def test_a_bottomless_body_can_be_read():
+    assert read_error("[" * 100_000).message
+    assert isinstance(read_error('{"error":' * 5_000 + "1" + "}" * 5_000).message, str)

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_veo.api.errors import (
+    ApiError,
+    NotSentError,
+    Reason,
+    TransportError,
+    VeoError,
+    VideoFailedError,
+    VideoTimeoutError,
+)
+from airflow_provider_veo.api.polling import (
+    AskAgain,
+    Outcome,
+    StatusUnknownError,
+    WaitPolicy,
+    WaitState,
+    observe,
+)
+from airflow_provider_veo.api.video import Video, VideoStatus
+
+POLICY = WaitPolicy(submitted_at=1000.0, deadline=2200.0, poll_interval=10.0)
+
+
+def video(status="processing", **more):
+    known = {"processing": VideoStatus.RUNNING, "dreaming": VideoStatus.UNKNOWN}
+    return Video("v", known.get(status) or VideoStatus(status), status, **more)
+
+
+def api_error(reason, **more):
+    return ApiError("Asking failed", reason=reason, status=500, **more)
+
+
+def see(seen, *, state=None, now=1100.0, chance=0.5, policy=POLICY):
+    return observe(policy, state or WaitState(), "v", seen, now, chance)
+
+
+def test_a_running_job_is_asked_again():
+    state, step = see(video(progress=30.0))
+    assert step == AskAgain(10.0, "Video v: processing 30 %, 100 s after submission")
+    assert state.video.progress == 30.0
+
+
+def test_only_changes_are_noted():
+    state, _ = see(video(progress=30.0))
+    assert see(video(progress=30.0), state=state)[1].note == ""
+    assert "31 %" in see(video(progress=31.0), state=state)[1].note
+
+
+def test_an_unknown_word_means_still_running_and_is_named():
+    _, step = see(video("dreaming"))
+    assert isinstance(step, AskAgain)
+    assert "an unknown word, taken as running" in step.note
+
+
+def test_the_interval_has_ten_percent_of_jitter():
+    assert see(video(), chance=0.0)[1].delay == pytest.approx(9.0)
+    assert see(video(), chance=1.0)[1].delay == pytest.approx(11.0)
+
+
+def test_the_last_question_is_asked_at_the_deadline():
+    assert see(video(), now=2195.0)[1].delay == pytest.approx(5.0)
+    assert see(video("completed"), now=2200.0)[1].kind == "completed"
+    outcome = see(video(progress=50.0), now=2200.0)[1]
+    assert outcome.kind == "timeout"
+    with pytest.raises(VideoTimeoutError, match=r"v was not finished 1200 s .* at 50 %\). The job may still finish"):
+        outcome.raise_for_kind()
+
+
+def test_a_server_that_wants_more_time_gets_it():
+    assert see(api_error(Reason.RATE_LIMITED, retry_after=30.0))[1].delay == 30.0
+    assert see(api_error(Reason.RATE_LIMITED, retry_after=1.0))[1].delay == pytest.approx(10.0)
+    assert see(api_error(Reason.RATE_LIMITED, retry_after=9999.0))[1].delay == pytest.approx(1100.0)
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "expired"])
+def test_jobs_that_end_without_a_video(status):
+    outcome = see(video(status, reason=Reason.MODERATION, message="no cats"))[1]
+    assert outcome.kind == "failed"
+    with pytest.raises(VideoFailedError, match=f"Video v {status}: no cats. The content filter refused it") as caught:
+        outcome.raise_for_kind()
+    assert caught.value.permanent
+
+
+def test_a_failure_without_a_reason_may_be_tried_again():
+    outcome = see(video("failed", reason=Reason.UNKNOWN))[1]
+    with pytest.raises(VideoFailedError, match="the server gave no reason") as caught:
+        outcome.raise_for_kind()
+    assert not caught.value.permanent
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransportError("broken pipe"),
+        NotSentError("no route"),
+        api_error(Reason.SERVER),
+        api_error(Reason.RATE_LIMITED),
+        api_error(Reason.UNREADABLE),
+    ],
+)
+def test_failing_calls_are_survived_for_a_time(error):
+    state, now = WaitState(), 1100.0
+    for _ in range(30):  # 300 seconds
+        state, step = see(error, state=state, now=now)
+        assert isinstance(step, AskAgain)
+        now += 10.0
+    outcome = see(error, state=state, now=now)[1]
+    assert outcome.kind == "error"
+    assert "31 failed calls in a row" in outcome.message
+    assert "billed if it completes" in outcome.message
+
+
+def test_a_good_answer_ends_a_run_of_failures():
+    state, _ = see(api_error(Reason.SERVER))
+    state, _ = see(video(), state=state, now=1300.0)
+    assert (state.failures, state.failing_since) == (0, None)
+    assert isinstance(see(api_error(Reason.SERVER), state=state, now=1900.0)[1], AskAgain)
+
+
+def test_a_slow_schedule_survives_a_few_failures_too():
+    slow = WaitPolicy(submitted_at=0.0, deadline=1e6, poll_interval=600.0)
+    state, now = WaitState(), 0.0
+    for _ in range(4):
+        state, step = see(api_error(Reason.SERVER), state=state, now=now, policy=slow)
+        assert isinstance(step, AskAgain)
+        now += 600.0
+    assert see(api_error(Reason.SERVER), state=state, now=now, policy=slow)[1].kind == "error"
+
+
+@pytest.mark.parametrize("reason", [Reason.AUTHENTICATION, Reason.FORBIDDEN, Reason.QUOTA, Reason.BAD_REQUEST])
+def test_a_call_that_cannot_succeed_is_given_up_at_once(reason):
+    outcome = see(api_error(reason))[1]
+    assert (outcome.kind, outcome.reason) == ("error", reason.value)
+    with pytest.raises(StatusUnknownError, match="The job itself may go on") as caught:
+        outcome.raise_for_kind()
+    assert caught.value.permanent
+
+
+def test_an_unknown_id_is_waited_for_just_after_the_order_only():
+    assert isinstance(see(api_error(Reason.NOT_FOUND), now=1059.0)[1], AskAgain)
+    assert see(api_error(Reason.NOT_FOUND), now=1061.0)[1].kind == "error"
+
+
+def test_failing_calls_do_not_outlast_the_deadline():
+    assert see(api_error(Reason.SERVER), now=2200.0)[1].kind == "timeout"
+
+
+def test_outcomes_survive_the_trip_through_the_database():
+    outcome = see(video("completed", url="https://x.example/a.mp4", seconds=8.0))[1]
+    event = outcome.to_event()
+    assert Outcome.from_event(event) == outcome
+    assert all(isinstance(value, (str, int, float, type(None))) for value in event.values())
+    assert Outcome.from_event(event | {"field_of_a_later_version": 1}) == outcome
+
+
+@pytest.mark.parametrize("event", [None, {}, "success", {"version": 2, "video_id": "v"}, {"version": 1}])
+def test_foreign_events_are_refused(event):
+    with pytest.raises(VeoError, match="cannot read"):
+        Outcome.from_event(event)
+
+
+@given(
+    seen=st.lists(
+        st.sampled_from(
+            [
+                video(),
+                video("dreaming"),
+                video(progress=99.0),
+                TransportError("x"),
+                api_error(Reason.SERVER),
+                api_error(Reason.NOT_FOUND),
+                api_error(Reason.RATE_LIMITED, retry_after=77.0),
+            ]
+        ),
+        min_size=400,
+        max_size=400,
+    ),
+    chance=st.floats(0, 1),
+)
+def test_every_wait_ends_by_the_deadline(seen, chance):
+    state, now = WaitState(), POLICY.submitted_at
+    for one in seen:
+        state, step = see(one, state=state, now=now, chance=chance)
+        if isinstance(step, Outcome):
+            break
+        now += step.delay
+    assert isinstance(step, Outcome)
+    assert now <= POLICY.deadline

@@ -1,0 +1,277 @@
+"""Every answer shape of `/v1/videos` that was seen in the wild, read into one dataclass."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pendulum
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_veo.api.answers import Answer
+from airflow_provider_veo.api.errors import ApiError, Reason
+from airflow_provider_veo.api.video import VideoStatus, find_url, parse_video
+
+URL = "https://api.example.com/v1/videos"
+
+
+def read(body, video_id=None, status=200):
+    return parse_video(Answer(status, json.dumps(body), {}, URL), "Asking", video_id)
+
+
+@pytest.mark.parametrize(
+    ("body", "video_id", "status"),
+    [
+        # seed gateway, both channels; the sora dialect of the same gateway
+        ({"id": "video_1", "object": "video", "created": 1762181811, "status": "queued"}, "video_1", "queued"),
+        ({"id": "task_x", "task_id": "task_x", "status": "queued", "progress": 0}, "task_x", "queued"),
+        ({"id": "video_2", "object": "task", "status": "submitted", "expires_at": 1761031492}, "video_2", "queued"),
+        # new-api's envelope, and others that wrap
+        ({"code": "success", "data": {"task_id": "t1", "status": "IN_PROGRESS"}}, "t1", "running"),
+        ({"task_id": "t2"}, "t2", "unknown"),
+        ({"data": [{"id": "t3", "status": "SUCCESS"}]}, "t3", "completed"),
+        ({"data": {"data": {"id": "t4", "status": "NOT_START"}}}, "t4", "queued"),
+        ({"id": 77, "status": "processing"}, "77", "running"),
+        # OpenRouter, qiniu
+        ({"id": "o", "status": "pending"}, "o", "queued"),
+        ({"id": "q", "status": "initializing"}, "q", "queued"),
+    ],
+)
+def test_create_answers(body, video_id, status):
+    video = read(body)
+    assert (video.id, video.status.value) == (video_id, status)
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("queued", "queued"),
+        ("NOT_START", "queued"),
+        ("Submitted", "queued"),
+        ("in_progress", "running"),
+        ("In Progress", "running"),
+        ("in-progress", "running"),
+        ("processing", "running"),
+        ("GENERATING", "running"),
+        ("completed", "completed"),
+        ("SUCCESS", "completed"),
+        ("succeeded", "completed"),
+        ("failed", "failed"),
+        ("FAILURE", "failed"),
+        ("error", "failed"),
+        ("canceled", "cancelled"),
+        ("deleted", "cancelled"),
+        ("expired", "expired"),
+        ("transmogrifying", "unknown"),
+        ("", "unknown"),
+        (None, "unknown"),
+        (200, "unknown"),
+    ],
+)
+def test_status_words(word, status):
+    video = read({"status": word}, "v")
+    assert video.status is VideoStatus(status)
+    assert video.status.finished is (status in {"completed", "failed", "cancelled", "expired"})
+
+
+@pytest.mark.parametrize(
+    ("progress", "number"),
+    [
+        (45, 45.0),
+        (45.9, 45.9),
+        ("50%", 50.0),
+        (" 50 % ", 50.0),
+        ("50", 50.0),
+        (None, None),
+        ("", None),
+        ("half", None),
+        (True, None),
+        (1e999, None),
+        (150, 100.0),
+        (-3, 0.0),
+        ([], None),
+    ],
+)
+def test_progress(progress, number):
+    assert read({"status": "processing", "progress": progress}, "v").progress == number
+
+
+def test_progress_may_be_missing():
+    assert read({"status": "processing"}, "v").progress is None
+
+
+def test_a_captured_completed_answer():
+    url = "https://cdn.example.net/flow/a.mp4"
+    video = read(
+        {
+            "completed_at": 1764173113,
+            "created_at": 1764172941,
+            "id": "video_9c4e4872",
+            "model": "sora2_video_generation",
+            "object": "video",
+            "progress": 100,
+            "result_url": url,
+            "seconds": "4",
+            "size": "720x1280",
+            "status": "completed",
+            "url": url,
+            "video_url": url,
+        },
+        "video_9c4e4872",
+    )
+    assert video.status is VideoStatus.COMPLETED
+    assert (video.url, video.size, video.seconds) == (url, "720x1280", 4.0)
+    assert video.created_at == pendulum.datetime(2025, 11, 26, 16, 2, 21)
+    assert video.completed_at == pendulum.datetime(2025, 11, 26, 16, 5, 13)
+    assert video.expires_at is None
+
+
+def test_the_id_of_a_later_answer_is_never_taken_over():
+    assert read({"id": "video_other", "status": "queued"}, "video_mine").id == "video_mine"
+
+
+@pytest.mark.parametrize(
+    ("body", "url"),
+    [
+        ({"url": "https://x.example/a.mp4"}, "https://x.example/a.mp4"),
+        ({"url": "/v1/videos/v/content"}, "https://api.example.com/v1/videos/v/content"),
+        ({"video_url": "https://x.example/a.mp4"}, "https://x.example/a.mp4"),
+        ({"result_url": "https://x.example/a.mp4"}, "https://x.example/a.mp4"),
+        ({"output_url": "https://x.example/a.mp4"}, "https://x.example/a.mp4"),
+        ({"unsigned_urls": ["https://x.example/a.mp4"]}, "https://x.example/a.mp4"),
+        ({"task_result": {"videos": [{"url": "https://x.example/a.mp4"}]}}, "https://x.example/a.mp4"),
+        ({"metadata": {"url": "https://x.example/a.mp4"}}, "https://x.example/a.mp4"),
+        ({"url": ""}, None),
+        ({"url": None, "video_url": "https://x.example/a.mp4"}, "https://x.example/a.mp4"),
+        ({"url": "file:///etc/passwd"}, None),
+        ({"url": "javascript:alert(1)"}, None),
+        ({"url": "s3://bucket/key"}, None),
+        ({"url": "http://[broken"}, None),
+        ({}, None),
+    ],
+)
+def test_addresses(body, url):
+    assert read({"status": "completed", **body}, "v").url == url
+    assert find_url({"id": "v", **body}, URL) == url
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "message"),
+    [
+        ("Content policy violation", Reason.MODERATION, "Content policy violation"),
+        ("", Reason.UNKNOWN, ""),
+        (None, Reason.UNKNOWN, ""),
+        ({"code": "moderation_blocked", "message": "no"}, Reason.MODERATION, "no [moderation_blocked]"),
+        ({"code": 500, "message": "boom"}, Reason.UNKNOWN, "boom [500]"),
+        ({"message": "boom"}, Reason.UNKNOWN, "boom"),
+        ('{"error":{"message":"inner"}}', Reason.UNKNOWN, "inner"),
+    ],
+)
+def test_why_a_failed_job_failed(error, reason, message):
+    video = read({"status": "failed", "error": error}, "v")
+    assert (video.reason, video.message) == (reason, message)
+
+
+def test_a_running_job_has_no_failure():
+    video = read({"status": "processing", "error": {"message": "ignored"}}, "v")
+    assert (video.reason, video.message) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("value", "year"),
+    [
+        (1764173113, 2025),
+        (1764173113.5, 2025),
+        ("1764173113", 2025),
+        (1764173113000, 2025),
+        ("2025-11-26T16:05:13Z", 2025),
+        ("2025-11-26T17:05:13+01:00", 2025),
+        ("yesterday", None),
+        (0, None),
+        (-5, None),
+        (True, None),
+        ("", None),
+        (1e300, None),
+        ("P1D", None),
+    ],
+)
+def test_times(value, year):
+    moment = read({"status": "queued", "created_at": value}, "v").created_at
+    assert (moment and moment.year) == year
+    assert moment is None or moment.timezone_name == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds", "size"),
+    [
+        ({"seconds": "8"}, 8.0, None),
+        ({"seconds": 10}, 10.0, None),
+        ({"duration": 8, "resolution": "720x1280"}, 8.0, "720x1280"),
+        ({"seconds": "long", "size": "big"}, None, None),
+        ({"seconds": 0, "size": "1280X720"}, None, "1280x720"),
+        ({"size": "1280*720"}, None, "1280x720"),
+        ({"resolution": "720p"}, None, None),
+    ],
+)
+def test_length_and_size(body, seconds, size):
+    video = read({"status": "completed", **body}, "v")
+    assert (video.seconds, video.size) == (seconds, size)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (200, {"status": "queued"}, Reason.UNREADABLE),
+        (200, {"code": 400, "message": "no prompt"}, Reason.BAD_REQUEST),
+        (200, [], Reason.UNREADABLE),
+        (200, "text", Reason.UNREADABLE),
+        (500, {"id": "v", "status": "queued"}, Reason.SERVER),
+    ],
+)
+def test_an_order_without_an_id_is_an_error(status, body, reason):
+    with pytest.raises(ApiError) as caught:
+        read(body, status=status)
+    assert caught.value.reason is reason
+
+
+@pytest.mark.parametrize(
+    "body", [{"error": {"message": "database is locked"}}, {"code": "fail_to_fetch_task", "message": "x", "data": None}]
+)
+def test_an_error_with_status_200_is_no_status(body):
+    with pytest.raises(ApiError):
+        read(body, "v")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["id", "task_id", "status", "progress", "url", "urls", "data", "error", "created_at", "seconds", "size"]
+            ),
+            inner,
+        )
+    ),
+    max_leaves=15,
+)
+
+
+@given(json_values, st.none() | st.just("video_mine"))
+def test_any_json_is_a_video_or_an_api_error(body, video_id):
+    answer = Answer(200, json.dumps(body), {}, URL)
+    try:
+        video = parse_video(answer, "Asking", video_id)
+    except ApiError:
+        return
+    assert video.id
+    assert video.url is None or video.url.startswith(("http://", "https://"))
+
+
+@given(st.binary())
+def test_any_bytes_are_a_video_or_an_api_error(body):
+    answer = Answer(200, body.decode(errors="replace"), {}, URL)
+    with contextlib.suppress(ApiError):
+        assert parse_video(answer, "Asking", "v").id == "v"

@@ -1,0 +1,59 @@
+"""What an import costs shows in what it loads; seconds would only show the machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+PROBE = """
+import json, sys
+import airflow.sdk
+from airflow.sdk import BaseHook, BaseOperator, ObjectStoragePath
+before = set(sys.modules)
+import {module}
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+HEAVY = (
+    "httpx",
+    "httpcore",
+    "aiohttp",
+    "requests",
+    "urllib3",
+    "av",
+    "PIL",
+    "starlette",
+    "uvicorn",
+    "fastapi",
+    "openai",
+)
+
+
+def loaded_by(module):
+    result = subprocess.run(
+        [sys.executable, "-c", PROBE.format(module=module)], capture_output=True, text=True, check=True, timeout=120
+    )
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "airflow_provider_veo.operators.create",
+        "airflow_provider_veo.operators.download",
+        "airflow_provider_veo.triggers.video",
+    ],
+)
+def test_no_http_or_media_library_is_loaded_beyond_airflows_own(module):
+    loaded = loaded_by(module)
+    assert module in loaded
+    assert [name for name in loaded if name.partition(".")[0] in HEAVY] == []
+    assert [name for name in loaded if name.startswith("airflow_provider_veo.emulator")] == []
+
+
+def test_the_api_knows_nothing_of_airflow():
+    probe = "import sys, airflow_provider_veo.api.client; print([n for n in sys.modules if n.startswith('airflow.')])"
+    result = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=120)
+    assert result.stdout.strip() == "[]"

@@ -1,0 +1,188 @@
+"""The operators without a network: what they refuse before any request, and what they make of an event."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+
+from airflow_provider_veo.api.errors import Reason, VideoFailedError, VideoTimeoutError
+from airflow_provider_veo.api.polling import Outcome
+from airflow_provider_veo.api.video import Video, VideoStatus
+from airflow_provider_veo.exceptions import VeoFailException
+from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.operators.create import VeoCreateVideoOperator, video_result
+from airflow_provider_veo.operators.download import VeoDownloadOperator
+from airflow_provider_veo.triggers.video import VeoVideoTrigger
+
+NOW = 1_764_172_941.0
+COMPLETED = Outcome(kind="completed", video_id="v", status="completed", url="https://x.example/a.mp4", seconds=4.0)
+
+
+@pytest.fixture(autouse=True)
+def connection(monkeypatch):
+    value = {"conn_type": "veo", "host": "https://api.example.com", "password": "sk-canary"}
+    monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps(value))
+
+
+@pytest.fixture
+def order(mocker):
+    """Stand for the API at the hook, the operators' border; returns what was ordered."""
+    mocker.patch("airflow_provider_veo.operators.create.time.time", return_value=NOW)
+    return mocker.patch.object(VeoHook, "create_video", return_value=Video("v", VideoStatus.QUEUED, "queued"))
+
+
+def create(**arguments):
+    return VeoCreateVideoOperator(**{"task_id": "create", "prompt": "a cat", "deferrable": True, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"prompt": ""}, "prompt must be a text that is not empty"),
+        ({"prompt": None}, "prompt must be a text that is not empty"),
+        ({"model": "veo-3.1-fl"}, "needs a first_frame"),
+        ({"first_frame": "/no/such.png", "model": "veo-3.1-fl"}, "first_frame '/no/such.png' cannot be read"),
+        ({"last_frame": "data:image/png;base64,AAAA"}, "not a JPEG, PNG or WebP"),
+        ({"extra_body": {"model": "x"}}, "extra_body may not set model"),
+        ({"destination": "videos/a.mp4"}, r"set \[veo\] storage"),
+        ({"destination": "nosuch://bucket/a.mp4"}, "cannot be written to: .*nosuch"),
+    ],
+)
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_bad_input_is_refused_before_anything_is_paid(order, arguments, complaint, deferrable):
+    with pytest.raises(VeoFailException, match=complaint) as caught:
+        create(deferrable=deferrable, **arguments).execute({})
+    assert isinstance(caught.value, AirflowFailException)
+    order.assert_not_called()
+
+
+def test_frames_for_a_model_without_frames_are_refused(order, tmp_path):
+    frame = tmp_path / "cat.png"
+    frame.write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 20)
+    with pytest.raises(VeoFailException, match=r"Use 'veo-3\.1-fl'"):
+        create(model="veo-3.1", first_frame=frame).execute({})
+    order.assert_not_called()
+
+
+def test_a_broken_connection_is_refused(order, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps({"conn_type": "veo"}))
+    with pytest.raises(VeoFailException, match="'veo_default' has no host"):
+        create().execute({})
+    order.assert_not_called()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"destination": "/tmp/a.mp4"}, "Neither video_id nor url is given"),
+        ({"destination": "", "video_id": "v"}, "destination is empty"),
+        ({"destination": "a.mp4", "video_id": "v"}, r"set \[veo\] storage"),
+        ({"destination": "/tmp/a.mp4", "video_id": "v", "if_exists": "maybe"}, "if_exists is 'maybe'"),
+    ],
+)
+def test_bad_downloads_are_refused(arguments, complaint):
+    with pytest.raises(VeoFailException, match=complaint):
+        VeoDownloadOperator(task_id="download", **arguments).execute({})
+
+
+def deferral(operator):
+    with pytest.raises(TaskDeferred) as caught:
+        operator.execute({})
+    return caught.value
+
+
+def test_deferral(order):
+    deferred = deferral(create(timeout=timedelta(minutes=10), poll_interval=3))
+    path, kwargs = deferred.trigger.serialize()
+    assert path == "airflow_provider_veo.triggers.video.VeoVideoTrigger"
+    assert kwargs == {
+        "conn_id": "veo_default",
+        "video_id": "v",
+        "submitted_at": NOW,
+        "deadline": NOW + 600,
+        "poll_interval": 3,
+    }
+    assert VeoVideoTrigger(**kwargs).serialize() == (path, kwargs)
+    assert deferred.method_name == "execute_complete"
+    assert not deferred.kwargs
+    assert deferred.timeout == timedelta(seconds=660)
+    assert order.call_args.args[0].model == "veo-3.1-fast"
+
+
+def test_execution_timeout_shortens_the_wait(order):
+    operator = create(timeout=timedelta(minutes=10), execution_timeout=timedelta(minutes=2))
+    assert deferral(operator).trigger.deadline == NOW + 120
+
+
+def test_the_connection_may_name_the_model(order, monkeypatch):
+    value = {"conn_type": "veo", "host": "https://api.example.com", "extra": {"default_model": "sora-9"}}
+    monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps(value))
+    deferral(create())
+    assert order.call_args.args[0].model == "sora-9"
+
+
+def test_resuming_with_a_video():
+    assert create().execute_complete({}, COMPLETED.to_event()) == {
+        "id": "v",
+        "status": "completed",
+        "model": "veo-3.1-fast",
+        "url": "https://x.example/a.mp4",
+        "size": "720x1280",
+        "seconds": 8,
+        "created_at": None,
+        "completed_at": None,
+        "expires_at": None,
+        "estimated_cost_usd": 0.15,
+    }
+
+
+def test_unknown_values_are_none():
+    result = video_result(Outcome(kind="completed", video_id="v", status="completed"), "sora-9")
+    unknown = {"url", "size", "seconds", "created_at", "completed_at", "expires_at", "estimated_cost_usd"}
+    assert {name for name, value in result.items() if value is None} == unknown
+
+
+def test_the_length_is_the_cards_unless_one_was_asked_for():
+    assert video_result(COMPLETED, "veo-3.1")["seconds"] == 8
+    assert video_result(COMPLETED, "veo-3.1", length_was_asked=True)["seconds"] == 4.0
+    assert video_result(COMPLETED, "sora-9")["seconds"] == 4.0
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error", "complaint"),
+    [
+        (
+            Outcome("failed", "v", "failed", "no cats", Reason.MODERATION.value),
+            VeoFailException,
+            r"Video v failed: no cats\. The content filter refused it: change the prompt or the frames\.",
+        ),
+        (Outcome("failed", "v", "failed", "boom"), VideoFailedError, "Video v failed: boom"),
+        (Outcome("timeout", "v", "running", "v was not finished"), VideoTimeoutError, "v was not finished"),
+        (
+            Outcome("error", "v", "unknown", "refused", Reason.AUTHENTICATION.value),
+            VeoFailException,
+            "refused",
+        ),
+    ],
+)
+def test_resuming_without_a_video(outcome, error, complaint):
+    with pytest.raises(error, match=complaint):
+        create().execute_complete({}, outcome.to_event())
+
+
+def test_templates_reach_every_argument_that_carries_data():
+    assert set(VeoCreateVideoOperator.template_fields) == {
+        "prompt",
+        "model",
+        "first_frame",
+        "last_frame",
+        "seconds",
+        "size",
+        "extra_body",
+        "destination",
+        "conn_id",
+    }
+    assert set(VeoDownloadOperator.template_fields) == {"destination", "video_id", "url", "conn_id"}
