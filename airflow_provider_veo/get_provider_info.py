@@ -37,9 +37,11 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "airflow_provider_veo.hooks.veo.VeoHook",
                 "hook-name": "Veo (OpenAI-style video API)",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "login", "port"],
-                    "relabeling": {"host": "Base URL", "password": "API key"},
-                    "placeholders": {"host": "https://api.example.com", "password": "sk-..."},
+                    # The port stays visible, since Airflow 3.3.1 and 3.3.2 cannot test a stored connection
+                    # without one: see pull request 73298 of apache/airflow.
+                    "hidden-fields": ["schema", "login"],
+                    "relabeling": {"host": "Base URL", "password": "API key", "port": "Port (optional)"},
+                    "placeholders": {"host": "https://api.example.com", "port": "443", "password": "sk-..."},
                 },
                 "conn-fields": _CONNECTION_FIELDS,
             }

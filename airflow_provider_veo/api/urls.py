@@ -16,6 +16,14 @@ def absolute(base: str, url: str) -> str | None:
     return joined if _split(joined) else None
 
 
+def with_port(url: str, port: int) -> str:
+    """Return an address with a port, unless it names one already."""
+    parts = _split(url)
+    if parts is None or parts.port is not None:
+        return url
+    return parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
+
+
 def redact(url: str) -> str:
     """Return an address without what may be secret in it: user, password, query and fragment."""
     parts = _split(url)

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from asgiref.sync import sync_to_async
 
 from airflow_provider_veo import storage
-from airflow_provider_veo.api import requests
+from airflow_provider_veo.api import requests, urls
 from airflow_provider_veo.api.client import AsyncVeoClient, ClientSettings, VeoClient
 from airflow_provider_veo.api.errors import ContentNotReadyError, InvalidInputError, Reason, VeoError, error_from
 from airflow_provider_veo.api.models import DEFAULT_MODEL
@@ -214,7 +214,8 @@ def client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSett
     """Read an Airflow connection.
 
     Args:
-        connection: of type `veo`. Its host may lack the scheme (https is meant) and may come with a port.
+        connection: of type `veo`. Its host may lack the scheme (https is meant); its port counts where the host
+            names none.
         extra: the connection's extra, as a dictionary.
 
     Raises:
@@ -226,11 +227,11 @@ def client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSett
             f"Connection {connection.conn_id!r} has no host: set it to the API's base URL, like https://api.example.com."
         )
     if "://" not in host:
-        host = f"{connection.schema or 'https'}://{host}" + (f":{connection.port}" if connection.port else "")
+        host = f"{connection.schema or 'https'}://{host}"
     given = {name: value for name, value in extra.items() if value not in (None, "")}
     try:
         return ClientSettings(
-            base_url=host,
+            base_url=urls.with_port(host, connection.port) if connection.port else host,
             api_key=(connection.password or "").strip() or None,
             auth_scheme=given.get("auth_scheme", "bearer"),
             request_format=given.get("request_format", "auto"),

@@ -27,6 +27,10 @@ def settings(extra=None, **fields):
         ({"host": " https://api.example.com/proxy/v1 "}, "https://api.example.com/proxy"),
         ({"host": "api.example.com"}, "https://api.example.com"),
         ({"host": "127.0.0.1", "schema": "http", "port": 8123}, "http://127.0.0.1:8123"),
+        ({"host": "https://api.example.com/v1", "port": 8443}, "https://api.example.com:8443"),
+        ({"host": "https://api.example.com:444", "port": 8443}, "https://api.example.com:444"),
+        ({"host": "http://[::1]", "port": 8443}, "http://[::1]:8443"),
+        ({"host": "https://api.example.com", "port": 0}, "https://api.example.com"),
     ],
 )
 def test_the_base_url(fields, base_url):
@@ -110,4 +114,4 @@ def test_the_form_describes_what_the_hook_reads():
         assert settings({name: default}) == settings(), name
         for choice in field["schema"].get("enum", []):
             settings({name: choice})
-    assert VeoHook.get_ui_field_behaviour()["hidden_fields"] == ["schema", "login", "port"]
+    assert VeoHook.get_ui_field_behaviour()["hidden_fields"] == ["schema", "login"]
