@@ -40,7 +40,8 @@ def drawable(text: str, size: int) -> tuple[str, Font]:
     kept = "".join(character for character in text if character in covered)
     missing = len(text) - len(kept)
     if missing:
-        kept = f"{' '.join(kept.split())} ({missing} characters that this machine has no font for)".strip()
+        noun = "character" if missing == 1 else "characters"
+        kept = f"{' '.join(kept.split())} ({missing} {noun} that this machine has no font for)".strip()
     return kept, font
 
 
