@@ -18,7 +18,14 @@ import httpx
 from airflow_provider_veo import __version__
 from airflow_provider_veo.api import content, requests, urls
 from airflow_provider_veo.api.answers import Answer
-from airflow_provider_veo.api.errors import ContentError, InvalidInputError, NotSentError, TransportError, VeoError
+from airflow_provider_veo.api.errors import (
+    ContentError,
+    InvalidInputError,
+    NotSentError,
+    TransportError,
+    VeoError,
+    error_from,
+)
 from airflow_provider_veo.api.models import DEFAULT_MODEL
 from airflow_provider_veo.api.polling import Outcome, WaitPolicy, WaitState, observe
 from airflow_provider_veo.api.requests import REQUEST_FORMATS, ApiRequest, RequestFormat, VideoSpec
@@ -31,6 +38,7 @@ T = TypeVar("T")
 AuthScheme = Literal["bearer", "raw"]
 AUTH_SCHEMES: tuple[AuthScheme, ...] = get_args(AuthScheme)
 
+_CANNOT_CANCEL = (404, 405, 501)  # no such route, or nothing left to cancel
 _TEXT_LIMIT = 64 * 1024  # a body that is no video is read this far to find out what it is
 _NEVER_SENT = (
     httpx.ConnectError,
@@ -131,7 +139,7 @@ class _Client:
             self.settings.base_url + request.path,
             json=request.json,
             files=list(request.parts) or None,
-            headers=self.settings.authorization() | {"Accept": "application/json"},
+            headers={"Accept": "application/json"} | dict(request.headers) | self.settings.authorization(),
         )
 
     def _content_request(self, url: str) -> httpx.Request:
@@ -158,6 +166,14 @@ class _Client:
 
     def _parse_created(self, answer: Answer) -> Video:
         return parse_video(answer, "Creating the video")
+
+    def _parse_cancelled(self, video_id: str) -> Callable[[Answer], bool]:
+        def parse(answer: Answer) -> bool:
+            if answer.ok or answer.status in _CANNOT_CANCEL:
+                return answer.ok
+            raise error_from(answer, f"Cancelling video {video_id}")
+
+        return parse
 
     def _parse_status(self, video_id: str) -> Callable[[Answer], Video]:
         return lambda answer: parse_video(answer, f"Asking for video {video_id}", video_id)
@@ -198,13 +214,18 @@ class VeoClient(_Client):
         """Close the connections."""
         self._http.close()
 
-    def create_video(self, spec: VideoSpec) -> Video:
+    def create_video(self, spec: VideoSpec, idempotency_key: str | None = None) -> Video:
         """Order a video. This is the call that costs money; it is sent exactly once."""
-        return self._call(requests.create_video(spec, self.settings.request_format), self._parse_created)
+        request = requests.create_video(spec, self.settings.request_format, idempotency_key)
+        return self._call(request, self._parse_created)
 
     def get_video(self, video_id: str) -> Video:
         """Ask how a job stands."""
         return self._call(requests.get_video(video_id), self._parse_status(video_id))
+
+    def cancel_video(self, video_id: str) -> bool:
+        """Stop a job; False where the server cannot, so that the job goes on and may be billed."""
+        return self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
 
     def wait_for_video(self, video_id: str, policy: WaitPolicy, note: Callable[[str], None]) -> Outcome:
         """Ask until the job is finished, the deadline has passed or asking has become pointless.
@@ -290,13 +311,18 @@ class AsyncVeoClient(_Client):
         """Close the connections."""
         await self._http.aclose()
 
-    async def create_video(self, spec: VideoSpec) -> Video:
+    async def create_video(self, spec: VideoSpec, idempotency_key: str | None = None) -> Video:
         """Order a video. This is the call that costs money; it is sent exactly once."""
-        return await self._call(requests.create_video(spec, self.settings.request_format), self._parse_created)
+        request = requests.create_video(spec, self.settings.request_format, idempotency_key)
+        return await self._call(request, self._parse_created)
 
     async def get_video(self, video_id: str) -> Video:
         """Ask how a job stands."""
         return await self._call(requests.get_video(video_id), self._parse_status(video_id))
+
+    async def cancel_video(self, video_id: str) -> bool:
+        """Stop a job; False where the server cannot, so that the job goes on and may be billed."""
+        return await self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
 
     async def wait_for_video(self, video_id: str, policy: WaitPolicy, note: Callable[[str], None]) -> Outcome:
         """Do as `VeoClient.wait_for_video`."""

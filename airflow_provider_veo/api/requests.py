@@ -27,12 +27,14 @@ class ApiRequest:
         path: with every part quoted.
         json: the body, if it is JSON.
         parts: the body, if it is multipart: (field name, (file name or None, bytes[, media type])).
+        headers: besides those that every request has.
     """
 
     method: str
     path: str
     json: Mapping[str, Any] | None = None
     parts: tuple[tuple[str, FormPart], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,15 @@ class VideoSpec:
         return fields | dict(self.extra_body)
 
 
-def create_video(spec: VideoSpec, request_format: RequestFormat = "auto") -> ApiRequest:
+def create_video(
+    spec: VideoSpec, request_format: RequestFormat = "auto", idempotency_key: str | None = None
+) -> ApiRequest:
     """Build the create call: JSON, or multipart when there are frames or the server wants nothing else.
+
+    Args:
+        spec: the order.
+        request_format: `auto` decides as said above.
+        idempotency_key: servers that honour it answer a repeated order with the first one's job.
 
     Raises:
         InvalidInputError: frames cannot go into a JSON request.
@@ -107,15 +116,21 @@ def create_video(spec: VideoSpec, request_format: RequestFormat = "auto") -> Api
         raise InvalidInputError(
             'Frames are sent as multipart, but the connection\'s request_format is "json". Set it to "auto".'
         )
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     if request_format == "json" or (request_format == "auto" and not uploads):
-        return ApiRequest("POST", "/v1/videos", json=spec.fields())
+        return ApiRequest("POST", "/v1/videos", json=spec.fields(), headers=headers)
     fields = [(name, (None, _form_value(value))) for name, value in spec.fields().items()]
-    return ApiRequest("POST", "/v1/videos", parts=(*fields, *uploads))
+    return ApiRequest("POST", "/v1/videos", parts=(*fields, *uploads), headers=headers)
 
 
 def get_video(video_id: str) -> ApiRequest:
     """Build the status call."""
     return ApiRequest("GET", f"/v1/videos/{_quoted(video_id)}")
+
+
+def cancel_video(video_id: str) -> ApiRequest:
+    """Build the call that stops a job, which few servers have."""
+    return ApiRequest("DELETE", f"/v1/videos/{_quoted(video_id)}")
 
 
 def get_content(video_id: str) -> ApiRequest:

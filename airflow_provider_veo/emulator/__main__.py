@@ -25,20 +25,32 @@ def main() -> int:
         default=0.0,
         help="seconds by which content lags «completed» (default: %(default)s)",
     )
+    parser.add_argument("--can-cancel", action="store_true", help="DELETE stops a job")
+    parser.add_argument(
+        "--honours-idempotency-key", action="store_true", help="a repeated order is answered with the first one's job"
+    )
+    parser.add_argument("--fault-share", type=float, default=0.0, help="part of the answers that go wrong, 0 to 1")
+    parser.add_argument("--fault-seed", type=int, default=0, help="the same seed, the same faults")
     options = parser.parse_args()
     try:
-        from airflow_provider_veo.emulator.jobs import Settings  # noqa: PLC0415 - the import is what is tried
+        from airflow_provider_veo.emulator.faults import Faults  # noqa: PLC0415 - the import is what is tried
+        from airflow_provider_veo.emulator.jobs import Settings  # noqa: PLC0415
         from airflow_provider_veo.emulator.server import EmulatorServer  # noqa: PLC0415
     except ImportError as error:
         print(f"{error}. Install the extra: pip install 'airflow-provider-veo[emulator]'", file=sys.stderr)  # noqa: T201
         return 1
     settings = Settings(
-        api_key=options.api_key, generation_seconds=options.generation_seconds, content_lag=options.content_lag
+        api_key=options.api_key,
+        generation_seconds=options.generation_seconds,
+        content_lag=options.content_lag,
+        can_cancel=options.can_cancel,
+        honours_idempotency_key=options.honours_idempotency_key,
     )
+    faults = Faults(options.fault_share, options.fault_seed, seconds=1.0)
     stop = threading.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: stop.set())
-    with EmulatorServer(settings, options.port) as server:
+    with EmulatorServer(settings, options.port, faults) as server:
         print(f"Veo emulator: {server.url}  (key {settings.api_key}; Ctrl-C stops it)", flush=True)  # noqa: T201
         stop.wait()
     return 0

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,9 +17,11 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from airflow_provider_veo.api.models import CARD, VideoModel
 from airflow_provider_veo.emulator import seed
+from airflow_provider_veo.emulator.faults import Faults, FaultyApp
 from airflow_provider_veo.emulator.jobs import Job, Jobs, known_model
 from airflow_provider_veo.emulator.page import counters_page
 from airflow_provider_veo.emulator.render import Scene, render
@@ -35,25 +38,40 @@ class RefusedError(Exception):
         super().__init__(message)
 
 
+class RequestLog:
+    """An ASGI application that writes down what is asked: method, path and query."""
+
+    def __init__(self, app: ASGIApp, lines: deque[str]) -> None:
+        self._app = app
+        self._lines = lines
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self._lines.append(f"{scope['method']} {scope['path']}?{scope['query_string'].decode('latin-1')}")
+        await self._app(scope, receive, send)
+
+
 class Emulator:
     """The gateway: an ASGI application over `Jobs`.
 
     Args:
         jobs: its memory, also the place for tests to look at and to steer.
+        faults: which answers go wrong.
     """
 
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: Jobs, faults: Faults) -> None:
         self.jobs = jobs
         self._folder = Path(tempfile.mkdtemp(prefix="veo-emulator-"))
         self._rendering: dict[str, asyncio.Task[None]] = {}
         self._assets: dict[str, Scene] = {}
-        self.app = Starlette(
+        self._routes = Starlette(
             routes=[
                 Route("/", self._page),
                 Route("/counters", self._counters),
                 Route("/v1/models", self._models),
                 Route("/v1/videos", self._create, methods=["POST"]),
                 Route("/v1/videos/{video_id}", self._status),
+                Route("/v1/videos/{video_id}", self._cancel, methods=["DELETE"]),
                 Route("/v1/videos/{video_id}/content", self._content),
                 Route("/v1/chat/completions", self._chat, methods=["POST"]),
                 Route("/assets/flow/{name}.mp4", self._asset),
@@ -61,6 +79,7 @@ class Emulator:
             exception_handlers={RefusedError: self._refused},
             lifespan=self._lifespan,
         )
+        self.app = RequestLog(FaultyApp(self._routes, faults), jobs.requests)
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -88,7 +107,16 @@ class Emulator:
         fields, frames = await _order(request)
         prompt, model = _prompt_and_model(fields)
         _check_frames(model, frames)
-        return JSONResponse(seed.created(self.jobs.order(prompt, model, tuple(frames))))
+        job = self.jobs.order(prompt, model, tuple(frames), request.headers.get("idempotency-key"))
+        return JSONResponse(seed.created(job))
+
+    async def _cancel(self, request: Request) -> Response:
+        self._authorize(request)
+        if not self.jobs.settings.can_cancel:
+            raise RefusedError(405, "Method Not Allowed", "method_not_allowed")
+        job = self._job(request)
+        self.jobs.cancel(job)
+        return JSONResponse({"id": job.id, "object": "video.deleted", "deleted": True})
 
     async def _status(self, request: Request) -> Response:
         self._authorize(request)

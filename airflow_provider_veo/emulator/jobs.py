@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from airflow_provider_veo.api.models import CARD, VideoModel
 
+_MOST_REQUESTS = 100_000
 QUEUED_SHARE = 0.1
 """Part of the generation time in which a job is queued."""
 
@@ -21,11 +23,16 @@ class Settings:
         api_key: what clients must send.
         generation_seconds: from the order to the finished video.
         content_lag: seconds after `completed` until the content can be fetched.
+        can_cancel: DELETE stops a job. The seed's gateway does not offer it.
+        honours_idempotency_key: an order with a key that was used before is answered with the job of then. No known
+            gateway documents it.
     """
 
     api_key: str = "sk-emulator"
     generation_seconds: float = 20.0
     content_lag: float = 0.0
+    can_cancel: bool = False
+    honours_idempotency_key: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class Job:
         created: seconds since the epoch.
         generation_seconds: how long it takes.
         failure: why it will fail, or None.
+        cancelled: somebody stopped it before it was done.
     """
 
     id: str
@@ -45,6 +53,7 @@ class Job:
     generation_seconds: float
     frames: tuple[bytes, ...] = field(default=(), repr=False)
     failure: str | None = None
+    cancelled: bool = False
 
     @property
     def done_at(self) -> float:
@@ -58,6 +67,8 @@ class Job:
 
     def status(self, now: float) -> str:
         """Return the gateway's word for where the job stands."""
+        if self.cancelled:
+            return "cancelled"
         if self.progress(now) >= 100:
             return "failed" if self.failure else "completed"
         return "queued" if self.progress(now) < 100 * QUEUED_SHARE else "processing"
@@ -68,6 +79,8 @@ class Counters:
     """What has happened since the start."""
 
     orders: int = 0
+    repeated_orders: int = 0
+    cancelled: int = 0
     polls: int = 0
     content_requests: int = 0
     content_bytes: int = 0
@@ -89,15 +102,20 @@ class Jobs:
         self.settings = settings
         self.clock = clock
         self.counters = Counters()
+        self.requests: deque[str] = deque(maxlen=_MOST_REQUESTS)
         self._jobs: dict[str, Job] = {}
         self._failures: list[str] = []
+        self._job_of_key: dict[str, str] = {}
 
     def fail_next(self, reason: str) -> None:
         """Let the next job that is ordered fail, with this reason. Several calls queue up."""
         self._failures.append(reason)
 
-    def order(self, prompt: str, model: VideoModel, frames: tuple[bytes, ...]) -> Job:
-        """Accept an order."""
+    def order(self, prompt: str, model: VideoModel, frames: tuple[bytes, ...], key: str | None = None) -> Job:
+        """Accept an order, or recognise it by its idempotency key."""
+        if key and self.settings.honours_idempotency_key and key in self._job_of_key:
+            self.counters.repeated_orders += 1
+            return self._jobs[self._job_of_key[key]]
         job = Job(
             id=f"video_{uuid.uuid4()}",
             prompt=prompt,
@@ -109,7 +127,15 @@ class Jobs:
         )
         self.counters.orders += 1
         self._jobs[job.id] = job
+        if key:
+            self._job_of_key[key] = job.id
         return job
+
+    def cancel(self, job: Job) -> None:
+        """Stop a job that is not done yet."""
+        if job.status(self.clock()) in ("queued", "processing"):
+            self._jobs[job.id] = replace(job, cancelled=True)
+            self.counters.cancelled += 1
 
     def get(self, job_id: str) -> Job | None:
         """Return a job, or None."""

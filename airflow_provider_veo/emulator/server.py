@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from airflow_provider_veo.emulator.app import Emulator
+from airflow_provider_veo.emulator.faults import DroppedError, Faults
 from airflow_provider_veo.emulator.jobs import Jobs, Settings
 
 if TYPE_CHECKING:
@@ -25,16 +27,19 @@ class EmulatorServer:
     Args:
         settings: of the emulator.
         port: 0 takes a free one.
+        faults: which answers go wrong; none by default.
     """
 
-    def __init__(self, settings: Settings | None = None, port: int = 0) -> None:
+    def __init__(self, settings: Settings | None = None, port: int = 0, faults: Faults | None = None) -> None:
         self.settings = settings or Settings()
         self.jobs = Jobs(self.settings)
+        self.faults = faults or Faults()
         self._socket = socket.create_server(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
-            Emulator(self.jobs).app, log_level="warning", access_log=False, timeout_graceful_shutdown=2
+            Emulator(self.jobs, self.faults).app, log_level="warning", access_log=False, timeout_graceful_shutdown=2
         )
+        logging.getLogger("uvicorn.error").addFilter(_is_no_fault)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name="veo-emulator", daemon=True
@@ -55,3 +60,8 @@ class EmulatorServer:
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
+
+
+def _is_no_fault(record: logging.LogRecord) -> bool:
+    """Keep the traceback of a connection that was dropped on purpose out of the log."""
+    return not (record.exc_info and isinstance(record.exc_info[1], DroppedError))

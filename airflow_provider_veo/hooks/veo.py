@@ -77,20 +77,24 @@ class VeoHook(BaseHook):
             # Under dag.test() on Airflow 3.3 the async look-up cannot see the database; the blocking one can.
             return await sync_to_async(self.get_connection)(self.conn_id)
 
-    def create_video(self, spec: VideoSpec) -> Video:
+    def create_video(self, spec: VideoSpec, idempotency_key: str | None = None) -> Video:
         """Order a video. The request is sent exactly once.
+
+        Args:
+            spec: what to order.
+            idempotency_key: servers that honour it answer a repeated order with the first one's job.
 
         Raises:
             VeoError: see `api.errors`. After a `TransportError` that is no `NotSentError` nobody knows whether the
                 job exists.
         """
         with self.get_conn() as client:
-            return client.create_video(spec)
+            return client.create_video(spec, idempotency_key)
 
-    async def acreate_video(self, spec: VideoSpec) -> Video:
+    async def acreate_video(self, spec: VideoSpec, idempotency_key: str | None = None) -> Video:
         """Do as `create_video`."""
         async with await self.aget_conn() as client:
-            return await client.create_video(spec)
+            return await client.create_video(spec, idempotency_key)
 
     def get_video(self, video_id: str) -> Video:
         """Ask how a job stands."""
@@ -101,6 +105,16 @@ class VeoHook(BaseHook):
         """Do as `get_video`."""
         async with await self.aget_conn() as client:
             return await client.get_video(video_id)
+
+    def cancel_video(self, video_id: str) -> bool:
+        """Stop a job; False where the server cannot, so that the job goes on and may be billed."""
+        with self.get_conn() as client:
+            return _told(self.log, video_id, client.cancel_video(video_id))
+
+    async def acancel_video(self, video_id: str) -> bool:
+        """Do as `cancel_video`."""
+        async with await self.aget_conn() as client:
+            return _told(self.log, video_id, await client.cancel_video(video_id))
 
     def wait_for_video(self, video_id: str, policy: WaitPolicy | None = None) -> Outcome:
         """Block until the video is there.
@@ -244,18 +258,28 @@ def client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSett
 
 
 def wait_policy(
-    submitted_at: float, *, timeout: timedelta = DEFAULT_TIMEOUT, poll_interval: float | None = None
+    submitted_at: float, *, deadline: float | None = None, poll_interval: float | None = None
 ) -> WaitPolicy:
-    """Return how to wait for a job; without a poll interval, `[veo] poll_interval` decides.
+    """Return how to wait for a job.
 
     Args:
         submitted_at: seconds since the epoch.
-        timeout: measured from the submission.
-        poll_interval: in seconds.
+        deadline: seconds since the epoch; by default 20 minutes after the submission.
+        poll_interval: in seconds; by default `[veo] poll_interval`.
     """
+    if deadline is None:
+        deadline = submitted_at + DEFAULT_TIMEOUT.total_seconds()
     if poll_interval is None:
         poll_interval = conf.getfloat("veo", "poll_interval", fallback=DEFAULT_POLL_INTERVAL)
-    return WaitPolicy(submitted_at, deadline=submitted_at + timeout.total_seconds(), poll_interval=poll_interval)
+    return WaitPolicy(submitted_at, deadline=deadline, poll_interval=poll_interval)
+
+
+def _told(log: Any, video_id: str, cancelled: bool) -> bool:
+    if cancelled:
+        log.info("Video %s is cancelled", video_id)
+    else:
+        log.warning("Video %s: this server cannot cancel jobs. It goes on, and may still be billed.", video_id)
+    return cancelled
 
 
 def _judge(client: VeoClient) -> tuple[bool, str]:

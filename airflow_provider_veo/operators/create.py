@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import BaseOperator, Context, conf
+from airflow.providers.common.compat.sdk import Context, conf
 
 from airflow_provider_veo import storage
+from airflow_provider_veo.api.errors import InvalidInputError, Reason, VeoError
 from airflow_provider_veo.api.models import CARD
 from airflow_provider_veo.api.polling import Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.frames import FrameSource, load_frame
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, wait_policy
+from airflow_provider_veo.operators.base import VeoOperator
+from airflow_provider_veo.ordering import OrderDesk, TaskIdentity
+from airflow_provider_veo.submission import (
+    ON_UNKNOWN_SUBMISSION,
+    Ledger,
+    OnUnknownSubmission,
+    Order,
+    Submission,
+    fingerprint_of,
+)
+from airflow_provider_veo.task_state import task_was_given_up
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 
 _DEFER_MARGIN = 60.0
 """Seconds that Airflow's own deferral timeout comes after the trigger's: it is only the net below."""
 
+_CANCEL_TIMEOUT = 4.0
+"""Seconds for a cancellation on the worker: Airflow kills the process five seconds after it has asked nicely."""
 
-class VeoCreateVideoOperator(BaseOperator):
+
+class VeoCreateVideoOperator(VeoOperator):
     """Orders a video, waits for it, and stores it when a destination is given.
 
     While it waits it holds no worker slot, if `deferrable`. Everything is checked before the order is placed, since
@@ -42,12 +59,17 @@ class VeoCreateVideoOperator(BaseOperator):
         conn_id: the Airflow connection of type `veo`.
         deferrable: wait in the triggerer. By default as `[operators] default_deferrable` says.
         poll_interval: seconds between two status calls. None means `[veo] poll_interval`.
-        timeout: how long the job may take, from its submission; `execution_timeout` shortens it.
+        timeout: how long the video may take, from the first submission, over all retries; `execution_timeout`
+            shortens the wait of one try, deferred or not. A Clear starts the time anew.
+        max_submissions: orders that this task may place until a Clear: a job that failed is replaced by a retry.
+        on_unknown_submission: about an order that nobody knows the fate of (a crash between order and answer, a lost
+            answer): `fail`, or let a retry `resubmit` it and perhaps pay twice.
+        cancel_on_kill: cancel the job when a user marks or clears the task, where the server can.
 
     Returns:
-        A dictionary of `id`, `status`, `model`, `url`, `size`, `seconds`, `created_at`, `completed_at`, `expires_at`
-        and `estimated_cost_usd`, with `path`, `bytes` and `sha256` when a destination was given. What is not known is
-        None. Times are UTC in ISO 8601.
+        A dictionary of `id`, `status`, `model`, `url`, `size`, `seconds`, `created_at`, `completed_at`, `expires_at`,
+        `estimated_cost_usd` and `submissions`; and of `path`, `bytes` and `sha256` when a destination was given. What
+        is not known is None. Times are UTC in ISO 8601.
 
     Raises:
         VeoFailException: the task cannot succeed as it is; no retry.
@@ -79,10 +101,12 @@ class VeoCreateVideoOperator(BaseOperator):
         size: str | None = None,
         extra_body: Mapping[str, Any] | None = None,
         destination: storage.Destination | None = None,
-        conn_id: str = VeoHook.default_conn_name,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | None = None,
         timeout: timedelta = DEFAULT_TIMEOUT,
+        max_submissions: int = 2,
+        on_unknown_submission: OnUnknownSubmission = "fail",
+        cancel_on_kill: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -94,32 +118,53 @@ class VeoCreateVideoOperator(BaseOperator):
         self.size = size
         self.extra_body = extra_body
         self.destination = destination
-        self.conn_id = conn_id
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.timeout = timeout
+        self.max_submissions = max_submissions
+        self.on_unknown_submission = on_unknown_submission
+        self.cancel_on_kill = cancel_on_kill
+        self._in_flight: tuple[Any, str | None] = (None, None)
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
-        """Order the video, then wait here or defer."""
-        hook = VeoHook(self.conn_id)
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Order the video, or find the one that an earlier try has ordered; then wait here or defer."""
+        hook, now = VeoHook(self.conn_id), time.time()
         with fail_fast():
             spec = self._spec(hook)
             if self.destination is not None:
                 storage.resolve(self.destination)
-            submitted_at = time.time()
-            video = hook.create_video(spec)
-            self.log.info("Video %s ordered from %s (model %s)", video.id, hook.settings.base_url, spec.model)
-            policy = self._wait_policy(submitted_at)
-            if self.deferrable:
-                self._defer(video.id, policy)
-            return self._finish(hook, hook.wait_for_video(video.id, policy))
+            order = self._order(context, spec, now)
+            ledger = _ledger(context)
+            with hook.get_conn() as client:
+                desk = OrderDesk(client, ledger, TaskIdentity.of(context), self.log)
+                submission = desk.order_or_resume(order, spec)
+                self._in_flight = (context["ti"], submission.video_id)
+                policy = self._wait_policy(submission, now)
+                if self.deferrable:
+                    self._defer(policy, submission)
+                outcome = client.wait_for_video(str(submission.video_id), policy, self.log.info)
+            return self._conclude(context, outcome)
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resume after the trigger has fired."""
         with fail_fast():
-            outcome = Outcome.from_event(event)
-            outcome.raise_for_kind()
-            return self._finish(VeoHook(self.conn_id), outcome)
+            return self._conclude(context, Outcome.from_event(event))
+
+    def on_kill(self) -> None:
+        """Cancel the job, if it was really a user who stopped the task."""
+        ti, video_id = self._in_flight
+        if not (self.cancel_on_kill and video_id):
+            return
+
+        def cancel() -> None:
+            if task_was_given_up(ti):
+                VeoHook(self.conn_id).cancel_video(video_id)
+
+        # Airflow calls this from a signal handler, which may have interrupted the very call that it needs: never wait
+        # for long here.
+        thread = threading.Thread(target=cancel, name="veo-cancel", daemon=True)
+        thread.start()
+        thread.join(_CANCEL_TIMEOUT)
 
     def _spec(self, hook: VeoHook) -> VideoSpec:
         return VideoSpec(
@@ -132,32 +177,80 @@ class VeoCreateVideoOperator(BaseOperator):
             extra_body=self.extra_body or {},
         )
 
-    def _wait_policy(self, submitted_at: float) -> WaitPolicy:
-        limits = [limit for limit in (self.timeout, self.execution_timeout) if limit is not None]
-        return wait_policy(submitted_at, timeout=min(limits), poll_interval=self.poll_interval)
+    def _order(self, context: Context, spec: VideoSpec, now: float) -> Order:
+        if self.on_unknown_submission not in ON_UNKNOWN_SUBMISSION:
+            raise InvalidInputError(
+                f"on_unknown_submission is {self.on_unknown_submission!r}; it must be one of {ON_UNKNOWN_SUBMISSION}."
+            )
+        if self.max_submissions < 1:
+            raise InvalidInputError(f"max_submissions is {self.max_submissions}; it must be 1 or more.")
+        return Order(
+            fingerprint=fingerprint_of(spec, self.conn_id),
+            epoch=TaskIdentity.of(context).epoch,
+            now=now,
+            timeout=self.timeout.total_seconds(),
+            max_submissions=self.max_submissions,
+            on_unknown_submission=self.on_unknown_submission,
+        )
 
-    def _defer(self, video_id: str, policy: WaitPolicy) -> None:
+    def _wait_policy(self, submission: Submission, now: float) -> WaitPolicy:
+        deadline = submission.waiting_since + self.timeout.total_seconds()
+        if self.execution_timeout is not None:
+            # Airflow 3 does not apply it to the deferral
+            deadline = min(deadline, now + self.execution_timeout.total_seconds())
+        return wait_policy(submission.sent_at, deadline=deadline, poll_interval=self.poll_interval)
+
+    def _defer(self, policy: WaitPolicy, submission: Submission) -> None:
         self.defer(
             trigger=VeoVideoTrigger(
                 conn_id=self.conn_id,
-                video_id=video_id,
+                video_id=str(submission.video_id),
                 submitted_at=policy.submitted_at,
                 deadline=policy.deadline,
                 poll_interval=policy.poll_interval,
+                cancel_on_kill=self.cancel_on_kill,
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=max(0.0, policy.deadline - time.time()) + _DEFER_MARGIN),
         )
 
-    def _finish(self, hook: VeoHook, outcome: Outcome) -> dict[str, Any]:
+    def _conclude(self, context: Context, outcome: Outcome) -> dict[str, Any]:
+        ledger = _ledger(context)
+        record = _record_of(ledger, outcome, self.log)
+        if record and record.adopted and _was_cancelled(outcome):
+            self.log.info("Video %s was cancelled when this task was cleared; ordering another one", outcome.video_id)
+            return self.execute(context)
+        outcome.raise_for_kind()
+        self.log.info("Video %s is completed", outcome.video_id)
+        hook = VeoHook(self.conn_id)
         model = self.model or hook.settings.default_model
         result = video_result(outcome, model, length_was_asked=self.seconds is not None)
-        self.log.info("Video %s is completed", outcome.video_id)
+        result["submissions"] = record.submissions if record else None
         if self.destination is not None:
             # a file of that name is of an earlier run: this video is new, and it was paid for
             stored = hook.download_video(self.destination, video_id=outcome.video_id, if_exists="overwrite")
             result |= {"path": stored.path, "bytes": stored.bytes, "sha256": stored.sha256}
+        if record:
+            ledger.note(record.delivered())  # the last act: until here a retry or a Clear collects this video
         return result
+
+
+def _ledger(context: Context) -> Ledger:
+    return Ledger(context.get("task_state_store"))
+
+
+def _record_of(ledger: Ledger, outcome: Outcome, log: Any) -> Submission | None:
+    """Return the record of a job that has ended; its loss must not lose the video."""
+    try:
+        record = ledger.read()
+    except VeoError:
+        log.exception("Video %s: its record cannot be read", outcome.video_id)
+        return None
+    return record if record and record.video_id == outcome.video_id else None
+
+
+def _was_cancelled(outcome: Outcome) -> bool:
+    return outcome.status == VideoStatus.CANCELLED.value or outcome.reason == Reason.NOT_FOUND.value
 
 
 def video_result(outcome: Outcome, model: str, *, length_was_asked: bool = False) -> dict[str, Any]:

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import BaseOperator, Context
+from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_veo import storage
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.operators.base import VeoOperator
 
 
-class VeoDownloadOperator(BaseOperator):
+class VeoDownloadOperator(VeoOperator):
     """Streams a finished video to a local file or any object storage, checks it, and publishes it in one step.
 
     Args:
@@ -44,7 +45,6 @@ class VeoDownloadOperator(BaseOperator):
         url: str | None = None,
         if_exists: storage.IfExists = "skip",
         content_timeout: timedelta = timedelta(minutes=2),
-        conn_id: str = VeoHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -53,7 +53,6 @@ class VeoDownloadOperator(BaseOperator):
         self.url = url
         self.if_exists = if_exists
         self.content_timeout = content_timeout
-        self.conn_id = conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Store the video."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,10 @@ from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.polling import Outcome, WaitPolicy
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.task_state import trigger_was_given_up
+
+_AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")  # since 3.3
+_CANCEL_TIMEOUT = 20.0  # seconds; Airflow allows 30
 
 
 class VeoVideoTrigger(BaseTrigger):
@@ -25,10 +30,18 @@ class VeoVideoTrigger(BaseTrigger):
         submitted_at: when the job was created, in seconds since the epoch.
         deadline: when to give up, in seconds since the epoch; it holds across restarts of the triggerer.
         poll_interval: seconds between two status calls.
+        cancel_on_kill: stop the job when a user marks or clears the deferred task.
     """
 
     def __init__(
-        self, *, conn_id: str, video_id: str, submitted_at: float, deadline: float, poll_interval: float
+        self,
+        *,
+        conn_id: str,
+        video_id: str,
+        submitted_at: float,
+        deadline: float,
+        poll_interval: float,
+        cancel_on_kill: bool = True,
     ) -> None:
         super().__init__()
         self.conn_id = conn_id
@@ -36,6 +49,7 @@ class VeoVideoTrigger(BaseTrigger):
         self.submitted_at = submitted_at
         self.deadline = deadline
         self.poll_interval = poll_interval
+        self.cancel_on_kill = cancel_on_kill
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
@@ -47,12 +61,31 @@ class VeoVideoTrigger(BaseTrigger):
                 "submitted_at": self.submitted_at,
                 "deadline": self.deadline,
                 "poll_interval": self.poll_interval,
+                "cancel_on_kill": self.cancel_on_kill,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then fire one event: `Outcome.to_event`."""
-        yield TriggerEvent((await self._wait()).to_event())
+        try:
+            yield TriggerEvent((await self._wait()).to_event())
+        except asyncio.CancelledError:
+            if not _AIRFLOW_CALLS_ON_KILL:
+                await self.on_kill()
+            raise
+
+    async def on_kill(self) -> None:
+        """Cancel the job, if it was really a user who stopped the task.
+
+        Airflow 3.3 calls this also for a trigger that moves to another triggerer; before 3.3 every cancellation ends
+        here. So the task's state in the database decides.
+        """
+        if not self.cancel_on_kill or not await trigger_was_given_up(self.task_instance):
+            return
+        try:
+            await asyncio.wait_for(VeoHook(self.conn_id).acancel_video(self.video_id), _CANCEL_TIMEOUT)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job may go on, and somebody should know
+            self.log.warning("Video %s could not be cancelled, it may still be billed: %s", self.video_id, error)
 
     async def _wait(self) -> Outcome:
         policy = WaitPolicy(self.submitted_at, self.deadline, self.poll_interval)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import socket
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,3 +17,35 @@ def no_network(monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+
+
+class Store:
+    """A task state store in memory, with the interface of Airflow's."""
+
+    def __init__(self):
+        self.values = {}
+        self.broken = False
+
+    def get(self, key, default=None):
+        self._check()
+        return copy.deepcopy(self.values.get(key, default))
+
+    def set(self, key, value, *, retention=None):
+        self._check()
+        self.values[key] = json.loads(json.dumps(value))
+
+    def _check(self):
+        if self.broken:
+            raise RuntimeError("the API server is away")
+
+
+@pytest.fixture
+def store():
+    return Store()
+
+
+@pytest.fixture
+def context(store):
+    """The part of a task's context that the operators use."""
+    ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, max_tries=0, try_number=1)
+    return {"ti": ti, "task_state_store": store}

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import Reason, VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.polling import Outcome
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.exceptions import VeoFailException
-from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator, video_result
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
@@ -29,9 +29,9 @@ def connection(monkeypatch):
 
 @pytest.fixture
 def order(mocker):
-    """Stand for the API at the hook, the operators' border; returns what was ordered."""
+    """Stand for the API at the client, the border to the network; returns what was ordered."""
     mocker.patch("airflow_provider_veo.operators.create.time.time", return_value=NOW)
-    return mocker.patch.object(VeoHook, "create_video", return_value=Video("v", VideoStatus.QUEUED, "queued"))
+    return mocker.patch.object(VeoClient, "create_video", return_value=Video("v", VideoStatus.QUEUED, "queued"))
 
 
 def create(**arguments):
@@ -49,28 +49,30 @@ def create(**arguments):
         ({"extra_body": {"model": "x"}}, "extra_body may not set model"),
         ({"destination": "videos/a.mp4"}, r"set \[veo\] storage"),
         ({"destination": "nosuch://bucket/a.mp4"}, "cannot be written to: .*nosuch"),
+        ({"max_submissions": 0}, "max_submissions is 0"),
+        ({"on_unknown_submission": "maybe"}, "on_unknown_submission is 'maybe'"),
     ],
 )
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_bad_input_is_refused_before_anything_is_paid(order, arguments, complaint, deferrable):
+def test_bad_input_is_refused_before_anything_is_paid(order, context, arguments, complaint, deferrable):
     with pytest.raises(VeoFailException, match=complaint) as caught:
-        create(deferrable=deferrable, **arguments).execute({})
+        create(deferrable=deferrable, **arguments).execute(context)
     assert isinstance(caught.value, AirflowFailException)
     order.assert_not_called()
 
 
-def test_frames_for_a_model_without_frames_are_refused(order, tmp_path):
+def test_frames_for_a_model_without_frames_are_refused(order, context, tmp_path):
     frame = tmp_path / "cat.png"
     frame.write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 20)
     with pytest.raises(VeoFailException, match=r"Use 'veo-3\.1-fl'"):
-        create(model="veo-3.1", first_frame=frame).execute({})
+        create(model="veo-3.1", first_frame=frame).execute(context)
     order.assert_not_called()
 
 
-def test_a_broken_connection_is_refused(order, monkeypatch):
+def test_a_broken_connection_is_refused(order, context, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps({"conn_type": "veo"}))
     with pytest.raises(VeoFailException, match="'veo_default' has no host"):
-        create().execute({})
+        create().execute(context)
     order.assert_not_called()
 
 
@@ -88,14 +90,14 @@ def test_bad_downloads_are_refused(arguments, complaint):
         VeoDownloadOperator(task_id="download", **arguments).execute({})
 
 
-def deferral(operator):
+def deferral(operator, context):
     with pytest.raises(TaskDeferred) as caught:
-        operator.execute({})
+        operator.execute(context)
     return caught.value
 
 
-def test_deferral(order):
-    deferred = deferral(create(timeout=timedelta(minutes=10), poll_interval=3))
+def test_deferral(order, context):
+    deferred = deferral(create(timeout=timedelta(minutes=10), poll_interval=3), context)
     path, kwargs = deferred.trigger.serialize()
     assert path == "airflow_provider_veo.triggers.video.VeoVideoTrigger"
     assert kwargs == {
@@ -104,6 +106,7 @@ def test_deferral(order):
         "submitted_at": NOW,
         "deadline": NOW + 600,
         "poll_interval": 3,
+        "cancel_on_kill": True,
     }
     assert VeoVideoTrigger(**kwargs).serialize() == (path, kwargs)
     assert deferred.method_name == "execute_complete"
@@ -112,15 +115,15 @@ def test_deferral(order):
     assert order.call_args.args[0].model == "veo-3.1-fast"
 
 
-def test_execution_timeout_shortens_the_wait(order):
+def test_execution_timeout_shortens_the_wait(order, context):
     operator = create(timeout=timedelta(minutes=10), execution_timeout=timedelta(minutes=2))
-    assert deferral(operator).trigger.deadline == NOW + 120
+    assert deferral(operator, context).trigger.deadline == NOW + 120
 
 
-def test_the_connection_may_name_the_model(order, monkeypatch):
+def test_the_connection_may_name_the_model(order, context, monkeypatch):
     value = {"conn_type": "veo", "host": "https://api.example.com", "extra": {"default_model": "sora-9"}}
     monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps(value))
-    deferral(create())
+    deferral(create(), context)
     assert order.call_args.args[0].model == "sora-9"
 
 
@@ -136,6 +139,7 @@ def test_resuming_with_a_video():
         "completed_at": None,
         "expires_at": None,
         "estimated_cost_usd": 0.15,
+        "submissions": None,
     }
 
 

@@ -1,0 +1,135 @@
+"""Trouble on demand: answers that are replaced, lost or late, as scripted or by a seeded chance."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from airflow_provider_veo.emulator import seed
+
+Call = Literal["order", "status", "content"]
+
+
+class Trouble(Enum):
+    """What happens to an answer."""
+
+    RATE_LIMIT = "429 with Retry-After"
+    ERROR = "500 with a JSON body"
+    BAD_GATEWAY = "502 with an HTML page"
+    BROKEN_JSON = "200 with half an object"
+    DROPPED = "the connection ends in mid-answer"
+    SLOW = "the right answer, late"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One piece of trouble.
+
+    Attributes:
+        trouble: what happens.
+        accepted: whether the request takes effect all the same; the client cannot tell.
+        seconds: of `SLOW`, and of `RATE_LIMIT`'s Retry-After.
+    """
+
+    trouble: Trouble
+    accepted: bool = False
+    seconds: float = 0.0
+
+
+class DroppedError(Exception):
+    """Ends a connection in mid-answer, on purpose."""
+
+
+class Faults:
+    """Decides which answers go wrong.
+
+    Args:
+        share: of all answers, 0 to 1, that go wrong by chance.
+        seed: the same seed makes the same choices.
+        seconds: see `Fault`.
+    """
+
+    def __init__(self, share: float = 0.0, seed: int = 0, seconds: float = 0.0) -> None:
+        self._share = share
+        self._seconds = seconds
+        self._random = random.Random(seed)
+        self._script: defaultdict[Call, deque[Fault]] = defaultdict(deque)
+
+    def add(self, call: Call, *faults: Fault) -> None:
+        """Let the next calls of a kind go wrong, in this order."""
+        self._script[call].extend(faults)
+
+    def next(self, call: Call) -> Fault | None:
+        """Return what happens to the next answer."""
+        if self._script[call]:
+            return self._script[call].popleft()
+        if self._random.random() >= self._share:
+            return None
+        trouble = self._random.choice(list(Trouble))
+        # a rate limit is a refusal: no gateway says 429 to an order that it has taken
+        accepted = trouble is not Trouble.RATE_LIMIT and self._random.random() < 0.5
+        return Fault(trouble, accepted, self._seconds)
+
+
+class FaultyApp:
+    """An ASGI application whose answers go wrong as `Faults` says."""
+
+    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+        self._app = app
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = _call(scope)
+        fault = self._faults.next(call) if call else None
+        if fault is None:
+            await self._app(scope, receive, send)
+        elif fault.trouble is Trouble.SLOW:
+            await asyncio.sleep(fault.seconds)
+            await self._app(scope, receive, send)
+        else:
+            if fault.accepted:
+                await self._app(scope, receive, _swallow)
+            await _wrong_answer(fault)(scope, receive, send)
+
+
+def _call(scope: Scope) -> Call | None:
+    path = scope.get("path", "")
+    if scope["type"] != "http" or not path.startswith("/v1/videos"):
+        return None
+    if scope["method"] == "POST":
+        return "order"
+    if scope["method"] == "GET":
+        return "content" if path.endswith("/content") else "status"
+    return None
+
+
+async def _swallow(_message: Message) -> None:
+    """Take an answer and tell nobody."""
+
+
+def _wrong_answer(fault: Fault) -> ASGIApp:
+    if fault.trouble is Trouble.RATE_LIMIT:
+        body = seed.error("Current group upstream load is saturated, please try again later", "rate_limit")
+        return JSONResponse(body, 429, headers={"Retry-After": f"{fault.seconds:g}"})
+    if fault.trouble is Trouble.ERROR:
+        return JSONResponse(seed.error("upstream error", "internal_error", "server_error"), 500)
+    if fault.trouble is Trouble.BAD_GATEWAY:
+        return HTMLResponse("<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>", 502)
+    if fault.trouble is Trouble.BROKEN_JSON:
+        return Response('{"id": "video_', 200, media_type="application/json")
+    return _dropped
+
+
+async def _dropped(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Promise more than comes: the server closes the connection then."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b'{"id": "vi', "more_body": True})
+    raise DroppedError

@@ -1,0 +1,209 @@
+"""Order a video, or find the one that was ordered before: the shell around the decisions of `submission`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import pendulum
+from airflow.providers.common.compat.sdk import Context
+
+from airflow_provider_veo.api.client import VeoClient
+from airflow_provider_veo.api.errors import VeoError
+from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.video import Video, VideoStatus
+from airflow_provider_veo.submission import (
+    Action,
+    Ledger,
+    Order,
+    Remote,
+    Submission,
+    create_pause,
+    decide,
+    is_unknown,
+    next_submission,
+    remote_of,
+)
+
+_YOUNG = 60.0
+"""Seconds after an order in which some servers do not know it yet."""
+
+
+class NotOrderedError(VeoError):
+    """Ordering would risk paying twice, or for nothing. Nothing was ordered."""
+
+    permanent = True
+
+
+class UnknownSubmissionError(VeoError):
+    """Nobody knows whether an order made a job.
+
+    Attributes:
+        permanent: a retry must not order again.
+    """
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        self.permanent = permanent
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class TaskIdentity:
+    """A task instance, over all its tries.
+
+    Attributes:
+        epoch: its `max_tries`: the same over retries, another after a Clear.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    epoch: int
+
+    @classmethod
+    def of(cls, context: Context) -> TaskIdentity:
+        """Read it from a task's context."""
+        ti: Any = context["ti"]
+        return cls(ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.max_tries or 0)
+
+    @property
+    def key(self) -> str:
+        """All of it but the epoch, unambiguously."""
+        return "\0".join((self.dag_id, self.run_id, self.task_id, str(self.map_index)))
+
+    def __str__(self) -> str:
+        index = "" if self.map_index < 0 else f"[{self.map_index}]"
+        return f"Dag {self.dag_id}, run {self.run_id}, task {self.task_id}{index}"
+
+
+class OrderDesk:
+    """Orders for one task instance.
+
+    Args:
+        client: of the API.
+        ledger: the task instance's record.
+        who: the task instance.
+        log: its logger.
+    """
+
+    def __init__(self, client: VeoClient, ledger: Ledger, who: TaskIdentity, log: Any) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._who = who
+        self._log = log
+
+    def order_or_resume(self, order: Order, spec: VideoSpec) -> Submission:
+        """Return a record that has a job: the one that was there, or a new one.
+
+        Raises:
+            NotOrderedError: `max_submissions` or the deadline forbid another order.
+            UnknownSubmissionError: an order's fate is unknown.
+            VeoError: see `api.errors`; nothing was ordered then.
+        """
+        record = self._ledger.read()
+        action = decide(record, order)
+        if action is Action.ASK:
+            assert record is not None
+            action = decide(record, order, self._ask(record, order.now))
+        if action is Action.FOLLOW:
+            assert record is not None
+            return self._follow(record, order)
+        if action in (Action.SUBMIT_NEW, Action.SUBMIT_AGAIN):
+            return self._submit(next_submission(record, order, action, self._who.key), order, spec)
+        assert record is not None
+        raise self._refusal(action, record, order)
+
+    def _ask(self, record: Submission, now: float) -> Remote:
+        assert record.video_id is not None
+        seen: VideoStatus | VeoError
+        try:
+            seen = self._client.get_video(record.video_id).status
+        except VeoError as error:
+            seen = error
+        remote = remote_of(seen, young=now < record.sent_at + _YOUNG)
+        self._log.info("Video %s was ordered by an earlier try: %s", record.video_id, _words(seen))
+        return remote
+
+    def _follow(self, record: Submission, order: Order) -> Submission:
+        followed = record.followed(order)
+        if followed is not record:
+            self._ledger.note(followed)
+        self._log.info("Going on with video %s; nothing new was ordered", record.video_id)
+        return followed
+
+    def _submit(self, intent: Submission, order: Order, spec: VideoSpec) -> Submission:
+        if not self._ledger.remembers:
+            self._log.warning(
+                "This Airflow has no task state store (3.3 and later have): a retry of this task orders another video."
+            )
+        self._ledger.write(intent)
+        try:
+            video = self._create(intent, spec)
+        except VeoError as error:
+            if not is_unknown(error):
+                self._ledger.note(intent.refused())
+                raise
+            raise self._unknown(intent, order, str(error)) from error
+        submitted = intent.accepted(video.id)
+        self._ledger.note(submitted)
+        self._log.info(
+            "Video %s ordered from %s (model %s, order %d of at most %d)",
+            video.id,
+            self._client.settings.base_url,
+            spec.model,
+            submitted.submissions,
+            order.max_submissions,
+        )
+        return submitted
+
+    def _create(self, intent: Submission, spec: VideoSpec) -> Video:
+        attempt = 1
+        while True:
+            try:
+                return self._client.create_video(spec, intent.idempotency_key)
+            except VeoError as error:
+                pause = create_pause(error, attempt)
+                if pause is None:
+                    raise
+                self._log.warning("Not ordered yet, the next attempt follows in %.0f s. %s", pause, error)
+            time.sleep(pause)
+            attempt += 1
+
+    def _refusal(self, action: Action, record: Submission, order: Order) -> VeoError:
+        if action is Action.STOP_UNKNOWN:
+            return self._unknown(record, order, "The task ended between the order and the answer")
+        if action is Action.STOP_EXHAUSTED:
+            return NotOrderedError(
+                f"{record.submissions} videos were ordered by this task and none arrived (the last: "
+                f"{record.video_id}); max_submissions={order.max_submissions} allows no more. "
+                "Clear the task to order again."
+            )
+        return NotOrderedError(
+            f"Video {record.video_id} is lost, and the time for another one is over "
+            f"(timeout {order.timeout:.0f} s from {_iso(record.waiting_since)}). Clear the task to order again."
+        )
+
+    def _unknown(self, record: Submission, order: Order, what: str) -> UnknownSubmissionError:
+        permanent = order.on_unknown_submission == "fail"
+        then = (
+            "Then clear this task: that orders a new video. "
+            "(on_unknown_submission='resubmit' lets retries do so unasked.)"
+            if permanent
+            else "A retry will order again, with the same idempotency key."
+        )
+        return UnknownSubmissionError(
+            f"Nobody knows whether a video was ordered. {what.rstrip('.')}. ({self._who}; sent {_iso(record.sent_at)}; "
+            f"request fingerprint {record.fingerprint}; Idempotency-Key {record.idempotency_key}.) Look in the "
+            f"gateway's console for a job of that time: if it is there, its video may have been billed. {then}",
+            permanent=permanent,
+        )
+
+
+def _words(seen: VideoStatus | VeoError) -> str:
+    return seen.value if isinstance(seen, VideoStatus) else str(seen)
+
+
+def _iso(moment: float) -> str:
+    return pendulum.from_timestamp(int(moment)).to_iso8601_string()

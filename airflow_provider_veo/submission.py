@@ -1,0 +1,320 @@
+"""What has been ordered, and what to do on a retry: nobody pays again until what was paid for has been delivered.
+
+The decisions are pure; `Ledger` keeps the record in Airflow's task state store, which outlives retries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from enum import Enum
+from typing import Any, Literal, get_args
+
+from airflow_provider_veo.api.errors import ApiError, NotSentError, Reason, TransportError, VeoError
+from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.video import VideoStatus
+
+log = logging.getLogger(__name__)
+
+OnUnknownSubmission = Literal["fail", "resubmit"]
+ON_UNKNOWN_SUBMISSION: tuple[OnUnknownSubmission, ...] = get_args(OnUnknownSubmission)
+
+KEY = "veo_submission"
+"""Name of the record in the task state store."""
+
+
+class State(str, Enum):
+    """How far an order has come."""
+
+    INTENT = "intent"
+    """About to be sent, or sent and never heard of again."""
+    REFUSED = "refused"
+    """Surely made no job."""
+    SUBMITTED = "submitted"
+    """There is a job."""
+    DELIVERED = "delivered"
+    """The task has handed the video over."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The record of a task instance's latest order.
+
+    Attributes:
+        state: how far it has come.
+        fingerprint: of the request; see `fingerprint_of`.
+        epoch: the task instance's `max_tries`: the same over all retries, another after a Clear.
+        idempotency_key: sent with the order.
+        submissions: orders that made a job, or may have made one, in this epoch.
+        waiting_since: when the first of them was sent, in seconds since the epoch; the deadline counts from here.
+        sent_at: when the latest was sent, in seconds since the epoch.
+        video_id: of the job.
+        adopted: the job is of an earlier epoch; a Clear may have cancelled it at the same time.
+    """
+
+    state: State
+    fingerprint: str
+    epoch: int
+    idempotency_key: str
+    submissions: int
+    waiting_since: float
+    sent_at: float
+    video_id: str | None = None
+    adopted: bool = False
+
+    def refused(self) -> Submission:
+        """Return the record after the server has clearly refused the order."""
+        return replace(self, state=State.REFUSED, submissions=self.submissions - 1)
+
+    def accepted(self, video_id: str) -> Submission:
+        """Return the record after the server has answered with a job."""
+        return replace(self, state=State.SUBMITTED, video_id=video_id)
+
+    def delivered(self) -> Submission:
+        """Return the record after the task has handed the video over."""
+        return replace(self, state=State.DELIVERED)
+
+    def followed(self, order: Order) -> Submission:
+        """Return the record when a task goes on with the job of an earlier try; a Clear gives it fresh time."""
+        if self.epoch == order.epoch:
+            return self
+        return replace(self, epoch=order.epoch, submissions=1, waiting_since=order.now, adopted=True)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a task wants now.
+
+    Attributes:
+        fingerprint: of the request.
+        epoch: see `Submission`.
+        now: seconds since the epoch.
+        timeout: seconds that the video may take, from the first submission.
+        max_submissions: orders in one epoch.
+        on_unknown_submission: what to do about an order that nobody knows the fate of.
+    """
+
+    fingerprint: str
+    epoch: int
+    now: float
+    timeout: float
+    max_submissions: int
+    on_unknown_submission: OnUnknownSubmission
+
+
+class Remote(Enum):
+    """What the API says about the job on record."""
+
+    ALIVE = "running, completed, or the API does not tell at the moment"
+    ENDED = "failed, cancelled or expired"
+    GONE = "unknown to the API"
+
+
+class Action(Enum):
+    """What to do next."""
+
+    ASK = "ask the API about the job on record, then decide again"
+    FOLLOW = "wait for the job on record, or take its video"
+    SUBMIT_NEW = "order a video; counters and deadline start anew"
+    SUBMIT_AGAIN = "order once more, within max_submissions and the deadline"
+    STOP_UNKNOWN = "an order's fate is unknown: a person must look"
+    STOP_EXHAUSTED = "max_submissions is reached"
+    STOP_LATE = "the deadline has passed: a new job could not be waited for"
+
+
+def decide(record: Submission | None, order: Order, remote: Remote | None = None) -> Action:  # noqa: PLR0911 - a table
+    """Decide what a task does at its start.
+
+    Args:
+        record: of the latest order, or None.
+        order: what the task wants.
+        remote: what the API says about the job on record; None as long as it has not been asked.
+    """
+    if record is None or record.fingerprint != order.fingerprint:
+        return Action.SUBMIT_NEW
+    cleared = record.epoch != order.epoch
+    if record.state is State.DELIVERED and cleared:
+        return Action.SUBMIT_NEW
+    if record.state in (State.SUBMITTED, State.DELIVERED):
+        if remote is None:
+            return Action.ASK
+        if remote is Remote.ALIVE:
+            return Action.FOLLOW
+    if cleared:
+        return Action.SUBMIT_NEW
+    if record.state is State.INTENT and order.on_unknown_submission == "fail":
+        return Action.STOP_UNKNOWN
+    if record.submissions >= order.max_submissions:
+        return Action.STOP_EXHAUSTED
+    if order.now >= record.waiting_since + order.timeout:
+        return Action.STOP_LATE
+    return Action.SUBMIT_AGAIN
+
+
+def next_submission(record: Submission | None, order: Order, action: Action, identity: str) -> Submission:
+    """Return the record to write before an order is sent.
+
+    An order whose fate is unknown is repeated with its own idempotency key, whatever happened in between: a server
+    that honours the key then answers with the job that may be there already.
+
+    Args:
+        record: of the latest order, or None.
+        order: what the task wants.
+        action: `SUBMIT_NEW` or `SUBMIT_AGAIN`.
+        identity: of the task instance, over all its tries.
+    """
+    again = record if action is Action.SUBMIT_AGAIN else None
+    submissions = again.submissions + 1 if again else 1
+    same = record is not None and record.fingerprint == order.fingerprint
+    if record is not None and same and record.state is State.INTENT:
+        key = record.idempotency_key
+    else:
+        words = (identity, str(order.epoch), order.fingerprint, str(submissions))
+        key = hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
+    return Submission(
+        state=State.INTENT,
+        fingerprint=order.fingerprint,
+        epoch=order.epoch,
+        idempotency_key=key,
+        submissions=submissions,
+        waiting_since=again.waiting_since if again else order.now,
+        sent_at=order.now,
+    )
+
+
+def remote_of(seen: VideoStatus | VeoError, *, young: bool) -> Remote:
+    """Say what the answer to a status call means for the job on record.
+
+    Args:
+        seen: the status, or why it could not be learnt.
+        young: the order was sent a moment ago, so that some servers do not know it yet.
+
+    Raises:
+        VeoError: the one given, if asking again cannot help (a refused key, say).
+    """
+    if isinstance(seen, VideoStatus):
+        return Remote.ENDED if seen.finished and seen is not VideoStatus.COMPLETED else Remote.ALIVE
+    if isinstance(seen, ApiError) and seen.reason is Reason.NOT_FOUND:
+        return Remote.ALIVE if young else Remote.GONE
+    if seen.permanent:
+        raise seen
+    return Remote.ALIVE
+
+
+def is_unknown(error: VeoError) -> bool:
+    """Whether a failed create call may have made a job.
+
+    Only "never sent" and a clear refusal are sure. 5xx answers are not, but for 503: a proxy in front of the API may
+    have given up on a request that went through, and LiteLLM answers 500 to orders that its upstream has accepted, if
+    it cannot parse the answer.
+    """
+    if isinstance(error, ApiError):
+        answered_unreadably = error.reason is Reason.UNREADABLE and 200 <= error.status < 300
+        return answered_unreadably or (error.status >= 500 and error.status != 503)
+    return isinstance(error, TransportError) and not isinstance(error, NotSentError)
+
+
+_CREATE_ATTEMPTS = 4
+_LONGEST_PAUSE = 30.0  # seconds that a worker slot is held for; longer ones are a matter for Airflow's retries
+
+
+def create_pause(error: VeoError, attempt: int) -> float | None:
+    """Return the seconds to wait before the same create call may be sent again in place; None if it may not.
+
+    Args:
+        error: why it failed.
+        attempt: how many times it was sent, from 1.
+    """
+    refused_for_now = isinstance(error, ApiError) and (error.reason is Reason.RATE_LIMITED or _is_busy(error))
+    if attempt >= _CREATE_ATTEMPTS or not (refused_for_now or isinstance(error, NotSentError)):
+        return None
+    wanted = error.retry_after if isinstance(error, ApiError) else None
+    pause = wanted if wanted is not None else float(2 ** (attempt - 1))
+    return pause if pause <= _LONGEST_PAUSE else None
+
+
+def _is_busy(error: ApiError) -> bool:
+    return error.status == 503 and error.reason is Reason.SERVER
+
+
+def fingerprint_of(spec: VideoSpec, conn_id: str) -> str:
+    """Return a hash of everything that decides what is ordered, and from whom."""
+    frames = [frame and hashlib.sha256(frame.content).hexdigest() for frame in (spec.first_frame, spec.last_frame)]
+    canonical = json.dumps([conn_id, spec.fields(), frames], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+class Ledger:
+    """Keeps the record of one task instance.
+
+    Args:
+        store: `context["task_state_store"]`; None before Airflow 3.3, where nothing is remembered.
+    """
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    @property
+    def remembers(self) -> bool:
+        return self._store is not None
+
+    def read(self) -> Submission | None:
+        """Return the record, or None if there is none.
+
+        Raises:
+            VeoError: it cannot be read; that is not the same as "nothing was ordered".
+        """
+        if self._store is None:
+            return None
+        try:
+            value = self._store.get(KEY)
+            return None if value is None else _from_json(value)
+        except Exception as error:
+            raise VeoError(
+                f"The record of what was ordered cannot be read from the task state store, so nothing was ordered now: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def write(self, record: Submission) -> None:
+        """Write the record before an order is sent.
+
+        Raises:
+            VeoError: it cannot be written.
+        """
+        try:
+            self._set(record)
+        except Exception as error:
+            raise VeoError(
+                f"The intent to order cannot be written to the task state store, so nothing was ordered: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def note(self, record: Submission) -> None:
+        """Write the record after the fact. A failure is logged: it must not lose a video that was paid for."""
+        try:
+            self._set(record)
+        except Exception:
+            log.exception("Video %s: its record could not be written to the task state store", record.video_id)
+
+    def _set(self, record: Submission) -> None:
+        if self._store is not None:
+            value = {"version": 1} | asdict(record) | {"state": record.state.value}
+            self._store.set(KEY, value, **_retention())
+
+
+def _from_json(value: Mapping[str, Any]) -> Submission:
+    known = {field.name for field in fields(Submission)}
+    values = {name: part for name, part in value.items() if name in known}
+    return Submission(**values | {"state": State(values["state"])})
+
+
+def _retention() -> dict[str, Any]:
+    """Keep the row until its Dag run goes."""
+    try:
+        from airflow.sdk.execution_time.context import NEVER_EXPIRE  # noqa: PLC0415 - Airflow 3.3+, like the store
+    except ImportError:
+        return {}
+    return {"retention": NEVER_EXPIRE}

@@ -1,0 +1,79 @@
+"""Whether a task instance is still what this process believes it to be.
+
+Airflow kills tasks and triggers not only because somebody wants the work to stop: a trigger that moves to another
+triggerer is "killed" here (Airflow 3.3 calls its `on_kill` all the same), and so is a task whose pod is evicted.
+Cancelling a job that was paid for is right in the first case only, so the state in the database decides.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from asgiref.sync import sync_to_async
+
+log = logging.getLogger(__name__)
+
+
+async def trigger_was_given_up(ti: Any) -> bool:
+    """Whether the task of a trigger is no longer deferred. Where that cannot be learnt: no.
+
+    Args:
+        ti: the trigger's `task_instance`; None where no triggerer runs it.
+    """
+    try:
+        return ti is not None and await _state(ti) != "deferred"
+    except Exception:
+        log.exception("The state of the task could not be learnt, so its video is not cancelled")
+        return False
+
+
+def task_was_given_up(ti: Any) -> bool:
+    """Whether a task that this worker runs is no longer running. Where that cannot be learnt: no.
+
+    Args:
+        ti: from the task's context.
+    """
+    try:
+        if hasattr(ti, "get_task_states"):
+            found = ti.get_task_states(
+                dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
+            )
+            return _pick(ti, found) not in ("running", "deferred")
+        ti.refresh_from_db()
+        return str(ti.state) not in ("running", "deferred")
+    except Exception:
+        log.exception("The state of the task could not be learnt, so its video is not cancelled")
+        return False
+
+
+async def _state(ti: Any) -> str | None:
+    try:
+        from airflow.sdk.execution_time.comms import GetTaskStates  # noqa: PLC0415 - Airflow 3
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS  # noqa: PLC0415
+    except ImportError:
+        return await sync_to_async(_state_in_database)(ti)
+    question = GetTaskStates(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
+    answer: Any = await SUPERVISOR_COMMS.asend(question)
+    return _pick(ti, answer.task_states)
+
+
+def _pick(ti: Any, states: dict[str, Any]) -> str | None:
+    # the answer's keys, as Airflow builds them for mapped and for other tasks
+    name = ti.task_id if ti.map_index < 0 else f"{ti.task_id}_{ti.map_index}"
+    state = states.get(ti.run_id, {}).get(name)
+    return None if state is None else str(getattr(state, "value", state))
+
+
+def _state_in_database(ti: Any) -> str | None:
+    """Airflow 2: triggers and tasks reach the database themselves."""
+    from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+
+    with create_session() as session:
+        state = (
+            session.query(TaskInstance.state)
+            .filter_by(dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index)
+            .scalar()
+        )
+    return None if state is None else str(getattr(state, "value", state))

@@ -1,0 +1,90 @@
+"""Drives a create task through its tries in one process: execute, trigger, resume, retry, Clear."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+
+from airflow_provider_veo.operators.create import VeoCreateVideoOperator
+
+
+class Store:
+    """A task state store in memory; `broken` names the calls that fail."""
+
+    def __init__(self):
+        self.values = {}
+        self.broken = set()
+
+    def get(self, key, default=None):
+        if "get" in self.broken:
+            raise RuntimeError("the API server is away")
+        return self.values.get(key, default)
+
+    def set(self, key, value, *, retention=None):
+        if "set" in self.broken:
+            raise RuntimeError("the API server is away")
+        self.values[key] = json.loads(json.dumps(value))
+
+
+@dataclass
+class Driver:
+    """One task instance.
+
+    Attributes:
+        arguments: of the operator.
+        retries: after the first try.
+    """
+
+    arguments: dict
+    retries: int = 0
+    name: str = "t"
+    store: Store | None = field(default_factory=Store)
+    max_tries: int = 0
+    tries: int = 0
+    errors: list = field(default_factory=list)
+
+    def run(self):
+        """Try until there is a result, a permanent failure, or no try left; return the result or the last error."""
+        for _ in range(self.retries + 1):
+            self.tries += 1
+            try:
+                return self.once()
+            except AirflowFailException as error:
+                self.errors.append(error)
+                return error
+            except Exception as error:  # noqa: BLE001 - Airflow retries whatever it is
+                self.errors.append(error)
+        return self.errors[-1]
+
+    def once(self):
+        """Run one try, as worker, triggerer and worker do."""
+        ti = SimpleNamespace(
+            dag_id="d", run_id="r", task_id=self.name, map_index=-1, max_tries=self.max_tries, try_number=self.tries
+        )
+        context = {"ti": ti} | ({} if self.store is None else {"task_state_store": self.store})
+        operator = VeoCreateVideoOperator(task_id=self.name, **self.arguments)
+        method, arguments = operator.execute, {}
+        while True:
+            try:
+                return method(context, **arguments)
+            except TaskDeferred as deferred:
+                method = getattr(operator, deferred.method_name)
+                arguments = {"event": asyncio.run(_first_event(deferred.trigger))}
+
+    def clear(self):
+        """Do what Airflow does when a user clears the task."""
+        self.max_tries = self.tries + self.retries
+        return self
+
+
+async def _first_event(trigger):
+    """Run a trigger as a triggerer does: from its serialized form, until its first event."""
+    path, kwargs = trigger.serialize()
+    assert path == f"{type(trigger).__module__}.{type(trigger).__qualname__}"
+    async for event in type(trigger)(**json.loads(json.dumps(kwargs))).run():
+        return event.payload
+    raise AssertionError("the trigger ended without an event")

@@ -1,0 +1,311 @@
+"""What a task pays for, when things go wrong: each case on the emulator, which counts what is charged."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from driving import Driver, Store
+from servers import KEY, connect
+
+from airflow_provider_veo.api.errors import ApiError, VeoError, VideoFailedError, VideoTimeoutError
+from airflow_provider_veo.emulator.faults import Fault, Faults, Trouble
+from airflow_provider_veo.emulator.jobs import Settings
+from airflow_provider_veo.emulator.server import EmulatorServer
+from airflow_provider_veo.exceptions import VeoFailException
+from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.operators.create import VeoCreateVideoOperator
+from airflow_provider_veo.retry_policy import VeoRetryPolicy
+from airflow_provider_veo.triggers.video import VeoVideoTrigger
+
+LOST = [
+    Fault(Trouble.DROPPED, accepted=True),
+    Fault(Trouble.ERROR, accepted=True),
+    Fault(Trouble.BAD_GATEWAY, accepted=True),
+    Fault(Trouble.BROKEN_JSON, accepted=True),
+]
+
+
+@pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
+def task(request, veo_default):
+    """Return a function that makes a task; all cases hold in both modes."""
+
+    def make(retries=0, **arguments):
+        defaults = {"prompt": "p", "model": "veo-3.1", "deferrable": request.param, "poll_interval": 0.1}
+        return Driver(defaults | arguments, retries)
+
+    make.emulator = veo_default
+    return make
+
+
+def charged(task):
+    """Count what was charged once every job is done."""
+    while any(job.status(time.time()) in ("queued", "processing") for job in task.emulator.jobs.all()):
+        time.sleep(0.05)
+    return task.emulator.jobs.report()["charged"]
+
+
+def test_all_well(task):
+    assert task().run()["submissions"] == 1
+    assert charged(task) == 1
+
+
+@pytest.mark.parametrize("lost", LOST, ids=lambda fault: fault.trouble.name)
+class TestALostAnswer:
+    def test_fails_at_once_and_says_what_to_look_for(self, task, lost):
+        task.emulator.faults.add("order", lost)
+        driver = task(retries=3)
+        error = driver.run()
+        assert isinstance(error, VeoFailException)
+        assert driver.tries == 1
+        for words in ("Nobody knows", "Dag d, run r, task t", "request fingerprint", "console", "clear this task"):
+            assert words in str(error)
+        assert charged(task) == 1
+
+    def test_a_manual_retry_does_not_order_either(self, task, lost):
+        task.emulator.faults.add("order", lost)
+        driver = task()
+        driver.run()
+        assert "ended between the order and the answer" in str(driver.run())
+        assert charged(task) == 1
+
+    def test_a_clear_is_the_users_word(self, task, lost):
+        task.emulator.faults.add("order", lost)
+        driver = task()
+        driver.run()
+        assert driver.clear().run()["status"] == "completed"
+        assert charged(task) == 2
+
+    def test_resubmitting_may_pay_twice(self, task, lost):
+        task.emulator.faults.add("order", lost)
+        result = task(retries=1, on_unknown_submission="resubmit").run()
+        assert result["submissions"] == 2
+        assert charged(task) == 2
+
+
+@pytest.mark.parametrize("lost", LOST, ids=lambda fault: fault.trouble.name)
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_resubmitting_pays_once_where_the_server_honours_the_key(monkeypatch, lost, deferrable):
+    settings = Settings(api_key=KEY, generation_seconds=0.2, honours_idempotency_key=True)
+    with EmulatorServer(settings) as emulator:
+        connect(monkeypatch, emulator.url)
+        emulator.faults.add("order", lost)
+        arguments = {"prompt": "p", "deferrable": deferrable, "on_unknown_submission": "resubmit"}
+        assert Driver(arguments, retries=1).run()["status"] == "completed"
+        assert emulator.jobs.report()["charged"] == 1
+        assert emulator.jobs.report()["repeated_orders"] == 1
+
+
+def test_a_rate_limit_is_waited_out_in_place(task):
+    task.emulator.faults.add("order", Fault(Trouble.RATE_LIMIT), Fault(Trouble.RATE_LIMIT))
+    driver = task()
+    assert driver.run()["submissions"] == 1
+    assert driver.tries == 1
+    assert charged(task) == 1
+
+
+def test_a_long_rate_limit_is_a_matter_for_airflows_retries(task):
+    task.emulator.faults.add("order", Fault(Trouble.RATE_LIMIT, seconds=120))
+    driver = task(retries=1)
+    assert driver.run()["submissions"] == 1
+    assert driver.tries == 2
+    decision = VeoRetryPolicy().evaluate(driver.errors[0], 1, 3)
+    assert decision.retry_delay == timedelta(seconds=120)
+    assert "saturated" in decision.reason
+    assert charged(task) == 1
+
+
+def test_a_failed_job_is_replaced_by_a_retry_and_costs_nothing(task):
+    task.emulator.jobs.fail_next("AUDIO_FILTERED")
+    driver = task(retries=3)
+    assert driver.run()["submissions"] == 2
+    assert isinstance(driver.errors[0], VideoFailedError)
+    assert charged(task) == 1
+
+
+def test_max_submissions_ends_it(task):
+    for _ in range(5):
+        task.emulator.jobs.fail_next("AUDIO_FILTERED")
+    driver = task(retries=5)
+    error = driver.run()
+    assert isinstance(error, VeoFailException)
+    assert "max_submissions=2 allows no more" in str(error)
+    assert task.emulator.jobs.report()["orders"] == 2
+    task.emulator.jobs._failures.clear()
+    assert driver.clear().run()["submissions"] == 1
+
+
+def test_a_refused_prompt_is_not_retried_by_airflow(task):
+    task.emulator.jobs.fail_next("Content policy violation")
+    driver = task(retries=3)
+    assert isinstance(driver.run(), VeoFailException)
+    assert driver.tries == 1
+
+
+def test_a_clear_of_a_finished_task_makes_one_new_video(task):
+    driver = task()
+    first = driver.run()
+    second = driver.clear().run()
+    assert first["id"] != second["id"]
+    assert charged(task) == 2
+
+
+def test_a_retry_of_a_delivered_task_uses_its_video(task):
+    driver = task()
+    assert driver.run()["id"] == driver.run()["id"]
+    assert charged(task) == 1
+
+
+@pytest.mark.parametrize("again", ["retry", "clear"])
+def test_a_video_that_could_not_be_stored_is_collected(task, tmp_path, again):
+    blocker = tmp_path / "videos"
+    blocker.write_text("a file where a folder should be")
+    driver = task(destination=str(blocker / "a.mp4"))
+    assert isinstance(driver.run(), OSError)
+    blocker.unlink()
+    result = (driver.clear() if again == "clear" else driver).run()
+    assert (tmp_path / "videos" / "a.mp4").stat().st_size == result["bytes"]
+    assert charged(task) == 1
+
+
+def test_a_changed_prompt_is_a_new_video(task):
+    driver = task()
+    first = driver.run()
+    driver.arguments["prompt"] = "q"
+    assert driver.run()["id"] != first["id"]
+
+
+def test_after_the_deadline_a_retry_collects_the_video(task):
+    driver = task(timeout=timedelta(seconds=0.2))
+    error = driver.run()
+    assert isinstance(error, VideoTimeoutError)
+    video_id = task.emulator.jobs.all()[0].id
+    assert video_id in str(error)
+    assert "may still finish, and is billed then" in str(error)
+    while task.emulator.jobs.all()[0].status(time.time()) != "completed":
+        time.sleep(0.05)
+    assert driver.run()["id"] == video_id
+    assert charged(task) == 1
+
+
+def test_the_deadline_counts_from_the_first_submission(task):
+    task.emulator.jobs.fail_next("AUDIO_FILTERED")
+    driver = task(timeout=timedelta(seconds=0.7))
+    assert isinstance(driver.run(), VideoFailedError)
+    time.sleep(0.3)
+    error = driver.run()
+    assert isinstance(error, VeoFailException)
+    assert "the time for another one is over" in str(error)
+    assert task.emulator.jobs.report()["orders"] == 1
+    assert driver.clear().run()["status"] == "completed"
+
+
+def test_a_clear_gives_a_running_job_fresh_time(task):
+    driver = task(timeout=timedelta(seconds=0.3))
+    assert isinstance(driver.run(), VideoTimeoutError)
+    driver.arguments["timeout"] = timedelta(seconds=10)
+    assert driver.clear().run()["submissions"] == 1
+    assert charged(task) == 1
+
+
+class TestTheStateStore:
+    def test_unreadable_means_nothing_is_ordered(self, task):
+        driver = task()
+        driver.store.broken = {"get"}
+        assert "nothing was ordered" in str(driver.run())
+        assert task.emulator.jobs.report()["orders"] == 0
+
+    def test_unwritable_means_nothing_is_ordered(self, task):
+        driver = task()
+        driver.store.broken = {"set"}
+        assert "nothing was ordered" in str(driver.run())
+        assert task.emulator.jobs.report()["orders"] == 0
+
+    def test_failing_after_the_order_does_not_lose_the_video(self, task, mocker):
+        driver = task()
+        write = Store.set
+
+        def first_only(self, key, value, **more):
+            self.broken = {"get", "set"}
+            self.values[key] = json.loads(json.dumps(value))
+
+        mocker.patch.object(Store, "set", first_only)
+        assert driver.run()["status"] == "completed"
+        mocker.patch.object(Store, "set", write)
+        assert charged(task) == 1
+
+    def test_without_one_a_warning_says_so(self, task, mocker):
+        log = mocker.patch.object(VeoCreateVideoOperator, "log")
+        driver = task()
+        driver.store = None
+        result = driver.run()
+        assert result["submissions"] is None
+        assert "a retry of this task orders another video" in str(log.warning.call_args_list)
+
+
+def test_a_job_cancelled_by_the_very_clear_is_replaced(monkeypatch):
+    """The new try may see the old job alive just before the trigger's cancellation reaches the server."""
+    with EmulatorServer(Settings(api_key=KEY, generation_seconds=0.5, can_cancel=True)) as emulator:
+        connect(monkeypatch, emulator.url)
+        driver = Driver({"prompt": "p", "deferrable": True, "timeout": timedelta(seconds=0.05)})
+        assert isinstance(driver.run(), VideoTimeoutError)
+        driver.arguments["timeout"] = timedelta(seconds=30)
+        run = VeoVideoTrigger.run
+
+        async def cancelled_first(trigger):
+            VeoVideoTrigger.run = run
+            await VeoHook(trigger.conn_id).acancel_video(trigger.video_id)
+            async for event in run(trigger):
+                yield event
+
+        monkeypatch.setattr(VeoVideoTrigger, "run", cancelled_first)
+        assert driver.clear().run()["status"] == "completed"
+        assert emulator.jobs.report()["cancelled"] == 1
+        assert emulator.jobs.report()["charged"] == 1
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_two_hundred_videos_in_a_storm(monkeypatch, seed, capsys):
+    """Every task ends in a video or in a named error, and nothing is charged that nobody knows of."""
+    faults = Faults(share=0.3, seed=seed, seconds=0.02)
+    with EmulatorServer(Settings(api_key=KEY, generation_seconds=0.1), faults=faults) as emulator:
+        connect(monkeypatch, emulator.url)
+
+        def run(number):
+            arguments = {"prompt": f"p{number % 50}", "deferrable": bool(number % 2), "poll_interval": 0.05}
+            return Driver(arguments | {"timeout": timedelta(seconds=120)}, retries=3, name=f"t{number}").run()
+
+        with ThreadPoolExecutor(16) as pool:
+            results = list(pool.map(run, range(200)))
+        while any(job.status(time.time()) in ("queued", "processing") for job in emulator.jobs.all()):
+            time.sleep(0.05)
+        report = emulator.jobs.report()
+    ends = Counter("video" if isinstance(result, dict) else _kind(result) for result in results)
+    with capsys.disabled():
+        sys.stdout.write(f"\nseed {seed}: {dict(ends)}, charged {report['charged']}\n")
+    assert sum(ends.values()) == 200
+    assert set(ends) <= {"video", "unknown submission", "rate limited"}
+    assert ends["video"] > 100
+    # an order whose answer was lost may have been taken or not; every other charge has its video
+    assert ends["video"] <= report["charged"] <= ends["video"] + ends["unknown submission"]
+    known = {result["id"] for result in results if isinstance(result, dict)}
+    assert len(known) == ends["video"]
+    assert report["charged"] == len(known) + _taken_but_unknown(emulator, known)
+
+
+def _kind(error):
+    if isinstance(error, VeoFailException) and "Nobody knows" in str(error):
+        return "unknown submission"
+    if isinstance(error, ApiError) and error.status == 429:
+        return "rate limited"
+    assert isinstance(error, VeoError), error
+    return f"{type(error).__name__}: {error}"
+
+
+def _taken_but_unknown(emulator, known):
+    return sum(job.id not in known for job in emulator.jobs.charged())

@@ -1,0 +1,318 @@
+"""Every combination of record, Clear, remote answer and policy, and what follows from it.
+
+The same table stands in docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_veo.api.answers import ErrorDetail
+from airflow_provider_veo.api.errors import (
+    ApiError,
+    NotSentError,
+    Reason,
+    TransportError,
+    VeoError,
+)
+from airflow_provider_veo.api.frames import Frame
+from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.video import VideoStatus
+from airflow_provider_veo.submission import (
+    KEY,
+    Action,
+    Ledger,
+    Order,
+    Remote,
+    State,
+    Submission,
+    create_pause,
+    decide,
+    fingerprint_of,
+    is_unknown,
+    next_submission,
+    remote_of,
+)
+
+ORDER = Order("f", epoch=2, now=1000.0, timeout=600.0, max_submissions=2, on_unknown_submission="fail")
+RECORD = Submission(
+    State.SUBMITTED, "f", epoch=2, idempotency_key="k", submissions=1, waiting_since=900.0, sent_at=950.0, video_id="v"
+)
+OLD_EPOCH = 1
+
+# record state, cleared since, remote answer -> action, with submissions left, time left and on_unknown="fail"
+TABLE = {
+    (State.INTENT, False, None): Action.STOP_UNKNOWN,
+    (State.INTENT, True, None): Action.SUBMIT_NEW,
+    (State.REFUSED, False, None): Action.SUBMIT_AGAIN,
+    (State.REFUSED, True, None): Action.SUBMIT_NEW,
+    (State.SUBMITTED, False, None): Action.ASK,
+    (State.SUBMITTED, False, Remote.ALIVE): Action.FOLLOW,
+    (State.SUBMITTED, False, Remote.ENDED): Action.SUBMIT_AGAIN,
+    (State.SUBMITTED, False, Remote.GONE): Action.SUBMIT_AGAIN,
+    (State.SUBMITTED, True, None): Action.ASK,
+    (State.SUBMITTED, True, Remote.ALIVE): Action.FOLLOW,
+    (State.SUBMITTED, True, Remote.ENDED): Action.SUBMIT_NEW,
+    (State.SUBMITTED, True, Remote.GONE): Action.SUBMIT_NEW,
+    (State.DELIVERED, False, None): Action.ASK,
+    (State.DELIVERED, False, Remote.ALIVE): Action.FOLLOW,
+    (State.DELIVERED, False, Remote.ENDED): Action.SUBMIT_AGAIN,
+    (State.DELIVERED, False, Remote.GONE): Action.SUBMIT_AGAIN,
+    (State.DELIVERED, True, None): Action.SUBMIT_NEW,
+}
+
+
+def record(state, *, cleared=False, **changes):
+    return replace(RECORD, state=state, epoch=OLD_EPOCH if cleared else ORDER.epoch, **changes)
+
+
+@pytest.mark.parametrize(("case", "action"), TABLE.items())
+def test_the_table(case, action):
+    state, cleared, remote = case
+    assert decide(record(state, cleared=cleared), ORDER, remote) is action
+
+
+def test_the_table_is_complete():
+    asked = {State.SUBMITTED, State.DELIVERED}
+    for state, cleared in product(State, (False, True)):
+        answers = [None, *Remote] if state in asked and (state, cleared) != (State.DELIVERED, True) else [None]
+        assert {remote for s, c, remote in TABLE if (s, c) == (state, cleared)} == set(answers)
+
+
+def test_nothing_on_record_is_a_new_order():
+    assert decide(None, ORDER) is Action.SUBMIT_NEW
+
+
+@pytest.mark.parametrize("state", State)
+def test_another_request_is_a_new_order(state):
+    assert decide(record(state), replace(ORDER, fingerprint="g")) is Action.SUBMIT_NEW
+
+
+def test_an_unknown_order_is_repeated_where_the_user_says_so():
+    order = replace(ORDER, on_unknown_submission="resubmit")
+    assert decide(record(State.INTENT), order) is Action.SUBMIT_AGAIN
+
+
+REPEATS = [case for case, action in TABLE.items() if action is Action.SUBMIT_AGAIN]
+
+
+@pytest.mark.parametrize(("state", "cleared", "remote"), REPEATS)
+def test_orders_are_counted(state, cleared, remote):
+    assert decide(record(state, cleared=cleared, submissions=2), ORDER, remote) is Action.STOP_EXHAUSTED
+
+
+@pytest.mark.parametrize(("state", "cleared", "remote"), REPEATS)
+def test_no_order_after_the_deadline(state, cleared, remote):
+    assert decide(record(state, cleared=cleared, waiting_since=400.0), ORDER, remote) is Action.STOP_LATE
+
+
+def test_a_job_is_followed_after_the_deadline_too():
+    late = record(State.SUBMITTED, waiting_since=0.0)
+    assert decide(late, ORDER, Remote.ALIVE) is Action.FOLLOW
+
+
+records = st.builds(
+    Submission,
+    state=st.sampled_from(State),
+    fingerprint=st.sampled_from("fg"),
+    epoch=st.integers(0, 3),
+    idempotency_key=st.just("k"),
+    submissions=st.integers(0, 3),
+    waiting_since=st.floats(0, 2000),
+    sent_at=st.floats(0, 2000),
+    video_id=st.just("v"),
+)
+orders = st.builds(
+    Order,
+    fingerprint=st.just("f"),
+    epoch=st.integers(0, 3),
+    now=st.floats(0, 2000),
+    timeout=st.floats(1, 1000),
+    max_submissions=st.integers(1, 3),
+    on_unknown_submission=st.sampled_from(["fail", "resubmit"]),
+)
+
+
+@given(records, orders, st.sampled_from(Remote))
+def test_nobody_pays_again_for_what_is_alive_and_not_delivered(one, order, remote):
+    action = decide(one, order, remote)
+    paid = one.state is State.SUBMITTED and remote is Remote.ALIVE and one.fingerprint == order.fingerprint
+    if paid:
+        assert action is Action.FOLLOW
+    if action is Action.SUBMIT_AGAIN:
+        assert one.submissions < order.max_submissions
+        assert order.now < one.waiting_since + order.timeout
+
+
+class TestTheNextRecord:
+    def test_the_first(self):
+        intent = next_submission(None, ORDER, Action.SUBMIT_NEW, "me")
+        assert (intent.state, intent.submissions, intent.video_id) == (State.INTENT, 1, None)
+        assert (intent.waiting_since, intent.sent_at, intent.epoch) == (1000.0, 1000.0, 2)
+        assert len(intent.idempotency_key) == 32
+
+    def test_a_replacement_keeps_the_deadline_and_gets_another_key(self):
+        first = next_submission(None, ORDER, Action.SUBMIT_NEW, "me").accepted("v")
+        later = replace(ORDER, now=1100.0)
+        second = next_submission(first, later, Action.SUBMIT_AGAIN, "me")
+        assert (second.submissions, second.waiting_since, second.sent_at) == (2, 1000.0, 1100.0)
+        assert second.idempotency_key != first.idempotency_key
+
+    def test_a_refused_order_does_not_count(self):
+        refused = next_submission(None, ORDER, Action.SUBMIT_NEW, "me").refused()
+        assert next_submission(refused, ORDER, Action.SUBMIT_AGAIN, "me").submissions == 1
+
+    @pytest.mark.parametrize("action", [Action.SUBMIT_AGAIN, Action.SUBMIT_NEW])
+    def test_an_unknown_order_is_repeated_with_its_key(self, action):
+        unknown = next_submission(None, ORDER, Action.SUBMIT_NEW, "me")
+        assert (
+            next_submission(unknown, replace(ORDER, epoch=5), action, "me").idempotency_key == unknown.idempotency_key
+        )
+
+    def test_a_clear_starts_anew(self):
+        old = record(State.DELIVERED, cleared=True, submissions=2)
+        new = next_submission(old, ORDER, Action.SUBMIT_NEW, "me")
+        assert (new.submissions, new.waiting_since) == (1, 1000.0)
+        assert new.idempotency_key != old.idempotency_key
+
+    @pytest.mark.parametrize(
+        "change", [{"identity": "you"}, {"order": replace(ORDER, epoch=3)}, {"order": replace(ORDER, fingerprint="g")}]
+    )
+    def test_keys_differ(self, change):
+        arguments = {"record": None, "order": ORDER, "action": Action.SUBMIT_NEW, "identity": "me"}
+        assert next_submission(**arguments | change).idempotency_key != next_submission(**arguments).idempotency_key
+
+    def test_keys_are_the_same_over_retries_even_without_a_record(self):
+        first = next_submission(None, ORDER, Action.SUBMIT_NEW, "me")
+        retry = next_submission(None, replace(ORDER, now=5000.0), Action.SUBMIT_NEW, "me")
+        assert retry.idempotency_key == first.idempotency_key
+
+    def test_going_on_after_a_clear_gives_fresh_time(self):
+        followed = record(State.SUBMITTED, cleared=True, submissions=2).followed(ORDER)
+        assert (followed.epoch, followed.waiting_since, followed.submissions) == (2, 1000.0, 1)
+        assert followed.adopted
+        assert record(State.SUBMITTED).followed(ORDER) is not None
+        assert not record(State.SUBMITTED).followed(ORDER).adopted
+
+
+def error(reason, status=500, **more):
+    return ApiError("Creating the video failed", reason=reason, status=status, detail=ErrorDetail(), **more)
+
+
+@pytest.mark.parametrize(
+    ("seen", "young", "remote"),
+    [
+        (VideoStatus.QUEUED, False, Remote.ALIVE),
+        (VideoStatus.RUNNING, False, Remote.ALIVE),
+        (VideoStatus.UNKNOWN, False, Remote.ALIVE),
+        (VideoStatus.COMPLETED, False, Remote.ALIVE),
+        (VideoStatus.FAILED, False, Remote.ENDED),
+        (VideoStatus.CANCELLED, False, Remote.ENDED),
+        (VideoStatus.EXPIRED, False, Remote.ENDED),
+        (error(Reason.NOT_FOUND, 404), False, Remote.GONE),
+        (error(Reason.NOT_FOUND, 404), True, Remote.ALIVE),
+        (error(Reason.SERVER, 500), False, Remote.ALIVE),
+        (TransportError("x"), False, Remote.ALIVE),
+    ],
+)
+def test_what_the_api_says_about_the_job(seen, young, remote):
+    assert remote_of(seen, young=young) is remote
+
+
+def test_a_refused_key_says_nothing_about_the_job():
+    with pytest.raises(ApiError):
+        remote_of(error(Reason.AUTHENTICATION, 401), young=False)
+
+
+@pytest.mark.parametrize(
+    ("failure", "unknown", "pauses"),
+    [
+        (NotSentError("no route"), False, [1.0, 2.0, 4.0, None]),
+        (TransportError("read timeout"), True, [None]),
+        (error(Reason.RATE_LIMITED, 429), False, [1.0, 2.0, 4.0, None]),
+        (error(Reason.RATE_LIMITED, 429, retry_after=7.0), False, [7.0, 7.0, 7.0, None]),
+        (error(Reason.RATE_LIMITED, 429, retry_after=31.0), False, [None]),
+        (error(Reason.SERVER, 503), False, [1.0, 2.0, 4.0, None]),
+        (error(Reason.MODEL_UNAVAILABLE, 503), False, [None]),
+        (error(Reason.QUOTA, 429), False, [None]),
+        (error(Reason.SERVER, 500), True, [None]),
+        (error(Reason.SERVER, 502), True, [None]),
+        (error(Reason.SERVER, 504), True, [None]),
+        (error(Reason.SERVER, 408), False, [None]),
+        (error(Reason.UNREADABLE, 200), True, [None]),
+        (error(Reason.UNREADABLE, 307), False, [None]),
+        (error(Reason.BAD_REQUEST, 200), False, [None]),
+        (error(Reason.BAD_REQUEST, 400), False, [None]),
+        (error(Reason.AUTHENTICATION, 401), False, [None]),
+    ],
+)
+def test_what_a_failed_order_means(failure, unknown, pauses):
+    assert is_unknown(failure) is unknown
+    assert [create_pause(failure, attempt) for attempt in range(1, len(pauses) + 1)] == pauses
+
+
+def test_fingerprints():
+    png, other = (Frame(b"1", "image/png"), Frame(b"2", "image/png"))
+    spec = VideoSpec("p", "veo-3.1-fl", first_frame=png)
+    same = VideoSpec("p", "veo-3.1-fl", first_frame=Frame(b"1", "image/png"))
+    assert fingerprint_of(spec, "c") == fingerprint_of(same, "c")
+    different = [
+        (VideoSpec("q", "veo-3.1-fl", first_frame=png), "c"),
+        (VideoSpec("p", "veo-3.1-fast-fl", first_frame=png), "c"),
+        (VideoSpec("p", "veo-3.1-fl", first_frame=other), "c"),
+        (VideoSpec("p", "veo-3.1-fl", first_frame=png, last_frame=png), "c"),
+        (VideoSpec("p", "veo-3.1-fl", first_frame=png, seconds=4), "c"),
+        (VideoSpec("p", "veo-3.1-fl", first_frame=png, extra_body={"seed": 1}), "c"),
+        (spec, "d"),
+    ]
+    assert len({fingerprint_of(*one) for one in different} | {fingerprint_of(spec, "c")}) == 8
+    assert fingerprint_of(VideoSpec("p", "m", extra_body={"a": 1, "b": 2}), "c") == fingerprint_of(
+        VideoSpec("p", "m", extra_body={"b": 2, "a": 1}), "c"
+    )
+
+
+class TestTheLedger:
+    def test_a_record_survives(self, store):
+        Ledger(store).write(RECORD)
+        assert Ledger(store).read() == RECORD
+        assert store.values[KEY]["version"] == 1
+
+    def test_fields_of_a_later_version_do_no_harm(self, store):
+        Ledger(store).write(RECORD)
+        store.values[KEY]["colour"] = "green"
+        assert Ledger(store).read() == RECORD
+
+    def test_nothing_on_record(self, store):
+        assert Ledger(store).read() is None
+
+    @pytest.mark.parametrize("value", ["text", 5, {}, {"state": "dreaming"}, {"state": "intent"}])
+    def test_a_record_that_cannot_be_read_is_an_error(self, store, value):
+        store.values[KEY] = value
+        with pytest.raises(VeoError, match="nothing was ordered"):
+            Ledger(store).read()
+
+    def test_a_store_that_cannot_be_read_is_an_error(self, store):
+        store.broken = True
+        with pytest.raises(VeoError, match="cannot be read from the task state store"):
+            Ledger(store).read()
+
+    def test_a_store_that_cannot_be_written_stops_an_order(self, store):
+        store.broken = True
+        with pytest.raises(VeoError, match="cannot be written"):
+            Ledger(store).write(RECORD)
+
+    def test_a_store_that_cannot_be_written_does_not_lose_a_video(self, store, caplog):
+        store.broken = True
+        Ledger(store).note(RECORD)
+        assert "Video v: its record could not be written" in caplog.text
+
+    def test_before_airflow_3_3_nothing_is_remembered(self):
+        ledger = Ledger(None)
+        ledger.write(RECORD)
+        assert ledger.read() is None
+        assert not ledger.remembers
