@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration constraints clean
+.PHONY: help demo test test-system lint unit integration constraints clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -22,6 +22,9 @@ unit: $(VENV)/ready ## tests without network and database
 
 integration: $(VENV)/ready ## tests with the emulator and a real Airflow
 	@$(BIN)/python -m pytest tests/integration
+
+test-system: $(VENV)/ready ## kills, freezes and clicks on a real scheduler (ten minutes)
+	@$(BIN)/python -m pytest tests/system
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

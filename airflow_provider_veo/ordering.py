@@ -12,12 +12,11 @@ from airflow.providers.common.compat.sdk import Context
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import VeoError
 from airflow_provider_veo.api.requests import VideoSpec
-from airflow_provider_veo.api.video import Video, VideoStatus
+from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.submission import (
     Action,
     Ledger,
     Order,
-    Remote,
     Submission,
     create_pause,
     decide,
@@ -94,8 +93,8 @@ class OrderDesk:
         self._who = who
         self._log = log
 
-    def order_or_resume(self, order: Order, spec: VideoSpec) -> Submission:
-        """Return a record that has a job: the one that was there, or a new one.
+    def order_or_resume(self, order: Order, spec: VideoSpec) -> tuple[Submission, Video | None]:
+        """Return a record that has a job, the one that was there or a new one; and its status, if it was asked for.
 
         Raises:
             NotOrderedError: `max_submissions` or the deadline forbid another order.
@@ -103,28 +102,28 @@ class OrderDesk:
             VeoError: see `api.errors`; nothing was ordered then.
         """
         record = self._ledger.read()
-        action = decide(record, order)
+        action, seen = decide(record, order), None
         if action is Action.ASK:
             assert record is not None
-            action = decide(record, order, self._ask(record, order.now))
+            seen = self._ask(record)
+            action = decide(record, order, remote_of(seen, young=order.now < record.sent_at + _YOUNG))
         if action is Action.FOLLOW:
             assert record is not None
-            return self._follow(record, order)
+            return self._follow(record, order), seen if isinstance(seen, Video) else None
         if action in (Action.SUBMIT_NEW, Action.SUBMIT_AGAIN):
             return self._submit(next_submission(record, order, action, self._who.key), order, spec)
         assert record is not None
         raise self._refusal(action, record, order)
 
-    def _ask(self, record: Submission, now: float) -> Remote:
-        assert record.video_id is not None
-        seen: VideoStatus | VeoError
+    def _ask(self, record: Submission) -> Video | VeoError:
+        seen: Video | VeoError
         try:
-            seen = self._client.get_video(record.video_id).status
+            seen = self._client.get_video(str(record.video_id))
         except VeoError as error:
             seen = error
-        remote = remote_of(seen, young=now < record.sent_at + _YOUNG)
-        self._log.info("Video %s was ordered by an earlier try: %s", record.video_id, _words(seen))
-        return remote
+        words = seen.status.value if isinstance(seen, Video) else seen
+        self._log.info("Video %s was ordered by an earlier try: %s", record.video_id, words)
+        return seen
 
     def _follow(self, record: Submission, order: Order) -> Submission:
         followed = record.followed(order)
@@ -133,7 +132,7 @@ class OrderDesk:
         self._log.info("Going on with video %s; nothing new was ordered", record.video_id)
         return followed
 
-    def _submit(self, intent: Submission, order: Order, spec: VideoSpec) -> Submission:
+    def _submit(self, intent: Submission, order: Order, spec: VideoSpec) -> tuple[Submission, Video]:
         if not self._ledger.remembers:
             self._log.warning(
                 "This Airflow has no task state store (3.3 and later have): a retry of this task orders another video."
@@ -156,7 +155,7 @@ class OrderDesk:
             submitted.submissions,
             order.max_submissions,
         )
-        return submitted
+        return submitted, video
 
     def _create(self, intent: Submission, spec: VideoSpec) -> Video:
         attempt = 1
@@ -199,10 +198,6 @@ class OrderDesk:
             f"gateway's console for a job of that time: if it is there, its video may have been billed. {then}",
             permanent=permanent,
         )
-
-
-def _words(seen: VideoStatus | VeoError) -> str:
-    return seen.value if isinstance(seen, VideoStatus) else str(seen)
 
 
 def _iso(moment: float) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 from airflow_provider_veo.api.errors import ApiError, NotSentError, Reason, TransportError, VeoError
 from airflow_provider_veo.api.requests import VideoSpec
-from airflow_provider_veo.api.video import VideoStatus
+from airflow_provider_veo.api.video import Video, VideoStatus
 
 log = logging.getLogger(__name__)
 
@@ -185,18 +185,19 @@ def next_submission(record: Submission | None, order: Order, action: Action, ide
     )
 
 
-def remote_of(seen: VideoStatus | VeoError, *, young: bool) -> Remote:
+def remote_of(seen: Video | VeoError, *, young: bool) -> Remote:
     """Say what the answer to a status call means for the job on record.
 
     Args:
-        seen: the status, or why it could not be learnt.
+        seen: the answer, or why there is none.
         young: the order was sent a moment ago, so that some servers do not know it yet.
 
     Raises:
         VeoError: the one given, if asking again cannot help (a refused key, say).
     """
-    if isinstance(seen, VideoStatus):
-        return Remote.ENDED if seen.finished and seen is not VideoStatus.COMPLETED else Remote.ALIVE
+    if isinstance(seen, Video):
+        ended = seen.status.finished and seen.status is not VideoStatus.COMPLETED
+        return Remote.ENDED if ended else Remote.ALIVE
     if isinstance(seen, ApiError) and seen.reason is Reason.NOT_FOUND:
         return Remote.ALIVE if young else Remote.GONE
     if seen.permanent:

@@ -41,11 +41,13 @@ class AirflowLab:
 
     def __init__(self, dags: Path, connections: Mapping[str, Mapping[str, Any]], settings: Mapping[str, str]) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="veo-airflow-"))
-        self._standalone: subprocess.Popen[bytes] | None = None
+        self._leaders: list[subprocess.Popen[bytes]] = []
         self.log = self.home / "standalone.log"
-        port, worker_logs, trigger_logs = _free_ports(3)
+        port, worker_logs = _free_ports(2)
         self.url = f"http://127.0.0.1:{port}"
-        self.environment = os.environ | {
+        # what this machine has set for another Airflow must not reach this one
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+        self.environment = inherited | {
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags.resolve()),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -58,7 +60,6 @@ class AirflowLab:
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
-            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name, connection in connections.items()},
@@ -67,16 +68,7 @@ class AirflowLab:
 
     def __enter__(self) -> Self:
         try:
-            with self.log.open("wb") as log:
-                self._standalone = subprocess.Popen(
-                    [sys.executable, "-m", "airflow", "standalone"],
-                    env=self.environment,
-                    cwd=self.home,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # Ctrl-C is ours to handle
-                )
+            self.start_component("standalone")
             self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
             self._wait_until("Airflow to be healthy", self._healthy)
             token = self._http.get("/auth/token").raise_for_status().json()["access_token"]
@@ -94,16 +86,32 @@ class AirflowLab:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     stop(process)
             psutil.wait_procs(running, timeout=20)
+        for leader in self._leaders:
+            leader.wait(timeout=20)
         shutil.rmtree(self.home, ignore_errors=True)
 
+    def start_component(self, name: str) -> None:
+        """Start a process of this Airflow, for example a second triggerer."""
+        ports = {"AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(_free_ports(1)[0])}
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "airflow", name],
+                env=self.environment | ports,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is ours to handle
+            )
+        self._leaders.append(process)
+
     def processes(self) -> list[psutil.Process]:
-        """Return every process of this Airflow: those of the session that standalone leads."""
-        if self._standalone is None:
-            return []
+        """Return every process of this Airflow: those of the sessions that its components lead."""
+        sessions = {leader.pid for leader in self._leaders}
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, ProcessLookupError):
-                if os.getsid(process.pid) == self._standalone.pid and process.status() != psutil.STATUS_ZOMBIE:
+                if os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
 
@@ -120,6 +128,10 @@ class AirflowLab:
     def get(self, path: str) -> Any:
         """Return the JSON of a GET below `/api/v2`."""
         return self._http.get(f"/api/v2{path}").raise_for_status().json()
+
+    def request(self, method: str, path: str, body: Mapping[str, Any]) -> Any:
+        """Send a request below `/api/v2`."""
+        return self._http.request(method, f"/api/v2{path}", json=body).raise_for_status().json()
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Start a Dag run through the scheduler and return its id."""
@@ -148,10 +160,10 @@ class AirflowLab:
         """Return the messages of a task's log, as the UI shows them."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}?full_content=true"
         content = self.get(path)["content"]
-        return [str(line.get("event", "")) if isinstance(line, dict) else str(line) for line in content]
+        return [_text(line) for line in content]
 
     def _healthy(self) -> bool:
-        if self._standalone is None or self._standalone.poll() is not None:
+        if self._leaders[0].poll() is not None:
             raise LabError(f"airflow standalone ended by itself:\n{self.log_tail()}")
         with contextlib.suppress(httpx.HTTPError, ValueError):
             health = self._http.get("/api/v2/monitor/health").json()
@@ -170,6 +182,14 @@ class AirflowLab:
                     f"Waited {START_TIMEOUT:.0f} s for {what} in vain. Airflow's log ends:\n{self.log_tail()}"
                 )
             time.sleep(0.5)
+
+
+def _text(line: Any) -> str:
+    """Return a log line's message, with the errors that the UI shows below it."""
+    if not isinstance(line, dict):
+        return str(line)
+    errors = [f"{error.get('exc_type')}: {error.get('exc_value')}" for error in line.get("error_detail") or ()]
+    return "\n".join([str(line.get("event", "")), *errors])
 
 
 def _free_ports(count: int) -> list[int]:

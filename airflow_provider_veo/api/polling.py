@@ -102,6 +102,25 @@ class Outcome:
     completed_at: str | None = None
     expires_at: str | None = None
 
+    @classmethod
+    def of(cls, video: Video) -> Outcome:
+        """Return how the waiting for a job ended, from its last status."""
+        completed = video.status is VideoStatus.COMPLETED
+        return cls(
+            kind="completed" if completed else "failed",
+            video_id=video.id,
+            status=video.status.value,
+            message=video.message,
+            reason=(video.reason or Reason.UNKNOWN).value,
+            model=video.model,
+            url=video.url,
+            size=video.size,
+            seconds=video.seconds,
+            created_at=_iso(video.created_at),
+            completed_at=_iso(video.completed_at),
+            expires_at=_iso(video.expires_at),
+        )
+
     def to_event(self) -> dict[str, Any]:
         """Return the payload for a trigger event."""
         return {"version": 1} | asdict(self)
@@ -162,7 +181,7 @@ def observe(
     if isinstance(seen, Video):
         new_state = WaitState(video=seen)
         if seen.status.finished:
-            return new_state, _finished(seen)
+            return new_state, Outcome.of(seen)
         note = _progress_note(state.video, seen, now - policy.submitted_at)
         wanted: float | None = None
     else:
@@ -203,24 +222,6 @@ def _progress_note(before: Video | None, video: Video, elapsed: float) -> str:
     word = video.status_word or "accepted"
     unknown = " (an unknown word, taken as running)" if word and video.status is VideoStatus.UNKNOWN else ""
     return f"Video {video.id}: {word}{progress}{unknown}, {elapsed:.0f} s after submission"
-
-
-def _finished(video: Video) -> Outcome:
-    completed = video.status is VideoStatus.COMPLETED
-    return Outcome(
-        kind="completed" if completed else "failed",
-        video_id=video.id,
-        status=video.status.value,
-        message=video.message,
-        reason=(video.reason or Reason.UNKNOWN).value,
-        model=video.model,
-        url=video.url,
-        size=video.size,
-        seconds=video.seconds,
-        created_at=_iso(video.created_at),
-        completed_at=_iso(video.completed_at),
-        expires_at=_iso(video.expires_at),
-    )
 
 
 def _gave_up(video_id: str, state: WaitState, error: VeoError) -> Outcome:

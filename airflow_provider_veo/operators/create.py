@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from airflow.providers.common.compat.sdk import Context, conf
 
@@ -137,12 +137,15 @@ class VeoCreateVideoOperator(VeoOperator):
             ledger = _ledger(context)
             with hook.get_conn() as client:
                 desk = OrderDesk(client, ledger, TaskIdentity.of(context), self.log)
-                submission = desk.order_or_resume(order, spec)
+                submission, video = desk.order_or_resume(order, spec)
                 self._in_flight = (context["ti"], submission.video_id)
                 policy = self._wait_policy(submission, now)
-                if self.deferrable:
+                if video and video.status.finished:
+                    outcome = Outcome.of(video)
+                elif self.deferrable:
                     self._defer(policy, submission)
-                outcome = client.wait_for_video(str(submission.video_id), policy, self.log.info)
+                else:
+                    outcome = client.wait_for_video(str(submission.video_id), policy, self.log.info)
             return self._conclude(context, outcome)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -200,7 +203,7 @@ class VeoCreateVideoOperator(VeoOperator):
             deadline = min(deadline, now + self.execution_timeout.total_seconds())
         return wait_policy(submission.sent_at, deadline=deadline, poll_interval=self.poll_interval)
 
-    def _defer(self, policy: WaitPolicy, submission: Submission) -> None:
+    def _defer(self, policy: WaitPolicy, submission: Submission) -> NoReturn:
         self.defer(
             trigger=VeoVideoTrigger(
                 conn_id=self.conn_id,

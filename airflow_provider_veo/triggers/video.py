@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -80,12 +81,20 @@ class VeoVideoTrigger(BaseTrigger):
         Airflow 3.3 calls this also for a trigger that moves to another triggerer; before 3.3 every cancellation ends
         here. So the task's state in the database decides.
         """
-        if not self.cancel_on_kill or not await trigger_was_given_up(self.task_instance):
+        if not self.cancel_on_kill:
             return
-        try:
-            await asyncio.wait_for(VeoHook(self.conn_id).acancel_video(self.video_id), _CANCEL_TIMEOUT)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the job may go on, and somebody should know
-            self.log.warning("Video %s could not be cancelled, it may still be billed: %s", self.video_id, error)
+        cancelling = asyncio.create_task(asyncio.wait_for(self._cancel_video(), _CANCEL_TIMEOUT))
+        while not cancelling.done():
+            # Airflow 3.3 repeats its cancellation every second until the trigger is gone. Given way to, that would
+            # end the very call that cancels the job.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({cancelling})
+        if not cancelling.cancelled() and (error := cancelling.exception()):
+            self.log.warning("Video %s could not be cancelled, it may still be billed: %r", self.video_id, error)
+
+    async def _cancel_video(self) -> None:
+        if await trigger_was_given_up(self.task_instance):
+            await VeoHook(self.conn_id).acancel_video(self.video_id)
 
     async def _wait(self) -> Outcome:
         policy = WaitPolicy(self.submitted_at, self.deadline, self.poll_interval)

@@ -22,7 +22,7 @@ from airflow_provider_veo.api.errors import (
 )
 from airflow_provider_veo.api.frames import Frame
 from airflow_provider_veo.api.requests import VideoSpec
-from airflow_provider_veo.api.video import VideoStatus
+from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.submission import (
     KEY,
     Action,
@@ -221,6 +221,7 @@ def error(reason, status=500, **more):
     ],
 )
 def test_what_the_api_says_about_the_job(seen, young, remote):
+    seen = Video("v", seen) if isinstance(seen, VideoStatus) else seen
     assert remote_of(seen, young=young) is remote
 
 

@@ -1,12 +1,140 @@
 from __future__ import annotations
 
+import asyncio
+import importlib.util
+from types import SimpleNamespace
+
+import pytest
+
 from airflow_provider_veo.api.polling import Outcome
+from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.triggers import video as module
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
+
+TI = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1)
+
+
+def trigger(**changes):
+    arguments = {"conn_id": "no_such", "video_id": "v", "submitted_at": 0.0, "deadline": 1.0, "poll_interval": 1.0}
+    return VeoVideoTrigger(**arguments | changes)
 
 
 async def test_a_wait_that_breaks_off_still_resumes_the_task():
-    trigger = VeoVideoTrigger(conn_id="no_such", video_id="v", submitted_at=0.0, deadline=1.0, poll_interval=1.0)
-    events = [event async for event in trigger.run()]
+    events = [event async for event in trigger().run()]
     outcome = Outcome.from_event(events[0].payload)
     assert (len(events), outcome.kind, outcome.video_id) == (1, "error", "v")
     assert "no_such" in outcome.message
+
+
+@pytest.fixture
+def cancel(mocker):
+    """Stand for the hook's way to the API."""
+    return mocker.patch.object(VeoHook, "acancel_video", return_value=True)
+
+
+def state_is(mocker, state):
+    """Stand for what Airflow's supervisor answers."""
+    answer = SimpleNamespace(task_states={"r": {"t": state}})
+    supervisor = SimpleNamespace(asend=mocker.AsyncMock(return_value=answer))
+    mocker.patch("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", supervisor, create=True)
+
+
+needs_airflow_3 = pytest.mark.skipif(
+    importlib.util.find_spec("airflow.sdk") is None, reason="Airflow 2 asks its database instead of a supervisor"
+)
+
+
+@needs_airflow_3
+@pytest.mark.parametrize(("state", "calls"), [("deferred", 0), ("failed", 1), ("success", 1), (None, 1), ("queued", 1)])
+async def test_only_a_task_that_was_given_up_is_cancelled(mocker, cancel, state, calls):
+    state_is(mocker, state)
+    one = trigger()
+    one._task_instance = TI
+    await one.on_kill()
+    assert cancel.await_count == calls
+
+
+@needs_airflow_3
+async def test_a_mapped_task_is_found_by_its_index(mocker, cancel):
+    answer = SimpleNamespace(task_states={"r": {"t_7": "deferred"}})
+    supervisor = SimpleNamespace(asend=mocker.AsyncMock(return_value=answer))
+    mocker.patch("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", supervisor, create=True)
+    one = trigger()
+    one._task_instance = SimpleNamespace(**vars(TI) | {"map_index": 7})
+    await one.on_kill()
+    assert supervisor.asend.call_args.args[0].map_index == 7
+    cancel.assert_not_awaited()
+
+
+async def test_a_user_may_forbid_cancelling(mocker, cancel):
+    state_is(mocker, "failed")
+    one = trigger(cancel_on_kill=False)
+    one._task_instance = TI
+    await one.on_kill()
+    cancel.assert_not_awaited()
+
+
+async def test_without_a_task_instance_nothing_is_cancelled(cancel):
+    await trigger().on_kill()
+    cancel.assert_not_awaited()
+
+
+@needs_airflow_3
+async def test_an_unknown_state_cancels_nothing(mocker, cancel):
+    supervisor = SimpleNamespace(asend=mocker.AsyncMock(side_effect=RuntimeError("away")))
+    mocker.patch("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", supervisor, create=True)
+    one = trigger()
+    one._task_instance = TI
+    await one.on_kill()
+    cancel.assert_not_awaited()
+
+
+@needs_airflow_3
+async def test_a_cancellation_that_fails_does_not_spread(mocker):
+    state_is(mocker, "failed")
+    mocker.patch.object(VeoHook, "acancel_video", side_effect=RuntimeError("away"))
+    one = trigger()
+    one._task_instance = TI
+    await one.on_kill()
+
+
+@pytest.mark.parametrize("airflow_calls_on_kill", [True, False])
+async def test_before_airflow_3_3_the_trigger_asks_for_itself(mocker, airflow_calls_on_kill):
+    mocker.patch.object(module, "_AIRFLOW_CALLS_ON_KILL", airflow_calls_on_kill)
+    on_kill = mocker.patch.object(VeoVideoTrigger, "on_kill")
+
+    async def forever():
+        await asyncio.sleep(60)
+
+    mocker.patch.object(VeoVideoTrigger, "_wait", side_effect=forever)
+
+    async def run():
+        async for _ in trigger().run():
+            pass
+
+    task = asyncio.create_task(run())
+    await asyncio.sleep(0)
+    task.cancel("user-action")
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert on_kill.await_count == (0 if airflow_calls_on_kill else 1)
+
+
+@needs_airflow_3
+async def test_airflow_repeats_its_cancellation_and_the_job_is_cancelled_all_the_same(mocker):
+    state_is(mocker, "failed")
+    done = []
+
+    async def slow(_hook, video_id):
+        await asyncio.sleep(0.2)
+        done.append(video_id)
+
+    mocker.patch.object(VeoHook, "acancel_video", slow)
+    one = trigger()
+    one._task_instance = TI
+    task = asyncio.create_task(one.on_kill())
+    for _ in range(3):
+        await asyncio.sleep(0.02)
+        task.cancel("user-action")
+    await task
+    assert done == ["v"]

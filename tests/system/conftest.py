@@ -1,0 +1,34 @@
+"""One real Airflow for all system tests: scheduler, triggerer, workers, database; and one emulator for each gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from airflow_lab import AirflowLab
+from steps import GATEWAYS, HEALTH_THRESHOLD, KEY, System
+
+from airflow_provider_veo.emulator.server import EmulatorServer
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory):
+    gateways = {name: EmulatorServer(settings) for name, settings in GATEWAYS.items()}
+    for gateway in gateways.values():
+        gateway.__enter__()
+    connections = {
+        name: {"conn_type": "veo", "host": gateway.url, "password": KEY} for name, gateway in gateways.items()
+    }
+    settings = {
+        "VEO_CRASH_MARKERS": str(tmp_path_factory.mktemp("markers")),
+        "AIRFLOW__VEO__STORAGE": str(tmp_path_factory.mktemp("videos")),
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": str(HEALTH_THRESHOLD),
+        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+        # the tests read the log files as they are
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+    }
+    with AirflowLab(Path(__file__).parent / "dags", connections, settings) as lab:
+        yield System(lab, gateways)
+    for gateway in gateways.values():
+        gateway.__exit__(None, None, None)

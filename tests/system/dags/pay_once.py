@@ -1,0 +1,115 @@
+"""Dags for the system tests. What differs from run to run comes in the run's conf."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from datetime import timedelta
+from pathlib import Path
+from unittest import mock
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_veo import storage
+from airflow_provider_veo.api.client import VeoClient
+from airflow_provider_veo.operators.create import VeoCreateVideoOperator
+from airflow_provider_veo.submission import Ledger, State
+
+FAST = {"retries": 2, "retry_delay": timedelta(seconds=1), "poll_interval": 1.0}
+
+
+class CrashingCreateVideoOperator(VeoCreateVideoOperator):
+    """Dies of SIGKILL at a certain point, the first time that it gets there."""
+
+    template_fields = (*VeoCreateVideoOperator.template_fields, "point", "on_unknown_submission")
+
+    def __init__(self, *, point, **kwargs):
+        super().__init__(**kwargs)
+        self.point = point
+
+    def execute(self, context):
+        with self._crashing(context):
+            return super().execute(context)
+
+    def execute_complete(self, context, event=None):
+        with self._crashing(context):
+            if self.point == "resume":
+                self._die()
+            return super().execute_complete(context, event)
+
+    def defer(self, **kwargs):
+        if self.point == "deferral":
+            self._die()
+        super().defer(**kwargs)
+
+    @contextlib.contextmanager
+    def _crashing(self, context):
+        self._marker = Path(os.environ["VEO_CRASH_MARKERS"], context["run_id"].replace("/", "_"))
+        write, create, store = Ledger._set, VeoClient.create_video, storage._write
+
+        def dying_write(ledger, record):
+            point = {State.INTENT: "intent", State.SUBMITTED: "record", State.DELIVERED: "delivery"}.get(record.state)
+            if self.point == f"before {point}":
+                self._die()
+            write(ledger, record)
+            if self.point == f"after {point}":
+                self._die()
+
+        def dying_create(*args):
+            video = create(*args)
+            if self.point == "after post":
+                self._die()
+            return video
+
+        def dying_store(stream, part):
+            if self.point == "download" and not self._marker.exists():
+                with part.open("xb") as file:
+                    file.write(next(iter(stream.chunks)))
+                self._die()
+            return store(stream, part)
+
+        with (
+            mock.patch.object(Ledger, "_set", dying_write),
+            mock.patch.object(VeoClient, "create_video", dying_create),
+            mock.patch.object(storage, "_write", dying_store),
+        ):
+            yield
+
+    def _die(self):
+        if not self._marker.exists():
+            self._marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+with DAG("crashing", schedule=None):
+    CrashingCreateVideoOperator(
+        task_id="create",
+        prompt="{{ run_id }}",
+        conn_id="{{ dag_run.conf['conn_id'] }}",
+        point="{{ dag_run.conf['point'] }}",
+        on_unknown_submission="{{ dag_run.conf['on_unknown'] }}",
+        destination="{{ run_id }}.mp4",
+        deferrable=True,
+        **FAST,
+    )
+
+for name, arguments in {
+    "deferred": {"deferrable": True},
+    "waiting": {"deferrable": False},
+    "hurried": {"deferrable": True, "execution_timeout": timedelta(seconds=3), "retries": 0},
+}.items():
+    with DAG(name, schedule=None):
+        VeoCreateVideoOperator(
+            task_id="create", prompt="{{ run_id }}", conn_id="{{ dag_run.conf['conn_id'] }}", **(FAST | arguments)
+        )
+
+with DAG("mapped", schedule=None):
+    VeoCreateVideoOperator.partial(
+        task_id="create", conn_id="{{ dag_run.conf['conn_id'] }}", deferrable=True, **FAST
+    ).expand(prompt=[f"mapped {number % 19}" for number in range(20)])
+
+with DAG("hundred", schedule=None):
+    VeoCreateVideoOperator.partial(
+        task_id="create", conn_id="{{ dag_run.conf['conn_id'] }}", deferrable=True, **FAST
+    ).expand(prompt=[f"hundred {number}" for number in range(100)])

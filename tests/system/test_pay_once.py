@@ -1,0 +1,225 @@
+"""What is charged when processes die, triggerers freeze and users click, on a real Airflow."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import psutil
+import pytest
+from steps import KEY
+
+pytestmark = pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="the newest Airflow, which has the task state store, is tested on 3.11 and later"
+)
+
+POINTS = {
+    "before intent": "success",
+    "after intent": "unknown",
+    "after post": "unknown",
+    "before record": "unknown",
+    "after record": "success",
+    "deferral": "success",
+    "resume": "success",
+    "download": "success",
+    "before delivery": "success",
+    "after delivery": "success",
+}
+
+
+def test_sigkill_at_every_step(system):
+    """Each task makes one video, or says that it does not know; all points at the same time."""
+    runs = {point: system.start("crashing", point=point, on_unknown="fail") for point in POINTS}
+    same = {point: system.start("crashing", "veo_idempotent", point=point, on_unknown="resubmit") for point in POINTS}
+    for point, end in POINTS.items():
+        run_id = runs[point]
+        charged_when_unknown = 0 if point == "after intent" else 1
+        if end == "success":
+            assert system.until_over("crashing", run_id) == "success", (point, system.all_logs("crashing", run_id))
+            assert system.charged("veo_plain", run_id) == 1, point
+        else:
+            assert system.until_over("crashing", run_id) == "failed", point
+            assert "Nobody knows whether a video was ordered" in system.log("crashing", run_id, 2), point
+            assert system.charged("veo_plain", run_id) == charged_when_unknown, point
+    for point, run_id in same.items():
+        assert system.until_over("crashing", run_id) == "success", point
+        assert system.charged("veo_idempotent", run_id) == 1, point
+
+
+USER_ACTIONS = {
+    "mark failed": ("PATCH", "/dags/deferred/dagRuns/{run}/taskInstances/create", {"new_state": "failed"}),
+    "mark success": ("PATCH", "/dags/deferred/dagRuns/{run}/taskInstances/create", {"new_state": "success"}),
+    "run failed": ("PATCH", "/dags/deferred/dagRuns/{run}", {"state": "failed"}),
+    "clear": (
+        "POST",
+        "/dags/deferred/clearTaskInstances",
+        {"dry_run": False, "dag_run_id": "{run}", "task_ids": ["create"], "only_failed": False},
+    ),
+}
+
+
+def act(system, action, run_id, dag_id="deferred"):
+    method, path, body = USER_ACTIONS[action]
+    body = {name: value.format(run=run_id) if isinstance(value, str) else value for name, value in body.items()}
+    system.lab.request(method, path.format(run=run_id).replace("/deferred/", f"/{dag_id}/"), body)
+
+
+def test_what_users_do_to_a_deferred_task(system):
+    runs = {
+        (action, conn_id): system.start("deferred", conn_id)
+        for action in USER_ACTIONS
+        for conn_id in ("veo_cancel", "veo_plain")
+    }
+    waiting = dict(runs)
+
+    def act_on_the_deferred():
+        for case, run_id in list(waiting.items()):
+            if system.state("deferred", run_id) == "deferred":
+                act(system, case[0], run_id)
+                del waiting[case]
+        return not waiting
+
+    system.until("all to be deferred once", act_on_the_deferred)
+    for (action, conn_id), run_id in runs.items():
+        system.until_over("deferred", run_id)
+        charged, cancelled = system.charged(conn_id, run_id), system.cancelled(conn_id, run_id)
+        orders = len(system.jobs(conn_id, run_id))
+        case = f"{action} on {conn_id}: {system.all_logs('deferred', run_id)}"
+        if action == "clear":
+            assert system.lab.run_state("deferred", run_id) == "success", case
+            assert (orders, cancelled, charged) == ((2, 1, 1) if conn_id == "veo_cancel" else (1, 0, 1)), case
+        elif conn_id == "veo_cancel":
+            assert (orders, cancelled, charged) == (1, 1, 0), case
+        else:
+            assert (orders, cancelled, charged) == (1, 0, 1), case
+            assert "cannot cancel jobs. It goes on, and may still be billed" in system.log("deferred", run_id), case
+
+
+def test_what_users_do_to_a_task_that_waits_on_its_worker(system):
+    run_id = system.start("waiting", "veo_cancel")
+    system.until("the order", lambda: system.jobs("veo_cancel", run_id))
+    act(system, "mark failed", run_id, "waiting")
+    system.until("the cancellation", lambda: system.cancelled("veo_cancel", run_id) == 1)
+    assert system.charged("veo_cancel", run_id) == 0
+
+
+def test_a_worker_that_is_asked_to_go_cancels_nothing(system):
+    """A pod that is evicted sends SIGTERM to the task, too."""
+    run_id = system.start("waiting", "veo_cancel")
+    system.until("the order", lambda: system.jobs("veo_cancel", run_id))
+    for process in system.lab.task_processes():
+        process.terminate()
+    assert system.until_over("waiting", run_id) == "success"
+    assert (system.cancelled("veo_cancel", run_id), system.charged("veo_cancel", run_id)) == (0, 1)
+
+
+def test_a_clear_of_a_finished_task_makes_exactly_one_new_video(system):
+    run_id = system.start("deferred")
+    assert system.until_over("deferred", run_id) == "success"
+    act(system, "clear", run_id)
+    system.until("the second order", lambda: len(system.jobs("veo_plain", run_id)) == 2)
+    assert system.until_over("deferred", run_id) == "success"
+    assert system.charged("veo_plain", run_id) == 2
+
+
+def test_mapped_tasks_make_one_video_each(system):
+    before = len(system.gateways["veo_plain"].jobs.all())
+    run_id = system.start("mapped")
+    assert system.until_over("mapped", run_id, timeout=300) == "success"
+    jobs = system.gateways["veo_plain"].jobs.all()[: len(system.gateways["veo_plain"].jobs.all()) - before]
+    assert len(jobs) == 20
+    assert sum(job.prompt == "mapped 0" for job in jobs) == 2
+
+
+def test_execution_timeout_holds_while_deferred(system):
+    run_id = system.start("hurried", "veo_slow")
+    assert system.until_over("hurried", run_id, timeout=45) == "failed"
+    video_id = system.jobs("veo_slow", run_id)[0].id
+    log = system.log("hurried", run_id)
+    assert f"Video {video_id} was not finished" in log
+    assert "may still finish, and is billed then" in log
+
+
+def test_the_servers_delay_and_reason_reach_airflow(system):
+    from airflow_provider_veo.emulator.faults import Fault, Trouble
+
+    system.gateways["veo_idempotent"].faults.add("order", Fault(Trouble.RATE_LIMIT, seconds=40))
+    run_id = system.start("deferred", "veo_idempotent")
+    system.until("the retry", lambda: system.state("deferred", run_id) == "up_for_retry")
+    row = system.sql(
+        f"select retry_delay_override, retry_reason from task_instance where run_id = '{run_id}' and task_id = 'create'"
+    )[0]
+    assert row[0] == 40
+    assert "saturated" in row[1]
+
+
+# The triggerers: the first test leaves two of them, the second one ends with one.
+
+
+def triggerers(system):
+    """Return the supervisors of all running triggerers, oldest first."""
+    found = [p for p in system.lab.processes() if p.cmdline()[-1:] == ["triggerer"]]
+    pids = {p.pid for p in found}
+    return sorted((p for p in found if p.ppid() not in pids), key=psutil.Process.create_time)
+
+
+def with_children(process):
+    return [process, *process.children(recursive=True)]
+
+
+def holder(system, run_id):
+    rows = system.sql(
+        "select t.triggerer_id from trigger t join task_instance ti on ti.trigger_id = t.id "
+        f"where ti.run_id = '{run_id}' limit 1"
+    )
+    return rows[0][0] if rows else None
+
+
+def test_a_frozen_triggerer_that_comes_back_cancels_nothing(system):
+    run_id = system.start("deferred", "veo_slow")
+    system.until_deferred("deferred", run_id)
+    first_holder = system.until("a triggerer", lambda: holder(system, run_id))
+    [first] = triggerers(system)
+    system.lab.start_component("triggerer")
+    frozen = with_children(first)
+    for process in frozen:
+        process.suspend()
+    system.until("the other triggerer", lambda: holder(system, run_id) not in (None, first_holder), timeout=120)
+    for process in frozen:
+        process.resume()
+    assert system.until_over("deferred", run_id) == "success"
+    # Airflow calls on_kill for this; without that the test would prove nothing
+    logs = system.lab.home.rglob("*.log*")
+    assert any(b"Trigger cancelled by user action" in path.read_bytes() for path in logs if path.is_file())
+    assert (system.cancelled("veo_slow", run_id), system.charged("veo_slow", run_id)) == (0, 1)
+
+
+def test_a_killed_triggerer_loses_none_of_a_hundred_videos(system):
+    while len(triggerers(system)) < 2:
+        system.lab.start_component("triggerer")
+        system.until("two triggerers", lambda: len(triggerers(system)) == 2)
+    run_id = system.start("hundred", "veo_slower")
+    count = "select count(*) from task_instance where dag_id = 'hundred' and state = 'deferred'"
+    system.until("a hundred orders", lambda: len(system.gateways["veo_slower"].jobs.all()) == 100, timeout=300)
+    system.until("a hundred deferred tasks", lambda: system.sql(count)[0][0] == 100, timeout=60)
+    for process in with_children(triggerers(system)[0]):
+        os.kill(process.pid, signal.SIGKILL)
+    assert system.until_over("hundred", run_id, timeout=600) == "success"
+    report = system.gateways["veo_slower"].jobs.report()
+    assert (report["orders"], report["charged"], report["cancelled"]) == (100, 100, 0)
+
+
+def test_the_key_is_nowhere(system):
+    """Runs last: searches everything that the tests above have left behind."""
+    canary = system.start("deferred", "veo_slow")
+    system.until_deferred("deferred", canary)
+    rows = system.sql("select kwargs from trigger")
+    assert rows
+    assert not [row for row in rows if canary in str(row)], "the prompt, which is the run's id, is in a trigger row"
+    needle = KEY.encode()
+    files = [path for path in system.lab.home.rglob("*") if path.is_file()]
+    assert len([path for path in files if path.suffix == ".log"]) > 20
+    assert [path for path in files if needle in path.read_bytes()] == []
+    for gateway in system.gateways.values():
+        assert not [line for line in gateway.jobs.requests if KEY in line]
