@@ -120,17 +120,18 @@ def store(stream: ContentStream, target: Target) -> StoredVideo:
     Raises:
         ContentError: fewer or more bytes came than the server had announced.
     """
-    if isinstance(target, Path):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary_sibling(target) as part:
-            size, digest = _write(stream, part)
-            part.replace(target)
-    else:
+    # asked this way round, since ObjectStoragePath is a pathlib.Path, too, before Airflow 3.2
+    if isinstance(target, ObjectStoragePath):
         with tempfile.TemporaryDirectory(prefix="veo-") as folder:
             part = Path(folder, "video.mp4")
             size, digest = _write(stream, part)
             # one request, or a multipart upload that is completed at its end: readers see all or nothing
             target.fs.put_file(str(part), target.path)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary_sibling(target) as part:
+            size, digest = _write(stream, part)
+            part.replace(target)
     return StoredVideo(str(target), size, digest)
 
 

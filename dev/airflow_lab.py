@@ -156,10 +156,10 @@ class AirflowLab:
         value = self.get(path)["value"]
         return json.loads(value) if isinstance(value, str) else value
 
-    def log_lines(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> list[str]:
+    def log_lines(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> list[str]:
         """Return the messages of a task's log, as the UI shows them."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}?full_content=true"
-        content = self.get(path)["content"]
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        content = self.get(f"{path}?full_content=true&map_index={map_index}")["content"]
         return [_text(line) for line in content]
 
     def _healthy(self) -> bool:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 from airflow_lab import AirflowLab
-from steps import GATEWAYS, HEALTH_THRESHOLD, KEY, System
+from steps import FAULTS, GATEWAYS, HEALTH_THRESHOLD, KEY, System
 
 from airflow_provider_veo.emulator.server import EmulatorServer
 
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory):
-    gateways = {name: EmulatorServer(settings) for name, settings in GATEWAYS.items()}
+    gateways = {name: EmulatorServer(settings, faults=FAULTS.get(name)) for name, settings in GATEWAYS.items()}
     for gateway in gateways.values():
         gateway.__enter__()
     connections = {

@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 import time
 
+from airflow_provider_veo.emulator.faults import Faults
 from airflow_provider_veo.emulator.jobs import Settings
 
 KEY = "sk-canary-9d2e71"
@@ -13,9 +14,11 @@ GATEWAYS = {
     "veo_plain": Settings(api_key=KEY, generation_seconds=15),
     "veo_cancel": Settings(api_key=KEY, generation_seconds=15, can_cancel=True),
     "veo_idempotent": Settings(api_key=KEY, generation_seconds=2, honours_idempotency_key=True),
+    "veo_storm": Settings(api_key=KEY, generation_seconds=5),
     "veo_slow": Settings(api_key=KEY, generation_seconds=60, can_cancel=True),
     "veo_slower": Settings(api_key=KEY, generation_seconds=150, can_cancel=True),
 }
+FAULTS = {"veo_storm": Faults(share=0.3, seed=7, seconds=0.5)}
 HEALTH_THRESHOLD = 12
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
+import httpx
 import psutil
 import pytest
 from steps import KEY
@@ -62,7 +64,17 @@ USER_ACTIONS = {
 def act(system, action, run_id, dag_id="deferred"):
     method, path, body = USER_ACTIONS[action]
     body = {name: value.format(run=run_id) if isinstance(value, str) else value for name, value in body.items()}
-    system.lab.request(method, path.format(run=run_id).replace("/deferred/", f"/{dag_id}/"), body)
+    path = path.format(run=run_id).replace("/deferred/", f"/{dag_id}/")
+    for _ in range(5):
+        try:
+            system.lab.request(method, path, body)
+        except httpx.HTTPStatusError as error:
+            # SQLite is locked now and then, and Airflow's API says 500: a user clicks again
+            if error.response.status_code != 500:
+                raise
+        else:
+            return
+    raise AssertionError(f"{action} did not get through: {system.lab.log_tail()}")
 
 
 def test_what_users_do_to_a_deferred_task(system):
@@ -152,6 +164,29 @@ def test_the_servers_delay_and_reason_reach_airflow(system):
     )[0]
     assert row[0] == 40
     assert "saturated" in row[1]
+
+
+def test_a_storm_on_a_real_scheduler(system):
+    """Thirty per cent of all answers go wrong: every task ends in a video or in a named error."""
+    gateway = system.gateways["veo_storm"]
+    run_id = system.start("mapped", "veo_storm")
+    system.until_over("mapped", run_id, timeout=300)
+    rows = system.sql(f"select map_index, state, try_number from task_instance where run_id = '{run_id}'")
+    states = {map_index: state for map_index, state, _ in rows}
+    assert len(states) == 20
+    assert set(states.values()) <= {"success", "failed"}
+    for map_index, state, try_number in rows:
+        if state == "failed":
+            log = "\n".join(system.lab.log_lines("mapped", run_id, "create", try_number, map_index))
+            assert "Nobody knows whether a video was ordered" in log, log[-2000:]
+    system.until("jobs to be done", lambda: all(job.status(time.time()) == "completed" for job in gateway.jobs.all()))
+    videos = sum(state == "success" for state in states.values())
+    assert videos <= gateway.jobs.report()["charged"] <= 20
+    known = {
+        value for (value,) in system.sql(f"select value from xcom where run_id = '{run_id}' and key = 'return_value'")
+    }
+    assert len(known) == videos
+    assert all(any(job.id in str(value) for job in gateway.jobs.charged()) for value in known)
 
 
 # The triggerers: the first test leaves two of them, the second one ends with one.

@@ -10,8 +10,7 @@ import pytest
 
 PROBE = """
 import json, sys
-import airflow.sdk
-from airflow.sdk import BaseHook, BaseOperator, ObjectStoragePath
+from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, ObjectStoragePath
 before = set(sys.modules)
 import {module}
 print(json.dumps(sorted(set(sys.modules) - before)))

@@ -49,7 +49,7 @@ needs_airflow_3 = pytest.mark.skipif(
 async def test_only_a_task_that_was_given_up_is_cancelled(mocker, cancel, state, calls):
     state_is(mocker, state)
     one = trigger()
-    one._task_instance = TI
+    one.task_instance = TI
     await one.on_kill()
     assert cancel.await_count == calls
 
@@ -60,16 +60,17 @@ async def test_a_mapped_task_is_found_by_its_index(mocker, cancel):
     supervisor = SimpleNamespace(asend=mocker.AsyncMock(return_value=answer))
     mocker.patch("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", supervisor, create=True)
     one = trigger()
-    one._task_instance = SimpleNamespace(**vars(TI) | {"map_index": 7})
+    one.task_instance = SimpleNamespace(**vars(TI) | {"map_index": 7})
     await one.on_kill()
     assert supervisor.asend.call_args.args[0].map_index == 7
     cancel.assert_not_awaited()
 
 
+@needs_airflow_3
 async def test_a_user_may_forbid_cancelling(mocker, cancel):
     state_is(mocker, "failed")
     one = trigger(cancel_on_kill=False)
-    one._task_instance = TI
+    one.task_instance = TI
     await one.on_kill()
     cancel.assert_not_awaited()
 
@@ -84,7 +85,7 @@ async def test_an_unknown_state_cancels_nothing(mocker, cancel):
     supervisor = SimpleNamespace(asend=mocker.AsyncMock(side_effect=RuntimeError("away")))
     mocker.patch("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", supervisor, create=True)
     one = trigger()
-    one._task_instance = TI
+    one.task_instance = TI
     await one.on_kill()
     cancel.assert_not_awaited()
 
@@ -94,7 +95,7 @@ async def test_a_cancellation_that_fails_does_not_spread(mocker):
     state_is(mocker, "failed")
     mocker.patch.object(VeoHook, "acancel_video", side_effect=RuntimeError("away"))
     one = trigger()
-    one._task_instance = TI
+    one.task_instance = TI
     await one.on_kill()
 
 
@@ -131,7 +132,7 @@ async def test_airflow_repeats_its_cancellation_and_the_job_is_cancelled_all_the
 
     mocker.patch.object(VeoHook, "acancel_video", slow)
     one = trigger()
-    one._task_instance = TI
+    one.task_instance = TI
     task = asyncio.create_task(one.on_kill())
     for _ in range(3):
         await asyncio.sleep(0.02)
