@@ -99,7 +99,7 @@ def test_a_connection_in_the_database(emulator, monkeypatch):
 def test_airflow_dags_test(veo_default, storage, monkeypatch):
     monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(EXAMPLES))
     output = airflow("dags", "test", "example_veo_text_to_video")
-    assert "Pausing task as DEFERRED" in output
+    assert "deferr" in output.lower()
     assert [path.suffix for path in storage.rglob("*") if path.is_file()] == [".mp4"]
     assert veo_default.settings.api_key not in output
     assert veo_default.jobs.report()["charged"] == 1

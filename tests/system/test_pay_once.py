@@ -111,15 +111,16 @@ def test_what_users_do_to_a_deferred_task(system):
 
 
 def test_a_clear_of_a_deferred_task_cancels_its_job_and_makes_one_new_video(system):
-    run_id = system.start("deferred", "veo_cancel")
-    system.until_deferred("deferred", run_id)
-    system.until("the trigger", lambda: "after submission" in system.log("deferred", run_id))
-    # a paused Dag starts no task: whether the old trigger or the new try is faster is not left to chance
-    system.lab.request("PATCH", "/dags/deferred", {"is_paused": True})
-    act(system, "clear", run_id)
+    system.lab.request("POST", "/pools", {"name": "gate", "slots": 1, "include_deferred": False})
+    run_id = system.start("gated", "veo_cancel")
+    system.until_deferred("gated", run_id)
+    system.until("the trigger", lambda: "after submission" in system.log("gated", run_id))
+    # a pool without slots holds the new try back: whether it or the old trigger is faster is not left to chance
+    system.lab.request("PATCH", "/pools/gate", {"name": "gate", "slots": 0, "include_deferred": False})
+    act(system, "clear", run_id, "gated")
     system.until("the cancellation", lambda: system.cancelled("veo_cancel", run_id) == 1)
-    system.lab.request("PATCH", "/dags/deferred", {"is_paused": False})
-    assert system.until_over("deferred", run_id) == "success"
+    system.lab.request("PATCH", "/pools/gate", {"name": "gate", "slots": 1, "include_deferred": False})
+    assert system.until_over("gated", run_id) == "success"
     assert (len(system.jobs("veo_cancel", run_id)), system.charged("veo_cancel", run_id)) == (2, 1)
 
 

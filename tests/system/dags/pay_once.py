@@ -104,6 +104,16 @@ for name, arguments in {
             task_id="create", prompt="{{ run_id }}", conn_id="{{ dag_run.conf['conn_id'] }}", **(FAST | arguments)
         )
 
+with DAG("gated", schedule=None):
+    VeoCreateVideoOperator(
+        task_id="create",
+        prompt="{{ run_id }}",
+        conn_id="{{ dag_run.conf['conn_id'] }}",
+        pool="gate",
+        deferrable=True,
+        **FAST,
+    )
+
 with DAG("mapped", schedule=None):
     VeoCreateVideoOperator.partial(
         task_id="create", conn_id="{{ dag_run.conf['conn_id'] }}", deferrable=True, **FAST
