@@ -217,11 +217,19 @@ class VeoHook(BaseHook):
         """Describe the extra fields of the form for Airflow before 3.2; later ones read the provider info."""
         from flask_appbuilder.fieldwidgets import BS3TextFieldWidget  # noqa: PLC0415 - of old API servers only
         from wtforms import StringField  # noqa: PLC0415
+        from wtforms.validators import Optional, any_of  # noqa: PLC0415
 
-        return {
-            name: StringField(field["label"], description=field["description"], widget=BS3TextFieldWidget())
-            for name, field in _connection_type()["conn-fields"].items()
-        }
+        def widget(field: dict[str, Any]) -> Any:
+            choices = field["schema"].get("enum")
+            return StringField(
+                field["label"],
+                validators=[Optional(), any_of(choices)] if choices else [Optional()],
+                description=field["description"],
+                default=field["schema"]["default"],
+                widget=BS3TextFieldWidget(),
+            )
+
+        return {name: widget(field) for name, field in _connection_type()["conn-fields"].items()}
 
 
 def client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSettings:
