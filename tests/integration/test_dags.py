@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -99,7 +100,9 @@ def test_a_connection_in_the_database(emulator, monkeypatch):
 def test_airflow_dags_test(veo_default, storage, monkeypatch):
     monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(EXAMPLES))
     output = airflow("dags", "test", "example_veo_text_to_video")
-    assert "deferr" in output.lower()
+    if importlib.util.find_spec("airflow.sdk"):  # Airflow 2 prints nothing of its tasks here
+        assert "Pausing task as DEFERRED" in output
+    assert veo_default.jobs.report()["polls"] > 0
     assert [path.suffix for path in storage.rglob("*") if path.is_file()] == [".mp4"]
     assert veo_default.settings.api_key not in output
     assert veo_default.jobs.report()["charged"] == 1
