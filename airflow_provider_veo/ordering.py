@@ -111,6 +111,12 @@ class OrderDesk:
             assert record is not None
             return self._follow(record, order), seen if isinstance(seen, Video) else None
         if action in (Action.SUBMIT_NEW, Action.SUBMIT_AGAIN):
+            if record and record.epoch == order.epoch and record.fingerprint != order.fingerprint:
+                self._log.warning(
+                    "The request differs from the one of the try before (video %s, which is left alone): its prompt, a "
+                    "frame or another argument has changed. This one counts towards max_submissions.",
+                    record.video_id,
+                )
             return self._submit(next_submission(record, order, action, self._who.key), order, spec)
         assert record is not None
         raise self._refusal(action, record, order)
@@ -175,8 +181,8 @@ class OrderDesk:
             return self._unknown(record, order, "The task ended between the order and the answer")
         if action is Action.STOP_EXHAUSTED:
             return NotOrderedError(
-                f"{record.submissions} videos were ordered by this task and none arrived (the last: "
-                f"{record.video_id}); max_submissions={order.max_submissions} allows no more. "
+                f"This task has ordered {record.submissions} videos since it was last cleared (the last: "
+                f"{record.video_id}), and max_submissions={order.max_submissions} allows no more. "
                 "Clear the task to order again."
             )
         return NotOrderedError(

@@ -118,14 +118,14 @@ class Action(Enum):
 
     ASK = "ask the API about the job on record, then decide again"
     FOLLOW = "wait for the job on record, or take its video"
-    SUBMIT_NEW = "order a video; counters and deadline start anew"
+    SUBMIT_NEW = "order a video; the deadline starts anew"
     SUBMIT_AGAIN = "order once more, within max_submissions and the deadline"
     STOP_UNKNOWN = "an order's fate is unknown: a person must look"
     STOP_EXHAUSTED = "max_submissions is reached"
     STOP_LATE = "the deadline has passed: a new job could not be waited for"
 
 
-def decide(record: Submission | None, order: Order, remote: Remote | None = None) -> Action:  # noqa: PLR0911 - a table
+def decide(record: Submission | None, order: Order, remote: Remote | None = None) -> Action:
     """Decide what a task does at its start.
 
     Args:
@@ -133,25 +133,34 @@ def decide(record: Submission | None, order: Order, remote: Remote | None = None
         order: what the task wants.
         remote: what the API says about the job on record; None as long as it has not been asked.
     """
-    if record is None or record.fingerprint != order.fingerprint:
+    if record is None:
         return Action.SUBMIT_NEW
     cleared = record.epoch != order.epoch
-    if record.state is State.DELIVERED and cleared:
-        return Action.SUBMIT_NEW
-    if record.state in (State.SUBMITTED, State.DELIVERED):
+    if record.fingerprint != order.fingerprint:
+        # counted all the same: a prompt that differs at each retry must not order for ever
+        return Action.SUBMIT_NEW if cleared or not _exhausted(record, order) else Action.STOP_EXHAUSTED
+    has_job = record.state in (State.SUBMITTED, State.DELIVERED)
+    if has_job and not (cleared and record.state is State.DELIVERED):
         if remote is None:
             return Action.ASK
         if remote is Remote.ALIVE:
             return Action.FOLLOW
-    if cleared:
-        return Action.SUBMIT_NEW
+    return Action.SUBMIT_NEW if cleared else _decide_on_repeating(record, order)
+
+
+def _decide_on_repeating(record: Submission, order: Order) -> Action:
+    """Decide whether a retry may order once more, now that there is no job to go on with."""
     if record.state is State.INTENT and order.on_unknown_submission == "fail":
         return Action.STOP_UNKNOWN
-    if record.submissions >= order.max_submissions:
+    if _exhausted(record, order):
         return Action.STOP_EXHAUSTED
     if order.now >= record.waiting_since + order.timeout:
         return Action.STOP_LATE
     return Action.SUBMIT_AGAIN
+
+
+def _exhausted(record: Submission, order: Order) -> bool:
+    return record.submissions >= order.max_submissions
 
 
 def next_submission(record: Submission | None, order: Order, action: Action, identity: str) -> Submission:
@@ -167,7 +176,7 @@ def next_submission(record: Submission | None, order: Order, action: Action, ide
         identity: of the task instance, over all its tries.
     """
     again = record if action is Action.SUBMIT_AGAIN else None
-    submissions = again.submissions + 1 if again else 1
+    submissions = record.submissions + 1 if record and record.epoch == order.epoch else 1
     same = record is not None and record.fingerprint == order.fingerprint
     if record is not None and same and record.state is State.INTENT:
         key = record.idempotency_key

@@ -182,6 +182,9 @@ def test_a_changed_prompt_is_a_new_video(task):
     first = driver.run()
     driver.arguments["prompt"] = "q"
     assert driver.run()["id"] != first["id"]
+    driver.arguments["prompt"] = "r"
+    assert "max_submissions=2 allows no more" in str(driver.run())
+    assert driver.clear().run()["status"] == "completed"
 
 
 def test_after_the_deadline_a_retry_collects_the_video(task):

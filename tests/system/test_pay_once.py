@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 
 import httpx
 import psutil
-import pytest
 from steps import KEY
-
-pytestmark = pytest.mark.skipif(
-    sys.version_info < (3, 11), reason="the newest Airflow, which has the task state store, is tested on 3.11 and later"
-)
 
 POINTS = {
     "before intent": "success",

@@ -93,6 +93,14 @@ def test_another_request_is_a_new_order(state):
     assert decide(record(state), replace(ORDER, fingerprint="g")) is Action.SUBMIT_NEW
 
 
+@pytest.mark.parametrize("state", State)
+def test_another_request_counts(state):
+    changed = replace(ORDER, fingerprint="g")
+    assert decide(record(state, submissions=2), changed) is Action.STOP_EXHAUSTED
+    assert decide(record(state, submissions=2, cleared=True), changed) is Action.SUBMIT_NEW
+    assert next_submission(record(state), changed, Action.SUBMIT_NEW, "me").submissions == 2
+
+
 def test_an_unknown_order_is_repeated_where_the_user_says_so():
     order = replace(ORDER, on_unknown_submission="resubmit")
     assert decide(record(State.INTENT), order) is Action.SUBMIT_AGAIN
