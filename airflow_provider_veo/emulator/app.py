@@ -79,7 +79,13 @@ class Emulator:
             exception_handlers={RefusedError: self._refused},
             lifespan=self._lifespan,
         )
-        self.app = RequestLog(FaultyApp(self._routes, faults), jobs.requests)
+        self.app = RequestLog(FaultyApp(self._routes, faults, self._order_of), jobs.requests)
+
+    def _order_of(self, scope: Scope) -> str:
+        """Return the idempotency key of the order that a request makes or asks about."""
+        key = dict(scope["headers"]).get(b"idempotency-key", b"").decode("latin-1")
+        job = self.jobs.get(scope["path"].removeprefix("/v1/videos/").partition("/")[0])
+        return key or (job.key if job else "")
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -107,7 +113,7 @@ class Emulator:
         fields, frames = await _order(request)
         prompt, model = _prompt_and_model(fields)
         _check_frames(model, frames)
-        job = self.jobs.order(prompt, model, tuple(frames), request.headers.get("idempotency-key"))
+        job = self.jobs.order(prompt, model, tuple(frames), request.headers.get("idempotency-key", ""))
         return JSONResponse(seed.created(job))
 
     async def _cancel(self, request: Request) -> Response:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -52,42 +53,57 @@ class Faults:
 
     Args:
         share: of all answers, 0 to 1, that go wrong by chance.
-        seed: the same seed makes the same choices.
+        seed: the same seed makes the same choices for each task, whatever the order in which tasks call.
         seconds: see `Fault`.
     """
 
     def __init__(self, share: float = 0.0, seed: int = 0, seconds: float = 0.0) -> None:
         self._share = share
         self._seconds = seconds
-        self._random = random.Random(seed)
+        self._seed = seed
+        self._calls: Counter[tuple[Call, str]] = Counter()
         self._script: defaultdict[Call, deque[Fault]] = defaultdict(deque)
 
     def add(self, call: Call, *faults: Fault) -> None:
         """Let the next calls of a kind go wrong, in this order."""
         self._script[call].extend(faults)
 
-    def next(self, call: Call) -> Fault | None:
-        """Return what happens to the next answer."""
+    def next(self, call: Call, key: str = "") -> Fault | None:
+        """Return what happens to the next answer.
+
+        Args:
+            call: its kind.
+            key: of the order that it belongs to, so that chance is repeatable for each order.
+        """
         if self._script[call]:
             return self._script[call].popleft()
-        if self._random.random() >= self._share:
+        self._calls[call, key] += 1
+        chance = random.Random(f"{self._seed} {call} {key} {self._calls[call, key]}")
+        if chance.random() >= self._share:
             return None
-        trouble = self._random.choice(list(Trouble))
+        trouble = chance.choice(list(Trouble))
         # a rate limit is a refusal: no gateway says 429 to an order that it has taken
-        accepted = trouble is not Trouble.RATE_LIMIT and self._random.random() < 0.5
+        accepted = trouble is not Trouble.RATE_LIMIT and chance.random() < 0.5
         return Fault(trouble, accepted, self._seconds)
 
 
 class FaultyApp:
-    """An ASGI application whose answers go wrong as `Faults` says."""
+    """An ASGI application whose answers go wrong as `Faults` says.
 
-    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+    Args:
+        app: what gives the right answers.
+        faults: the decisions.
+        key_of: says which order a request belongs to.
+    """
+
+    def __init__(self, app: ASGIApp, faults: Faults, key_of: Callable[[Scope], str]) -> None:
         self._app = app
         self._faults = faults
+        self._key_of = key_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = _call(scope)
-        fault = self._faults.next(call) if call else None
+        fault = self._faults.next(call, self._key_of(scope)) if call else None
         if fault is None:
             await self._app(scope, receive, send)
         elif fault.trouble is Trouble.SLOW:

@@ -42,6 +42,7 @@ class Job:
     Attributes:
         created: seconds since the epoch.
         generation_seconds: how long it takes.
+        key: the order's idempotency key, if it came with one.
         failure: why it will fail, or None.
         cancelled: somebody stopped it before it was done.
     """
@@ -52,6 +53,7 @@ class Job:
     created: float
     generation_seconds: float
     frames: tuple[bytes, ...] = field(default=(), repr=False)
+    key: str = ""
     failure: str | None = None
     cancelled: bool = False
 
@@ -111,7 +113,7 @@ class Jobs:
         """Let the next job that is ordered fail, with this reason. Several calls queue up."""
         self._failures.append(reason)
 
-    def order(self, prompt: str, model: VideoModel, frames: tuple[bytes, ...], key: str | None = None) -> Job:
+    def order(self, prompt: str, model: VideoModel, frames: tuple[bytes, ...], key: str = "") -> Job:
         """Accept an order, or recognise it by its idempotency key."""
         if key and self.settings.honours_idempotency_key and key in self._job_of_key:
             self.counters.repeated_orders += 1
@@ -123,6 +125,7 @@ class Jobs:
             created=self.clock(),
             generation_seconds=self.settings.generation_seconds,
             frames=frames,
+            key=key,
             failure=self._failures.pop(0) if self._failures else None,
         )
         self.counters.orders += 1
