@@ -40,8 +40,7 @@ def task_was_given_up(ti: Any) -> bool:
                 dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
             )
             return _pick(ti, found) not in ("running", "deferred")
-        ti.refresh_from_db()
-        return str(ti.state) not in ("running", "deferred")
+        return _state_in_database(ti) not in ("running", "deferred")
     except Exception:
         log.exception("The state of the task could not be learnt, so its video is not cancelled")
         return False

@@ -133,10 +133,10 @@ class VeoCreateVideoOperator(VeoOperator):
             spec = self._spec(hook)
             if self.destination is not None:
                 storage.resolve(self.destination)
-            order = self._order(context, spec, now)
-            ledger = _ledger(context)
+            who = TaskIdentity.of(context)
+            order = self._order(who, spec, now)
             with hook.get_conn() as client:
-                desk = OrderDesk(client, ledger, TaskIdentity.of(context), self.log)
+                desk = OrderDesk(client, _ledger(context), who, self.log)
                 submission, video = desk.order_or_resume(order, spec)
                 self._in_flight = (context["ti"], submission.video_id)
                 policy = self._wait_policy(submission, now)
@@ -180,7 +180,7 @@ class VeoCreateVideoOperator(VeoOperator):
             extra_body=self.extra_body or {},
         )
 
-    def _order(self, context: Context, spec: VideoSpec, now: float) -> Order:
+    def _order(self, who: TaskIdentity, spec: VideoSpec, now: float) -> Order:
         if self.on_unknown_submission not in ON_UNKNOWN_SUBMISSION:
             raise InvalidInputError(
                 f"on_unknown_submission is {self.on_unknown_submission!r}; it must be one of {ON_UNKNOWN_SUBMISSION}."
@@ -189,7 +189,7 @@ class VeoCreateVideoOperator(VeoOperator):
             raise InvalidInputError(f"max_submissions is {self.max_submissions}; it must be 1 or more.")
         return Order(
             fingerprint=fingerprint_of(spec, self.conn_id),
-            epoch=TaskIdentity.of(context).epoch,
+            epoch=who.epoch,
             now=now,
             timeout=self.timeout.total_seconds(),
             max_submissions=self.max_submissions,

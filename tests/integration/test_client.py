@@ -137,6 +137,14 @@ def test_the_key_is_never_shown_even_when_the_server_repeats_it(client_of, serve
     assert KEY not in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["1", "video", "EMPTY"])
+def test_a_key_that_is_no_secret_does_not_spoil_an_answer(client_of, serve, key):
+    server = serve(Said(body={"id": "video_123_EMPTY", "status": "queued"}))
+    client = client_of(server.url)
+    client.settings = ClientSettings(server.url, key)
+    assert client.create_video(SPEC).id == "video_123_EMPTY"
+
+
 def test_the_id_of_the_order_stays(client_of, serve):
     server = serve(Said(body={"id": "video_other", "status": "completed"}))
     assert client_of(server.url).get_video("video_mine=").id == "video_mine="
