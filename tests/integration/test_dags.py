@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_veo.task_state import _state_in_database
+
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 DAGS = Path(__file__).parents[1] / "dags"
 
@@ -87,6 +89,15 @@ def test_a_refused_prompt_fails_at_once(veo_default, mode):
     state, states, _ = run(f"one_task_{mode}")
     assert (state, states["create", -1]) == ("failed", "failed")
     assert veo_default.jobs.report()["orders"] == 1
+
+
+def test_the_state_that_decides_about_cancelling_is_read_from_the_database(veo_default):
+    """So it is before Airflow 3; the system tests do it through Airflow 3's supervisor."""
+    dag_run = dags_in(DAGS)["mapped"].test()
+    for ti in dag_run.get_task_instances():
+        assert _state_in_database(ti) == str(ti.state) == "success"
+    ti.map_index = 99
+    assert _state_in_database(ti) is None
 
 
 def test_a_connection_in_the_database(emulator, monkeypatch):
