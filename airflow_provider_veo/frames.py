@@ -13,12 +13,17 @@ from urllib.parse import unquote_to_bytes
 import httpx
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+from airflow_provider_veo.api.addresses import check_address
 from airflow_provider_veo.api.client import tls_context
+from airflow_provider_veo.api.content import MAX_HOPS
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.frames import MAX_FRAME_BYTES, Frame
-from airflow_provider_veo.api.urls import redact
+from airflow_provider_veo.api.frames import MAX_FRAME_BYTES, Frame, FrameUrl
+from airflow_provider_veo.api.urls import absolute, redact
 
 FrameSource = str | os.PathLike[str] | ObjectStoragePath
+
+
+_FETCH_TIMEOUT = 30.0  # seconds, of each network operation
 
 
 def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
@@ -29,12 +34,12 @@ def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
         argument: the operator's argument, for error messages.
 
     Raises:
-        InvalidInputError: it cannot be read, is larger than 10 MB, or is no JPEG, PNG or WebP picture.
+        InvalidInputError: it cannot be read, is larger than 10 MB, damaged, or no JPEG, PNG or WebP picture.
     """
     if source is None or source == "":
         return None
     text = str(source)
-    scheme = text.partition(":")[0].lower()
+    scheme = _scheme(text)
     if scheme == "data":
         return Frame.from_bytes(_decode_data_uri(text, argument), argument)
     name = f"{argument} {redact(text)!r}" if "://" in text else f"{argument} {text!r}"
@@ -45,11 +50,29 @@ def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
             path = ObjectStoragePath(text) if isinstance(source, str) and "://" in text else source
             with cast("BinaryIO", _opened(path)) as file:
                 content = file.read(MAX_FRAME_BYTES + 1)
-    except (OSError, ValueError, ImportError, httpx.HTTPError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
+    except InvalidInputError:
+        raise
+    except Exception as error:  # storage drivers raise whatever they like
         raise InvalidInputError(f"{name} cannot be read: {type(error).__name__}: {error}") from error
     return Frame.from_bytes(content, name)
+
+
+def load_chat_frame(source: FrameSource | None, argument: str) -> Frame | FrameUrl | None:
+    """Read and check a picture for the chat call, which takes an http(s) URL as it is: the server fetches it.
+
+    Raises:
+        InvalidInputError: as `load_frame`.
+    """
+    text = str(source or "")
+    if _scheme(text) not in ("http", "https"):
+        return load_frame(source, argument)
+    if absolute("", text) is None:
+        raise InvalidInputError(f"{argument} {redact(text)!r} is not a usable http(s) address.")
+    return FrameUrl(text)
+
+
+def _scheme(text: str) -> str:
+    return text.partition(":")[0].lower()
 
 
 def _opened(path: FrameSource) -> object:
@@ -68,17 +91,27 @@ def _decode_data_uri(text: str, argument: str) -> bytes:
         raise InvalidInputError(f"{argument} is not a valid data URI: {error}.") from None
 
 
-def _fetch(url: str, name: str) -> bytes:
-    with httpx.stream("GET", url, follow_redirects=True, timeout=30, verify=tls_context(True)) as response:
-        if not response.is_success:
-            raise InvalidInputError(f"{name} cannot be read: HTTP {response.status_code}.")
-        return _limited(response.iter_bytes())
+def _fetch(written: str, name: str) -> bytes:
+    url = written
+    with httpx.Client(timeout=_FETCH_TIMEOUT, verify=tls_context(True)) as client:
+        for _ in range(MAX_HOPS):
+            check_address(url, written, name)
+            with client.stream("GET", url) as response:
+                if response.is_success:
+                    return _limited(response.iter_bytes())
+                if not response.has_redirect_location:
+                    raise InvalidInputError(f"{name} cannot be read: HTTP {response.status_code}.")
+                target = absolute(url, response.headers["location"])
+            if target is None:
+                raise InvalidInputError(f"{name} redirects to something that is no http(s) address.")
+            url = target
+    raise InvalidInputError(f"{name} cannot be read: more than {MAX_HOPS} redirects.")
 
 
 def _limited(chunks: Iterable[bytes]) -> bytes:
-    content = b""
+    content = bytearray()
     for chunk in chunks:
         content += chunk
         if len(content) > MAX_FRAME_BYTES:
             break
-    return content
+    return bytes(content)

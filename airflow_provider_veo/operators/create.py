@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import Context, conf
 
 from airflow_provider_veo import storage
 from airflow_provider_veo.api.errors import InvalidInputError, Reason, VeoError
+from airflow_provider_veo.api.frames import shape_warning
 from airflow_provider_veo.api.models import CARD
 from airflow_provider_veo.api.polling import Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec
@@ -170,7 +171,7 @@ class VeoCreateVideoOperator(VeoOperator):
         thread.join(_CANCEL_TIMEOUT)
 
     def _spec(self, hook: VeoHook) -> VideoSpec:
-        return VideoSpec(
+        spec = VideoSpec(
             prompt=self.prompt,
             model=self.model or hook.settings.default_model,
             first_frame=load_frame(self.first_frame, "first_frame"),
@@ -179,6 +180,10 @@ class VeoCreateVideoOperator(VeoOperator):
             size=self.size,
             extra_body=self.extra_body or {},
         )
+        for name, frame in (("first_frame", spec.first_frame), ("last_frame", spec.last_frame)):
+            if warning := shape_warning(frame, name, spec.model, spec.size):
+                self.log.warning(warning)
+        return spec
 
     def _order(self, who: TaskIdentity, spec: VideoSpec, now: float) -> Order:
         if self.on_unknown_submission not in ON_UNKNOWN_SUBMISSION:

@@ -9,6 +9,7 @@ import socket
 import time
 
 import pytest
+from pictures import picture
 from servers import KEY, Said
 
 from airflow_provider_veo.api.client import AsyncVeoClient, ClientSettings, VeoClient
@@ -78,8 +79,8 @@ def test_the_order_on_the_wire(client_of, serve):
 
 
 def test_frames_on_the_wire(client_of, emulator):
-    png = Frame.from_bytes(b"\x89PNG\r\n\x1a\n" + b"1" * 50, "a")
-    jpeg = Frame.from_bytes(b"\xff\xd8\xff\xe0" + b"2" * 50, "b")
+    png = Frame.from_bytes(picture("PNG"), "a")
+    jpeg = Frame.from_bytes(picture("JPEG"), "b")
     video = client_of(emulator.url).create_video(VideoSpec("画", "veo-3.1-fl", png, jpeg))
     job = emulator.jobs.get(video.id)
     assert (job.prompt, job.frames) == ("画", (png.content, jpeg.content))

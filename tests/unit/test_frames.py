@@ -1,57 +1,51 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
+from pictures import picture
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.frames import MAX_FRAME_BYTES
-from airflow_provider_veo.frames import load_frame
+from airflow_provider_veo.api.frames import FrameUrl
+from airflow_provider_veo.frames import load_chat_frame, load_frame
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 20
+PNG = picture()
+DATA_URI = "data:image/png;base64," + base64.b64encode(PNG).decode()
 
 
-def test_frames_from_everywhere(tmp_path):
+@pytest.mark.parametrize("load", [load_frame, load_chat_frame])
+def test_frames_from_everywhere(tmp_path, load):
     path = tmp_path / "cat.png"
     path.write_bytes(PNG)
-    data_uri = "data:image/png;base64," + base64.b64encode(PNG).decode()
-    for source in (path, str(path), f"file://{path}", ObjectStoragePath(f"file://{path}"), data_uri):
-        assert load_frame(source, "first_frame").content == PNG
+    for source in (path, str(path), f"file://{path}", ObjectStoragePath(f"file://{path}"), DATA_URI):
+        assert load(source, "first_frame").content == PNG
 
 
+@pytest.mark.parametrize("load", [load_frame, load_chat_frame])
 @pytest.mark.parametrize("nothing", [None, ""])
-def test_no_frame(nothing):
-    assert load_frame(nothing, "first_frame") is None
+def test_no_frame(load, nothing):
+    assert load(nothing, "first_frame") is None
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "complaint"),
-    [
-        ("missing.png", None, "cannot be read: FileNotFoundError"),
-        ("empty.png", b"", "is empty"),
-        ("text.png", b"hello", "not a JPEG, PNG or WebP"),
-        ("big.png", PNG.ljust(MAX_FRAME_BYTES + 1, b"0"), "at most 10 MB"),
-    ],
-)
-def test_files_that_are_no_frames(tmp_path, name, content, complaint):
-    path = tmp_path / name
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(InvalidInputError, match=complaint) as caught:
-        load_frame(str(path), "last_frame")
-    assert "last_frame" in str(caught.value)
-    assert name in str(caught.value)
+def test_the_chat_call_gets_an_address_as_it_is():
+    url = "https://cdn.example/a.png?sig=1"
+    assert load_chat_frame(url, "first_frame") == FrameUrl(url)
+    with pytest.raises(InvalidInputError, match="not a usable http"):
+        load_chat_frame("https://", "first_frame")
 
 
 @pytest.mark.parametrize(
     ("source", "complaint"),
     [
-        ("data:image/png;base64,%%%", "not a valid data URI"),
+        ("data:image/png;base64,%%%", "first_frame is not a valid data URI"),
         ("data:image/png;base64", "it has no comma"),
-        ("data:image/png,hello", "not a JPEG, PNG or WebP"),
-        ("nosuch://bucket/a.png", "cannot be read"),
-        ("/tmp", "cannot be read: IsADirectoryError"),
+        ("data:image/png,hello", "first_frame is not a JPEG, PNG or WebP"),
+        ("data:,", "first_frame is empty"),
+        ("nosuch://bucket/a.png", "first_frame 'nosuch://bucket/a.png' cannot be read"),
+        (str(Path.cwd()), "cannot be read: IsADirectoryError"),
+        ("a\0b", "cannot be read: ValueError"),
     ],
 )
 def test_sources_that_are_no_frames(source, complaint):

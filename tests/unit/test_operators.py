@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from pictures import picture
 
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import Reason, VideoFailedError, VideoTimeoutError
@@ -63,7 +64,7 @@ def test_bad_input_is_refused_before_anything_is_paid(order, context, arguments,
 
 def test_frames_for_a_model_without_frames_are_refused(order, context, tmp_path):
     frame = tmp_path / "cat.png"
-    frame.write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 20)
+    frame.write_bytes(picture())
     with pytest.raises(VeoFailException, match=r"Use 'veo-3\.1-fl'"):
         create(model="veo-3.1", first_frame=frame).execute(context)
     order.assert_not_called()

@@ -266,9 +266,9 @@ def test_what_a_failed_order_means(failure, unknown, pauses):
 
 
 def test_fingerprints():
-    png, other = (Frame(b"1", "image/png"), Frame(b"2", "image/png"))
+    png, other = (Frame(content, "image/png", 9, 16) for content in (b"1", b"2"))
     spec = VideoSpec("p", "veo-3.1-fl", first_frame=png)
-    same = VideoSpec("p", "veo-3.1-fl", first_frame=Frame(b"1", "image/png"))
+    same = VideoSpec("p", "veo-3.1-fl", first_frame=Frame(b"1", "image/png", 9, 16))
     assert fingerprint_of(spec, "c") == fingerprint_of(same, "c")
     different = [
         (VideoSpec("q", "veo-3.1-fl", first_frame=png), "c"),

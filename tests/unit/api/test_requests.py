@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import pytest
+from pictures import picture
 
 from airflow_provider_veo.api import requests
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.frames import MAX_FRAME_BYTES, Frame
+from airflow_provider_veo.api.frames import Frame
 from airflow_provider_veo.api.requests import VideoSpec
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 20
-JPEG = b"\xff\xd8\xff\xe0" + b"0" * 20
-WEBP = b"RIFF\x10\x00\x00\x00WEBPVP8 "
+PNG, JPEG = picture("PNG"), picture("JPEG")
 
 
 def test_the_seed_pages_order():
@@ -97,28 +96,3 @@ def test_ids_are_quoted(video_id, path):
 def test_no_id_no_request(video_id):
     with pytest.raises(InvalidInputError, match="video_id must be"):
         requests.get_video(video_id)
-
-
-@pytest.mark.parametrize(("content", "media_type"), [(PNG, "image/png"), (JPEG, "image/jpeg"), (WEBP, "image/webp")])
-def test_pictures_are_known_by_their_content(content, media_type):
-    assert Frame.from_bytes(content, "x.txt").media_type == media_type
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        (b"", "is empty"),
-        (b"GIF89a" + b"0" * 20, "not a JPEG, PNG or WebP"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a JPEG, PNG or WebP"),
-        (b"plain text", "not a JPEG, PNG or WebP"),
-        (b"RIFF\x10\x00\x00\x00WAVEfmt ", "not a JPEG, PNG or WebP"),
-        (PNG + b"0" * MAX_FRAME_BYTES, "at most 10 MB"),
-    ],
-)
-def test_what_is_no_frame(content, complaint):
-    with pytest.raises(InvalidInputError, match=complaint):
-        Frame.from_bytes(content, "cat.png")
-
-
-def test_a_frame_of_exactly_ten_megabytes_is_taken():
-    assert Frame.from_bytes(PNG.ljust(MAX_FRAME_BYTES, b"0"), "x").media_type == "image/png"

@@ -1,0 +1,128 @@
+"""Frames that cannot be used, each tried on an operator in front of a real gateway: none costs a request."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import fsspec
+import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath, io
+from driving import Driver
+from pictures import picture
+from servers import Said
+
+from airflow_provider_veo.api.frames import MAX_FRAME_BYTES
+from airflow_provider_veo.exceptions import VeoFailException
+from airflow_provider_veo.frames import load_frame
+
+PNG = picture()
+HTML = b"<!doctype html><title>Log in</title>"
+
+
+class LockedFileSystem(fsspec.AbstractFileSystem):
+    """A storage whose owner has forgotten to let us in."""
+
+    protocol = "locked"
+
+    def _open(self, path, mode="rb", **_):
+        raise PermissionError(f"AccessDenied: {path}")
+
+
+@pytest.fixture
+def place(tmp_path, serve):
+    """Make what a bad frame needs, and return how a Dag would name it."""
+
+    def file(name, content):
+        (tmp_path / name).write_bytes(content)
+        return str(tmp_path / name)
+
+    def url(status=200, body=b"", **headers):
+        return f"{serve(lambda _heard: Said(status, body, headers)).url}/cat.png?token=canary-1b"
+
+    def secret():
+        path = file("secret.png", PNG)
+        Path(path).chmod(0)
+        return path
+
+    def locked():
+        io.attach("memory", conn_id="locked", fs=LockedFileSystem())
+        return ObjectStoragePath("memory://locked@bucket/cat.png")
+
+    return SimpleNamespace(file=file, url=url, secret=secret, locked=locked, folder=tmp_path)
+
+
+def data_uri(content):
+    return "data:image/png;base64," + base64.b64encode(content).decode()
+
+
+BAD = {
+    "missing": (lambda place: str(place.folder / "no.png"), "cannot be read: FileNotFoundError"),
+    "empty": (lambda place: place.file("a.png", b""), "is empty"),
+    "truncated": (lambda place: place.file("a.jpg", picture("JPEG")[:-10]), "is cut off"),
+    "damaged": (lambda place: place.file("a.png", PNG[:60] + b"XX" + PNG[62:]), "a checksum does not match"),
+    "text named png": (lambda place: place.file("a.png", b"hello"), "is not a JPEG, PNG or WebP"),
+    "svg": (lambda place: place.file("a.svg", b"<svg/>"), "is an SVG, not"),
+    "gif": (lambda place: place.file("a.gif", picture("GIF")), "is a GIF, not"),
+    "10 MB + 1": (lambda place: place.file("a.png", PNG.ljust(MAX_FRAME_BYTES + 1)), "is larger than 10 MB"),
+    "a folder": (lambda place: str(place.folder), "cannot be read: IsADirectoryError"),
+    "404": (lambda place: place.url(404), "cannot be read: HTTP 404"),
+    "HTML": (lambda place: place.url(body=HTML, **{"Content-Type": "image/png"}), "is an HTML page, not"),
+    "endless": (lambda place: place.url(body=PNG * (2 * MAX_FRAME_BYTES // len(PNG))), "is larger than 10 MB"),
+    "cut URL": (lambda place: place.url(body=PNG, **{"Content-Length": "100000"}), "cannot be read: "),
+    "to a private address": (
+        lambda place: place.url(302, Location="http://10.255.255.1/latest/"),
+        r"leads to http://10\.255\.255\.1/latest/, and 10\.255\.255\.1 is not a public address",
+    ),
+    "to this machine by another name": (
+        lambda place: place.url(307, Location="http://localhost:1/"),
+        "is not a public address",
+    ),
+    "the cloud's own": (lambda _: "http://169.254.169.254/latest/meta-data", "is not a public address"),
+    "in circles": (lambda place: place.url(302, Location="/cat.png"), "more than 5 redirects"),
+    "to a file": (lambda place: place.url(302, Location="file:///etc/passwd"), "no http"),
+    "nobody listens": (lambda _: "http://127.0.0.1:1/cat.png", "cannot be read: ConnectError"),
+    "bad base64": (lambda _: "data:image/png;base64,%%%", "is not a valid data URI"),
+    "data that is no picture": (lambda _: data_uri(b"hello"), "is not a JPEG, PNG or WebP"),
+    "no driver": (lambda _: "nosuch://bucket/a.png", "cannot be read: "),
+    "locked storage": (
+        lambda place: place.locked(),
+        "cannot be read: PermissionError: AccessDenied",
+    ),
+    "unreadable file": (lambda place: place.secret(), "cannot be read: PermissionError"),
+}
+
+
+@pytest.mark.parametrize(("kind", "argument"), itertools.product(BAD, ["first_frame", "last_frame"]))
+def test_a_bad_frame_costs_no_request(veo_default, place, kind, argument):
+    if kind == "unreadable file" and os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    make, complaint = BAD[kind]
+    good = place.file("good.png", PNG)
+    frames = {"first_frame": good, "last_frame": good} | {argument: make(place)}
+    error = Driver({"prompt": "p", "model": "veo-3.1-fl", **frames}, retries=2).run()
+    assert isinstance(error, VeoFailException)
+    assert argument in str(error)
+    assert "canary" not in str(error)
+    assert pytest.raises(VeoFailException, match=complaint).matches(error)
+    assert list(veo_default.jobs.requests) == []
+
+
+def test_a_frame_behind_redirects_on_its_own_host(serve):
+    def answer(heard):
+        return Said(302, b"", {"Location": "/b.png"}) if heard.path == "/a.png" else Said(body=PNG)
+
+    server = serve(answer)
+    assert load_frame(f"{server.url}/a.png", "first_frame").content == PNG
+
+
+def test_another_shape_is_a_warning_only(veo_default, place, caplog, capsys):
+    wide = place.file("wide.png", picture("PNG", 160, 90))
+    result = Driver({"prompt": "p", "model": "veo-3.1-fl", "first_frame": wide}).run()
+    assert result["status"] == "completed"
+    assert (
+        "first_frame is 160x90, and the video of 'veo-3.1-fl' will be 720x1280" in caplog.text + capsys.readouterr().out
+    )
