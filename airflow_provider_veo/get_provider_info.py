@@ -24,6 +24,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": _INTEGRATION,
                 "python-modules": [
+                    "airflow_provider_veo.operators.chat",
                     "airflow_provider_veo.operators.create",
                     "airflow_provider_veo.operators.download",
                 ],

@@ -1,10 +1,11 @@
-"""Order a video, or find the one that was ordered before: the shell around the decisions of `submission`."""
+"""Order videos, or find the ones that were ordered before: the shell around the decisions of `submission`."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pendulum
 from airflow.providers.common.compat.sdk import Context
@@ -24,6 +25,8 @@ from airflow_provider_veo.submission import (
     next_submission,
     remote_of,
 )
+
+T = TypeVar("T")
 
 _YOUNG = 60.0
 """Seconds after an order in which some servers do not know it yet."""
@@ -77,8 +80,8 @@ class TaskIdentity:
         return f"Dag {self.dag_id}, run {self.run_id}, task {self.task_id}{index}"
 
 
-class OrderDesk:
-    """Orders for one task instance.
+class Desk:
+    """Sends orders for one task instance, and keeps the record of them.
 
     Args:
         client: of the API.
@@ -92,6 +95,80 @@ class OrderDesk:
         self._ledger = ledger
         self._who = who
         self._log = log
+
+    def _send(self, intent: Submission, order: Order, send: Callable[[], T]) -> T:
+        """Write the intent, send the order, and write down if it was refused.
+
+        Raises:
+            UnknownSubmissionError: nobody knows whether it arrived.
+            VeoError: it surely made nothing.
+        """
+        if not self._ledger.remembers:
+            self._log.warning(
+                "This Airflow has no task state store (3.3 and later have): a retry of this task orders again."
+            )
+        self._ledger.write(intent)
+        try:
+            return self._patiently(send)
+        except VeoError as error:
+            if not is_unknown(error):
+                self._ledger.note(intent.refused())
+                raise
+            raise self._unknown(intent, order, str(error)) from error
+
+    def _patiently(self, send: Callable[[], T]) -> T:
+        attempt = 1
+        while True:
+            try:
+                return send()
+            except VeoError as error:
+                pause = create_pause(error, attempt)
+                if pause is None:
+                    raise
+                self._log.warning("Not ordered yet, the next attempt follows in %.0f s. %s", pause, error)
+            time.sleep(pause)
+            attempt += 1
+
+    def _warn_of_change(self, record: Submission | None, order: Order) -> None:
+        if record and record.epoch == order.epoch and record.fingerprint != order.fingerprint:
+            self._log.warning(
+                "The request differs from the one of the try before (%s; it is left alone): its prompt, a frame or "
+                "another argument has changed. This one counts towards max_submissions.",
+                _what(record),
+            )
+
+    def _refusal(self, action: Action, record: Submission, order: Order) -> VeoError:
+        if action is Action.STOP_UNKNOWN:
+            return self._unknown(record, order, "The task ended between the order and the answer")
+        if action is Action.STOP_EXHAUSTED:
+            return NotOrderedError(
+                f"This task has ordered {record.submissions} times since it was last cleared (the last: "
+                f"{_what(record)}), and max_submissions={order.max_submissions} allows no more. "
+                "Clear the task to order again."
+            )
+        return NotOrderedError(
+            f"The last order came to nothing ({_what(record)}), and the time for another one is over "
+            f"(timeout {order.timeout:.0f} s from {_iso(record.waiting_since)}). Clear the task to order again."
+        )
+
+    def _unknown(self, record: Submission, order: Order, what: str) -> UnknownSubmissionError:
+        permanent = order.on_unknown_submission == "fail"
+        then = (
+            "Then clear this task: that orders a new video. "
+            "(on_unknown_submission='resubmit' lets retries do so unasked.)"
+            if permanent
+            else "A retry will order again, with the same idempotency key."
+        )
+        return UnknownSubmissionError(
+            f"Nobody knows whether a video was ordered. {what.rstrip('.')}. ({self._who}; sent {_iso(record.sent_at)}; "
+            f"request fingerprint {record.fingerprint}; Idempotency-Key {record.idempotency_key}.) Look in the "
+            f"gateway's console for a job of that time: if it is there, its video may have been billed. {then}",
+            permanent=permanent,
+        )
+
+
+class OrderDesk(Desk):
+    """Orders a job, or finds the one that was ordered before."""
 
     def order_or_resume(self, order: Order, spec: VideoSpec) -> tuple[Submission, Video | None]:
         """Return a record that has a job, the one that was there or a new one; and its status, if it was asked for.
@@ -111,12 +188,7 @@ class OrderDesk:
             assert record is not None
             return self._follow(record, order), seen if isinstance(seen, Video) else None
         if action in (Action.SUBMIT_NEW, Action.SUBMIT_AGAIN):
-            if record and record.epoch == order.epoch and record.fingerprint != order.fingerprint:
-                self._log.warning(
-                    "The request differs from the one of the try before (video %s, which is left alone): its prompt, a "
-                    "frame or another argument has changed. This one counts towards max_submissions.",
-                    record.video_id,
-                )
+            self._warn_of_change(record, order)
             return self._submit(next_submission(record, order, action, self._who.key), order, spec)
         assert record is not None
         raise self._refusal(action, record, order)
@@ -139,18 +211,7 @@ class OrderDesk:
         return followed
 
     def _submit(self, intent: Submission, order: Order, spec: VideoSpec) -> tuple[Submission, Video]:
-        if not self._ledger.remembers:
-            self._log.warning(
-                "This Airflow has no task state store (3.3 and later have): a retry of this task orders another video."
-            )
-        self._ledger.write(intent)
-        try:
-            video = self._create(intent, spec)
-        except VeoError as error:
-            if not is_unknown(error):
-                self._ledger.note(intent.refused())
-                raise
-            raise self._unknown(intent, order, str(error)) from error
+        video = self._send(intent, order, lambda: self._client.create_video(spec, intent.idempotency_key))
         submitted = intent.accepted(video.id)
         self._ledger.note(submitted)
         self._log.info(
@@ -163,47 +224,9 @@ class OrderDesk:
         )
         return submitted, video
 
-    def _create(self, intent: Submission, spec: VideoSpec) -> Video:
-        attempt = 1
-        while True:
-            try:
-                return self._client.create_video(spec, intent.idempotency_key)
-            except VeoError as error:
-                pause = create_pause(error, attempt)
-                if pause is None:
-                    raise
-                self._log.warning("Not ordered yet, the next attempt follows in %.0f s. %s", pause, error)
-            time.sleep(pause)
-            attempt += 1
 
-    def _refusal(self, action: Action, record: Submission, order: Order) -> VeoError:
-        if action is Action.STOP_UNKNOWN:
-            return self._unknown(record, order, "The task ended between the order and the answer")
-        if action is Action.STOP_EXHAUSTED:
-            return NotOrderedError(
-                f"This task has ordered {record.submissions} videos since it was last cleared (the last: "
-                f"{record.video_id}), and max_submissions={order.max_submissions} allows no more. "
-                "Clear the task to order again."
-            )
-        return NotOrderedError(
-            f"Video {record.video_id} is lost, and the time for another one is over "
-            f"(timeout {order.timeout:.0f} s from {_iso(record.waiting_since)}). Clear the task to order again."
-        )
-
-    def _unknown(self, record: Submission, order: Order, what: str) -> UnknownSubmissionError:
-        permanent = order.on_unknown_submission == "fail"
-        then = (
-            "Then clear this task: that orders a new video. "
-            "(on_unknown_submission='resubmit' lets retries do so unasked.)"
-            if permanent
-            else "A retry will order again, with the same idempotency key."
-        )
-        return UnknownSubmissionError(
-            f"Nobody knows whether a video was ordered. {what.rstrip('.')}. ({self._who}; sent {_iso(record.sent_at)}; "
-            f"request fingerprint {record.fingerprint}; Idempotency-Key {record.idempotency_key}.) Look in the "
-            f"gateway's console for a job of that time: if it is there, its video may have been billed. {then}",
-            permanent=permanent,
-        )
+def _what(record: Submission) -> str:
+    return f"video {record.video_id}" if record.video_id else f"{len(record.urls)} videos came of it"
 
 
 def _iso(moment: float) -> str:

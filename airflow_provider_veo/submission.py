@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import Enum
 from typing import Any, Literal, get_args
 
-from airflow_provider_veo.api.errors import ApiError, NotSentError, Reason, TransportError, VeoError
-from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.errors import ApiError, InvalidInputError, NotSentError, Reason, TransportError, VeoError
+from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.video import Video, VideoStatus
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ class Submission:
         sent_at: when the latest was sent, in seconds since the epoch.
         video_id: of the job.
         adopted: the job is of an earlier epoch; a Clear may have cancelled it at the same time.
+        urls: of the videos that a chat call has delivered so far; it has no job.
     """
 
     state: State
@@ -64,14 +65,19 @@ class Submission:
     sent_at: float
     video_id: str | None = None
     adopted: bool = False
+    urls: tuple[str, ...] = ()
 
     def refused(self) -> Submission:
         """Return the record after the server has clearly refused the order."""
         return replace(self, state=State.REFUSED, submissions=self.submissions - 1)
 
-    def accepted(self, video_id: str) -> Submission:
-        """Return the record after the server has answered with a job."""
+    def accepted(self, video_id: str | None) -> Submission:
+        """Return the record after the server has answered with a job, or has begun to answer a chat call."""
         return replace(self, state=State.SUBMITTED, video_id=video_id)
+
+    def received(self, url: str) -> Submission:
+        """Return the record after a chat call has delivered a video."""
+        return replace(self, urls=(*self.urls, url))
 
     def delivered(self) -> Submission:
         """Return the record after the task has handed the video over."""
@@ -95,6 +101,9 @@ class Order:
         timeout: seconds that the video may take, from the first submission.
         max_submissions: orders in one epoch.
         on_unknown_submission: what to do about an order that nobody knows the fate of.
+
+    Raises:
+        InvalidInputError: on construction.
     """
 
     fingerprint: str
@@ -103,6 +112,14 @@ class Order:
     timeout: float
     max_submissions: int
     on_unknown_submission: OnUnknownSubmission
+
+    def __post_init__(self) -> None:
+        if self.on_unknown_submission not in ON_UNKNOWN_SUBMISSION:
+            raise InvalidInputError(
+                f"on_unknown_submission is {self.on_unknown_submission!r}; it must be one of {ON_UNKNOWN_SUBMISSION}."
+            )
+        if self.max_submissions < 1:
+            raise InvalidInputError(f"max_submissions is {self.max_submissions}; it must be 1 or more.")
 
 
 class Remote(Enum):
@@ -157,6 +174,17 @@ def _decide_on_repeating(record: Submission, order: Order) -> Action:
     if order.now >= record.waiting_since + order.timeout:
         return Action.STOP_LATE
     return Action.SUBMIT_AGAIN
+
+
+_URL_LIFETIME = 24 * 3600.0  # seconds (the seed gateway's resellers: files are kept for 24 hours)
+
+
+def urls_kept(record: Submission | None, order: Order) -> tuple[str, ...]:
+    """Return the videos of earlier chat calls that are paid for, not handed over yet, and still to be had."""
+    if record is None or record.fingerprint != order.fingerprint or order.now >= record.sent_at + _URL_LIFETIME:
+        return ()
+    handed_over = record.state is State.DELIVERED and record.epoch != order.epoch
+    return () if handed_over else record.urls
 
 
 def _exhausted(record: Submission, order: Order) -> bool:
@@ -250,10 +278,9 @@ def _is_busy(error: ApiError) -> bool:
     return error.status == 503 and error.reason is Reason.SERVER
 
 
-def fingerprint_of(spec: VideoSpec, conn_id: str) -> str:
+def fingerprint_of(spec: VideoSpec | ChatSpec, conn_id: str) -> str:
     """Return a hash of everything that decides what is ordered, and from whom."""
-    frames = [frame and hashlib.sha256(frame.content).hexdigest() for frame in (spec.first_frame, spec.last_frame)]
-    canonical = json.dumps([conn_id, spec.fields(), frames], sort_keys=True, ensure_ascii=False)
+    canonical = json.dumps([conn_id, spec.identity()], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
@@ -318,7 +345,7 @@ class Ledger:
 def _from_json(value: Mapping[str, Any]) -> Submission:
     known = {field.name for field in fields(Submission)}
     values = {name: part for name, part in value.items() if name in known}
-    return Submission(**values | {"state": State(values["state"])})
+    return Submission(**values | {"state": State(values["state"]), "urls": tuple(values.get("urls", ()))})
 
 
 def _retention() -> dict[str, Any]:

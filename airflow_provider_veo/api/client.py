@@ -6,9 +6,9 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
@@ -18,17 +18,19 @@ import httpx
 from airflow_provider_veo import __version__
 from airflow_provider_veo.api import content, requests, urls
 from airflow_provider_veo.api.answers import Answer
+from airflow_provider_veo.api.chat import Accepted, ChatEvent, ChatReader, Failure, Note
 from airflow_provider_veo.api.errors import (
     ContentError,
     InvalidInputError,
     NotSentError,
     TransportError,
     VeoError,
+    VideoTimeoutError,
     error_from,
 )
 from airflow_provider_veo.api.models import DEFAULT_MODEL
 from airflow_provider_veo.api.polling import Outcome, WaitPolicy, WaitState, observe
-from airflow_provider_veo.api.requests import REQUEST_FORMATS, ApiRequest, RequestFormat, VideoSpec
+from airflow_provider_veo.api.requests import REQUEST_FORMATS, ApiRequest, ChatSpec, RequestFormat, VideoSpec
 from airflow_provider_veo.api.video import Video, parse_video
 
 if TYPE_CHECKING:
@@ -40,6 +42,10 @@ AUTH_SCHEMES: tuple[AuthScheme, ...] = get_args(AuthScheme)
 
 # Local servers are given keys like "x" or "EMPTY". These are no secrets, and may be a part of any word or job's id.
 _SHORTEST_SECRET = 8
+DEFAULT_CHAT_TIMEOUT = 1200.0
+"""Seconds that a chat call may take."""
+
+_CHAT = "Making videos by the chat call"
 _CANNOT_CANCEL = (404, 405, 501)  # no such route, or nothing left to cancel
 _TEXT_LIMIT = 64 * 1024  # a body that is no video is read this far to find out what it is
 _NEVER_SENT = (
@@ -156,16 +162,28 @@ class _Client:
 
     def _answer(self, response: httpx.Response, body: bytes | None = None) -> Answer:
         text = response.text if body is None else body.decode(errors="replace")
-        key = self.settings.api_key or ""
-        if len(key) >= _SHORTEST_SECRET:
-            # servers quote what they were sent in their error messages
-            text = text.replace(key, "***")
         return Answer(
             status=response.status_code,
-            text=text,
+            text=self._without_key(text),
             headers={name.lower(): value for name, value in response.headers.items()},
             url=str(response.request.url),
         )
+
+    def _without_key(self, text: str) -> str:
+        """Servers quote what they were sent in their error messages."""
+        key = self.settings.api_key or ""
+        return text.replace(key, "***") if len(key) >= _SHORTEST_SECRET else text
+
+    def _chat_request(self, spec: ChatSpec, idempotency_key: str | None, timeout: float) -> httpx.Request:
+        request = self._request(requests.chat_completion(spec, idempotency_key))
+        # a server may be silent for as long as a video takes
+        request.extensions["timeout"] = httpx.Timeout(self.settings.timeout, read=timeout).as_dict()
+        return request
+
+    def _shown(self, event: ChatEvent) -> ChatEvent:
+        if isinstance(event, Failure):
+            return replace(event, message=self._without_key(event.message))
+        return replace(event, text=self._without_key(event.text)) if isinstance(event, Note) else event
 
     def _parse_created(self, answer: Answer) -> Video:
         return parse_video(answer, "Creating the video")
@@ -225,6 +243,36 @@ class VeoClient(_Client):
     def get_video(self, video_id: str) -> Video:
         """Ask how a job stands."""
         return self._call(requests.get_video(video_id), self._parse_status(video_id))
+
+    def stream_chat(
+        self, spec: ChatSpec, idempotency_key: str | None = None, timeout: float = DEFAULT_CHAT_TIMEOUT
+    ) -> Iterator[ChatEvent]:
+        """Order videos by the chat call, and yield its events as they arrive: first `Accepted`, last `End`.
+
+        Args:
+            spec: the order. The call costs money; it is sent exactly once, when the first event is asked for.
+            idempotency_key: for servers that honour it.
+            timeout: seconds that the whole may take.
+
+        Raises:
+            VideoTimeoutError: the time is over.
+        """
+        request = self._chat_request(spec, idempotency_key, timeout)
+        reader = ChatReader(spec.prompt, *spec.frame_urls)
+        give_up_at = time.monotonic() + timeout
+        with _transport_errors(request):
+            response = self._http.send(request, stream=True)
+            try:
+                if not response.is_success:
+                    response.read()
+                    raise error_from(self._answer(response), _CHAT)
+                yield Accepted()
+                for chunk in response.iter_bytes():
+                    yield from map(self._shown, reader.feed(chunk))
+                    _check_time(give_up_at, timeout)
+            finally:
+                response.close()
+        yield from map(self._shown, reader.end())
 
     def cancel_video(self, video_id: str) -> bool:
         """Stop a job; False where the server cannot, so that the job goes on and may be billed."""
@@ -323,6 +371,29 @@ class AsyncVeoClient(_Client):
         """Ask how a job stands."""
         return await self._call(requests.get_video(video_id), self._parse_status(video_id))
 
+    async def stream_chat(
+        self, spec: ChatSpec, idempotency_key: str | None = None, timeout: float = DEFAULT_CHAT_TIMEOUT
+    ) -> AsyncIterator[ChatEvent]:
+        """Do as `VeoClient.stream_chat`."""
+        request = self._chat_request(spec, idempotency_key, timeout)
+        reader = ChatReader(spec.prompt, *spec.frame_urls)
+        give_up_at = time.monotonic() + timeout
+        with _transport_errors(request):
+            response = await self._http.send(request, stream=True)
+            try:
+                if not response.is_success:
+                    await response.aread()
+                    raise error_from(self._answer(response), _CHAT)
+                yield Accepted()
+                async for chunk in response.aiter_bytes():
+                    for event in reader.feed(chunk):
+                        yield self._shown(event)
+                    _check_time(give_up_at, timeout)
+            finally:
+                await response.aclose()
+        for event in reader.end():
+            yield self._shown(event)
+
     async def cancel_video(self, video_id: str) -> bool:
         """Stop a job; False where the server cannot, so that the job goes on and may be billed."""
         return await self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
@@ -347,6 +418,11 @@ class AsyncVeoClient(_Client):
         with _transport_errors(http_request):
             response = await self._http.send(http_request)
         return parse(self._answer(response))
+
+
+def _check_time(give_up_at: float, timeout: float) -> None:
+    if time.monotonic() > give_up_at:
+        raise VideoTimeoutError(f"{_CHAT}: it took more than {timeout:.0f} s. It may be billed all the same.")
 
 
 def _read_head(chunks: Iterator[bytes], size: int) -> bytes:

@@ -133,6 +133,22 @@ class VideoFailedError(VeoError):
         return self.reason.permanent
 
 
+class ChatIncompleteError(VeoError):
+    """A chat call ended with fewer videos than were ordered. The seed gateway charges for it all the same.
+
+    Attributes:
+        reason: what the server's words mean.
+    """
+
+    def __init__(self, what: str, reason: Reason, message: str) -> None:
+        self.reason = reason
+        super().__init__(_sentence(what, message or "the server gave no reason", reason.advice))
+
+    @property
+    def permanent(self) -> bool:  # type: ignore[override]
+        return self.reason.permanent
+
+
 class VideoTimeoutError(VeoError):
     """The deadline passed while the job was still running. The job goes on, and is billed when it completes."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import quote
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.frames import Frame
+from airflow_provider_veo.api.frames import Frame, FrameUrl
 from airflow_provider_veo.api.models import check_frames
 
 RequestFormat = Literal["auto", "json", "multipart"]
@@ -63,24 +64,7 @@ class VideoSpec:
     extra_body: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.prompt, str) or not self.prompt.strip():
-            raise InvalidInputError(
-                f"prompt must be a text that is not empty, not {self.prompt!r}. Check the task that delivers it."
-            )
-        if not isinstance(self.model, str) or not self.model.strip():
-            raise InvalidInputError(f"model must be the name of a model, not {self.model!r}.")
-        check_frames(self.model, first=self.first_frame is not None, last=self.last_frame is not None)
-        if not isinstance(self.extra_body, Mapping):
-            raise InvalidInputError(f"extra_body must be a dictionary, not {type(self.extra_body).__name__}.")
-        clashing = sorted(set(self.extra_body) & {"prompt", "model", "seconds", "size", "input_reference"})
-        if clashing:
-            raise InvalidInputError(
-                f"extra_body may not set {', '.join(clashing)}: use the argument of that name (frames: first_frame)."
-            )
-        try:
-            json.dumps(self.fields(), ensure_ascii=False, allow_nan=False).encode()
-        except (TypeError, ValueError) as error:
-            raise InvalidInputError(f"The request cannot be written as JSON: {error}.") from None
+        _check_order(self, {"prompt", "model", "seconds", "size", "input_reference"})
 
     def fields(self) -> dict[str, Any]:
         """Return the request's fields without the frames, as JSON values."""
@@ -91,6 +75,90 @@ class VideoSpec:
         if self.size is not None:
             fields["size"] = self.size
         return fields | dict(self.extra_body)
+
+    def identity(self) -> Any:
+        """Return a JSON value that is the same for the same order, and holds no picture."""
+        frames = (self.first_frame, self.last_frame)
+        return [self.fields(), [frame and hashlib.sha256(frame.content).hexdigest() for frame in frames]]
+
+
+MOST_CHAT_VIDEOS = 4
+"""Videos that one chat call makes at most."""
+
+
+@dataclass(frozen=True)
+class ChatSpec:
+    """The order of a chat call. Checked when it is made, so that nothing wrong is ever paid for.
+
+    Attributes:
+        prompt: what to show.
+        model: free string; known ones are checked against the price card.
+        first_frame: the picture to start from.
+        last_frame: the picture to end in.
+        n: how many videos, 1 to 4; each is charged.
+        extra_body: further fields of the request.
+
+    Raises:
+        InvalidInputError: on construction.
+    """
+
+    prompt: str
+    model: str
+    first_frame: Frame | FrameUrl | None = None
+    last_frame: Frame | FrameUrl | None = None
+    n: int = 1
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if type(self.n) is not int or not 1 <= self.n <= MOST_CHAT_VIDEOS:
+            raise InvalidInputError(f"n is {self.n!r}; it must be a number from 1 to {MOST_CHAT_VIDEOS}.")
+        _check_order(self, {"prompt", "messages", "model", "stream", "n"})
+
+    @property
+    def frame_urls(self) -> list[str]:
+        """The frames as the request names them: addresses and `data:` URIs."""
+        return [frame.url for frame in (self.first_frame, self.last_frame) if frame is not None]
+
+    def fields(self) -> dict[str, Any]:
+        """Return the request's body."""
+        images = [{"type": "image_url", "image_url": {"url": url}} for url in self.frame_urls]
+        content = [{"type": "text", "text": self.prompt}, *images] if images else self.prompt
+        messages = [{"role": "user", "content": content}]
+        return {"messages": messages, "model": self.model, "stream": True, "n": self.n} | dict(self.extra_body)
+
+    def identity(self) -> Any:
+        """Return a JSON value that is the same for the same order, and holds no picture."""
+        return hashlib.sha256(json.dumps(self.fields(), sort_keys=True).encode()).hexdigest()
+
+
+def _check_order(spec: VideoSpec | ChatSpec, taken: set[str]) -> None:
+    """Check what all orders have in common.
+
+    Args:
+        spec: the order.
+        taken: fields of the request that `extra_body` may not set.
+
+    Raises:
+        InvalidInputError: something is wrong.
+    """
+    if not isinstance(spec.prompt, str) or not spec.prompt.strip():
+        raise InvalidInputError(
+            f"prompt must be a text that is not empty, not {spec.prompt!r}. Check the task that delivers it."
+        )
+    if not isinstance(spec.model, str) or not spec.model.strip():
+        raise InvalidInputError(f"model must be the name of a model, not {spec.model!r}.")
+    check_frames(spec.model, first=spec.first_frame is not None, last=spec.last_frame is not None)
+    if not isinstance(spec.extra_body, Mapping):
+        raise InvalidInputError(f"extra_body must be a dictionary, not {type(spec.extra_body).__name__}.")
+    clashing = sorted(set(spec.extra_body) & taken)
+    if clashing:
+        raise InvalidInputError(
+            f"extra_body may not set {', '.join(clashing)}: use the argument of that name (frames: first_frame)."
+        )
+    try:
+        json.dumps(spec.fields(), ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"The request cannot be written as JSON: {error}.") from None
 
 
 def create_video(
@@ -121,6 +189,14 @@ def create_video(
         return ApiRequest("POST", "/v1/videos", json=spec.fields(), headers=headers)
     fields = [(name, (None, _form_value(value))) for name, value in spec.fields().items()]
     return ApiRequest("POST", "/v1/videos", parts=(*fields, *uploads), headers=headers)
+
+
+def chat_completion(spec: ChatSpec, idempotency_key: str | None = None) -> ApiRequest:
+    """Build the chat call, whose answer is a stream of events."""
+    headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+    if idempotency_key:
+        headers["Idempotency-Key"] = idempotency_key
+    return ApiRequest("POST", "/v1/chat/completions", json=spec.fields(), headers=headers)
 
 
 def get_video(video_id: str) -> ApiRequest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, cast
@@ -15,11 +16,12 @@ from asgiref.sync import sync_to_async
 
 from airflow_provider_veo import storage
 from airflow_provider_veo.api import requests, urls
+from airflow_provider_veo.api.chat import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, ClientSettings, VeoClient
 from airflow_provider_veo.api.errors import ContentNotReadyError, InvalidInputError, Reason, VeoError, error_from
 from airflow_provider_veo.api.models import DEFAULT_MODEL
 from airflow_provider_veo.api.polling import DEFAULT_POLL_INTERVAL, Outcome, WaitPolicy
-from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.video import Video
 
 # httpx logs every request at INFO. Airflow 3 turns that down itself, 2.11 does not: a line for every poll.
@@ -105,6 +107,32 @@ class VeoHook(BaseHook):
         """Do as `get_video`."""
         async with await self.aget_conn() as client:
             return await client.get_video(video_id)
+
+    def stream_chat(
+        self, spec: ChatSpec, idempotency_key: str | None = None, timeout: timedelta = DEFAULT_TIMEOUT
+    ) -> Iterator[ChatEvent]:
+        """Order videos by the streaming chat call, and yield its events as they arrive: see `api.chat`.
+
+        Prefer `create_video`: a chat call has no id, so what is lost with its connection is lost.
+
+        Args:
+            spec: what to order. The request is sent exactly once, when the first event is asked for.
+            idempotency_key: for servers that honour it.
+            timeout: for the whole.
+
+        Raises:
+            VeoError: see `api.errors`. The seed gateway charges as soon as the first event is there.
+        """
+        with self.get_conn() as client:
+            yield from client.stream_chat(spec, idempotency_key, timeout.total_seconds())
+
+    async def astream_chat(
+        self, spec: ChatSpec, idempotency_key: str | None = None, timeout: timedelta = DEFAULT_TIMEOUT
+    ) -> AsyncIterator[ChatEvent]:
+        """Do as `stream_chat`."""
+        async with await self.aget_conn() as client:
+            async for event in client.stream_chat(spec, idempotency_key, timeout.total_seconds()):
+                yield event
 
     def cancel_video(self, video_id: str) -> bool:
         """Stop a job; False where the server cannot, so that the job goes on and may be billed."""

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from airflow.providers.common.compat.sdk import Context, conf
 
 from airflow_provider_veo import storage
-from airflow_provider_veo.api.errors import InvalidInputError, Reason, VeoError
+from airflow_provider_veo.api.errors import Reason, VeoError
 from airflow_provider_veo.api.frames import shape_warning
 from airflow_provider_veo.api.models import CARD
 from airflow_provider_veo.api.polling import Outcome, WaitPolicy
@@ -23,7 +23,6 @@ from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, wait_policy
 from airflow_provider_veo.operators.base import VeoOperator
 from airflow_provider_veo.ordering import OrderDesk, TaskIdentity
 from airflow_provider_veo.submission import (
-    ON_UNKNOWN_SUBMISSION,
     Ledger,
     OnUnknownSubmission,
     Order,
@@ -186,12 +185,6 @@ class VeoCreateVideoOperator(VeoOperator):
         return spec
 
     def _order(self, who: TaskIdentity, spec: VideoSpec, now: float) -> Order:
-        if self.on_unknown_submission not in ON_UNKNOWN_SUBMISSION:
-            raise InvalidInputError(
-                f"on_unknown_submission is {self.on_unknown_submission!r}; it must be one of {ON_UNKNOWN_SUBMISSION}."
-            )
-        if self.max_submissions < 1:
-            raise InvalidInputError(f"max_submissions is {self.max_submissions}; it must be 1 or more.")
         return Order(
             fingerprint=fingerprint_of(spec, self.conn_id),
             epoch=who.epoch,

@@ -21,7 +21,7 @@ class VeoDownloadOperator(VeoOperator):
         destination: absolute path, URI such as `s3://conn_id@bucket/key.mp4`, or path relative to `[veo] storage`.
             `{video_id}` in it is filled in, and one that ends in "/" is a folder for `<video_id>.mp4`.
         video_id: of the job, or the whole result of a create task: `create.output`, also mapped. Either this
-        url: or the address of the file is needed.
+        url: or the address of the file is needed; or an item of a chat task's result: `.expand(url=chat.output)`.
         if_exists: about a file that is there already: `skip` keeps it, `overwrite` replaces it, `fail` is an error.
         content_timeout: how long to wait for content that lags behind `completed`.
         conn_id: the Airflow connection of type `veo`.
@@ -42,7 +42,7 @@ class VeoDownloadOperator(VeoOperator):
         *,
         destination: storage.Destination,
         video_id: str | Mapping[str, Any] | None = None,
-        url: str | None = None,
+        url: str | Mapping[str, Any] | None = None,
         if_exists: storage.IfExists = "skip",
         content_timeout: timedelta = timedelta(minutes=2),
         **kwargs: Any,
@@ -57,11 +57,12 @@ class VeoDownloadOperator(VeoOperator):
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Store the video."""
         video_id = self.video_id.get("id") if isinstance(self.video_id, Mapping) else self.video_id
+        url = self.url.get("url") if isinstance(self.url, Mapping) else self.url
         with fail_fast():
             stored = VeoHook(self.conn_id).download_video(
                 self.destination,
                 video_id=video_id,
-                url=self.url,
+                url=url,
                 if_exists=self.if_exists,
                 content_timeout=self.content_timeout,
             )

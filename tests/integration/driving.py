@@ -1,4 +1,4 @@
-"""Drives a create task through its tries in one process: execute, trigger, resume, retry, Clear."""
+"""Drives a task through its tries in one process: execute, trigger, resume, retry, Clear."""
 
 from __future__ import annotations
 
@@ -36,11 +36,13 @@ class Driver:
 
     Attributes:
         arguments: of the operator.
+        operator: its class.
         retries: after the first try.
     """
 
     arguments: dict
     retries: int = 0
+    operator: type = VeoCreateVideoOperator
     name: str = "t"
     store: Store | None = field(default_factory=Store)
     max_tries: int = 0
@@ -66,7 +68,7 @@ class Driver:
             dag_id="d", run_id="r", task_id=self.name, map_index=-1, max_tries=self.max_tries, try_number=self.tries
         )
         context = {"ti": ti} | ({} if self.store is None else {"task_state_store": self.store})
-        operator = VeoCreateVideoOperator(task_id=self.name, **self.arguments)
+        operator = self.operator(task_id=self.name, **self.arguments)
         method, arguments = operator.execute, {}
         while True:
             try:

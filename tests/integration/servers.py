@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable
@@ -68,7 +69,8 @@ class ScriptedServer:
                 for name, value in ({"Content-Length": str(len(content))} | said.headers).items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(content[: said.close_early])
+                with contextlib.suppress(ConnectionError):  # a client may have had enough
+                    self.wfile.write(content[: said.close_early])
                 self.close_connection = said.close_early is not None
 
             do_GET = do_POST = do_DELETE = handle_one  # noqa: N815 - names of http.server

@@ -5,8 +5,8 @@ from pictures import picture
 
 from airflow_provider_veo.api import requests
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.frames import Frame
-from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.frames import Frame, FrameUrl
+from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 
 PNG, JPEG = picture("PNG"), picture("JPEG")
 
@@ -96,3 +96,38 @@ def test_ids_are_quoted(video_id, path):
 def test_no_id_no_request(video_id):
     with pytest.raises(InvalidInputError, match="video_id must be"):
         requests.get_video(video_id)
+
+
+def test_the_seed_pages_chat_calls():
+    assert requests.chat_completion(ChatSpec("画只猪在天上飞", "veo_3_1", n=2)).json == {
+        "messages": [{"role": "user", "content": "画只猪在天上飞"}],
+        "model": "veo_3_1",
+        "stream": True,
+        "n": 2,
+    }
+    url = "https://cdn.example/a.png"
+    spec = ChatSpec("过渡", "veo-3.1-landscape-fast-fl", FrameUrl(url), Frame.from_bytes(PNG, "b"))
+    content = requests.chat_completion(spec).json["messages"][0]["content"]
+    assert content[:2] == [
+        {"type": "text", "text": "过渡"},
+        {"type": "image_url", "image_url": {"url": url}},
+    ]
+    assert content[2]["image_url"]["url"].startswith("data:image/png;base64,")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"n": 0}, "n is 0; it must be a number from 1 to 4"),
+        ({"n": 5}, "n is 5"),
+        ({"n": True}, "n is True"),
+        ({"n": "2"}, "n is '2'"),
+        ({"prompt": " "}, "prompt must be a text"),
+        ({"model": "veo-3.1-fl"}, "needs a first_frame"),
+        ({"first_frame": FrameUrl("https://a")}, "takes no frames"),
+        ({"extra_body": {"stream": False}}, "extra_body may not set stream"),
+    ],
+)
+def test_chat_orders_that_are_refused(arguments, complaint):
+    with pytest.raises(InvalidInputError, match=complaint):
+        ChatSpec(**{"prompt": "p", "model": "veo-3.1"} | arguments)

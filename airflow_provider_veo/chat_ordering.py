@@ -1,0 +1,170 @@
+"""Order videos by the chat call, and keep what arrives: nothing else can fetch it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from airflow_provider_veo.api.chat import (
+    Accepted,
+    ChatEvent,
+    Echo,
+    End,
+    Failure,
+    Note,
+    Progress,
+    Usage,
+    VideoReady,
+    Waiting,
+)
+from airflow_provider_veo.api.errors import ChatIncompleteError, Reason, VeoError
+from airflow_provider_veo.api.models import CARD
+from airflow_provider_veo.api.requests import ChatSpec
+from airflow_provider_veo.ordering import Desk
+from airflow_provider_veo.submission import (
+    Action,
+    Order,
+    Remote,
+    Submission,
+    decide,
+    next_submission,
+    urls_kept,
+)
+
+
+class ChatDesk(Desk):
+    """Orders videos by the chat call, and only those that earlier tries have not brought."""
+
+    def collect(self, order: Order, spec: ChatSpec) -> tuple[Submission, list[str]]:
+        """Return the record, and the addresses of all `n` videos.
+
+        Raises:
+            ChatIncompleteError: fewer came than were ordered; those are on record, and a retry asks for the rest.
+            NotOrderedError: `max_submissions` or the deadline forbid another call.
+            UnknownSubmissionError: a call's fate is unknown.
+            VeoError: see `api.errors`.
+        """
+        record = self._ledger.read()
+        kept = urls_kept(record, order)
+        # a chat call leaves no job that could be asked: what it brought is on record, the rest is lost
+        action = decide(record, order, Remote.ALIVE if len(kept) >= spec.n else Remote.ENDED)
+        if action is Action.FOLLOW:
+            assert record is not None
+            self._log.info("All %d videos arrived in an earlier try; nothing new is ordered", spec.n)
+            return record, list(kept)
+        if action not in (Action.SUBMIT_NEW, Action.SUBMIT_AGAIN):
+            assert record is not None
+            raise self._refusal(action, record, order)
+        self._warn_of_change(record, order)
+        intent = replace(next_submission(record, order, action, self._who.key), urls=kept)
+        missing = spec.n - len(kept)
+        self._log.info(
+            "Asking %s for %d of %d videos (model %s, call %d of at most %d)%s; %d arrived earlier and are kept",
+            self._client.settings.base_url,
+            missing,
+            spec.n,
+            spec.model,
+            intent.submissions,
+            order.max_submissions,
+            _cost(spec.model, missing),
+            len(kept),
+        )
+        return self._call(intent, order, replace(spec, n=missing))
+
+    def _call(self, intent: Submission, order: Order, spec: ChatSpec) -> tuple[Submission, list[str]]:
+        wanted = len(intent.urls) + spec.n
+        events: Iterator[ChatEvent] = iter(())
+
+        def begin() -> ChatEvent:
+            nonlocal events
+            events = self._client.stream_chat(spec, intent.idempotency_key, order.timeout)
+            return next(events)
+
+        begun = self._send(intent, order, begin)
+        assert isinstance(begun, Accepted)
+        record = intent.accepted(None)
+        self._ledger.note(record)
+        journal = Journal(self._log.info)
+        try:
+            for event in events:
+                journal.enter(event)
+                if isinstance(event, VideoReady):
+                    record = record.received(event.url)
+                    self._ledger.note(record)  # at once: whatever happens next, this video is not lost
+        except VeoError as error:
+            if len(record.urls) < wanted:
+                raise ChatIncompleteError(_incomplete(record, wanted, spec), _reason(error), str(error)) from error
+        if len(record.urls) < wanted:
+            failure = journal.failure
+            raise ChatIncompleteError(_incomplete(record, wanted, spec), failure.reason, failure.message)
+        return record, list(record.urls)
+
+
+class Journal:
+    """Writes a line for each thing that changes, and keeps what the server says about failures.
+
+    Args:
+        write: called with each line.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._last = ""
+        self._failures: list[Failure] = []
+        self._note = ""
+
+    @property
+    def failure(self) -> Failure:
+        """The most telling failure; else the server's last words."""
+        known = (failure for failure in self._failures if failure.reason is not Reason.UNKNOWN)
+        last = self._failures[-1] if self._failures else Failure(self._note, Reason.UNKNOWN)
+        return next(known, last)
+
+    def enter(self, event: ChatEvent) -> None:
+        """Take an event in."""
+        if isinstance(event, Failure):
+            self._failures.append(event)
+        if isinstance(event, Note):
+            self._note = event.text
+        line = _line(event)
+        if line and line != self._last:
+            self._write(line)
+            self._last = line
+
+
+def _line(event: ChatEvent) -> str:
+    """Return a line for people. The prompt is not repeated, and addresses may be signed."""
+    line = ""
+    match event:
+        case Echo(mode=mode) if mode:
+            line = f"The server has understood the prompt; mode: {mode}"
+        case Waiting():
+            line = "The server is working"
+        case Progress(percent=percent):
+            line = f"Progress: {percent:g} %"
+        case VideoReady(index=index):
+            line = f"Video {index} is ready"
+        case Failure(message=message):
+            line = f"The server reports: {message}"
+        case Usage(total_tokens=total):
+            line = f"Usage: {total} tokens"
+        case End(complete=False):
+            line = "The stream ended without its end marker"
+    return line
+
+
+def _reason(error: VeoError) -> Reason:
+    return getattr(error, "reason", Reason.UNKNOWN)
+
+
+def _cost(model: str, videos: int) -> str:
+    card = CARD.get(model)
+    return f": ${card.price_usd * videos:.2f}, charged whatever comes" if card else ""
+
+
+def _incomplete(record: Submission, wanted: int, spec: ChatSpec) -> str:
+    arrived, missing = len(record.urls), wanted - len(record.urls)
+    return (
+        f"{arrived} of {wanted} videos arrived; they are on record, and a retry asks for the other {missing} only"
+        f"{_cost(spec.model, missing)}. The server"
+    )

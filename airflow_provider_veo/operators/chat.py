@@ -1,0 +1,125 @@
+"""The operator for the seed gateway's streaming chat call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import Context
+
+from airflow_provider_veo.api.frames import Frame, shape_warning
+from airflow_provider_veo.api.requests import ChatSpec
+from airflow_provider_veo.chat_ordering import ChatDesk
+from airflow_provider_veo.exceptions import fail_fast
+from airflow_provider_veo.frames import FrameSource, load_chat_frame
+from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook
+from airflow_provider_veo.operators.base import VeoOperator
+from airflow_provider_veo.ordering import TaskIdentity
+from airflow_provider_veo.submission import Ledger, OnUnknownSubmission, Order, fingerprint_of
+
+
+class VeoChatCompletionOperator(VeoOperator):
+    """Makes one to four videos by a streaming chat call, on the worker.
+
+    Prefer `VeoCreateVideoOperator`. A chat call holds a worker slot for minutes; it has no id, so a video that is lost
+    with its connection cannot be fetched again; and it is charged even if it fails. It is here for gateways and models
+    that offer nothing else.
+
+    Videos are recorded as they arrive, and a retry asks for the missing ones only.
+
+    Args:
+        prompt: what to show.
+        model: free string. None means the connection's `default_model`, else `veo-3.1-fast`.
+        first_frame: picture to start from: URL, data URI, local path or `ObjectStoragePath`; JPEG, PNG or WebP of at
+            most 10 MB. An http(s) URL is passed on as it is: the server fetches it.
+        last_frame: picture to end in.
+        n: how many videos, 1 to 4; each is charged.
+        extra_body: further fields of the request.
+        conn_id: the Airflow connection of type `veo`.
+        timeout: how long the videos may take, from the first call, over all retries.
+        max_submissions: calls that this task may make until a Clear.
+        on_unknown_submission: about a call that nobody knows the fate of (no answer ever began): `fail`, or let a
+            retry `resubmit` it and perhaps pay twice.
+
+    Returns:
+        A list of `{"index", "url"}`, index from 1. `VeoDownloadOperator.partial(...).expand(url=chat.output)` stores
+        them.
+
+    Raises:
+        VeoFailException: the task cannot succeed as it is; no retry.
+        VeoError: a retry may help.
+    """
+
+    template_fields: Sequence[str] = (
+        "prompt",
+        "model",
+        "first_frame",
+        "last_frame",
+        "n",
+        "extra_body",
+        "conn_id",
+    )
+    template_fields_renderers = {"prompt": "md", "extra_body": "json"}  # noqa: RUF012 - as Airflow declares it
+    ui_color = "#fef7e0"
+
+    def __init__(
+        self,
+        *,
+        prompt: str,
+        model: str | None = None,
+        first_frame: FrameSource | None = None,
+        last_frame: FrameSource | None = None,
+        n: int = 1,
+        extra_body: Mapping[str, Any] | None = None,
+        timeout: timedelta = DEFAULT_TIMEOUT,
+        max_submissions: int = 2,
+        on_unknown_submission: OnUnknownSubmission = "fail",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.prompt = prompt
+        self.model = model
+        self.first_frame = first_frame
+        self.last_frame = last_frame
+        self.n = n
+        self.extra_body = extra_body
+        self.timeout = timeout
+        self.max_submissions = max_submissions
+        self.on_unknown_submission = on_unknown_submission
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Make the videos, or those of them that earlier tries have not brought."""
+        hook = VeoHook(self.conn_id)
+        ledger = Ledger(context.get("task_state_store"))
+        who = TaskIdentity.of(context)
+        with fail_fast():
+            spec = self._spec(hook)
+            order = Order(
+                fingerprint=fingerprint_of(spec, self.conn_id),
+                epoch=who.epoch,
+                now=time.time(),
+                timeout=self.timeout.total_seconds(),
+                max_submissions=self.max_submissions,
+                on_unknown_submission=self.on_unknown_submission,
+            )
+            with hook.get_conn() as client:
+                record, urls = ChatDesk(client, ledger, who, self.log).collect(order, spec)
+        ledger.note(record.delivered())
+        return [{"index": index, "url": url} for index, url in enumerate(urls, 1)]
+
+    def _spec(self, hook: VeoHook) -> ChatSpec:
+        spec = ChatSpec(
+            prompt=self.prompt,
+            model=self.model or hook.settings.default_model,
+            first_frame=load_chat_frame(self.first_frame, "first_frame"),
+            last_frame=load_chat_frame(self.last_frame, "last_frame"),
+            n=int(self.n) if isinstance(self.n, str) and self.n.strip().isdecimal() else self.n,
+            extra_body=self.extra_body or {},
+        )
+        for name, frame in (("first_frame", spec.first_frame), ("last_frame", spec.last_frame)):
+            picture = frame if isinstance(frame, Frame) else None
+            if warning := shape_warning(picture, name, spec.model, None):
+                self.log.warning(warning)
+        return spec

@@ -1,0 +1,273 @@
+"""The chat call: both clients against the emulator, and the operator against servers that break off."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+
+import pytest
+from driving import Driver, Store
+from pictures import picture
+from servers import KEY, Said, connect
+
+from airflow_provider_veo.api.chat import Accepted, End, Progress, VideoReady
+from airflow_provider_veo.api.client import AsyncVeoClient, ClientSettings, VeoClient
+from airflow_provider_veo.api.errors import ApiError, ChatIncompleteError, NotSentError, Reason, VideoTimeoutError
+from airflow_provider_veo.api.requests import ChatSpec
+from airflow_provider_veo.exceptions import VeoFailException
+from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
+from airflow_provider_veo.ordering import NotOrderedError, UnknownSubmissionError
+
+URLS = [f"https://cdn.example/{number}.mp4?sig=canary-5d" for number in range(1, 9)]
+
+
+def stream(*lines, done=True):
+    chunks = [{"choices": [{"index": 0, "delta": {"content": line + "\n"}}]} for line in lines]
+    end = [{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}] if done else []
+    return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks + end)
+
+
+def ready(index, url):
+    return f"> ✅ 第{index}个视频生成成功，[点击这里]({url}) 查看视频~~~\n"
+
+
+@pytest.fixture(params=["sync", "async"])
+def events_of(request):
+    def collect(url, spec, timeout=60.0):
+        settings = ClientSettings(url, KEY)
+        if request.param == "sync":
+            with VeoClient(settings) as client:
+                return list(client.stream_chat(spec, timeout=timeout))
+
+        async def collected():
+            async with AsyncVeoClient(settings) as client:
+                return [event async for event in client.stream_chat(spec, timeout=timeout)]
+
+        return asyncio.run(collected())
+
+    return collect
+
+
+def test_two_videos_from_the_emulator(events_of, emulator):
+    events = events_of(emulator.url, ChatSpec("画只猪在天上飞", "veo-3.1-fast", n=2))
+    assert isinstance(events[0], Accepted)
+    assert len([event for event in events if isinstance(event, Progress)]) == 10
+    assert [event.index for event in events if isinstance(event, VideoReady)] == [1, 2]
+    assert events[-1] == End(True, "stop")
+    assert emulator.jobs.report()["chat_usd"] == pytest.approx(0.30)
+
+
+def test_refusals_are_errors_before_anything_is_accepted(events_of, emulator, serve):
+    with pytest.raises(ApiError) as caught:
+        events_of(emulator.url, ChatSpec("p", "nosuch"))
+    assert caught.value.reason is Reason.MODEL_UNAVAILABLE
+    server = serve(lambda heard: Said(401, {"error": {"message": f"bad key {heard.headers['authorization']}"}}))
+    with pytest.raises(ApiError, match=r"bad key Bearer \*\*\*") as caught:
+        events_of(server.url, ChatSpec("p", "m"))
+    assert len(server.heard) == 1
+    with pytest.raises(NotSentError):
+        events_of("http://127.0.0.1:1", ChatSpec("p", "m"))
+
+
+def test_the_key_is_cut_out_of_what_the_server_writes(events_of, serve):
+    server = serve(Said(body=stream(f"error: key {KEY} is blocked", f"hello {KEY}")))
+    assert KEY not in repr(events_of(server.url, ChatSpec("p", "m")))
+
+
+def test_a_stream_without_an_end_is_left(events_of, serve):
+    server = serve(Said(body=b": ping\n\n" * 3, headers={"Content-Length": "100000"}))
+    with pytest.raises(VideoTimeoutError, match="took more than 0 s"):
+        events_of(server.url, ChatSpec("p", "m"), timeout=0.0001)
+
+
+def test_the_hook_streams_both_ways(veo_default):
+    spec = ChatSpec("p", "veo-3.1-fast")
+    blocking = list(VeoHook().stream_chat(spec))
+
+    async def collected():
+        return [event async for event in VeoHook().astream_chat(spec)]
+
+    assert [type(event) for event in asyncio.run(collected())] == [type(event) for event in blocking]
+
+
+# --- the operator
+
+
+def task(n=1, retries=0, **arguments):
+    return Driver({"prompt": "p", "model": "veo-3.1-fast", "n": n, **arguments}, retries, VeoChatCompletionOperator)
+
+
+def asked(server):
+    return [json.loads(heard.body)["n"] for heard in server.heard]
+
+
+@pytest.fixture
+def server_of(serve, monkeypatch):
+    def start(*script):
+        server = serve(*script)
+        connect(monkeypatch, server.url)
+        return server
+
+    return start
+
+
+@pytest.fixture
+def output(capsys, caplog):
+    """Return what was logged; Airflow logs to the one or the other."""
+    return lambda: capsys.readouterr().out + caplog.text
+
+
+def test_the_result_is_a_list_of_addresses(veo_default, output):
+    result = task(n=2).run()
+    assert [video["index"] for video in result] == [1, 2]
+    assert len({video["url"] for video in result}) == 2
+    log = output()
+    assert "for 2 of 2 videos (model veo-3.1-fast, call 1 of at most 2): $0.30" in log
+    assert len(re.findall(r"Progress: [\d.]+ %", log)) == 10
+
+
+def test_frames_are_sent(server_of, tmp_path):
+    server = server_of(Said(body=stream(ready(1, URLS[0]))))
+    (tmp_path / "a.png").write_bytes(picture("PNG", 160, 90))
+    first = "https://cdn.example/frame.png?sig=1"
+    task(model="veo-3.1-landscape-fast-fl", first_frame=first, last_frame=str(tmp_path / "a.png")).run()
+    content = json.loads(server.heard[0].body)["messages"][0]["content"]
+    assert content[1]["image_url"]["url"] == first
+    assert content[2]["image_url"]["url"].startswith("data:image/png;base64,")
+
+
+@pytest.mark.parametrize("broken", ["cut", "error", "short", "end"])
+def test_a_retry_asks_for_what_is_missing_only(server_of, output, broken):
+    begun = stream("Progress: 50%", ready(1, URLS[0]), done=False)
+    first = {
+        "cut": Said(body=begun, headers={"Content-Length": "99999"}, close_early=len(begun)),
+        "error": Said(body=begun + 'data: {"error": {"message": "upstream busy"}}\n\n'),
+        "short": Said(body=stream(ready(1, URLS[0]))),
+        "end": Said(body=begun),
+    }[broken]
+    server = server_of(first, Said(body=stream(ready(1, URLS[1]), ready(2, URLS[2]))))
+    driver = task(n=3, retries=1)
+    result = driver.run()
+    assert asked(server) == [3, 2]
+    assert [video["url"] for video in result] == URLS[:3]
+    assert isinstance(driver.errors[0], ChatIncompleteError)
+    assert "1 of 3 videos arrived" in str(driver.errors[0])
+    assert "a retry asks for the other 2 only: $0.30" in str(driver.errors[0])
+    log = output()
+    assert (
+        "for 2 of 3 videos (model veo-3.1-fast, call 2 of at most 2): $0.30, charged whatever comes; 1 arrived" in log
+    )
+    assert "canary-5d" not in log + str(driver.errors)
+
+
+def test_videos_are_on_record_before_the_next_one_comes(server_of):
+    store = Store()
+    seen = []
+    keep = store.set
+
+    def watching(key, value, **more):
+        seen.append((value["state"], value["urls"]))
+        keep(key, value, **more)
+
+    store.set = watching
+    server_of(Said(body=stream(ready(1, URLS[0]), ready(2, URLS[1]))))
+    driver = task(n=2)
+    driver.store = store
+    driver.run()
+    assert seen == [
+        ("intent", []),
+        ("submitted", []),
+        ("submitted", URLS[:1]),
+        ("submitted", URLS[:2]),
+        ("delivered", URLS[:2]),
+    ]
+
+
+def test_all_videos_arrived_and_then_the_connection_broke(server_of):
+    body = stream(ready(1, URLS[0]), done=False)
+    server_of(Said(body=body, headers={"Content-Length": "99999"}, close_early=len(body)))
+    assert task().run() == [{"index": 1, "url": URLS[0]}]
+
+
+def test_a_crash_after_the_last_video_costs_nothing(server_of):
+    server = server_of(Said(body=stream(ready(1, URLS[0]))))
+    driver = task()
+    driver.run()
+    driver.store.values["veo_submission"]["state"] = "submitted"  # the task died before its last act
+    assert driver.once() == [{"index": 1, "url": URLS[0]}]
+    assert driver.clear().once() == [{"index": 1, "url": URLS[0]}]
+    assert len(server.heard) == 1
+
+
+def test_a_clear_of_a_finished_task_makes_new_videos(server_of):
+    server = server_of(*(Said(body=stream(ready(1, url))) for url in URLS[:2]))
+    driver = task()
+    assert driver.run() == [{"index": 1, "url": URLS[0]}]
+    assert driver.clear().run() == [{"index": 1, "url": URLS[1]}]
+    assert asked(server) == [1, 1]
+
+
+def test_a_clear_after_a_broken_stream_asks_for_the_rest(server_of):
+    server = server_of(*(Said(body=stream(ready(1, url))) for url in URLS[:2]))
+    driver = task(n=2)
+    assert isinstance(driver.run(), ChatIncompleteError)
+    assert [video["url"] for video in driver.clear().run()] == URLS[:2]
+    assert asked(server) == [2, 1]
+
+
+def test_addresses_of_yesterday_are_gone(server_of):
+    server = server_of(
+        *(Said(body=stream(ready(1, url), *more)) for url, more in ((URLS[0], ()), (URLS[1], [ready(2, URLS[2])])))
+    )
+    driver = task(n=2)
+    driver.run()
+    driver.store.values["veo_submission"]["sent_at"] = time.time() - 25 * 3600
+    assert [video["url"] for video in driver.clear().run()] == URLS[1:3]
+    assert asked(server) == [2, 2]
+
+
+def test_calls_are_counted(server_of):
+    server = server_of(lambda _heard: Said(body=stream("Progress: 10%")))
+    driver = task(retries=3)
+    assert isinstance(driver.run(), NotOrderedError | VeoFailException)
+    assert "has ordered 2 times" in str(driver.errors[-1])
+    assert asked(server) == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"), [("❌ 视频生成失败：内容违规", "内容违规"), ("抱歉，余额不足", "余额不足")]
+)
+def test_a_failure_text_that_a_retry_cannot_mend_fails_at_once(server_of, line, reason):
+    server = server_of(lambda _heard: Said(body=stream(line)))
+    error = task(retries=3).run()
+    assert isinstance(error, VeoFailException)
+    assert reason in str(error)
+    assert len(server.heard) == 1
+
+
+def test_an_answer_that_never_began_is_an_unknown_order(server_of):
+    server = server_of(lambda _heard: Said(body=b"", headers={"Content-Length": "5"}, close_early=0, status=504))
+    error = task(retries=2).run()
+    assert isinstance(error.__cause__, UnknownSubmissionError)
+    assert len(server.heard) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"n": 5}, "n is 5"),
+        ({"prompt": ""}, "prompt must be a text"),
+        ({"max_submissions": 0}, "max_submissions is 0"),
+        ({"model": "veo-3.1-fl"}, "needs a first_frame"),
+        ({"model": "veo-3.1-fl", "first_frame": "/no/such.png"}, "first_frame '/no/such.png' cannot be read"),
+        ({"model": "veo-3.1-fl", "first_frame": "https://"}, "first_frame 'https://' is not a usable"),
+    ],
+)
+def test_bad_input_costs_nothing(veo_default, arguments, complaint):
+    error = task(retries=2, **arguments).run()
+    assert isinstance(error, VeoFailException)
+    assert complaint in str(error)
+    assert list(veo_default.jobs.requests) == []
