@@ -23,7 +23,7 @@ unit: $(VENV)/ready ## tests without network and database
 integration: $(VENV)/ready ## tests with the emulator and a real Airflow
 	@$(BIN)/python -m pytest tests/integration
 
-test-system: $(VENV)/ready ## kills, freezes and clicks on a real scheduler (ten minutes)
+test-system: $(VENV)/ready $(VENV)/litellm/ready ## kills, freezes and clicks on a real scheduler, a real proxy (ten minutes)
 	@$(BIN)/python -m pytest tests/system
 
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -37,6 +37,13 @@ $(VENV)/ready: pyproject.toml constraints.txt
 		{ echo "The installation failed; pip says why above. A package index must be reachable."; exit 1; }
 	@# Airflow takes four seconds longer to start uncompiled, and some environments forbid compiling at import
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
+	@touch $@
+
+$(VENV)/litellm/ready: tests/system/litellm.txt | $(VENV)/ready
+	@echo "Installing LiteLLM's proxy into $(@D) (once; about a minute, 0.7 GB) ..."
+	@$(BIN)/python -m venv --without-pip $(@D)
+	@$(BIN)/python -m pip --quiet --python $(@D)/bin/python install --requirement $< || \
+		{ echo "The installation failed; pip says why above. A package index must be reachable."; exit 1; }
 	@touch $@
 
 constraints: $(VENV)/ready ## pin what is installed now

@@ -162,10 +162,12 @@ class ContentNotReadyError(ContentError):
 
 
 # Seen in the wild; sources: QuantumNous/new-api (quota_not_enough, model_not_found, task_not_exist), the gateway's
-# and its resellers' documentation and logs, Google's PUBLIC_ERROR_* words, OpenAI's error codes.
+# and its resellers' documentation and logs, Google's PUBLIC_ERROR_* words, OpenAI's error codes, LiteLLM 1.106.2.
 _REASON_OF_WORDS = tuple(
     (reason, re.compile(pattern, re.IGNORECASE))
     for reason, pattern in (
+        # LiteLLM's 400 to any key but the master key, where it has no database to look others up in
+        (Reason.AUTHENTICATION, r"no connected db"),
         (
             Reason.QUOTA,
             (

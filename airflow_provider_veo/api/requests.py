@@ -18,6 +18,10 @@ REQUEST_FORMATS: tuple[RequestFormat, ...] = get_args(RequestFormat)
 
 FormPart = tuple[str | None, bytes] | tuple[str | None, bytes, str]
 
+_ONCE = {"x-litellm-num-retries": "0"}
+"""By default LiteLLM's proxy repeats an order twice, also where its upstream has taken it and answered badly. Up to
+three videos are charged then, and the answer may be a plain 200 (measured with 1.106.2). Other servers ignore it."""
+
 
 @dataclass(frozen=True)
 class ApiRequest:
@@ -184,7 +188,7 @@ def create_video(
         raise InvalidInputError(
             'Frames are sent as multipart, but the connection\'s request_format is "json". Set it to "auto".'
         )
-    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    headers = _ONCE | ({"Idempotency-Key": idempotency_key} if idempotency_key else {})
     if request_format == "json" or (request_format == "auto" and not uploads):
         return ApiRequest("POST", "/v1/videos", json=spec.fields(), headers=headers)
     fields = [(name, (None, _form_value(value))) for name, value in spec.fields().items()]

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from dag_runs import DAGS, dags_in, run
 
 from airflow_provider_veo.task_state import _state_in_database
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
-DAGS = Path(__file__).parents[1] / "dags"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,28 +26,6 @@ def database():
 def storage(tmp_path, monkeypatch):
     monkeypatch.setenv("AIRFLOW__VEO__STORAGE", str(tmp_path / "videos"))
     return tmp_path / "videos"
-
-
-def dags_in(folder):
-    try:
-        from airflow.dag_processing.dagbag import DagBag
-    except ImportError:  # before Airflow 3.1
-        from airflow.models.dagbag import DagBag
-    bag = DagBag(str(folder))
-    assert bag.import_errors == {}
-    return bag.dags
-
-
-def run(dag_id):
-    """Run a Dag; return the state of the run, the states of the tasks, and a function that reads XComs."""
-    dag_run = dags_in(DAGS)[dag_id].test()
-    instances = {(ti.task_id, ti.map_index): ti for ti in dag_run.get_task_instances()}
-    states = {key: str(ti.state) for key, ti in instances.items()}
-
-    def result(task_id):
-        return instances[task_id, -1].xcom_pull(task_ids=task_id)
-
-    return str(dag_run.state), states, result
 
 
 def test_the_example_dags_can_be_parsed():

@@ -36,6 +36,12 @@ LITELLM_429 = json.dumps(
     ("status", "body", "reason", "words"),
     [
         (401, '{"error":{"message":"Invalid token","type":"new_api_error","code":""}}', Reason.AUTHENTICATION, "token"),
+        (
+            400,
+            '{"error":{"message":"No connected db.","type":"no_db_connection","param":null,"code":"400"}}',
+            Reason.AUTHENTICATION,
+            "No connected db",
+        ),
         (402, '{"error":{"message":"Insufficient balance"}}', Reason.QUOTA, "balance"),
         (
             403,

@@ -18,6 +18,13 @@ def test_the_seed_pages_order():
     assert request.parts == ()
 
 
+def test_a_proxy_is_told_to_send_the_order_once():
+    spec = VideoSpec("p", "m")
+    assert requests.create_video(spec).headers == {"x-litellm-num-retries": "0"}
+    headers = requests.create_video(spec, "multipart", "key").headers
+    assert headers == {"x-litellm-num-retries": "0", "Idempotency-Key": "key"}
+
+
 def test_further_fields():
     spec = VideoSpec("p", "m", seconds=8, size="720x1280", extra_body={"metadata": {"seed": 7}})
     assert requests.create_video(spec).json == {

@@ -1,0 +1,259 @@
+"""Through a real LiteLLM proxy: its ids, its compression, its labels, its errors, and its retries."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import time
+
+import httpx
+import pytest
+from dag_runs import run
+from litellm_proxy import MODEL_WITHOUT_RETRIES, LiteLLMProxy
+from PIL import Image
+from servers import connect
+
+from airflow_provider_veo.api.client import AsyncVeoClient, ClientSettings, VeoClient
+from airflow_provider_veo.api.errors import ApiError, ContentError, Reason, error_from
+from airflow_provider_veo.api.frames import Frame
+from airflow_provider_veo.api.polling import WaitPolicy
+from airflow_provider_veo.api.requests import ApiRequest, VideoSpec
+from airflow_provider_veo.emulator.faults import Fault, Trouble
+from airflow_provider_veo.emulator.jobs import Settings
+from airflow_provider_veo.emulator.server import EmulatorServer
+from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.submission import create_pause, is_unknown
+
+KEY = "sk-canary-of-the-proxy"
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    with EmulatorServer(Settings(api_key="sk-canary-of-the-gateway", generation_seconds=0.5)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def proxy(gateway, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("litellm")
+    with LiteLLMProxy(folder, gateway.url, gateway.settings.api_key, KEY) as running:
+        yield running
+
+
+@pytest.fixture
+def client(proxy):
+    with VeoClient(ClientSettings(proxy.url, KEY)) as made:
+        yield made
+
+
+@pytest.fixture
+def raw(proxy):
+    """Speak to the proxy without our client and its headers."""
+    authorization = {"Authorization": f"Bearer {KEY}"}
+    with httpx.Client(base_url=proxy.url, headers=authorization, timeout=60, trust_env=False) as made:
+        yield made
+
+
+@pytest.fixture
+def prompt(request):
+    """Tell the orders of one test from those of the others."""
+    return request.node.name
+
+
+@pytest.fixture
+def finished(client, prompt):
+    """Order a video and wait for it."""
+    video = client.create_video(VideoSpec(prompt, "veo-3.1"))
+    assert client.wait_for_video(video.id, patience(), print).kind == "completed"
+    return video
+
+
+def patience():
+    return WaitPolicy(time.time(), time.time() + 60, poll_interval=0.1)
+
+
+def ordered(gateway, prompt):
+    """Return the jobs that the gateway has for a prompt."""
+    return [job for job in gateway.jobs.all() if job.prompt == prompt]
+
+
+def content(settings, video_id):
+    with VeoClient(settings) as client, client.open_content(video_id=video_id) as stream:
+        return b"".join(stream.chunks)
+
+
+def original(gateway, prompt):
+    """Return the one video of a prompt as the gateway itself delivers it."""
+    (job,) = ordered(gateway, prompt)
+    return content(ClientSettings(gateway.url, gateway.settings.api_key), job.id)
+
+
+def order_raw(raw, prompt, model):
+    return raw.post("/v1/videos", json={"model": model, "prompt": prompt})
+
+
+# --- a video
+
+
+def test_the_clients(client, gateway, prompt):
+    async def wait():
+        async with AsyncVeoClient(client.settings) as waiting:
+            return await waiting.wait_for_video(video.id, patience(), print)
+
+    video = client.create_video(VideoSpec(prompt, "veo-3.1"))
+    outcome = asyncio.run(wait())
+    assert (outcome.kind, outcome.video_id, outcome.size) == ("completed", video.id, "720x1280")
+    assert content(client.settings, video.id) == original(gateway, prompt)
+
+
+def test_the_hook(proxy, gateway, finished, prompt, monkeypatch, tmp_path):
+    connect(monkeypatch, proxy.url, KEY)
+    stored = VeoHook().download_video(tmp_path / "a.mp4", video_id=finished.id)
+    expected = original(gateway, prompt)
+    assert (stored.bytes, stored.sha256) == (len(expected), hashlib.sha256(expected).hexdigest())
+    assert (tmp_path / "a.mp4").read_bytes() == expected
+
+
+def test_a_dag(proxy, gateway, monkeypatch, tmp_path):
+    from airflow.utils.db import initdb
+
+    initdb()
+    connect(monkeypatch, proxy.url, KEY)
+    monkeypatch.setenv("AIRFLOW__VEO__STORAGE", str(tmp_path))
+    state, _, result = run("two_tasks")
+    assert state == "success"
+    created, stored = result("create"), result("download")
+    assert (created["status"], created["size"]) == ("completed", "720x1280")
+    assert stored["path"] == str(tmp_path / "two_tasks" / f"{created['id']}.mp4")
+    assert stored["sha256"] == hashlib.sha256(original(gateway, "画小猫")).hexdigest()
+
+
+def test_the_id_of_the_order_is_kept(client, raw, finished):
+    """The status answers carry another id, with which the proxy cannot find the gateway any more."""
+    answered = raw.get(f"/v1/videos/{finished.id}").json()["id"]
+    assert answered != finished.id
+    assert client.get_video(finished.id).id == finished.id
+    assert not raw.get(f"/v1/videos/{answered}").is_success
+
+
+def test_compressed_content(client, raw, gateway, finished, prompt):
+    expected = original(gateway, prompt)
+    answer = raw.get(f"/v1/videos/{finished.id}/content", headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert int(answer.headers["content-length"]) != len(expected)
+    assert answer.content == expected
+    with client.open_content(video_id=finished.id) as stream:
+        assert (stream.length, b"".join(stream.chunks)) == (len(expected), expected)
+
+
+def test_json_labelled_as_a_video(client, raw, gateway, finished, prompt):
+    gateway.faults.add("content", Fault(Trouble.BROKEN_JSON), Fault(Trouble.BROKEN_JSON))
+    answer = raw.get(f"/v1/videos/{finished.id}/content")
+    assert (answer.status_code, answer.headers["content-type"], answer.text[:1]) == (200, "video/mp4", "{")
+    with pytest.raises(ContentError, match="expected a video file"), client.open_content(video_id=finished.id):
+        pass
+    assert content(client.settings, finished.id) == original(gateway, prompt)
+
+
+def picture(color):
+    file = io.BytesIO()
+    Image.new("RGB", (72, 128), color).save(file, "PNG")
+    return Frame.from_bytes(file.getvalue(), f"{color}.png")
+
+
+def test_a_first_frame(client, gateway, prompt):
+    first = picture("red")
+    client.create_video(VideoSpec(prompt, "veo-3.1-fl", first_frame=first))
+    assert [job.frames for job in ordered(gateway, prompt)] == [(first.content,)]
+
+
+def test_of_two_frames_the_proxy_drops_the_first(client, gateway, prompt):
+    """The video then begins with the picture that it should end in: two frames are nothing for this proxy."""
+    first, last = picture("red"), picture("blue")
+    client.create_video(VideoSpec(prompt, "veo-3.1-fl", first_frame=first, last_frame=last))
+    assert [job.frames for job in ordered(gateway, prompt)] == [(last.content,)]
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize(
+    ("settings", "model", "status", "words", "reason"),
+    [
+        ({"api_key": "sk-wrong-key"}, "veo-3.1", 400, "No connected db", Reason.AUTHENTICATION),
+        ({"api_key": None}, "veo-3.1", 401, "No api key passed in", Reason.AUTHENTICATION),
+        ({"auth_scheme": "raw"}, "veo-3.1", 401, "Malformed API Key", Reason.AUTHENTICATION),
+        ({}, "veo-9", 400, "Invalid model name", Reason.BAD_REQUEST),
+    ],
+    ids=["wrong key", "no key", "raw key", "unknown model"],
+)
+def test_a_refused_order(proxy, gateway, prompt, settings, model, status, words, reason):
+    with (
+        VeoClient(ClientSettings(**{"base_url": proxy.url, "api_key": KEY} | settings)) as client,
+        pytest.raises(ApiError, match=words) as caught,
+    ):
+        client.create_video(VideoSpec(prompt, model))
+    error = caught.value
+    assert (error.status, error.reason, error.permanent, is_unknown(error)) == (status, reason, True, False)
+    assert KEY not in str(error)
+    assert ordered(gateway, prompt) == []
+
+
+def test_an_empty_prompt(client):
+    """Our client does not let one pass; what the gateway says about it arrives in LiteLLM's words."""
+    answer = client.call(ApiRequest("POST", "/v1/videos", json={"model": "veo-3.1", "prompt": ""}))
+    error = error_from(answer, "Creating the video")
+    assert (error.status, error.reason, error.permanent) == (400, Reason.BAD_REQUEST, True)
+    assert "prompt is required" in str(error)
+
+
+def test_an_unknown_id(client):
+    """The proxy asks api.openai.com about it, which it cannot reach here: no proof that there is no such video."""
+    with pytest.raises(ApiError) as caught:
+        client.get_video("video_of_somebody_else")
+    assert (caught.value.status, caught.value.reason, caught.value.permanent) == (500, Reason.SERVER, False)
+
+
+def test_the_test_button(proxy, monkeypatch):
+    connect(monkeypatch, proxy.url, KEY)
+    assert VeoHook().test_connection() == (True, f"{proxy.url} answers and accepts the key.")
+    connect(monkeypatch, proxy.url, "sk-wrong-key")
+    accepted, message = VeoHook().test_connection()
+    assert not accepted
+    assert "Check the API key" in message
+
+
+# --- one order is one order
+
+
+def test_a_rate_limit(client, gateway, prompt):
+    gateway.faults.add("order", Fault(Trouble.RATE_LIMIT, seconds=7))
+    with pytest.raises(ApiError) as caught:
+        client.create_video(VideoSpec(prompt, "veo-3.1"))
+    error = caught.value
+    assert (error.status, error.reason, error.retry_after) == (429, Reason.RATE_LIMITED, 7)
+    assert create_pause(error, 1) == 7
+    assert ordered(gateway, prompt) == []
+
+
+@pytest.mark.parametrize("trouble", [Trouble.ERROR, Trouble.BAD_GATEWAY, Trouble.BROKEN_JSON, Trouble.DROPPED])
+def test_an_order_that_was_taken_and_answered_badly(client, gateway, prompt, trouble):
+    gateway.faults.add("order", Fault(trouble, accepted=True))
+    with pytest.raises(ApiError) as caught:
+        client.create_video(VideoSpec(prompt, "veo-3.1"))
+    assert is_unknown(caught.value)
+    assert len(ordered(gateway, prompt)) == 1
+
+
+def test_the_proxy_repeats_the_orders_of_others(raw, gateway, prompt):
+    """It does so by default, and says nothing about it: why our orders carry a header against it."""
+    gateway.faults.add("order", Fault(Trouble.ERROR, accepted=True))
+    assert order_raw(raw, prompt, "veo-3.1").status_code == 200
+    assert len(ordered(gateway, prompt)) == 2
+
+
+def test_num_retries_0_in_its_configuration_prevents_it_too(raw, gateway, prompt):
+    gateway.faults.add("order", Fault(Trouble.ERROR, accepted=True))
+    assert order_raw(raw, prompt, MODEL_WITHOUT_RETRIES).status_code == 500
+    assert len(ordered(gateway, prompt)) == 1
