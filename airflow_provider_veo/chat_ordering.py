@@ -51,7 +51,7 @@ class ChatDesk(Desk):
         if action is Action.FOLLOW:
             assert record is not None
             self._log.info("All %d videos arrived in an earlier try; nothing new is ordered", spec.n)
-            return record, list(kept)
+            return record.followed(order), list(kept)
         if action not in (Action.SUBMIT_NEW, Action.SUBMIT_AGAIN):
             assert record is not None
             raise self._refusal(action, record, order)
@@ -59,7 +59,7 @@ class ChatDesk(Desk):
         intent = replace(next_submission(record, order, action, self._who.key), urls=kept)
         missing = spec.n - len(kept)
         self._log.info(
-            "Asking %s for %d of %d videos (model %s, call %d of at most %d)%s; %d arrived earlier and are kept",
+            "Asking %s for %d of %d videos (model %s, call %d of at most %d)%s; %d arrived in earlier tries",
             self._client.settings.base_url,
             missing,
             spec.n,

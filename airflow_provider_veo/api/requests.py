@@ -197,7 +197,7 @@ def create_video(
 
 def chat_completion(spec: ChatSpec, idempotency_key: str | None = None) -> ApiRequest:
     """Build the chat call, whose answer is a stream of events."""
-    headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+    headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"} | _ONCE
     if idempotency_key:
         headers["Idempotency-Key"] = idempotency_key
     return ApiRequest("POST", "/v1/chat/completions", json=spec.fields(), headers=headers)

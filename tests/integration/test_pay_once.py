@@ -252,7 +252,7 @@ class TestTheStateStore:
         driver.store = None
         result = driver.run()
         assert result["submissions"] is None
-        assert "a retry of this task orders another video" in str(log.warning.call_args_list)
+        assert "a retry of this task orders again" in str(log.warning.call_args_list)
 
 
 def test_a_job_cancelled_by_the_very_clear_is_replaced(monkeypatch):

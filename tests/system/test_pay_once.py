@@ -42,6 +42,17 @@ def test_sigkill_at_every_step(system):
         assert system.charged("veo_idempotent", run_id) == 1, point
 
 
+def test_sigkill_between_two_videos_of_a_chat_call(system):
+    """The first is kept; the retry asks for one more, so three are charged for two."""
+    before = system.gateways["veo_idempotent"].jobs.counters.chat_videos
+    run_id = system.start("crashing_chat", "veo_idempotent")
+    assert system.until_over("crashing_chat", run_id) == "success", system.all_logs("crashing_chat", run_id)
+    result = system.lab.result("crashing_chat", run_id, "create")
+    assert [video["index"] for video in result] == [1, 2]
+    assert system.gateways["veo_idempotent"].jobs.counters.chat_videos - before == 3
+    assert "for 1 of 2 videos" in system.log("crashing_chat", run_id, 2)
+
+
 USER_ACTIONS = {
     "mark failed": ("PATCH", "/dags/deferred/dagRuns/{run}/taskInstances/create", {"new_state": "failed"}),
     "mark success": ("PATCH", "/dags/deferred/dagRuns/{run}/taskInstances/create", {"new_state": "success"}),

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_veo import storage
 from airflow_provider_veo.api.client import VeoClient
+from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.submission import Ledger, State
 
@@ -81,6 +82,33 @@ class CrashingCreateVideoOperator(VeoCreateVideoOperator):
             self._marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
+
+class CrashingChatOperator(VeoChatCompletionOperator):
+    """Dies of SIGKILL as soon as the first of its videos is on record, once."""
+
+    def execute(self, context):
+        write = Ledger._set
+        marker = Path(os.environ["VEO_CRASH_MARKERS"], context["run_id"].replace("/", "_"))
+
+        def dying_write(ledger, record):
+            write(ledger, record)
+            if len(record.urls) == 1 and not marker.exists():
+                marker.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        with mock.patch.object(Ledger, "_set", dying_write):
+            return super().execute(context)
+
+
+with DAG("crashing_chat", schedule=None):
+    CrashingChatOperator(
+        task_id="create",
+        prompt="{{ run_id }}",
+        conn_id="{{ dag_run.conf['conn_id'] }}",
+        n=2,
+        retries=2,
+        retry_delay=timedelta(seconds=1),
+    )
 
 with DAG("crashing", schedule=None):
     CrashingCreateVideoOperator(
