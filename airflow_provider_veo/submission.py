@@ -338,7 +338,7 @@ class Ledger:
 
     def _set(self, record: Submission) -> None:
         if self._store is not None:
-            value = {"version": 1} | asdict(record) | {"state": record.state.value}
+            value = {"version": 1} | asdict(record) | {"state": record.state.value, "urls": list(record.urls)}
             self._store.set(KEY, value, **_retention())
 
 

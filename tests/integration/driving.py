@@ -28,6 +28,7 @@ class Store:
         if "set" in self.broken:
             raise RuntimeError("the API server is away")
         self.values[key] = json.loads(json.dumps(value))
+        assert self.values[key] == value, "Airflow's store takes JSON values only: no tuples"
 
 
 @dataclass

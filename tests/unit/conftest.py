@@ -33,6 +33,7 @@ class Store:
     def set(self, key, value, *, retention=None):
         self._check()
         self.values[key] = json.loads(json.dumps(value))
+        assert self.values[key] == value, "Airflow's store takes JSON values only: no tuples"
 
     def _check(self):
         if self.broken:
