@@ -12,8 +12,10 @@ from airflow_provider_veo.emulator.server import EmulatorServer
 
 
 @pytest.fixture
-def emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(Settings(api_key=KEY, generation_seconds=0.5)) as server:
+def emulator(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
+    """Start the emulator: in the seed's dialect, or in that of an indirect parameter, as by `every_dialect`."""
+    dialect = getattr(request, "param", "seed")
+    with EmulatorServer(Settings(dialect=dialect, api_key=KEY, generation_seconds=0.5)) as server:
         yield server
 
 
