@@ -26,8 +26,8 @@ _VOLUME = 0.3
 _SHORT_SIDE = 720  # of the pictures that margin and text are meant for
 _MARGIN = 56
 _TEXT_SIZE = 44
-_FADE = 12  # pictures between a frame that was given and the clip's own scene
-_FRAME_QUALITY = 12  # quantizer of the pictures that were given: 46 dB; the others get about 28
+_FADE = 8  # pictures between a frame that was given and the clip's own scene
+_FRAME_QUALITY = 12  # quantizer of the pictures that were given: 46 dB (measured); others have about 28
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
+from bench import LONG, Bench
 from servers import KEY, Heard, Said, ScriptedServer, connect
 
+from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 
@@ -43,3 +46,17 @@ def serve() -> Iterator[Callable[..., ScriptedServer]]:
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture(scope="module")
+def benches() -> Iterator[dict[str, Bench]]:
+    """Start one server a dialect, for all tests of a module."""
+    with ExitStack() as stack:
+        yield {dialect: stack.enter_context(Bench(dialect)) for dialect in DIALECTS}
+
+
+@pytest.fixture
+def bench(benches, dialect) -> Bench:
+    """Return the server of the test's dialect."""
+    benches[dialect].now += 10 * LONG
+    return benches[dialect]
