@@ -1,8 +1,10 @@
-"""A prompt becomes a video file: order it, wait for it without a worker slot, store it."""
+"""A prompt becomes a video file every day: order it, wait for it without a worker slot, store it."""
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import DAG
+from datetime import datetime, timezone
+
+from airflow.providers.common.compat.sdk import DAG, Asset
 
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
@@ -10,7 +12,9 @@ from airflow_provider_veo.operators.download import VeoDownloadOperator
 with DAG(
     dag_id="example_veo_text_to_video",
     description=__doc__,
-    schedule=None,
+    schedule="@daily",
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
     params={"prompt": "A small cat paints the sea. 画小猫"},
     tags=["example", "veo"],
 ):
@@ -24,4 +28,5 @@ with DAG(
         task_id="download_video",
         video_id=create_video.output,
         destination="{{ dag.dag_id }}/{video_id}.mp4",  # below [veo] storage
+        outlets=[Asset("veo_daily_video")],  # example_veo_on_new_video waits for it
     )

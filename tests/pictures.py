@@ -1,17 +1,38 @@
-"""Real pictures for tests."""
+"""Real pictures for tests, and those in a clip."""
 
 from __future__ import annotations
 
 import io
+import math
 from functools import cache
 
-from PIL import Image
+import av
+from PIL import Image, ImageChops, ImageStat
 
 
 @cache
-def picture(kind: str = "PNG", width: int = 72, height: int = 128, **options: object) -> bytes:
-    """Return the file of a colour gradient; `kind` is Pillow's name of the format."""
-    image = Image.radial_gradient("L").resize((width, height)).convert("RGB")
+def picture(kind: str = "PNG", width: int = 72, height: int = 128) -> bytes:
+    """Return the file of a gradient; `kind` is Pillow's name of the format."""
+    return picture_of(Image.radial_gradient("L").convert("RGB"), kind, (width, height))
+
+
+def picture_of(what: str | Image.Image, kind: str = "PNG", size: tuple[int, int] | None = None) -> bytes:
+    """Return the file of a picture, or of one in a single colour."""
+    image = Image.new("RGB", size or (128, 128), what) if isinstance(what, str) else what
     file = io.BytesIO()
-    image.save(file, kind, **options)
+    (image.resize(size) if size else image).save(file, kind)
     return file.getvalue()
+
+
+def ends(clip: bytes) -> tuple[Image.Image, Image.Image]:
+    """Return the first and the last picture of a clip."""
+    with av.open(io.BytesIO(clip)) as container:
+        pictures = list(container.decode(video=0))
+    return pictures[0].to_image(), pictures[-1].to_image()
+
+
+def psnr(one: Image.Image, other: Image.Image) -> float:
+    """Return the peak signal-to-noise ratio of two pictures of one size, in dB."""
+    squares = ImageStat.Stat(ImageChops.difference(one, other)).sum2
+    error = sum(squares) / (3 * one.width * one.height)
+    return 10 * math.log10(255**2 / error) if error else math.inf

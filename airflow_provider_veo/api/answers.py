@@ -101,6 +101,9 @@ def _read_text(text: str, depth: int) -> ErrorDetail:
 
 
 def _read_object(body: dict[str, Any], depth: int) -> ErrorDetail:
+    if isinstance(where := body.get("loc"), list) and isinstance(complaint := body.get("msg"), str):
+        # FastAPI names the field apart from what is wrong with it
+        return ErrorDetail(f"{'.'.join(map(str, where))}: {complaint}")
     code = next((body[key] for key in _CODE_KEYS if isinstance(body.get(key), (str, int)) and body[key]), "")
     message = next((body[key] for key in ("error", *_MESSAGE_KEYS) if body.get(key)), "")
     inner = read_error(message, depth - 1)

@@ -185,9 +185,6 @@ class _Client:
             return replace(event, message=self._without_key(event.message))
         return replace(event, text=self._without_key(event.text)) if isinstance(event, Note) else event
 
-    def _parse_created(self, answer: Answer) -> Video:
-        return parse_video(answer, "Creating the video")
-
     def _parse_cancelled(self, video_id: str) -> Callable[[Answer], bool]:
         def parse(answer: Answer) -> bool:
             if answer.ok or answer.status in _CANNOT_CANCEL:
@@ -236,9 +233,14 @@ class VeoClient(_Client):
         self._http.close()
 
     def create_video(self, spec: VideoSpec, idempotency_key: str | None = None) -> Video:
-        """Order a video. This is the call that costs money; it is sent exactly once."""
-        request = requests.create_video(spec, self.settings.request_format, idempotency_key)
-        return self._call(request, self._parse_created)
+        """Order a video. This is the call that costs money.
+
+        The order is sent once; a second time only as `requests.create_video_as_form` allows.
+        """
+        order = spec, self.settings.request_format, idempotency_key
+        answer = self.call(requests.create_video(*order))
+        again = requests.create_video_as_form(*order, answer)
+        return parse_video(self.call(again) if again else answer, "Creating the video")
 
     def get_video(self, video_id: str) -> Video:
         """Ask how a job stands."""
@@ -363,9 +365,11 @@ class AsyncVeoClient(_Client):
         await self._http.aclose()
 
     async def create_video(self, spec: VideoSpec, idempotency_key: str | None = None) -> Video:
-        """Order a video. This is the call that costs money; it is sent exactly once."""
-        request = requests.create_video(spec, self.settings.request_format, idempotency_key)
-        return await self._call(request, self._parse_created)
+        """Do as `VeoClient.create_video`."""
+        order = spec, self.settings.request_format, idempotency_key
+        answer = await self.call(requests.create_video(*order))
+        again = requests.create_video_as_form(*order, answer)
+        return parse_video(await self.call(again) if again else answer, "Creating the video")
 
     async def get_video(self, video_id: str) -> Video:
         """Ask how a job stands."""
@@ -412,6 +416,10 @@ class AsyncVeoClient(_Client):
             if step.note:
                 note(step.note)
             await asyncio.sleep(step.delay)
+
+    async def call(self, request: ApiRequest) -> Answer:
+        """Send any request and return the answer, whatever its status."""
+        return await self._call(request, lambda answer: answer)
 
     async def _call(self, request: ApiRequest, parse: Callable[[Answer], T]) -> T:
         http_request = self._request(request)

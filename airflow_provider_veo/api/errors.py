@@ -31,6 +31,7 @@ class Reason(str, Enum):
     MODERATION = "moderation"
     MODEL_UNAVAILABLE = "model_unavailable"
     BAD_REQUEST = "bad_request"
+    REQUEST_FORMAT = "request_format"
     NOT_FOUND = "not_found"
     RATE_LIMITED = "rate_limited"
     SERVER = "server"
@@ -55,6 +56,10 @@ _ADVICE_FOR_PERMANENT = {
     Reason.MODERATION: "The content filter refused it: change the prompt or the frames.",
     Reason.MODEL_UNAVAILABLE: "The gateway has no channel for this model: choose another model, or ask its operator.",
     Reason.BAD_REQUEST: "The server does not accept the request: check model, seconds, size, frames and extra_body.",
+    Reason.REQUEST_FORMAT: (
+        "The server did not read the request's fields: in the Airflow connection, set request_format "
+        'to "multipart" (or to "json", if it is "multipart" now).'
+    ),
     Reason.NOT_FOUND: "The server does not know it (any more): results are kept for a day at most.",
 }
 _ADVICE_FOR_PASSING = {
@@ -194,6 +199,9 @@ _REASON_OF_WORDS = tuple(
         ),
     )
 )
+# Every order has a prompt. A server that misses it has read no field, since it wants another format. FastAPI's words,
+# and vLLM's for the same.
+_FIELDS_NOT_READ = re.compile(r"\bbody\W{1,6}prompt\W.{0,20}field required", re.IGNORECASE)
 # The soundtrack filter of the seed's gateway often lets the same prompt pass at the next try: no moderation.
 _FLAKY_FILTER = re.compile(r"\w{0,40}AUDIO_FILTERED\w{0,40}", re.IGNORECASE)
 
@@ -204,6 +212,7 @@ _REASON_OF_STATUS = {
     404: Reason.NOT_FOUND,
     408: Reason.SERVER,
     410: Reason.NOT_FOUND,
+    415: Reason.REQUEST_FORMAT,
     425: Reason.SERVER,
     429: Reason.RATE_LIMITED,
 }
@@ -217,6 +226,8 @@ def reason_of(detail: ErrorDetail, status: int | None = None) -> Reason:
     """
     if status == 401:  # no word can make a refused key anything else
         return Reason.AUTHENTICATION
+    if status in (400, 422) and _FIELDS_NOT_READ.search(detail.message[:_WORDS_LIMIT]):
+        return Reason.REQUEST_FORMAT
     words = _FLAKY_FILTER.sub("", f"{detail.code} {detail.message}"[:_WORDS_LIMIT])
     for reason, pattern in _REASON_OF_WORDS:
         if pattern.search(words):

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 from urllib.parse import quote
 
-from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.api.answers import Answer
+from airflow_provider_veo.api.errors import InvalidInputError, Reason, error_from
 from airflow_provider_veo.api.frames import Frame, FrameUrl
 from airflow_provider_veo.api.models import check_frames
 
@@ -172,7 +173,7 @@ def create_video(
 
     Args:
         spec: the order.
-        request_format: `auto` decides as said above.
+        request_format: `auto` decides as said above; see also `create_video_as_form`.
         idempotency_key: servers that honour it answer a repeated order with the first one's job.
 
     Raises:
@@ -201,6 +202,28 @@ def chat_completion(spec: ChatSpec, idempotency_key: str | None = None) -> ApiRe
     if idempotency_key:
         headers["Idempotency-Key"] = idempotency_key
     return ApiRequest("POST", "/v1/chat/completions", json=spec.fields(), headers=headers)
+
+
+def create_video_as_form(
+    spec: VideoSpec, request_format: RequestFormat, idempotency_key: str | None, answer: Answer
+) -> ApiRequest | None:
+    """Build the create call once more as multipart, if the server did not read the JSON one; else return None.
+
+    Only an answer that cannot come from a server that has read the order counts (415, or "there is no prompt"): that
+    one has surely made no job, so that nothing is paid for twice.
+
+    Args:
+        spec: the order.
+        request_format: only `auto` may choose another one.
+        idempotency_key: of the order.
+        answer: to the first call.
+    """
+    first = create_video(spec, request_format, idempotency_key)
+    if request_format != "auto" or first.json is None or answer.ok:
+        return None
+    if error_from(answer, "Creating the video").reason is not Reason.REQUEST_FORMAT:
+        return None
+    return create_video(spec, "multipart", idempotency_key)
 
 
 def get_video(video_id: str) -> ApiRequest:

@@ -88,8 +88,8 @@ def parse_video(answer: Answer, what: str, video_id: str | None = None) -> Video
     Raises:
         ApiError: the answer is an error, or no video can be seen in it.
     """
-    body = _unwrap(answer.json()) if answer.ok else None
-    if body is None:
+    body = _unwrap(answer.json())
+    if body is None or not (answer.ok or _is_failed_job(body, video_id)):
         raise error_from(answer, what)
     found_id = video_id or _id(body)
     if not found_id:
@@ -114,6 +114,12 @@ def parse_video(answer: Answer, what: str, video_id: str | None = None) -> Video
         reason=reason,
         message=message,
     )
+
+
+def _is_failed_job(body: dict[str, Any], video_id: str | None) -> bool:
+    """Whether an error answer describes the job: vLLM-Omni tells of a failed one with the HTTP status of its error."""
+    failed = _status(_first_text(body, "status") or "") is VideoStatus.FAILED
+    return failed and video_id is not None and _id(body) == video_id
 
 
 def find_url(body: Any, base_url: str) -> str | None:

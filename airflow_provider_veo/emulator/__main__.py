@@ -7,12 +7,17 @@ import signal
 import sys
 import threading
 
+from airflow_provider_veo.emulator.dialects import DIALECTS
+
 
 def main() -> int:
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_veo.emulator",
-        description="A free, offline stand-in for the Veo 3.1 video API, on loopback.",
+        description="A free, offline stand-in for the Veo 3.1 video API and its relatives, on loopback.",
+    )
+    parser.add_argument(
+        "--dialect", choices=DIALECTS, default="seed", help="whose answers to give (default: %(default)s)"
     )
     parser.add_argument("--port", type=int, default=8123, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--api-key", default="sk-emulator", help="what clients must send (default: %(default)s)")
@@ -25,7 +30,10 @@ def main() -> int:
         default=0.0,
         help="seconds by which content lags «completed» (default: %(default)s)",
     )
-    parser.add_argument("--can-cancel", action="store_true", help="DELETE stops a job")
+    parser.add_argument(
+        "--content-as-link", action="store_true", help="content is JSON with the file's address (seed, litellm)"
+    )
+    parser.add_argument("--can-cancel", action="store_true", help="DELETE stops a job, in every dialect")
     parser.add_argument(
         "--honours-idempotency-key", action="store_true", help="a repeated order is answered with the first one's job"
     )
@@ -40,9 +48,11 @@ def main() -> int:
         print(f"{error}. Install the extra: pip install 'airflow-provider-veo[emulator]'", file=sys.stderr)  # noqa: T201
         return 1
     settings = Settings(
+        dialect=options.dialect,
         api_key=options.api_key,
         generation_seconds=options.generation_seconds,
         content_lag=options.content_lag,
+        content_as_link=options.content_as_link,
         can_cancel=options.can_cancel,
         honours_idempotency_key=options.honours_idempotency_key,
     )
@@ -51,7 +61,8 @@ def main() -> int:
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: stop.set())
     with EmulatorServer(settings, options.port, faults) as server:
-        print(f"Veo emulator: {server.url}  (key {settings.api_key}; Ctrl-C stops it)", flush=True)  # noqa: T201
+        about = f"dialect {settings.dialect}, key {settings.api_key}; Ctrl-C stops it"
+        print(f"Veo emulator: {server.url}  ({about})", flush=True)  # noqa: T201
         stop.wait()
     return 0
 

@@ -13,7 +13,8 @@ from typing import Literal
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_veo.emulator import seed
+from airflow_provider_veo.emulator.dialects.base import Dialect
+from airflow_provider_veo.emulator.messages import Reply
 
 Call = Literal["order", "status", "content"]
 
@@ -21,12 +22,16 @@ Call = Literal["order", "status", "content"]
 class Trouble(Enum):
     """What happens to an answer."""
 
+    NO_MONEY = "the account is empty"
     RATE_LIMIT = "429 with Retry-After"
     ERROR = "500 with a JSON body"
     BAD_GATEWAY = "502 with an HTML page"
     BROKEN_JSON = "200 with half an object"
     DROPPED = "the connection ends in mid-answer"
     SLOW = "the right answer, late"
+
+
+_BY_CHANCE = [trouble for trouble in Trouble if trouble is not Trouble.NO_MONEY]  # which would stay
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class Faults:
         chance = random.Random(f"{self._seed} {call} {key} {self._calls[call, key]}")
         if chance.random() >= self._share:
             return None
-        trouble = chance.choice(list(Trouble))
+        trouble = chance.choice(_BY_CHANCE)
         # a rate limit is a refusal: no gateway says 429 to an order that it has taken
         accepted = trouble is not Trouble.RATE_LIMIT and chance.random() < 0.5
         return Fault(trouble, accepted, self._seconds)
@@ -93,12 +98,14 @@ class FaultyApp:
     Args:
         app: what gives the right answers.
         faults: the decisions.
+        dialect: in which the errors are told.
         key_of: says which order a request belongs to.
     """
 
-    def __init__(self, app: ASGIApp, faults: Faults, key_of: Callable[[Scope], str]) -> None:
+    def __init__(self, app: ASGIApp, faults: Faults, dialect: Dialect, key_of: Callable[[Scope], str]) -> None:
         self._app = app
         self._faults = faults
+        self._dialect = dialect
         self._key_of = key_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,7 +119,7 @@ class FaultyApp:
         else:
             if fault.accepted:
                 await self._app(scope, receive, _swallow)
-            await _wrong_answer(fault)(scope, receive, send)
+            await _wrong_answer(fault, self._dialect)(scope, receive, send)
 
 
 def _call(scope: Scope) -> Call | None:
@@ -130,17 +137,22 @@ async def _swallow(_message: Message) -> None:
     """Take an answer and tell nobody."""
 
 
-def _wrong_answer(fault: Fault) -> ASGIApp:
+def _wrong_answer(fault: Fault, dialect: Dialect) -> ASGIApp:
+    if fault.trouble is Trouble.NO_MONEY:
+        return _json(dialect.no_money())
     if fault.trouble is Trouble.RATE_LIMIT:
-        body = seed.error("Current group upstream load is saturated, please try again later", "rate_limit")
-        return JSONResponse(body, 429, headers={"Retry-After": f"{fault.seconds:g}"})
+        return _json(dialect.rate_limit(fault.seconds))
     if fault.trouble is Trouble.ERROR:
-        return JSONResponse(seed.error("upstream error", "internal_error", "server_error"), 500)
+        return _json(dialect.server_error())
     if fault.trouble is Trouble.BAD_GATEWAY:
         return HTMLResponse("<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>", 502)
     if fault.trouble is Trouble.BROKEN_JSON:
         return Response('{"id": "video_', 200, media_type="application/json")
     return _dropped
+
+
+def _json(reply: Reply) -> JSONResponse:
+    return JSONResponse(reply.body, reply.status, reply.headers)
 
 
 async def _dropped(_scope: Scope, _receive: Receive, send: Send) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from airflow_provider_veo.api.models import CARD, VideoModel
+from airflow_provider_veo.api.models import VideoModel
+from airflow_provider_veo.emulator.messages import Accepted, Frame
 
 _MOST_REQUESTS = 100_000
 QUEUED_SHARE = 0.1
@@ -20,17 +20,22 @@ class Settings:
     """How the emulator behaves.
 
     Attributes:
+        dialect: whose answers to give; one of `dialects.DIALECTS`.
         api_key: what clients must send.
         generation_seconds: from the order to the finished video.
         content_lag: seconds after `completed` until the content can be fetched.
-        can_cancel: DELETE stops a job. The seed's gateway does not offer it.
+        content_as_link: the content route answers with JSON that holds the file's address, as the seed's documentation
+            has it; clients report the file itself. It counts in the dialects that are known to do so.
+        can_cancel: DELETE stops a job. The seed's gateway does not offer it; some dialects do anyway.
         honours_idempotency_key: an order with a key that was used before is answered with the job of then. No known
             gateway documents it.
     """
 
+    dialect: str = "seed"
     api_key: str = "sk-emulator"
     generation_seconds: float = 20.0
     content_lag: float = 0.0
+    content_as_link: bool = False
     can_cancel: bool = False
     honours_idempotency_key: bool = False
 
@@ -44,7 +49,9 @@ class Job:
         generation_seconds: how long it takes.
         key: the order's idempotency key, if it came with one.
         failure: why it will fail, or None.
+        failure_code: the machine's word for it, in dialects that have one.
         cancelled: somebody stopped it before it was done.
+        forgotten: somebody deleted it; it counts, but nobody can ask for it.
     """
 
     id: str
@@ -52,10 +59,12 @@ class Job:
     model: VideoModel
     created: float
     generation_seconds: float
-    frames: tuple[bytes, ...] = field(default=(), repr=False)
+    frames: tuple[Frame, ...] = field(default=(), repr=False)
     key: str = ""
     failure: str | None = None
+    failure_code: str = ""
     cancelled: bool = False
+    forgotten: bool = False
 
     @property
     def done_at(self) -> float:
@@ -72,7 +81,7 @@ class Job:
         if self.cancelled:
             return "cancelled"
         if self.progress(now) >= 100:
-            return "failed" if self.failure else "completed"
+            return "completed" if self.failure is None else "failed"
         return "queued" if self.progress(now) < 100 * QUEUED_SHARE else "processing"
 
 
@@ -106,27 +115,29 @@ class Jobs:
         self.counters = Counters()
         self.requests: deque[str] = deque(maxlen=_MOST_REQUESTS)
         self._jobs: dict[str, Job] = {}
-        self._failures: list[str] = []
+        self._failures: deque[tuple[str, str]] = deque()
         self._job_of_key: dict[str, str] = {}
 
-    def fail_next(self, reason: str) -> None:
+    def fail_next(self, reason: str, code: str = "task_failed") -> None:
         """Let the next job that is ordered fail, with this reason. Several calls queue up."""
-        self._failures.append(reason)
+        self._failures.append((reason, code))
 
-    def order(self, prompt: str, model: VideoModel, frames: tuple[bytes, ...], key: str = "") -> Job:
-        """Accept an order, or recognise it by its idempotency key."""
+    def order(self, job_id: str, accepted: Accepted, key: str = "") -> Job:
+        """Make a job of an order, or recognise the order by its idempotency key."""
         if key and self.settings.honours_idempotency_key and key in self._job_of_key:
             self.counters.repeated_orders += 1
             return self._jobs[self._job_of_key[key]]
+        failure, failure_code = self._failures.popleft() if self._failures else (None, "")
         job = Job(
-            id=f"video_{uuid.uuid4()}",
-            prompt=prompt,
-            model=model,
+            id=job_id,
+            prompt=accepted.prompt,
+            model=accepted.model,
             created=self.clock(),
             generation_seconds=self.settings.generation_seconds,
-            frames=frames,
+            frames=accepted.frames,
             key=key,
-            failure=self._failures.pop(0) if self._failures else None,
+            failure=failure,
+            failure_code=failure_code,
         )
         self.counters.orders += 1
         self._jobs[job.id] = job
@@ -140,9 +151,15 @@ class Jobs:
             self._jobs[job.id] = replace(job, cancelled=True)
             self.counters.cancelled += 1
 
+    def forget(self, job: Job) -> None:
+        """Stop a job that is not done yet, and let nobody ask for it any more."""
+        self.cancel(job)
+        self._jobs[job.id] = replace(self._jobs[job.id], forgotten=True)
+
     def get(self, job_id: str) -> Job | None:
         """Return a job, or None."""
-        return self._jobs.get(job_id)
+        job = self._jobs.get(job_id)
+        return None if job is None or job.forgotten else job
 
     def all(self) -> list[Job]:
         """Return all jobs, newest first."""
@@ -158,8 +175,3 @@ class Jobs:
         charged = self.charged()
         usd = sum(job.model.price_usd for job in charged) + self.counters.chat_usd
         return vars(self.counters) | {"charged": len(charged), "charged_usd": round(usd, 2)}
-
-
-def known_model(name: str) -> VideoModel | None:
-    """Return a model of the card. `veo_3_1` is how the seed page writes `veo-3.1` in its chat example."""
-    return CARD.get("veo-3.1" if name == "veo_3_1" else name)

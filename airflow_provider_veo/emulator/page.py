@@ -33,7 +33,8 @@ def counters_page(jobs: Jobs) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2">'
         '<meta name="viewport" content="width=device-width">'
         f"<title>Veo emulator</title><style>{_STYLE}</style>"
-        f"<h1>Veo emulator</h1><p>Nothing here costs money: «charged» is what the real gateway would have charged.</p>"
+        f"<h1>Veo emulator</h1><p>It speaks the dialect <b>{escape(jobs.settings.dialect)}</b>. Nothing here costs "
+        "money: «charged» is what the real gateway would have charged.</p>"
         f"<dl>{figures}</dl>{table}</html>"
     )
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
+from bench import LONG, Bench
 from servers import KEY, Heard, Said, ScriptedServer, connect
 
+from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 
 
 @pytest.fixture
-def emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(Settings(api_key=KEY, generation_seconds=0.5)) as server:
+def emulator(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
+    """Start the emulator: in the seed's dialect, or in that of an indirect parameter, as by `every_dialect`."""
+    dialect = getattr(request, "param", "seed")
+    with EmulatorServer(Settings(dialect=dialect, api_key=KEY, generation_seconds=0.5)) as server:
         yield server
 
 
@@ -41,3 +46,17 @@ def serve() -> Iterator[Callable[..., ScriptedServer]]:
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture(scope="module")
+def benches() -> Iterator[dict[str, Bench]]:
+    """Start one server a dialect, for all tests of a module."""
+    with ExitStack() as stack:
+        yield {dialect: stack.enter_context(Bench(dialect)) for dialect in DIALECTS}
+
+
+@pytest.fixture
+def bench(benches, dialect) -> Bench:
+    """Return the server of the test's dialect."""
+    benches[dialect].now += 10 * LONG
+    return benches[dialect]

@@ -9,7 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+
+from airflow_provider_veo.emulator.dialects import DIALECTS
+
 KEY = "sk-canary-7f3a"
+
+every_dialect = pytest.mark.parametrize("emulator", DIALECTS, indirect=True)
+"""Runs a test with the emulator in each dialect."""
 
 
 def connect(monkeypatch, url: str, key: str = KEY, **extra: object) -> None:

@@ -9,8 +9,8 @@ import socket
 import time
 
 import pytest
-from pictures import picture
-from servers import KEY, Said
+from pictures import picture_of
+from servers import KEY, Said, every_dialect
 
 from airflow_provider_veo.api.client import AsyncVeoClient, ClientSettings, VeoClient
 from airflow_provider_veo.api.errors import (
@@ -26,7 +26,8 @@ from airflow_provider_veo.api.frames import Frame
 from airflow_provider_veo.api.polling import WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec
 
-SPEC = VideoSpec("画小猫 {curly} %20", "veo-3.1")
+# small and short, where the server lets us choose: these clips are rendered in no time
+SPEC = VideoSpec("画小猫 {curly} %20", "veo-3.1", seconds=1, size="128x128")
 VIDEO = b"\0\0\0\x20ftypisom" + os.urandom(300_000)
 
 
@@ -56,14 +57,15 @@ def client_of(request):
     return lambda url, **settings: Both(request.param, url, **settings)
 
 
+@every_dialect
 def test_order_wait_and_see(client_of, emulator):
     client = client_of(emulator.url)
     video = client.create_video(SPEC)
     notes = []
     policy = WaitPolicy(time.time(), time.time() + 60, poll_interval=0.05)
     outcome = client.wait_for_video(video.id, policy, notes.append)
-    assert (outcome.kind, outcome.video_id, outcome.size) == ("completed", video.id, "720x1280")
-    assert len(notes) == len(set(notes)) > 1
+    assert (outcome.kind, outcome.video_id) == ("completed", video.id)
+    assert len(notes) == len(set(notes)) > 0
     assert emulator.jobs.report()["orders"] == 1
 
 
@@ -72,26 +74,82 @@ def test_the_order_on_the_wire(client_of, serve):
     client_of(server.url, auth_scheme="raw").create_video(SPEC)
     heard = server.heard[0]
     assert (heard.method, heard.path) == ("POST", "/v1/videos")
-    assert heard.body.decode() == '{"prompt":"画小猫 {curly} %20","model":"veo-3.1"}'
+    assert heard.body.decode() == '{"prompt":"画小猫 {curly} %20","model":"veo-3.1","seconds":"1","size":"128x128"}'
     assert heard.headers["authorization"] == KEY
     assert heard.headers["content-type"] == "application/json"
     assert heard.headers["user-agent"].startswith("airflow-provider-veo/")
 
 
+@every_dialect
 def test_frames_on_the_wire(client_of, emulator):
-    png = Frame.from_bytes(picture("PNG"), "a")
-    jpeg = Frame.from_bytes(picture("JPEG"), "b")
-    video = client_of(emulator.url).create_video(VideoSpec("画", "veo-3.1-fl", png, jpeg))
+    first = Frame.from_bytes(picture_of("red"), "a")
+    last = Frame.from_bytes(picture_of("blue", "JPEG"), "b")
+    video = client_of(emulator.url).create_video(VideoSpec("画", "veo-3.1-fl", first, last, 1, "128x128"))
     job = emulator.jobs.get(video.id)
-    assert (job.prompt, job.frames) == ("画", (png.content, jpeg.content))
+    counted = {"seed": (first, last), "new-api": (first, last), "vllm-omni": (last,)}
+    frames = counted.get(emulator.settings.dialect, (first,))
+    assert (job.prompt, job.frames) == ("画", tuple(frame.content for frame in frames))
 
 
+@every_dialect
 def test_multipart_without_frames(client_of, emulator):
     video = client_of(emulator.url, request_format="multipart").create_video(SPEC)
     assert emulator.jobs.get(video.id).prompt == SPEC.prompt
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 409, 413, 425, 429, 500, 502, 503, 504])
+@every_dialect
+def test_cancel(client_of, emulator):
+    client = client_of(emulator.url)
+    video = client.create_video(SPEC)
+    offered = emulator.settings.dialect in ("vllm-omni", "sglang", "openai")
+    assert client.cancel_video(video.id) is offered
+    assert (emulator.jobs.get(video.id) is None) is offered
+
+
+@pytest.mark.parametrize("emulator", ["vllm-omni"], indirect=True)
+def test_a_server_that_reads_forms_only_gets_one(client_of, emulator):
+    video = client_of(emulator.url).create_video(SPEC)
+    assert emulator.jobs.get(video.id).prompt == SPEC.prompt
+    assert (emulator.jobs.report()["orders"], emulator.jobs.report()["refused"]) == (1, 1)
+
+
+@pytest.mark.parametrize("emulator", ["vllm-omni"], indirect=True)
+def test_json_that_was_asked_for_is_refused_with_the_way_out(client_of, emulator):
+    with pytest.raises(ApiError, match='set request_format to "multipart"') as caught:
+        client_of(emulator.url, request_format="json").create_video(SPEC)
+    assert caught.value.permanent
+    assert (emulator.jobs.report()["orders"], emulator.jobs.report()["refused"]) == (0, 1)
+
+
+UNREAD = Said(422, {"detail": [{"type": "missing", "loc": ["body", "prompt"], "msg": "Field required", "input": None}]})
+
+
+def test_an_order_goes_as_a_form_where_json_is_not_read(client_of, serve):
+    server = serve(UNREAD, Said(body={"id": "v", "status": "queued"}))
+    assert client_of(server.url).create_video(SPEC, "key-1").id == "v"
+    assert [heard.headers["idempotency-key"] for heard in server.heard] == ["key-1", "key-1"]
+    assert [heard.headers["content-type"].partition(";")[0] for heard in server.heard] == [
+        "application/json",
+        "multipart/form-data",
+    ]
+
+
+def test_an_order_goes_as_a_form_once(client_of, serve):
+    server = serve(lambda _heard: UNREAD)
+    with pytest.raises(ApiError):
+        client_of(server.url).create_video(SPEC)
+    assert len(server.heard) == 2
+
+
+def test_a_form_whose_answer_is_lost_is_no_refusal(client_of, serve):
+    server = serve(UNREAD, Said(body={"id": "v"}, close_early=3))
+    with pytest.raises(TransportError) as caught:
+        client_of(server.url).create_video(SPEC)
+    assert not isinstance(caught.value, NotSentError)
+    assert len(server.heard) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 409, 413, 422, 425, 429, 500, 502, 503, 504])
 def test_an_order_is_sent_once_whatever_the_server_says(client_of, serve, status):
     server = serve(lambda _heard: Said(status, {"error": {"message": "no"}}, {"Retry-After": "0"}))
     with pytest.raises(ApiError):
@@ -161,6 +219,16 @@ def content(server, **what):
         client.open_content(**(what or {"video_id": "v"})) as stream,
     ):
         return stream.length, b"".join(stream.chunks)
+
+
+@every_dialect
+def test_a_video_from_the_emulator(emulator):
+    with VeoClient(ClientSettings(emulator.url, KEY)) as client:
+        video_id = client.create_video(SPEC).id
+        client.wait_for_video(video_id, WaitPolicy(time.time(), time.time() + 60, poll_interval=0.05), [].append)
+    length, video = content(emulator, video_id=video_id)
+    assert length == len(video) == emulator.jobs.report()["content_bytes"]
+    assert video[4:8] == b"ftyp"
 
 
 def test_bytes(serve):

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from array import array
+from base64 import b64encode
 from pathlib import Path
 
 import av
 import httpx
 import openai
 import pytest
+from pictures import ends, picture_of, psnr
 from servers import KEY
 
 SEED_STREAM = Path(__file__).parents[1] / "data" / "seed_chat_stream.txt"
@@ -92,7 +94,7 @@ def test_a_video_is_made_once_and_can_be_read_in_parts(http):
 
 
 def test_frames_come_as_files(http, emulator):
-    png = ("a.png", b"\x89PNG\r\n\x1a\n", "image/png")
+    png = ("a.png", picture_of("red"), "image/png")
     fields = {"prompt": (None, "p"), "model": (None, "veo-3.1-fl")}
     answer = http.post("/v1/videos", files=[*fields.items(), ("input_reference", png), ("input_reference", png)])
     assert answer.status_code == 200
@@ -166,7 +168,7 @@ def masked(stream):
 
 
 def test_the_chat_without_a_stream_and_with_frames(http, emulator):
-    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    image = {"type": "image_url", "image_url": {"url": data_uri("red")}}
     request = {
         "messages": [{"role": "user", "content": [{"type": "text", "text": "过渡"}, image, image]}],
         "model": "veo-3.1-landscape-fast-fl",
@@ -174,6 +176,63 @@ def test_the_chat_without_a_stream_and_with_frames(http, emulator):
     body = http.post("/v1/chat/completions", json=request).json()
     assert "横屏模式" in body["choices"][0]["message"]["content"]
     assert emulator.jobs.report()["chat_usd"] == pytest.approx(0.15)
+
+
+def data_uri(what):
+    return f"data:image/png;base64,{b64encode(picture_of(what)).decode()}"
+
+
+def clip_by_chat(http, *addresses):
+    """Order one clip between frames by chat, and return its bytes."""
+    parts = [{"type": "image_url", "image_url": {"url": address}} for address in addresses]
+    message = {"role": "user", "content": [{"type": "text", "text": "过渡"}, *parts]}
+    answer = http.post("/v1/chat/completions", json={"messages": [message], "model": "veo-3.1-fl"})
+    url = re.search(r"\((http[^)]*\.mp4)\)", answer.json()["choices"][0]["message"]["content"]).group(1)
+    return http.get(url).content
+
+
+def clip_by_order(http, *frames):
+    """Order one clip between frames, and return its bytes."""
+    fields = {"prompt": (None, "chain"), "model": (None, "veo-3.1-fl" if frames else "veo-3.1")}
+    files = [("input_reference", ("a.png", picture_of(frame), "image/png")) for frame in frames]
+    video_id = http.post("/v1/videos", files=[*fields.items(), *files]).json()["id"]
+    finished(http, video_id)
+    return http.get(f"/v1/videos/{video_id}/content").content
+
+
+def test_a_clip_begins_and_ends_with_the_frames_that_were_given(http):
+    one, other = ends(clip_by_order(http))
+    first, last = ends(clip_by_order(http, one, other))
+    assert psnr(first, one) > 40
+    assert psnr(last, other) > 40
+    assert psnr(first, last) < 30
+    first, last = ends(clip_by_chat(http, data_uri(other), data_uri(one)))
+    assert psnr(first, other) > 40
+    assert psnr(last, one) > 40
+
+
+def test_the_chat_draws_the_address_of_a_frame_that_it_cannot_fetch(http):
+    first, last = ends(clip_by_chat(http, "https://example.com/first.png", "https://example.com/last.png"))
+    text, _ = ends(clip_by_chat(http, "https://example.com/first.png"))
+    assert psnr(first, text) > 40
+    assert psnr(first, last) < 30
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", picture_of("red")[:60], b"GIF89a"])
+def test_a_frame_that_cannot_be_read_is_refused(http, emulator, content):
+    fields = {"prompt": (None, "p"), "model": (None, "veo-3.1-fl")}
+    answer = http.post("/v1/videos", files=[*fields.items(), ("input_reference", ("a.png", content, "image/png"))])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+    assert emulator.jobs.report()["orders"] == 0
+
+
+@pytest.mark.parametrize("url", ["data:image/png;base64,AAAA", "data:image/png;base64,%", "data:"])
+def test_a_frame_of_the_chat_that_cannot_be_read_is_refused(http, emulator, url):
+    part = {"type": "image_url", "image_url": {"url": url}}
+    message = {"role": "user", "content": [{"type": "text", "text": "过渡"}, part]}
+    answer = http.post("/v1/chat/completions", json={"messages": [message], "model": "veo-3.1-fl"})
+    assert (answer.status_code, "not a picture" in answer.text or "base64" in answer.text) == (400, True)
+    assert emulator.jobs.report()["chat_requests"] == 0
 
 
 @pytest.mark.parametrize("n", [0, 5, "2", None])
@@ -192,11 +251,16 @@ def test_the_page_counts_and_escapes(http, emulator):
 
 def test_the_command_line():
     command = [sys.executable, "-m", "airflow_provider_veo.emulator", "--port", "0", "--api-key", "sk-x"]
+    command += ["--dialect", "relay"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         url = re.search(r"http://\S+", process.stdout.readline()).group()
         models = httpx.get(f"{url}/v1/models", headers={"Authorization": "Bearer sk-x"}).json()
-        assert len(models["data"]) == 8
+        assert [model["id"] for model in models["data"]] == [
+            "veo-3.1-generate-preview",
+            "veo-3.1-fast-generate-preview",
+        ]
+        assert "<b>relay</b>" in httpx.get(url).text
     finally:
         process.terminate()
         assert process.wait(timeout=30) == 0

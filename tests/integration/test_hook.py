@@ -7,15 +7,16 @@ import time
 from datetime import timedelta
 
 import pytest
-from servers import KEY, Said, connect
+from servers import KEY, Said, connect, every_dialect
 
 from airflow_provider_veo.api.errors import ContentNotReadyError, InvalidInputError, VideoFailedError
 from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
 
-SPEC = VideoSpec("a cat", "veo-3.1")
+SPEC = VideoSpec("a cat", "veo-3.1", seconds=1, size="128x128")
 VIDEO = b"\0\0\0\x20ftypisom" + b"1" * 5000
 
 
@@ -24,6 +25,7 @@ def brisk(monkeypatch):
     monkeypatch.setattr(VeoHook, "content_poll_interval", 0.05)
 
 
+@every_dialect
 def test_from_prompt_to_file(veo_default, tmp_path):
     hook = VeoHook()
     video = hook.create_video(SPEC)
@@ -34,6 +36,7 @@ def test_from_prompt_to_file(veo_default, tmp_path):
     assert (stored.bytes, stored.sha256) == (len(content), hashlib.sha256(content).hexdigest())
 
 
+@every_dialect
 def test_from_prompt_to_file_async(veo_default, tmp_path):
     async def run():
         hook = VeoHook()
@@ -45,6 +48,7 @@ def test_from_prompt_to_file_async(veo_default, tmp_path):
     assert asyncio.run(run()).bytes == (tmp_path / "cat.mp4").stat().st_size
 
 
+@pytest.mark.parametrize("emulator", [name for name in DIALECTS if name != "litellm"], indirect=True)
 def test_a_failed_job_is_an_error_with_its_reason(veo_default):
     veo_default.jobs.fail_next("Content policy violation")
     hook = VeoHook()
@@ -91,6 +95,7 @@ def test_a_file_named_by_its_address(serve, monkeypatch, tmp_path):
 
 
 class TestTheTestButton:
+    @every_dialect
     def test_a_good_connection(self, veo_default):
         assert VeoHook().test_connection() == (True, f"{veo_default.url} answers and accepts the key.")
         assert veo_default.jobs.report()["orders"] == 0

@@ -31,6 +31,17 @@ LITELLM_429 = json.dumps(
     }
 )
 
+VLLM_400 = json.dumps(
+    {
+        "error": {
+            "message": "1 validation error:\n  {'type': 'missing', 'loc': ('body', 'prompt'), 'msg': 'Field required'}",
+            "type": "Bad Request",
+            "param": "body.prompt",
+            "code": 400,
+        }
+    }
+)
+
 
 @pytest.mark.parametrize(
     ("status", "body", "reason", "words"),
@@ -58,7 +69,12 @@ LITELLM_429 = json.dumps(
         (404, '{"error":{"message":"Task not found","type":"invalid_request_error"}}', Reason.NOT_FOUND, "Task"),
         (404, '{"error":{"message":"no","code":"model_not_found"}}', Reason.MODEL_UNAVAILABLE, "model_not_found"),
         (413, "<html><head><title>413 Too Large</title></head></html>", Reason.BAD_REQUEST, "413 Too Large"),
-        (422, '{"detail":[{"loc":["body","prompt"],"msg":"Field required"}]}', Reason.BAD_REQUEST, "Field required"),
+        (422, '{"detail":[{"loc":["body","size"],"msg":"Bad"}]}', Reason.BAD_REQUEST, "body.size: Bad"),
+        (422, '{"detail":[{"loc":["body","prompt"],"msg":"Field required"}]}', Reason.REQUEST_FORMAT, "Field required"),
+        (400, VLLM_400, Reason.REQUEST_FORMAT, 'set request_format to "multipart"'),
+        (400, VLLM_400.replace("prompt", "size"), Reason.BAD_REQUEST, "Field required"),
+        (500, VLLM_400, Reason.SERVER, "Field required"),
+        (415, "Unsupported Media Type", Reason.REQUEST_FORMAT, 'set request_format to "multipart"'),
         (429, LITELLM_429, Reason.RATE_LIMITED, "slow down"),
         (429, '{"error":{"message":"Current group upstream load is saturated"}}', Reason.RATE_LIMITED, "saturated"),
         (500, NEW_API_NESTED, Reason.MODEL_UNAVAILABLE, "no longer available"),

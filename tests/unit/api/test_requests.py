@@ -4,6 +4,7 @@ import pytest
 from pictures import picture
 
 from airflow_provider_veo.api import requests
+from airflow_provider_veo.api.answers import Answer
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.frames import Frame, FrameUrl
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
@@ -55,6 +56,44 @@ def test_multipart_on_demand_with_values_as_text():
     assert parts["metadata"] == (None, '{"a": "中"}'.encode())
     assert parts["watermark"] == (None, b"false")
     assert parts["seed"] == (None, b"3")
+
+
+NOT_READ = Answer(422, '{"detail":[{"type":"missing","loc":["body","prompt"],"msg":"Field required","input":null}]}')
+
+
+@pytest.mark.parametrize("answer", [NOT_READ, Answer(415, "Unsupported Media Type")])
+def test_a_json_order_that_was_not_read_goes_as_a_form(answer):
+    spec = VideoSpec("p", "m", seconds=4)
+    again = requests.create_video_as_form(spec, "auto", "key-1", answer)
+    assert again == requests.create_video(spec, "multipart", "key-1")
+    assert again.headers == {"Idempotency-Key": "key-1"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, '{"id":"v","status":"queued"}'),
+        Answer(200, NOT_READ.text),
+        Answer(500, NOT_READ.text),
+        Answer(502, "<html>415 Unsupported Media Type</html>"),
+        Answer(400, '{"error":{"message":"prompt is required"}}'),
+        Answer(422, '{"detail":[{"loc":["body","size"],"msg":"Field required"}]}'),
+        Answer(422, '{"detail":"moderation"}'),
+        Answer(429, "slow down"),
+    ],
+)
+def test_any_other_answer_ends_the_order(answer):
+    assert requests.create_video_as_form(VideoSpec("p", "m"), "auto", None, answer) is None
+
+
+@pytest.mark.parametrize("request_format", ["json", "multipart"])
+def test_a_format_that_was_set_is_kept(request_format):
+    assert requests.create_video_as_form(VideoSpec("p", "m"), request_format, None, NOT_READ) is None
+
+
+def test_a_form_is_not_sent_again_as_a_form():
+    spec = VideoSpec("p", "m", Frame.from_bytes(PNG, "a"))
+    assert requests.create_video_as_form(spec, "auto", None, NOT_READ) is None
 
 
 def test_json_cannot_carry_frames():

@@ -275,3 +275,26 @@ def test_any_bytes_are_a_video_or_an_api_error(body):
     answer = Answer(200, body.decode(errors="replace"), {}, URL)
     with contextlib.suppress(ApiError):
         assert parse_video(answer, "Asking", "v").id == "v"
+
+
+FAILED = {
+    "id": "v",
+    "object": "video",
+    "status": "failed",
+    "error": {"code": 500, "message": "Content policy violation"},
+}
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_a_failed_job_may_come_with_its_errors_http_status(status):
+    video = parse_video(Answer(status, json.dumps(FAILED)), "Asking", "v")
+    assert (video.status, video.reason) == (VideoStatus.FAILED, Reason.MODERATION)
+
+
+@pytest.mark.parametrize(
+    ("change", "video_id"),
+    [({"id": "request-17"}, "v"), ({"status": "error"} | {"id": ""}, "v"), ({"status": "completed"}, "v"), ({}, None)],
+)
+def test_any_other_error_is_no_word_about_the_job(change, video_id):
+    with pytest.raises(ApiError):
+        parse_video(Answer(500, json.dumps(FAILED | change)), "Asking", video_id)

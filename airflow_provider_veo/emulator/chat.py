@@ -1,72 +1,69 @@
-"""The dialect of the seed gateway: its answers, word for word where its documentation prints them."""
+"""Videos by chat completion, as the seed's gateway offers them: its stream, as its documentation prints it."""
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_veo.api.models import VideoModel
-from airflow_provider_veo.emulator.jobs import Job
+from airflow_provider_veo.emulator.dialects.base import Dialect
+from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError
+from airflow_provider_veo.emulator.pictures import picture_at
+
+_MOST_VIDEOS = 4
 
 CHAT_PROGRESS = (9.0, 18.0, 27.0, 36.0, 45.9, 54.9, 63.9, 72.9, 83.7, 90.2)
 """The percentages that the documentation's printed stream shows."""
 
 
-def created(job: Job) -> dict[str, Any]:
-    """Return the answer to an order. Note `created`, where status answers say `created_at`."""
-    return {
-        "id": job.id,
-        "object": "video",
-        "created": int(job.created),
-        "status": "queued",
-        "model": job.model.id,
-    }
+@dataclass(frozen=True)
+class ChatOrder:
+    """A request for chat completions.
 
-
-def status(job: Job, now: float, url: str) -> dict[str, Any]:
-    """Return the answer to a status call.
-
-    A completed one has the oddities of a captured answer: another model's name, a wrong length, the address three
-    times.
+    Attributes:
+        count: how many videos.
+        stream: whether to answer with a stream of chunks.
     """
-    word = job.status(now)
-    if word == "completed":
-        return {
-            "completed_at": int(job.done_at),
-            "created_at": int(job.created),
-            "id": job.id,
-            "model": "sora2_video_generation",
-            "object": "video",
-            "progress": 100,
-            "result_url": url,
-            "seconds": "4",
-            "size": job.model.size,
-            "status": "completed",
-            "url": url,
-            "video_url": url,
-        }
-    body: dict[str, Any] = {
-        "id": job.id,
-        "object": "video",
-        "created": int(job.created),
-        "status": word,
-        "model": job.model.id,
-        "progress": int(job.progress(now)),
-    }
-    return body | ({"progress": 0, "error": job.failure} if word == "failed" else {})
+
+    accepted: Accepted
+    count: int
+    stream: bool
 
 
-def error(message: str, code: str, kind: str = "invalid_request_error") -> dict[str, Any]:
-    """Return an error body."""
-    return {"error": {"message": message, "type": kind, "param": "", "code": code}}
+def read_chat_order(body: Mapping[str, Any], dialect: Dialect) -> ChatOrder:
+    """Read the body of a request.
+
+    Raises:
+        RefusedError: the gateway does not take it.
+    """
+    prompt, addresses = _last_message(body.get("messages"))
+    try:
+        pictures = tuple(picture_at(address) for address in addresses)
+    except ValueError as error:
+        raise RefusedError(dialect.bad_picture(error)) from None
+    accepted = dialect.accept(Order({"prompt": prompt, "model": body.get("model")}, pictures))
+    count = body.get("n", 1)
+    if not isinstance(count, int) or not 1 <= count <= _MOST_VIDEOS:
+        dialect.refuse(400, f"n must be between 1 and {_MOST_VIDEOS}", "invalid_request")
+    return ChatOrder(accepted, count, body.get("stream") is True)
 
 
-def not_completed() -> dict[str, Any]:
-    """Return what the content route says before the content is there."""
-    message = "Task is not completed yet, current status: IN_PROGRESS"
-    return {"error": {"message": message, "type": "invalid_request_error"}}
+def _last_message(messages: Any) -> tuple[str, list[str]]:
+    """Return the last message's text, and the addresses of its pictures."""
+    message = messages[-1] if isinstance(messages, list) and messages else None
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, str):
+        return content, []
+    texts, addresses = [], []
+    for part in content if isinstance(content, list) else []:
+        if isinstance(part, dict) and part.get("type") == "text":
+            texts.append(str(part.get("text", "")))
+        if isinstance(part, dict) and isinstance(image := part.get("image_url"), dict):
+            addresses.append(str(image.get("url", "")))
+    return "\n".join(texts), addresses
 
 
 class ChatStream:

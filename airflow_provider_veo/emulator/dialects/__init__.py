@@ -1,0 +1,20 @@
+"""The dialects of the servers that people run: one module a server, what they share in `base`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from airflow_provider_veo.emulator.dialects.base import Dialect
+from airflow_provider_veo.emulator.dialects.litellm import LiteLLM
+from airflow_provider_veo.emulator.dialects.new_api import NewApi
+from airflow_provider_veo.emulator.dialects.openai import OpenAI
+from airflow_provider_veo.emulator.dialects.relay import Relay
+from airflow_provider_veo.emulator.dialects.seed import Seed
+from airflow_provider_veo.emulator.dialects.sglang import SGLang
+from airflow_provider_veo.emulator.dialects.vllm_omni import VllmOmni
+
+DIALECTS: Mapping[str, type[Dialect]] = MappingProxyType(
+    {dialect.name: dialect for dialect in (Seed, Relay, NewApi, LiteLLM, VllmOmni, SGLang, OpenAI)}
+)
+"""All dialects by name; the first is the default."""

@@ -1,0 +1,53 @@
+"""OpenAI's own Videos API, which the others copy. OpenAI shut it down on 2026-09-24.
+
+Sources: the types of the `openai` package 3.54 and the guide. Not known, and therefore as in the seed's dialect: the
+words of most refusals. Left out: `{file_id}` and `{image_url}` as `input_reference`, remix, edits, thumbnails.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_veo.api.models import VideoModel
+from airflow_provider_veo.emulator.dialects.base import Dialect
+from airflow_provider_veo.emulator.jobs import Job
+from airflow_provider_veo.emulator.messages import Accepted, Order, Reply
+
+_LINK_SECONDS = 3600  # "download links are valid for up to 1 hour"
+
+
+class OpenAI(Dialect):
+    """`error` is an object, the answer to a poll says when to poll again, and a frame must have the video's size."""
+
+    name = "openai"
+    default_model = "sora-2"
+    default_seconds = 4
+    can_delete = True
+    can_list = True
+    other_variants = False
+
+    def accept(self, order: Order) -> Accepted:
+        if "input_reference" in order.fields:
+            self.refuse(400, "input_reference must be a file", "invalid_type")
+        accepted = super().accept(order)
+        for picture in order.pictures[:1]:
+            if (picture.width, picture.height) != (accepted.model.width, accepted.model.height):
+                self.refuse(400, "Inpaint image must match the requested width and height", "invalid_request")
+        return accepted
+
+    def new_id(self, model: VideoModel) -> str:  # noqa: ARG002
+        return f"video_{uuid.uuid4().hex}"
+
+    def status(self, job: Job, now: float, url: str) -> Reply:
+        pause = min(10.0, max(0.05, job.generation_seconds / 10))
+        return replace(super().status(job, now, url), headers={"openai-poll-after-ms": f"{1000 * pause:.0f}"})
+
+    def video(self, job: Job, word: str, progress: int) -> dict[str, Any]:
+        return {
+            **super().video(job, word, progress),
+            "expires_at": int(job.done_at) + _LINK_SECONDS if word == "completed" else None,
+            "prompt": job.prompt,
+            "remixed_from_video_id": None,
+        }

@@ -1,0 +1,80 @@
+"""The seed's gateway, its reverse channel: word for word where its documentation prints an answer.
+
+Sources: the documentation page of the model card, and a captured status answer of the same backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from airflow_provider_veo.api.models import CARD, VideoModel
+from airflow_provider_veo.emulator.dialects.base import Dialect
+from airflow_provider_veo.emulator.jobs import Job
+from airflow_provider_veo.emulator.messages import Accepted, Order, Reply
+
+
+class Seed(Dialect):
+    """Only the models of the card, which choose size and length by their name; up to two frames for `-fl` models."""
+
+    name = "seed"
+    prices = MappingProxyType({name: model.price_usd for name, model in CARD.items()})
+    most_frames = 2
+    words = MappingProxyType({})
+    has_chat = True
+    link_type = "application/json"
+
+    def accept(self, order: Order) -> Accepted:
+        accepted = super().accept(order)
+        model, count = accepted.model, len(order.pictures)
+        if count and not model.takes_frames:
+            self.refuse(400, f"model {model.id} does not support images", "model_not_support_image")
+        if model.takes_frames and not 1 <= count <= 2:
+            self.refuse(400, f"model {model.id} needs one or two images", "invalid_request")
+        return accepted
+
+    def model(self, name: str, fields: Mapping[str, Any]) -> VideoModel:  # noqa: ARG002 - nothing else counts
+        # `veo_3_1` is how the page writes `veo-3.1` in its chat example
+        model = CARD.get("veo-3.1" if name == "veo_3_1" else name)
+        if model is None:
+            self.refuse(503, f"no available channels for model {name}", "model_not_found")
+        return model
+
+    def created(self, job: Job) -> Reply:
+        # `created`, where completed answers say `created_at`
+        return Reply(
+            {
+                "id": job.id,
+                "object": "video",
+                "created": int(job.created),
+                "status": "queued",
+                "model": job.model.id,
+            }
+        )
+
+    def status(self, job: Job, now: float, url: str) -> Reply:
+        word = job.status(now)
+        if word == "completed":
+            return Reply(_captured(job, url))
+        failed = word == "failed"
+        body = {**self.created(job).body, "status": word, "progress": 0 if failed else int(job.progress(now))}
+        return Reply(body | ({"error": job.failure} if failed else {}))
+
+
+def _captured(job: Job, url: str) -> dict[str, Any]:
+    """Return a completed job with the oddities of the capture: another model, a wrong length, the address thrice."""
+    return {
+        "completed_at": int(job.done_at),
+        "created_at": int(job.created),
+        "id": job.id,
+        "model": "sora2_video_generation",
+        "object": "video",
+        "progress": 100,
+        "result_url": url,
+        "seconds": "4",
+        "size": job.model.size,
+        "status": "completed",
+        "url": url,
+        "video_url": url,
+    }

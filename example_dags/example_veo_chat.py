@@ -1,0 +1,29 @@
+"""The streaming chat call makes two videos of one prompt; each is stored by a task of its own.
+
+It holds a worker slot all the time. Where the gateway offers `/v1/videos`, prefer `VeoCreateVideoOperator`.
+"""
+
+from __future__ import annotations
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
+from airflow_provider_veo.operators.download import VeoDownloadOperator
+
+with DAG(
+    dag_id="example_veo_chat",
+    description="The streaming chat call makes two videos of one prompt; each is stored by a task of its own.",
+    schedule=None,
+    params={"prompt": "画只猪在天上飞"},
+    tags=["example", "veo"],
+):
+    chat = VeoChatCompletionOperator(
+        task_id="chat",
+        prompt="{{ params.prompt }}",
+        model="veo-3.1-fast",
+        n=2,
+    )
+    VeoDownloadOperator.partial(
+        task_id="download_video",
+        destination="{{ dag.dag_id }}/{{ run_id }}/{{ ti.map_index }}.mp4",
+    ).expand(url=chat.output)

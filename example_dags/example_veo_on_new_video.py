@@ -1,0 +1,25 @@
+"""Starts whenever example_veo_text_to_video has stored a video, and makes a poster of it (Airflow 3 and later).
+
+It needs the extra `media`: `pip install 'airflow-provider-veo[media]'`.
+"""
+
+from __future__ import annotations
+
+from airflow.providers.common.compat.sdk import DAG, Asset
+
+from airflow_provider_veo.operators.media import VeoExtractFrameOperator
+
+NEW_VIDEO = "(triggering_asset_events.values() | first | first).source_task_instance.xcom_pull()"
+
+with DAG(
+    dag_id="example_veo_on_new_video",
+    description="Starts whenever example_veo_text_to_video has stored a video, and makes a poster of it.",
+    schedule=[Asset("veo_daily_video")],
+    tags=["example", "veo"],
+):
+    VeoExtractFrameOperator(
+        task_id="make_poster",
+        source="{{ " + NEW_VIDEO + "['path'] }}",
+        destination="{{ dag.dag_id }}/{{ run_id }}.jpg",
+        at="first",
+    )

@@ -1,0 +1,222 @@
+"""How each server describes jobs and delivers videos, and what our client makes of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pytest
+from bench import (
+    DETAIL,
+    ERROR,
+    LITELLM,
+    LONG,
+    NEW_API,
+    OPENAI,
+    PROXY,
+    RELAY,
+    SEED,
+    SGLANG,
+    SPEC,
+    VLLM,
+    VLLM_ERROR,
+    every,
+    shape_of,
+)
+
+from airflow_provider_veo.api.errors import ApiError, ContentNotReadyError, Reason
+from airflow_provider_veo.api.video import VideoStatus
+
+# --- jobs
+
+
+@dataclass(frozen=True)
+class Job:
+    """How a server describes a job: the fields of its answers, and what `Video` makes of them.
+
+    Attributes:
+        id: pattern of the ids.
+        created: fields of the answer to an order.
+        completed: of the answer about a finished job.
+        word: for a job that runs.
+        half: progress shown in the middle.
+        model: shown in the end.
+        size: shown in the end.
+        seconds: shown in the end.
+        url: whether there is one in the end.
+    """
+
+    id: str
+    created: str
+    completed: str
+    word: str = "in_progress"
+    half: int = 50
+    model: str = "veo-3.1"
+    size: str | None = "128x128"
+    seconds: float | None = 1.0
+    url: bool = False
+
+
+UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+COMMON = "id object model status progress created_at completed_at size seconds error"
+SHORT = "id task_id object model status progress created_at"
+VLLM_FIELDS = (
+    f"{COMMON} prompt quality remixed_from_video_id media_type expires_at file_name inference_time_s stage_durations "
+    "peak_memory_mb"
+)
+JOBS = {
+    SEED: Job(
+        f"video_{UUID}",
+        "id object created status model",
+        "completed_at created_at id model object progress result_url seconds size status url video_url",
+        word="processing",
+        model="sora2_video_generation",
+        size="720x1280",
+        seconds=4.0,
+        url=True,
+    ),
+    RELAY: Job("task_[0-9a-zA-Z]{32}", SHORT, f"{SHORT} completed_at", size=None, seconds=None),
+    NEW_API: Job("task_[0-9a-zA-Z]{32}", SHORT, f"{SHORT} completed_at", size=None, seconds=None),
+    LITELLM: Job(
+        "video_[A-Za-z0-9+/]{100,}=*",
+        f"{COMMON} expires_at remixed_from_video_id usage",
+        f"{COMMON} expires_at remixed_from_video_id usage",
+        word="processing",
+    ),
+    VLLM: Job("video_gen_[0-9a-f]{32}", VLLM_FIELDS, VLLM_FIELDS),
+    SGLANG: Job(UUID, f"{COMMON} quality file_path", f"{COMMON} quality file_path", half=0),
+    OPENAI: Job(
+        "video_[0-9a-f]{32}",
+        f"{COMMON} expires_at prompt remixed_from_video_id",
+        f"{COMMON} expires_at prompt remixed_from_video_id",
+    ),
+}
+
+
+@every
+def test_an_order(bench, dialect):
+    answer = bench.order()
+    body = answer.json()
+    assert (answer.status_code, set(body)) == (200, set(JOBS[dialect].created.split()))
+    assert re.fullmatch(JOBS[dialect].id, body["id"])
+    assert body.get("task_id", body["id"]) == body["id"]
+    assert (body["object"], body["status"], body["model"]) == ("video", "queued", "veo-3.1")
+    video = bench.client.create_video(SPEC)
+    assert (video.status, video.model, video.reason) == (VideoStatus.QUEUED, "veo-3.1", None)
+    assert video.created_at.timestamp() == bench.now
+
+
+@every
+def test_a_running_job(bench, dialect):
+    video_id = bench.job()
+    bench.now += LONG / 2
+    body = bench.said(video_id).json()
+    assert (body["status"], body["progress"]) == (JOBS[dialect].word, JOBS[dialect].half)
+    video = bench.seen(video_id)
+    assert (video.id, video.status, video.progress) == (video_id, VideoStatus.RUNNING, JOBS[dialect].half)
+    assert video.url is None
+
+
+@every
+def test_a_completed_job(bench, dialect):
+    expected = JOBS[dialect]
+    video_id = bench.job()
+    bench.now += LONG
+    body = bench.said(video_id).json()
+    assert (body["status"], body["progress"], set(body)) == ("completed", 100, set(expected.completed.split()))
+    video = bench.seen(video_id)
+    assert (video.id, video.status, video.progress) == (video_id, VideoStatus.COMPLETED, 100)
+    assert (video.model, video.size, video.seconds) == (expected.model, expected.size, expected.seconds)
+    assert (video.url is not None) is expected.url
+    assert video.completed_at.timestamp() == bench.now
+
+
+# status, and the `error` of the body
+FAILED = {
+    SEED: (200, "Content policy violation"),
+    RELAY: (200, "Content policy violation"),
+    NEW_API: (200, {"code": "task_failed", "message": "Content policy violation"}),
+    VLLM: (500, {"code": 500, "message": "Content policy violation"}),
+    SGLANG: (200, {"message": "Content policy violation"}),
+    OPENAI: (200, {"code": "task_failed", "message": "Content policy violation"}),
+}
+
+
+@pytest.mark.parametrize("dialect", FAILED)
+def test_a_failed_job(bench, dialect):
+    bench.jobs.fail_next("Content policy violation")
+    video_id = bench.job()
+    bench.now += LONG
+    answer = bench.said(video_id)
+    assert (answer.status_code, answer.json()["error"], answer.json()["status"]) == (*FAILED[dialect], "failed")
+    video = bench.seen(video_id)
+    assert (video.id, video.status, video.reason) == (video_id, VideoStatus.FAILED, Reason.MODERATION)
+    assert "Content policy violation" in video.message
+
+
+@pytest.mark.parametrize("dialect", [LITELLM])
+def test_a_failed_job_that_the_proxy_cannot_tell_of(bench, dialect):
+    bench.jobs.fail_next("Content policy violation")
+    video_id = bench.job()
+    bench.now += LONG
+    assert (bench.said(video_id).status_code, bench.said(video_id).json()["error"]["code"]) == (500, "500")
+    with pytest.raises(ApiError) as caught:
+        bench.seen(video_id)
+    assert (caught.value.reason, caught.value.permanent) == (Reason.SERVER, False)
+
+
+@pytest.mark.parametrize("dialect", [RELAY])
+def test_a_failed_job_without_a_word(bench, dialect):
+    bench.jobs.fail_next("")
+    video_id = bench.job()
+    bench.now += LONG
+    assert (bench.said(video_id).json()["status"], bench.said(video_id).json()["error"]) == ("failed", "")
+    video = bench.seen(video_id)
+    assert (video.status, video.reason, video.message) == (VideoStatus.FAILED, Reason.UNKNOWN, "")
+
+
+# --- content
+
+
+@every
+def test_content(bench, dialect):
+    video_id = bench.job()
+    bench.now += LONG
+    answer = bench.said(video_id, "/content")
+    assert answer.headers["content-type"] == "video/mp4"
+    assert answer.content == bench.content(video_id=video_id)
+    assert answer.content[4:8] == b"ftyp"
+    assert ("content-encoding" in answer.headers) is (dialect == LITELLM)
+
+
+NOT_READY = {
+    SEED: (400, ERROR),
+    RELAY: (400, ERROR),
+    NEW_API: (400, ERROR),
+    LITELLM: (400, PROXY),
+    VLLM: (404, VLLM_ERROR),
+    SGLANG: (404, DETAIL),
+    OPENAI: (400, ERROR),
+}
+
+
+@every
+@pytest.mark.parametrize("moment", [0.0, LONG / 2])
+def test_content_that_is_not_ready(bench, dialect, moment):
+    video_id = bench.job()
+    bench.now += moment
+    answer = bench.said(video_id, "/content")
+    assert (answer.status_code, shape_of(answer)) == NOT_READY[dialect]
+    with pytest.raises(ContentNotReadyError):
+        bench.content(video_id=video_id)
+
+
+@pytest.mark.parametrize("dialect", [VLLM])
+def test_content_of_a_failed_job(bench, dialect):
+    bench.jobs.fail_next("out of memory")
+    video_id = bench.job()
+    bench.now += LONG
+    answer = bench.said(video_id, "/content")
+    assert (answer.status_code, shape_of(answer)) == (422, VLLM_ERROR)
+    with pytest.raises(ApiError, match="Video generation failed"):
+        bench.content(video_id=video_id)
