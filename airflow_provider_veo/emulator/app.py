@@ -103,7 +103,7 @@ class Emulator:
         if not self._dialect.can_list:
             raise RefusedError(self._dialect.no_route(request.method, request.url.path))
         asked = request.query_params
-        jobs = self.jobs.all()
+        jobs = [job for job in self.jobs.all() if not job.forgotten]
         jobs = jobs[::-1] if asked.get("order") == "asc" else jobs
         limit = int(asked["limit"]) if asked.get("limit", "").isdecimal() else None
         return _json(self._dialect.listing(jobs, self.jobs.clock(), asked.get("after"), limit))

@@ -85,6 +85,15 @@ def test_list(dialect):
         assert ([video["id"] for video in rest["data"]], rest["has_more"]) == ([ids[0]], False)
         oldest = bench.http.get("/v1/videos", params={"order": "asc"}).json()
         assert (oldest["first_id"], oldest["last_id"]) == (ids[0], ids[2])
+        bench.http.delete(f"/v1/videos/{ids[1]}")
+        assert [video["id"] for video in bench.http.get("/v1/videos").json()["data"]] == [ids[2], ids[0]]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "status"), [(SEED, 405), (RELAY, 404), (NEW_API, 404), (LITELLM, 400), (SGLANG, 405)]
+)
+def test_no_list(bench, dialect, status):
+    assert bench.http.get("/v1/videos").status_code == status
 
 
 @pytest.mark.parametrize("dialect", [name for name in DIALECTS if name != SEED])

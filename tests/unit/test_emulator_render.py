@@ -32,7 +32,7 @@ def colours(picture):
 
 
 def near(colour):
-    return tuple((pytest.approx(value, abs=4), pytest.approx(value, abs=4)) for value in colour)
+    return tuple((pytest.approx(value, abs=10), pytest.approx(value, abs=10)) for value in colour)
 
 
 @pytest.mark.parametrize("size", [(128, 96), (300, 100), (50, 400)])

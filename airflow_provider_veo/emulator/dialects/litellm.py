@@ -71,6 +71,10 @@ class LiteLLM(Dialect):
         upstream = json.dumps(openai_error(status, message, code).body)
         return _error(status, f"litellm.{name}: {name}: OpenAIException - {upstream}")
 
+    def no_route(self, method: str, path: str) -> Reply:
+        # a list is refused for want of the name of an upstream
+        return _error(400, "custom_llm_provider is required") if method == "GET" else super().no_route(method, path)
+
     def unknown_video(self) -> Reply:
         return self.server_error()  # it asks api.openai.com about it
 
