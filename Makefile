@@ -9,8 +9,8 @@ BIN := $(VENV)/bin
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
-demo: $(VENV)/ready ## a prompt becomes a video on a real Airflow; ONCE=1 ends by itself
-	@$(BIN)/python dev/demo.py $(if $(ONCE),--once)
+demo: $(VENV)/ready ## a prompt becomes a video on a real Airflow; ONCE=1 ends by itself, DAG=story runs another example
+	@$(BIN)/python dev/demo.py $(if $(DAG),--dag $(DAG)) $(if $(ONCE),--once)
 
 test: lint unit integration ## everything that a contribution must pass
 

@@ -140,15 +140,33 @@ class AirflowLab:
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Start a Dag run through the scheduler and return its id."""
-        self._wait_until(f"Dag {dag_id} to be parsed", lambda: self._http.get(f"/api/v2/dags/{dag_id}").is_success)
-        self.request("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+        self.unpause(dag_id)
         body = {"logical_date": None, "conf": dict(conf or {})}
         return str(self.request("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
+    def unpause(self, dag_id: str) -> None:
+        """Wait until a Dag is parsed, and let it run."""
+        self._wait_until(f"Dag {dag_id} to be parsed", lambda: self._http.get(f"/api/v2/dags/{dag_id}").is_success)
+        self.request("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+
+    def run_ids(self, dag_id: str) -> list[str]:
+        """Return the ids of a Dag's runs."""
+        return [run["dag_run_id"] for run in self.get(f"/dags/{dag_id}/dagRuns")["dag_runs"]]
+
+    def open_questions(self, dag_id: str, run_id: str) -> list[str]:
+        """Return the tasks of a run that wait for a person."""
+        details = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/hitlDetails?response_received=false")["hitl_details"]
+        return [detail["task_instance"]["task_id"] for detail in details]
+
+    def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
+        """Answer a task's question, as a person does under "Required Actions"."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        self.request("PATCH", path, {"chosen_options": [option]})
+
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
-        """Return the state of each task instance of a run."""
+        """Return the state of each task instance of a run; mapped ones are called `task_id[index]`."""
         instances = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
-        return {instance["task_id"]: instance["state"] for instance in instances}
+        return {_name(instance): instance["state"] for instance in instances}
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run."""
@@ -194,6 +212,11 @@ def _text(line: Any) -> str:
         return str(line)
     errors = [f"{error.get('exc_type')}: {error.get('exc_value')}" for error in line.get("error_detail") or ()]
     return "\n".join([str(line.get("event", "")), *errors])
+
+
+def _name(instance: Mapping[str, Any]) -> str:
+    index = instance["map_index"]
+    return instance["task_id"] + ("" if index < 0 else f"[{index}]")
 
 
 def _free_ports(count: int) -> list[int]:

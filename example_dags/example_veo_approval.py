@@ -5,6 +5,8 @@ The questions are in the UI under "Required Actions". Whoever says no ends the r
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.providers.common.compat.sdk import DAG, ObjectStoragePath, conf, task
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
@@ -36,7 +38,7 @@ with DAG(
     )
 
     @task
-    def publish(video):
+    def publish(video: dict[str, Any]) -> dict[str, str]:
         """Copy the draft to where the public finds it."""
         draft = ObjectStoragePath(video["path"])
         published = ObjectStoragePath(conf.get("veo", "storage")) / "example_veo_approval" / "published" / draft.name

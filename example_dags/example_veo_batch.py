@@ -6,6 +6,8 @@ The pool must exist, and count deferred tasks, since these hold no worker slot:
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
@@ -19,9 +21,9 @@ with DAG(
 ):
 
     @task
-    def prompts(params=None):
+    def prompts(**context: Any) -> list[str]:
         """Return a prompt for each city; a query of your warehouse would do the same."""
-        return [f"Sunrise over {city}, slow drone shot" for city in params["cities"]]
+        return [f"Sunrise over {city}, slow drone shot" for city in context["params"]["cities"]]
 
     VeoCreateVideoOperator.partial(
         task_id="create_video",

@@ -6,9 +6,9 @@ It needs the extra `media`: `pip install 'airflow-provider-veo[media]'`.
 from __future__ import annotations
 
 from airflow.providers.common.compat.sdk import DAG
+from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
 
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
-from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
 
 SCENES = [
     "A small cat wakes up in a lighthouse",

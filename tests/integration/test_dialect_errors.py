@@ -66,7 +66,7 @@ ERRORS = [
     (wrong_key, SEED, 401, ERROR, Reason.AUTHENTICATION),
     (wrong_key, RELAY, 401, ERROR, Reason.AUTHENTICATION),
     (wrong_key, NEW_API, 401, ERROR, Reason.AUTHENTICATION),
-    (wrong_key, LITELLM, 400, PROXY, Reason.BAD_REQUEST),  # nothing in it says that it is about the key
+    (wrong_key, LITELLM, 400, PROXY, Reason.AUTHENTICATION),
     (wrong_key, VLLM, 401, "text", Reason.AUTHENTICATION),
     (wrong_key, SGLANG, 401, DETAIL, Reason.AUTHENTICATION),
     (wrong_key, OPENAI, 401, ERROR, Reason.AUTHENTICATION),

@@ -1,0 +1,153 @@
+"""What each example Dag needs to run offline, and what must come of it: shared by the demo and the tests."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+from airflow_lab import AirflowLab, LabError
+from PIL import Image, ImageDraw
+
+from airflow_provider_veo.emulator.jobs import Jobs
+
+PREFIX = "example_veo_"
+POOL = {"name": "veo_gateway", "slots": 2, "description": "videos in flight", "include_deferred": True}
+RUN_TIMEOUT = 600.0
+
+Conf = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Example:
+    """An example Dag.
+
+    Attributes:
+        name: its id without `example_veo_`.
+        conf: makes the run's conf; it may put files into the folder that it gets.
+        videos: how many are charged, by the chat call or as jobs.
+        files: suffix, width, height and seconds (0 for a picture) of what it stores.
+        approvals: how often a person must say yes.
+        started_by: the Dag whose asset starts it; None where a person does.
+    """
+
+    name: str
+    videos: int
+    files: tuple[tuple[str, int, int, int], ...]
+    conf: Callable[[Path], Conf] = field(default=lambda _folder: {})
+    approvals: int = 0
+    started_by: str | None = None
+
+    @property
+    def dag_id(self) -> str:
+        """The id of the Dag."""
+        return PREFIX + self.name
+
+
+def frames(folder: Path) -> Conf:
+    """Draw two pictures, and return the conf that names them."""
+    places = {}
+    for name, colour in (("first_frame", "peachpuff"), ("last_frame", "midnightblue")):
+        picture = Image.new("RGB", (1280, 720), colour)
+        ImageDraw.Draw(picture).ellipse((540, 260, 740, 460), fill="gold" if name == "first_frame" else "white")
+        places[name] = str(folder / f"{name}.png")
+        picture.save(places[name])
+    return places
+
+
+LANDSCAPE = (".mp4", 1280, 720, 8)
+PORTRAIT = (".mp4", 720, 1280, 8)
+EXAMPLES = {
+    example.dag_id: example
+    for example in (
+        Example("text_to_video", 1, (LANDSCAPE,)),
+        Example("batch", 3, (PORTRAIT,) * 3),
+        Example("first_and_last_frame", 1, (LANDSCAPE,), frames),
+        Example("story", 4, (*[(".mp4", 1280, 720, 8)] * 4, (".mp4", 1280, 720, 32), *[(".png", 1280, 720, 0)] * 3)),
+        Example("approval", 1, (LANDSCAPE,) * 2, approvals=2),
+        Example("chat", 2, (PORTRAIT,) * 2),
+        Example("on_new_video", 1, ((".jpg", 1280, 720, 0),), started_by=f"{PREFIX}text_to_video"),
+    )
+}
+
+
+def named(name: str) -> Example:
+    """Return an example by its Dag's id, with or without `example_veo_`.
+
+    Raises:
+        LabError: there is none of that name.
+    """
+    example = EXAMPLES.get(PREFIX + name.removeprefix(PREFIX))
+    if example is None:
+        raise LabError(f"There is no example {name!r}. There are: {', '.join(sorted(EXAMPLES))}.")
+    return example
+
+
+def prepare(lab: AirflowLab) -> None:
+    """Create what the examples expect of an Airflow: the pool of the batch."""
+    with contextlib.suppress(httpx.HTTPStatusError):  # it is there already
+        lab.request("POST", "/pools", POOL)
+
+
+def start(lab: AirflowLab, example: Example, conf: Conf) -> str:
+    """Start an example and return the id of its run.
+
+    A Dag that an asset starts is started by a run of the Dag that updates the asset.
+    """
+    if example.started_by is None:
+        return lab.trigger(example.dag_id, conf)
+    lab.unpause(example.dag_id)
+    before = set(lab.run_ids(example.dag_id))
+    first = lab.trigger(example.started_by, conf)
+    give_up_at = time.monotonic() + RUN_TIMEOUT
+    while not (new := set(lab.run_ids(example.dag_id)) - before):
+        if lab.run_state(example.started_by, first) == "failed" or time.monotonic() > give_up_at:
+            raise LabError(f"{example.started_by} did not start {example.dag_id}.")
+        time.sleep(0.5)
+    return new.pop()
+
+
+def charged(jobs: Jobs) -> int:
+    """Return how many videos the emulator has charged."""
+    return int(jobs.report()["charged"]) + jobs.counters.chat_videos
+
+
+def files(example: Example, storage: Path) -> list[Path]:
+    """Return the files that an example has stored, in all its runs."""
+    return sorted(path for path in (storage / example.dag_id).rglob("*") if path.is_file())
+
+
+def check(example: Example, paths: list[Path]) -> None:
+    """Open everything that a run has stored, as a player would.
+
+    Raises:
+        LabError: it is not what the example promises.
+    """
+    found = sorted(look_at(path) for path in paths)
+    if found != sorted(example.files):
+        raise LabError(f"{example.dag_id} has stored {found}, and not {sorted(example.files)}.")
+
+
+def look_at(path: Path) -> tuple[str, int, int, int]:
+    """Return suffix, width, height and seconds of a file; a film must have picture and sound from end to end.
+
+    Raises:
+        LabError: it cannot be played.
+    """
+    if path.suffix != ".mp4":
+        with Image.open(io.BytesIO(path.read_bytes())) as picture:
+            picture.load()
+            return (path.suffix, *picture.size, 0)
+    with av.open(str(path)) as container:
+        video, audio = container.streams.video[0], container.streams.audio[0]
+        codecs = (video.codec_context.name, audio.codec_context.name)
+        seconds = float((container.duration or 0) / av.time_base)
+        if codecs != ("h264", "aac") or sum(1 for _ in container.decode(video)) < 20 * seconds:
+            raise LabError(f"{path} is no whole video: {codecs}, {seconds} s.")
+        return path.suffix, video.width, video.height, round(seconds)

@@ -1,0 +1,116 @@
+"""All example Dags on a real scheduler, side by side, in front of one emulator; and the story, looked at closely."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import time
+from collections import deque
+from pathlib import Path
+
+import av
+import examples
+import pytest
+from airflow_lab import AirflowLab
+from examples import EXAMPLES, POOL
+from pictures import psnr
+
+from airflow_provider_veo.emulator.jobs import Settings
+from airflow_provider_veo.emulator.server import EmulatorServer
+
+ROOT = Path(__file__).parents[2]
+STORY = examples.named("story")
+
+
+class Finished:
+    """What came of one run of all examples."""
+
+    def __init__(self, emulator, storage, states, in_flight):
+        self.emulator = emulator
+        self.storage = storage
+        self.states = states
+        self.in_flight = in_flight
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    storage = tmp_path_factory.mktemp("videos")
+    settings = {"AIRFLOW__VEO__STORAGE": str(storage), "AIRFLOW__VEO__POLL_INTERVAL": "1"}
+    with EmulatorServer(Settings(api_key="sk-examples", generation_seconds=6)) as emulator:
+        connection = {"conn_type": "veo", "host": emulator.url, "password": "sk-examples"}
+        with AirflowLab(ROOT / "example_dags", {"veo_default": connection}, settings) as lab:
+            examples.prepare(lab)
+            runs = {
+                dag_id: examples.start(lab, example, example.conf(tmp_path_factory.mktemp("conf")))
+                for dag_id, example in EXAMPLES.items()
+                if example.started_by is None
+            }
+            lab.unpause("example_veo_on_new_video")
+            states, in_flight = _until_all_are_over(lab, runs, emulator)
+        yield Finished(emulator, storage, states, in_flight)
+
+
+def _until_all_are_over(lab, runs, emulator):
+    states, in_flight, give_up_at = {}, 0, time.monotonic() + examples.RUN_TIMEOUT
+    while len([state for state in states.values() if state in ("success", "failed")]) < len(EXAMPLES):
+        assert time.monotonic() < give_up_at, (states, lab.log_tail(5))
+        new = lab.run_ids("example_veo_on_new_video")
+        runs |= {"example_veo_on_new_video": new[0]} if new else {}
+        states = {dag_id: lab.run_state(dag_id, run_id) for dag_id, run_id in runs.items()}
+        approval = ("example_veo_approval", runs["example_veo_approval"])
+        for task_id in lab.open_questions(*approval):
+            lab.answer(*approval, task_id, "Approve")
+        now = time.time()
+        sunrises = [job for job in emulator.jobs.all() if job.prompt.startswith("Sunrise")]
+        in_flight = max(in_flight, sum(job.status(now) in ("queued", "processing") for job in sunrises))
+        time.sleep(0.3)
+    logs = {
+        f"{dag_id} {task}": lab.log_lines(dag_id, run_id, task)[-8:]
+        for dag_id, run_id in runs.items()
+        for task, state in lab.task_states(dag_id, run_id).items()
+        if state == "failed" and "[" not in task
+    }
+    assert not logs, logs
+    return states, in_flight
+
+
+@pytest.mark.parametrize("dag_id", EXAMPLES)
+def test_an_example(finished, dag_id):
+    assert finished.states[dag_id] == "success"
+    examples.check(EXAMPLES[dag_id], examples.files(EXAMPLES[dag_id], finished.storage))
+
+
+def test_nothing_was_paid_twice(finished):
+    ordered = sum(example.videos for example in EXAMPLES.values() if example.started_by is None)
+    assert examples.charged(finished.emulator.jobs) == ordered
+
+
+def test_the_pool_caps_what_is_in_flight(finished):
+    assert 1 <= finished.in_flight <= POOL["slots"]
+
+
+def test_every_clip_of_the_story_begins_where_the_one_before_ends(finished):
+    clips = [path for path in examples.files(STORY, finished.storage) if path.name.startswith("scene_")]
+    ends = [_ends(path) for path in clips if path.suffix == ".mp4"]
+    assert len(ends) == 4
+    for before, after in itertools.pairwise(ends):
+        assert psnr(before[1], after[0]) > 35
+        assert psnr(after[0], after[1]) < 35  # the clips do move, so that the check can fail
+
+
+def _ends(path):
+    with av.open(io.BytesIO(path.read_bytes())) as container:
+        pictures = container.decode(video=0)
+        first = next(pictures)
+        return first.to_image(), deque(pictures, maxlen=1)[0].to_image()
+
+
+def test_the_film_of_the_story(finished):
+    (film,) = [path for path in examples.files(STORY, finished.storage) if path.name == "film.mp4"]
+    with av.open(str(film)) as container:
+        for stream in (container.streams.video[0], container.streams.audio[0]):
+            container.seek(0)
+            times = [packet.dts for packet in container.demux(stream) if packet.dts is not None]
+            assert all(before < after for before, after in itertools.pairwise(times)), stream
+            seconds = float((times[-1] - times[0]) * stream.time_base)
+            assert seconds == pytest.approx(32, abs=0.1), stream
