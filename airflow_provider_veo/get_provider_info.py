@@ -26,6 +26,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_veo.operators.create",
                     "airflow_provider_veo.operators.download",
+                    "airflow_provider_veo.operators.media",
                 ],
             }
         ],
