@@ -27,6 +27,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_veo.operators.chat",
                     "airflow_provider_veo.operators.create",
                     "airflow_provider_veo.operators.download",
+                    "airflow_provider_veo.operators.media",
                 ],
             }
         ],

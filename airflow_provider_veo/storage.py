@@ -1,4 +1,4 @@
-"""From an HTTP stream to a finished file or object: checked, hashed, and never seen half-written."""
+"""Where videos and pictures lie and how they get there: checked, hashed, and never seen half-written."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
@@ -20,6 +20,8 @@ from airflow_provider_veo.api.client import ContentStream
 from airflow_provider_veo.api.errors import ContentError, InvalidInputError
 
 Destination = str | os.PathLike[str] | ObjectStoragePath
+Source = Destination | Mapping[str, Any]
+"""What is read: a place, or the result of a task that has stored something: its `path`."""
 Target = Path | ObjectStoragePath
 IfExists = Literal["skip", "overwrite", "fail"]
 IF_EXISTS: tuple[IfExists, ...] = get_args(IfExists)
@@ -74,10 +76,35 @@ def resolve(destination: Destination, *, name: str | None = None) -> Target:
         text = text.replace(VIDEO_ID_PLACEHOLDER, safe_name)
         if text.endswith("/"):
             text += f"{safe_name}.mp4"
-    return _located(text, destination)
+    return _located(text, destination, "destination")
 
 
-def _located(text: str, destination: Destination) -> Target:
+def find(source: Source, argument: str) -> Target:
+    """Say where a file is that is to be read.
+
+    Args:
+        source: absolute path, URI, `ObjectStoragePath`, a path relative to `[veo] storage`, or the result of a
+            task that has stored a file.
+        argument: the operator's argument, for error messages.
+
+    Raises:
+        InvalidInputError: no source, nothing or a folder there, or a storage that this Airflow cannot read.
+    """
+    place = source.get("path") if isinstance(source, Mapping) else source
+    text = str(place).strip() if place is not None else ""
+    if not text:
+        raise InvalidInputError(
+            f"{argument} names no file: give a path, a URI, or the result of a task that has stored one. A create "
+            "task stores its video when it has a destination."
+        )
+    target = _located(text, place, argument)
+    if not target.is_file():
+        problem = "is a folder" if target.is_dir() else "does not exist"
+        raise InvalidInputError(f"{argument} {text!r} {problem}: give the path of a file.")
+    return target
+
+
+def _located(text: str, place: object, argument: str) -> Target:
     if "://" not in text:
         path = Path(text).expanduser()
         if path.is_absolute():
@@ -85,23 +112,23 @@ def _located(text: str, destination: Destination) -> Target:
         base = (conf.get("veo", "storage", fallback=None) or "").strip()
         if not base:
             raise InvalidInputError(
-                f"destination {text!r} is relative, and no base is configured: set [veo] storage "
+                f"{argument} {text!r} is relative, and no base is configured: set [veo] storage "
                 "(AIRFLOW__VEO__STORAGE), or give an absolute path or a URI."
             )
         if "://" not in base and not Path(base).expanduser().is_absolute():
             raise InvalidInputError(f"[veo] storage is {base!r}; it must be an absolute path or a URI.")
-        return _located(f"{base.rstrip('/')}/{text}", destination)
+        return _located(f"{base.rstrip('/')}/{text}", place, argument)
     parts = urlsplit(text)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
-    conn_id = destination.conn_id if isinstance(destination, ObjectStoragePath) else None
+    conn_id = place.conn_id if isinstance(place, ObjectStoragePath) else None
     try:
         target = ObjectStoragePath(text, conn_id=conn_id) if conn_id else ObjectStoragePath(text)
         _ = target.fs  # the driver is looked for at its first use only
     except (ValueError, ImportError) as error:
         install = _EXTRA_OF_SCHEME.get(parts.scheme)
         advice = f"Install {install}." if install else "Install the Airflow provider of that storage."
-        raise InvalidInputError(f"destination {text!r} cannot be written to: {error}. {advice}") from None
+        raise InvalidInputError(f"{argument} {text!r} cannot be used: {error}. {advice}") from None
     return target
 
 
@@ -120,29 +147,59 @@ def store(stream: ContentStream, target: Target) -> StoredVideo:
     Raises:
         ContentError: fewer or more bytes came than the server had announced.
     """
-    # asked this way round, since ObjectStoragePath is a pathlib.Path, too, before Airflow 3.2
-    if isinstance(target, ObjectStoragePath):
-        with tempfile.TemporaryDirectory(prefix="veo-") as folder:
-            part = Path(folder, "video.mp4")
-            size, digest = _write(stream, part)
-            # one request, or a multipart upload that is completed at its end: readers see all or nothing
-            target.fs.put_file(str(part), target.path)
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary_sibling(target) as part:
-            size, digest = _write(stream, part)
-            part.replace(target)
+    with staged(target) as part:
+        size, digest = _write(stream, part)
     return StoredVideo(str(target), size, digest)
 
 
 @contextmanager
-def _temporary_sibling(target: Path) -> Iterator[Path]:
-    """Yield a name next to the target, on the same file system, that is gone afterwards."""
-    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
+def staged(target: Target) -> Iterator[Path]:
+    """Yield a local path to write a file to, and publish that file at the target in one step.
+
+    Readers see all of it or nothing; when the block ends in an error, nothing of it stays.
+    """
+    # asked this way round, since ObjectStoragePath is a pathlib.Path, too, before Airflow 3.2
+    if isinstance(target, ObjectStoragePath):
+        with _temporary_file() as part:
+            yield part
+            # one request, or a multipart upload that is completed at its end
+            target.fs.put_file(str(part), target.path)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")  # on the same file system
     try:
         yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def local_copy(source: Target) -> Iterator[Path]:
+    """Yield a local file with the content of a source: the file itself, or a copy of an object for a while."""
+    if isinstance(source, ObjectStoragePath):
+        with _temporary_file() as copy:
+            source.fs.get_file(source.path, str(copy))  # fsspec copies in blocks
+            yield copy
+    else:
+        yield source
+
+
+@contextmanager
+def _temporary_file() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="veo-") as folder:
+        yield Path(folder, "content")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _write(stream: ContentStream, part: Path) -> tuple[int, str]:
@@ -152,8 +209,6 @@ def _write(stream: ContentStream, part: Path) -> tuple[int, str]:
             file.write(chunk)
             digest.update(chunk)
             size += len(chunk)
-        file.flush()
-        os.fsync(file.fileno())
     if stream.length is not None and size != stream.length:
         raise ContentError(f"The download was cut: {size} of {stream.length} bytes arrived. It will work at a retry.")
     return size, digest.hexdigest()

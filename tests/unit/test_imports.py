@@ -46,6 +46,7 @@ def loaded_by(module):
     [
         "airflow_provider_veo.operators.create",
         "airflow_provider_veo.operators.download",
+        "airflow_provider_veo.operators.media",
         "airflow_provider_veo.triggers.video",
     ],
 )
@@ -53,10 +54,13 @@ def test_no_http_or_media_library_is_loaded_beyond_airflows_own(module):
     loaded = loaded_by(module)
     assert module in loaded
     assert [name for name in loaded if name.partition(".")[0] in HEAVY] == []
-    assert [name for name in loaded if name.startswith("airflow_provider_veo.emulator")] == []
+    assert [
+        name for name in loaded if name.startswith(("airflow_provider_veo.emulator", "airflow_provider_veo.media"))
+    ] == []
 
 
-def test_the_api_knows_nothing_of_airflow():
-    probe = "import sys, airflow_provider_veo.api.client; print([n for n in sys.modules if n.startswith('airflow.')])"
+@pytest.mark.parametrize("module", ["api.client", "media.concat", "media.still"])
+def test_the_api_and_the_media_part_know_nothing_of_airflow(module):
+    probe = f"import sys, airflow_provider_veo.{module}; print([n for n in sys.modules if n.startswith('airflow.')])"
     result = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=120)
     assert result.stdout.strip() == "[]"

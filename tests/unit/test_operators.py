@@ -49,7 +49,7 @@ def create(**arguments):
         ({"last_frame": "data:image/png;base64,AAAA"}, "not a JPEG, PNG or WebP"),
         ({"extra_body": {"model": "x"}}, "extra_body may not set model"),
         ({"destination": "videos/a.mp4"}, r"set \[veo\] storage"),
-        ({"destination": "nosuch://bucket/a.mp4"}, "cannot be written to: .*nosuch"),
+        ({"destination": "nosuch://bucket/a.mp4"}, "cannot be used: .*nosuch"),
         ({"max_submissions": 0}, "max_submissions is 0"),
         ({"on_unknown_submission": "maybe"}, "on_unknown_submission is 'maybe'"),
     ],

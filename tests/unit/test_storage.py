@@ -61,7 +61,7 @@ def test_relative_destinations_stand_on_the_configured_base(tmp_path, monkeypatc
         ("  ", None, "destination is empty"),
         ("a.mp4", None, r"set \[veo\] storage"),
         ("a.mp4", "videos", r"\[veo\] storage is 'videos'"),
-        ("nosuch://bucket/a.mp4", None, "cannot be written to: .*nosuch"),
+        ("nosuch://bucket/a.mp4", None, "cannot be used: .*nosuch"),
         ("a.mp4", "s3://bucket", r"Install apache-airflow-providers-amazon\[s3fs\]"),
     ],
 )
@@ -142,3 +142,77 @@ def test_what_is_there_already(tmp_path):
     assert storage.existing(target) == storage.StoredVideo(str(target), len(BODY), None)
     with pytest.raises(InvalidInputError, match="is a folder"):
         storage.existing(tmp_path)
+
+
+def test_what_is_staged_is_published_in_one_step(tmp_path, memory):
+    for target in (tmp_path / "new/a.mp4", storage.resolve(f"{memory}/a.mp4")):
+        with storage.staged(target) as part:
+            part.write_bytes(BODY)
+            assert not target.exists()
+        assert target.read_bytes() == BODY
+        assert not part.exists()
+
+
+def test_what_is_staged_in_vain_leaves_nothing(tmp_path, memory):
+    for target in (tmp_path / "a.mp4", storage.resolve(f"{memory}/a.mp4")):
+        parts = []
+
+        def give_up(target=target, parts=parts):
+            with storage.staged(target) as part:
+                parts.append(part)
+                part.write_bytes(BODY)
+                raise TransportError("connection reset")
+
+        with pytest.raises(TransportError):
+            give_up()
+        assert not target.exists()
+        assert not parts[0].exists()
+    assert names_in(tmp_path) == []
+
+
+def test_a_local_copy_of_an_object_is_there_for_a_while(memory):
+    source = storage.resolve(f"{memory}/a.mp4")
+    source.write_bytes(BODY)
+    with storage.local_copy(source) as copy:
+        assert copy.read_bytes() == BODY
+        assert storage.sha256_of(copy) == hashlib.sha256(BODY).hexdigest()
+    assert not copy.exists()
+
+
+def test_a_local_file_is_not_copied(tmp_path):
+    source = tmp_path / "a.mp4"
+    source.write_bytes(BODY)
+    with storage.local_copy(source) as copy:
+        assert copy == source
+    assert source.exists()
+
+
+def test_files_are_found_by_path_and_by_result(tmp_path, memory, monkeypatch):
+    local, remote = tmp_path / "a.mp4", storage.resolve(f"{memory}/a.mp4")
+    for target in (local, remote):
+        target.write_bytes(BODY)
+        for source in (target, str(target), {"id": "video_1", "path": str(target)}):
+            assert str(storage.find(source, "source")) == str(target)
+    assert storage.find(f"file://{local}", "source") == local
+    monkeypatch.setenv("AIRFLOW__VEO__STORAGE", str(tmp_path))
+    assert storage.find("a.mp4", "source") == local
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        (None, "source names no file"),
+        ("", "source names no file"),
+        ({"id": "video_1"}, "A create task stores its video when it has a destination"),
+        ({"id": "video_1", "path": None}, "source names no file"),
+        ("/nosuch/a.mp4", "source '/nosuch/a.mp4' does not exist"),
+        ("/", "source '/' is a folder"),
+        ("a.mp4", r"source 'a.mp4' is relative.*set \[veo\] storage"),
+        ("memory://bucket/nosuch.mp4", "does not exist"),
+        ("nosuch://bucket/a.mp4", "source .* cannot be used: .*nosuch"),
+        ("s3://bucket/a.mp4", r"Install apache-airflow-providers-amazon\[s3fs\]"),
+    ],
+)
+def test_what_cannot_be_found(memory, source, complaint):
+    with pytest.raises(InvalidInputError, match=complaint):
+        storage.find(source, "source")

@@ -1,0 +1,182 @@
+"""Clips, one after the other, in one MP4 file: copied as they are, or encoded anew where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate
+from math import lcm
+from pathlib import Path
+
+import av
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+from av.stream import Stream
+
+from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.media.clip import Clip, Source, examine, opened
+from airflow_provider_veo.media.encode import encode
+
+MP4_OPTIONS = {"movflags": "+faststart"}
+"""The head comes first, so that a browser can play while it loads."""
+
+_VIDEO_TO_COPY = ("h264", "hevc", "av1")
+_AUDIO_TO_COPY = ("aac",)
+_MAX_TIMESCALE = 2**31 - 1  # a signed 32-bit number in FFmpeg's MP4 writer
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A film that was written.
+
+    Attributes:
+        seconds: how long its picture is.
+        clips: how many there are in it.
+        reencoded: why the clips could not be copied; None if they were.
+    """
+
+    seconds: float
+    clips: int
+    reencoded: str | None
+
+
+def concat(sources: Sequence[Source], film: Path) -> Joined:
+    """Join clips into one MP4 file, in constant memory.
+
+    Each picture begins exactly where the one before ends, and each clip's sound begins with its picture. What differs
+    is encoded anew, as H.264 and AAC, in the size and at the frame rate of the first clip.
+
+    Raises:
+        InvalidInputError: no clips, or one that is no video, damaged or cut short; found before anything is written.
+    """
+    if not sources:
+        raise InvalidInputError("There are no clips to join: sources is empty.")
+    clips = [examine(source) for source in sources]
+    starts = [Fraction(0), *accumulate(clip.seconds for clip in clips)]
+    why = reason_to_encode(clips)
+    with av.open(str(film), "w", format="mp4", options=MP4_OPTIONS) as output:
+        (encode if why else copy)(clips, starts, output)
+    written = examine(Source("the film", film))
+    return Joined(round(float(written.seconds), 6), len(clips), why)
+
+
+def reason_to_encode(clips: Sequence[Clip]) -> str | None:
+    """Say why the packets of these clips cannot be copied into one file, or None if they can."""
+    first = clips[0]
+    for clip in clips:
+        if obstacle := _obstacle(clip):
+            return f"{clip.source.name} {obstacle}"
+        if clip.picture.form != first.picture.form:
+            return f"{clip.source.name} has another kind of picture than {first.source.name}"
+        if (clip.sound and clip.sound.form) != (first.sound and first.sound.form):
+            return f"{clip.source.name} has another kind of sound than {first.source.name}"
+    if _unit_for(clips).denominator > _MAX_TIMESCALE:
+        return "there is no common unit for the clips' time stamps"
+    return None
+
+
+def _obstacle(clip: Clip) -> str | None:
+    if "mp4" not in clip.container.split(","):
+        return "is no MP4 file"
+    if clip.picture.codec not in _VIDEO_TO_COPY or (clip.sound and clip.sound.codec not in _AUDIO_TO_COPY):
+        return "has a codec that is not usual in MP4 files"
+    if not clip.picture.whole:
+        return "hides some of its pictures by an edit list"
+    return None
+
+
+def _unit_for(clips: Sequence[Clip]) -> Fraction:
+    """Return a unit of time, in seconds, in which the time stamps of all pictures are whole numbers."""
+    return Fraction(1, lcm(*(clip.picture.unit.denominator for clip in clips)))
+
+
+def copy(clips: Sequence[Clip], starts: Sequence[Fraction], output: OutputContainer) -> None:
+    """Copy the packets of clips that agree.
+
+    Args:
+        clips: what to join.
+        starts: when each begins in the film, in seconds; one more says when the last one ends.
+        output: the file, without streams yet.
+    """
+    picture: PictureTrack | None = None
+    sound: SoundTrack | None = None
+    for clip, start, end in zip(clips, starts, starts[1:], strict=False):
+        with opened(clip.source) as film:
+            if picture is None:
+                picture = PictureTrack(output.add_stream_from_template(film.picture), _unit_for(clips))
+                if clip.sound and film.sound:
+                    sound = SoundTrack(output.add_stream_from_template(film.sound))
+            if sound:
+                sound.begin(end)
+            shift = start - clip.picture.start
+            streams = film.streams if sound else (film.picture,)
+            for packet in film.container.demux(*streams):
+                if not packet.size:  # PyAV's mark for the end of a stream
+                    continue
+                track = picture if packet.stream.index == film.picture.index else sound
+                if track and track.place(packet, shift):
+                    output.mux_one(packet)
+
+
+class PictureTrack:
+    """Where the pictures of clips go in time: exactly one after the other."""
+
+    def __init__(self, stream: Stream, unit: Fraction) -> None:
+        self._stream, self._unit = stream, unit
+        stream.time_base = unit
+        self._last: int | None = None
+
+    def place(self, packet: Packet[Stream], shift: Fraction) -> bool:
+        """Give a packet its time in the film, `shift` seconds later than in its clip; all packets have one."""
+        pts, dts, unit = packet.pts, packet.dts, packet.time_base
+        assert pts is not None
+        assert dts is not None
+        packet.pts = round((pts * unit + shift) / self._unit)
+        packet.duration = round((packet.duration or 0) * unit / self._unit)
+        decode_at = round((dts * unit + shift) / self._unit)
+        # a clip with B-frames begins to decode before the last picture of a clip without them
+        packet.dts = self._last = decode_at if self._last is None else max(decode_at, self._last + 1)
+        packet.time_base, packet.stream = self._unit, self._stream
+        return True
+
+
+class SoundTrack:
+    """Where the sound of clips goes in time.
+
+    Sound comes in packets of some 20 ms, which fit no clip exactly. At each joint the packets follow each other without
+    a gap, and what overlaps by more than half a packet is left out; so sound and picture never drift apart by more than
+    half a packet, however many clips there are. Only where a clip's sound is too short there is a gap.
+    """
+
+    def __init__(self, stream: AudioStream) -> None:
+        self._stream = stream
+        self._rate = stream.codec_context.sample_rate
+        self._samples = stream.codec_context.frame_size or 1024
+        self._next: int | None = None
+        self._limit = 0
+        self._snap: int | None = None
+
+    def begin(self, end: Fraction) -> None:
+        """Begin with a clip that ends at a time of the film, in seconds."""
+        self._limit = round(end * self._rate)
+        self._snap = None
+
+    def place(self, packet: Packet[Stream], shift: Fraction) -> bool:
+        """Give a packet its time in the film, or say that it has none."""
+        assert packet.pts is not None
+        at = round((packet.pts * packet.time_base + shift) * self._rate) + (self._snap or 0)
+        half = self._samples // 2
+        # the very first packet of a film is not heard, but prepares the decoder for the second
+        earliest = -self._samples if self._next is None else self._next - half
+        if at < earliest or at + half >= self._limit or (packet.is_discard and self._next is not None):
+            return False
+        if self._snap is None and self._next is not None:
+            self._snap = self._next - at if at <= self._next + half else 0
+            at += self._snap
+        packet.pts = packet.dts = at
+        packet.duration = min(self._samples, self._limit - at)
+        packet.time_base, packet.stream = Fraction(1, self._rate), self._stream
+        self._next = at + self._samples
+        return True

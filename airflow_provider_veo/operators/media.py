@@ -1,0 +1,159 @@
+"""The operators that take a frame out of a video, and that join videos into a film."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator, Context, ObjectStoragePath
+
+from airflow_provider_veo import storage
+from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.exceptions import fail_fast
+
+if TYPE_CHECKING:
+    from airflow_provider_veo.media.still import PictureType
+
+_PICTURE_TYPES: dict[str, PictureType] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
+
+
+class VeoExtractFrameOperator(BaseOperator):
+    """Stores one frame of a video as a picture: the last frame of one clip is the first frame of the next.
+
+    Needs `pip install 'airflow-provider-veo[media]'`, and no connection.
+
+    Args:
+        source: the video: absolute path, URI such as `s3://conn_id@bucket/key.mp4`, `ObjectStoragePath`, path relative
+            to `[veo] storage`, or the result of a create or download task: `create.output`, also mapped.
+        destination: where the picture goes, as for a video; `.png`, `.jpg` or `.jpeg` says what it is. A picture that
+            is there already is replaced.
+        at: `last` for the very last frame shown, `first`, or seconds from the start of the video: the frame that is on
+            screen then.
+
+    Returns:
+        A dictionary of `path`, `bytes`, `sha256`, `width` and `height` (in pixels, as shown), and `seconds` (when the
+        frame comes on screen).
+
+    Raises:
+        VeoFailException: the task cannot succeed as it is; no retry.
+    """
+
+    template_fields: Sequence[str] = ("source", "destination", "at")
+    ui_color = "#fef7e0"
+
+    def __init__(
+        self, *, source: storage.Source, destination: storage.Destination, at: float | str = "last", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.destination = destination
+        self.at = at
+
+    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+        """Store the frame."""
+        with fail_fast():
+            with _needs_av():
+                from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
+                from airflow_provider_veo.media.still import extract_frame  # noqa: PLC0415
+            at = _moment(self.at)
+            target = storage.resolve(self.destination)
+            kind = _PICTURE_TYPES[_suffix(target, _PICTURE_TYPES)]
+            source = storage.find(self.source, "source")
+            with storage.local_copy(source) as video, storage.staged(target) as part:
+                still = extract_frame(Source(str(source), video), part, kind=kind, at=at)
+                stored = _described(target, part)
+        return stored | {"width": still.width, "height": still.height, "seconds": still.seconds}
+
+
+class VeoConcatOperator(BaseOperator):
+    """Joins videos into one film, with their sound.
+
+    Clips of one model are copied as they are: no loss, and done in a moment. Where clips differ, all are encoded anew
+    (H.264 and AAC), in the size and at the frame rate of the first. Clips in object storage are copied to the worker's
+    disk for a while. Needs `pip install 'airflow-provider-veo[media]'`, and no connection.
+
+    Args:
+        sources: the clips in their order, each as `source` of `VeoExtractFrameOperator`; also the output of a mapped
+            create or download task.
+        destination: where the film goes, as for a video; it ends in `.mp4`. A film that is there already is replaced.
+
+    Returns:
+        A dictionary of `path`, `bytes`, `sha256`, `seconds` (length of the picture), `clips` (how many), and
+        `reencoded` (whether the clips had to be encoded anew).
+
+    Raises:
+        VeoFailException: the task cannot succeed as it is; no retry.
+    """
+
+    template_fields: Sequence[str] = ("sources", "destination")
+    ui_color = "#fef7e0"
+
+    def __init__(self, *, sources: Sequence[storage.Source], destination: storage.Destination, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sources = sources
+        self.destination = destination
+
+    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+        """Store the film."""
+        with fail_fast():
+            with _needs_av():
+                from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
+                from airflow_provider_veo.media.concat import concat  # noqa: PLC0415
+            target = storage.resolve(self.destination)
+            _suffix(target, (".mp4",))
+            sources = [storage.find(source, f"sources[{n}]") for n, source in enumerate(_listed(self.sources))]
+            with ExitStack() as copies, storage.staged(target) as part:
+                clips = [Source(str(source), copies.enter_context(storage.local_copy(source))) for source in sources]
+                film = concat(clips, part)
+                stored = _described(target, part)
+        if film.reencoded:
+            self.log.info("The clips were encoded anew: %s", film.reencoded)
+        return stored | {"seconds": film.seconds, "clips": film.clips, "reencoded": film.reencoded is not None}
+
+
+@contextmanager
+def _needs_av() -> Iterator[None]:
+    """Explain a failed import. PyAV is loaded by the task, since no Dag file needs its 60 MB."""
+    try:
+        yield
+    except ImportError as error:
+        raise InvalidInputError(
+            f"This operator needs PyAV ({error}): pip install 'airflow-provider-veo[media]' on the workers."
+        ) from error
+
+
+def _moment(at: float | str) -> float | None:
+    """Return seconds from the start, or None for the last frame."""
+    if at == "last":
+        return None
+    try:
+        seconds = 0.0 if at == "first" else float(at)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if isinstance(at, bool) or not 0 <= seconds < math.inf:
+        raise InvalidInputError(f"at is {at!r}; it must be 'first', 'last', or seconds from the start of the video.")
+    return seconds
+
+
+def _suffix(target: storage.Target, known: Iterable[str]) -> str:
+    suffix = target.suffix.lower()
+    if suffix not in known:
+        raise InvalidInputError(f"destination {str(target)!r} must be a file name that ends in {' or '.join(known)}.")
+    return suffix
+
+
+def _listed(sources: Any) -> list[storage.Source]:
+    is_one = isinstance(sources, (str, Mapping, os.PathLike, ObjectStoragePath))
+    if is_one or not isinstance(sources, Iterable):
+        raise InvalidInputError(f"sources must be a list of clips, not one {type(sources).__name__}.")
+    listed = list(sources)
+    if not listed:
+        raise InvalidInputError("sources is empty: there are no clips to join.")
+    return listed
+
+
+def _described(target: storage.Target, part: Any) -> dict[str, Any]:
+    return {"path": str(target), "bytes": part.stat().st_size, "sha256": storage.sha256_of(part)}

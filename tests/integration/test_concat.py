@@ -1,0 +1,349 @@
+"""Films made of real clips, judged by ffmpeg."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from fractions import Fraction
+from itertools import pairwise, product
+
+import av
+import clips
+import pytest
+
+from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.emulator.render import Scene, render
+from airflow_provider_veo.media.clip import examine
+from airflow_provider_veo.media.concat import concat
+
+DRIFT = 0.03
+"""Seconds: the most that sound and picture may be apart."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("clips")
+
+
+@pytest.fixture(scope="module")
+def plain(folder):
+    """Two clips of a kind, of 24 and 31 frames; neither is a whole number of sound packets long."""
+    return [
+        clips.make(folder / "one.mp4", range(1, 25)),
+        clips.make(folder / "two.mp4", range(101, 132)),
+    ]
+
+
+@pytest.fixture
+def join(tmp_path):
+    def _join(*paths):
+        film = tmp_path / "film.mp4"
+        joined = concat([clips.source(path) for path in paths], film)
+        clips.check(film)
+        assert joined.clips == len(paths)
+        for kind in ("video", "audio"):
+            if kind == "video" or has_sound(film):
+                assert all(a < b for a, b in pairwise(dts for _, dts, _ in clips.packets(film, kind)))
+        return joined, film
+
+    return _join
+
+
+def has_sound(path):
+    with av.open(str(path)) as container:
+        return bool(container.streams.audio)
+
+
+def is_fast_start(path):
+    content = path.read_bytes()
+    return content.index(b"moov") < content.index(b"mdat")
+
+
+def test_four_clips_of_the_emulator(folder, join):
+    """As they come out of mapped create tasks: eight seconds each, with sound, copied without loss."""
+    paths = [folder / f"scene{number}.mp4" for number in range(4)]
+    for number, path in enumerate(paths):
+        render(Scene(f"scene {number}", "label", 320, 180, 8), path)
+    joined, film = join(*paths)
+    assert (joined.seconds, joined.clips, joined.reencoded) == (32.0, 4, None)
+    assert clips.duration(film) == 32.0
+    assert clips.picture_times(film) == [Fraction(number, 24) for number in range(4 * 8 * 24)]
+    assert is_fast_start(film)
+    expected = [picture.tobytes() for path in paths for picture in clips.shown_frames(path)[::48]]
+    assert [picture.tobytes() for picture in clips.shown_frames(film)[::48]] == expected
+
+
+def test_copied_clips_are_shown_one_after_the_other(plain, join):
+    order = [*plain, plain[0], plain[0], plain[1]]
+    joined, film = join(*order)
+    assert joined.reencoded is None
+    assert clips.numbers_in(film) == [number for path in order for number in clips.numbers_in(path)]
+    assert clips.picture_times(film) == [Fraction(number, 24) for number in range(24 * 3 + 31 * 2)]
+    assert joined.seconds == round((24 * 3 + 31 * 2) / 24, 6)
+
+
+@pytest.mark.parametrize("by_time_stamps", [True, False])
+def test_sound_stays_with_its_picture_over_many_copied_clips(plain, join, by_time_stamps):
+    """Also for players that count samples: nothing adds up over the clips."""
+    joined, film = join(*plain * 10)
+    assert joined.reencoded is None
+    assert_beeps(film, [24, 31] * 10, by_time_stamps=by_time_stamps)
+
+
+def assert_beeps(film, frames, *, by_time_stamps=True):
+    begins = [sum(frames[:number]) / 24 for number in range(len(frames))]
+    found = clips.beeps_in(film, by_time_stamps=by_time_stamps)
+    assert len(found) == len(frames)
+    apart = [abs(beep - begin - clips.BEEP) for beep, begin in zip(found, begins, strict=True)]
+    assert max(apart) < DRIFT, apart
+
+
+def test_one_clip(plain, join):
+    joined, film = join(plain[1])
+    assert (joined.seconds, joined.reencoded) == (round(31 / 24, 6), None)
+    assert clips.numbers_in(film) == list(range(101, 132))
+    assert_beeps(film, [31])
+
+
+def test_a_film_of_films(plain, join, tmp_path):
+    _, film = join(*plain)
+    again = film.rename(tmp_path / "again.mp4")
+    joined, film = join(again, again)
+    assert joined.reencoded is None
+    assert clips.numbers_in(film) == clips.numbers_in(again) * 2
+    assert_beeps(film, [24, 31] * 2)
+
+
+def test_other_units_of_time(plain, join, folder):
+    """A film at 1/12288 s, and a copy of it at 1/90000 s."""
+    other = folder / "units.mp4"
+    clips.ffmpeg("-i", plain[0], "-c", "copy", "-video_track_timescale", "90000", "-y", other)
+    assert examine(clips.source(other)).picture.unit == Fraction(1, 90_000)
+    joined, film = join(plain[0], other, plain[1])
+    assert joined.reencoded is None
+    assert clips.picture_times(film) == [Fraction(number, 24) for number in range(24 + 24 + 31)]
+
+
+def test_variable_frame_rate_is_kept(join, folder):
+    times = [0, 40, 80, 500, 510, 1200, 1240]
+    path = clips.make(folder / "vfr.mp4", range(7), times=times, b_frames=0, sound=None)
+    joined, film = join(path, path)
+    length = examine(clips.source(path)).seconds
+    assert length > Fraction(times[-1], 1000)
+    assert joined.reencoded is None
+    assert clips.picture_times(film) == [begin + Fraction(time, 1000) for begin in (0, length) for time in times]
+
+
+def test_clips_that_begin_late(plain, join, folder):
+    """The first time stamp of a clip that was cut out of a longer one is not zero."""
+    late = folder / "late.mp4"
+    clips.ffmpeg("-i", plain[0], "-c", "copy", "-output_ts_offset", "3", "-y", late)
+    joined, film = join(late, late)
+    assert joined.seconds == 2.0
+    assert clips.picture_times(film) == [Fraction(number, 24) for number in range(48)]
+    assert_beeps(film, [24, 24])
+
+
+def test_sound_that_is_too_long_or_too_short(join, folder):
+    paths = [
+        clips.make(folder / f"sound{number}.mp4", range(24), sound_seconds=seconds)
+        for number, seconds in enumerate((1.4, 0.5, 1.0))
+    ]
+    order = [*paths, *paths]
+    joined, film = join(*order)
+    assert joined.reencoded is None
+    assert joined.seconds == 6.0
+    assert_beeps(film, [24] * 6)
+    assert clips.duration(film) == pytest.approx(6.0, abs=DRIFT)
+
+
+@pytest.fixture(scope="module")
+def strangers(folder):
+    """Clips of the same second that differ from the first in one thing each."""
+    make = clips.make
+    numbers = range(48, 72)
+    return {
+        "first": make(folder / "first.mp4", range(24)),
+        "size": make(folder / "size.mp4", numbers, size=(256, 144)),
+        "b_frames": make(folder / "b_frames.mp4", numbers, b_frames=0),
+        "stereo": make(folder / "stereo.mp4", numbers, sound="stereo"),
+        "sample_rate": make(folder / "sample_rate.mp4", numbers, sample_rate=48_000),
+        "silent": make(folder / "silent.mp4", numbers, sound=None),
+        "matroska": make(folder / "matroska.mkv", numbers, container_format="matroska"),
+        "turned": make(folder / "turned.mp4", numbers, rotation=180),
+    }
+
+
+DIFFERENCES = ["size", "b_frames", "stereo", "sample_rate", "silent", "matroska", "turned"]
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES)
+def test_clips_that_differ_are_encoded_anew(strangers, join, difference):
+    joined, film = join(strangers["first"], strangers[difference], strangers["first"])
+    assert strangers[difference].name in joined.reencoded
+    assert joined.seconds == 3.0
+    assert clips.picture_times(film) == [Fraction(number, 24) for number in range(72)]
+    pictures = clips.shown_frames(film)
+    assert {picture.size for picture in pictures} == {(128, 72)}
+    numbers = [clips.number_of(picture) for picture in pictures]
+    assert numbers[:24] == numbers[48:] == list(range(24))
+    if difference != "turned":  # its bars are the other way round
+        assert numbers[24:48] == list(range(48, 72))
+    else:
+        assert numbers[24:48] == [int(f"{number:08b}"[::-1], 2) for number in range(48, 72)]
+    assert clips.duration(film) == 3.0
+    assert is_fast_start(film)
+    found = clips.beeps_in(film, by_time_stamps=True)
+    expected = [clips.BEEP + second for second in ((0, 2) if difference == "silent" else (0, 1, 2))]
+    assert found == pytest.approx(expected, abs=DRIFT)
+
+
+def test_a_film_that_begins_without_sound(strangers, join):
+    joined, film = join(strangers["silent"], strangers["first"])
+    assert joined.seconds == 2.0
+    assert clips.beeps_in(film, by_time_stamps=False) == pytest.approx([1 + clips.BEEP], abs=DRIFT)
+
+
+def test_no_clip_has_sound(strangers, join, folder):
+    other = clips.make(folder / "mute.mp4", range(24), size=(256, 144), sound=None)
+    assert not has_sound(join(strangers["silent"], strangers["silent"])[1])
+    joined, film = join(strangers["silent"], other)
+    assert joined.reencoded
+    assert not has_sound(film)
+
+
+@pytest.mark.parametrize("rate", [12, 25, 30, Fraction(30_000, 1001), 60])
+def test_another_frame_rate(strangers, join, folder, rate):
+    """The film has the first clip's; a picture is never shown more than half a frame early or late."""
+    count = round(2 * rate)
+    path = clips.make(folder / "rate.mp4", range(100, 100 + count), rate=rate)
+    joined, film = join(strangers["first"], path, strangers["first"])
+    numbers = clips.numbers_in(film)
+    assert clips.picture_times(film) == [Fraction(number, 24) for number in range(len(numbers))]
+    length = Fraction(count) / rate
+    assert joined.seconds == pytest.approx(float(2 + length), abs=0.5 / 24)
+    assert numbers[:24] == numbers[-24:] == list(range(24))
+    for slot, number in enumerate(numbers[24:-24]):
+        begin, time = (number - 100) / rate, Fraction(slot, 24)
+        assert begin - Fraction(1, 48) <= time <= begin + 1 / Fraction(rate) + Fraction(1, 48)
+    expected = [clips.BEEP, 1 + clips.BEEP, 1 + float(length) + clips.BEEP]
+    assert clips.beeps_in(film, by_time_stamps=False) == pytest.approx(expected, abs=DRIFT)
+
+
+def test_variable_frame_rate_among_others(strangers, join, folder):
+    times = [0, 100, 500, 540, 1900]
+    path = clips.make(folder / "vfr2.mp4", range(1, 6), times=times)
+    joined, film = join(strangers["first"], path)
+    numbers = clips.numbers_in(film)[24:]
+    for slot, number in enumerate(numbers):
+        shown_since, shown_until = ([*times, 9999][number - 1 + step] / 1000 for step in (0, 1))
+        assert shown_since - 1 / 48 <= slot / 24 <= shown_until + 1 / 48
+    assert joined.seconds == pytest.approx((24 + len(numbers)) / 24, abs=1e-6)
+
+
+@pytest.mark.parametrize("size", [(128, 128), (72, 128), (256, 72)])
+def test_another_shape_gets_black_bars(strangers, join, folder, size):
+    path = clips.make(folder / "shape.mp4", [255] * 4, size=size, pictures=clips.numbered)
+    _, film = join(strangers["first"], path)
+    picture = clips.shown_frames(film)[-1].convert("L")
+    box = picture.point(lambda value: 255 * (value > 127)).getbbox()
+    scale = min(128 / size[0], 72 / size[1])
+    width, height = size[0] * scale, size[1] * scale
+    expected = ((128 - width) / 2, (72 - height) / 2, (128 + width) / 2, (72 + height) / 2)
+    assert box == pytest.approx(expected, abs=2)
+
+
+def test_colours_survive_encoding(join, folder):
+    """Clips with other matrices and ranges: players show the same colour before and after."""
+    colour = (200, 30, 40)
+    paths = [
+        clips.coloured(folder / f"{matrix}{full}.mp4", matrix, full, colour)
+        for matrix, full in product(("bt601", "bt709"), (False, True))
+    ]
+    joined, film = join(*paths)
+    assert joined.reencoded
+    with av.open(str(film)) as container:
+        assert container.streams.video[0].codec_context.colorspace == 1
+    for picture in clips.shown_frames(film):
+        assert max(abs(a - b) for a, b in zip(picture.getpixel((32, 32)), colour, strict=True)) <= 6
+
+
+@pytest.mark.parametrize("keep", [0.02, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("fast_start", [True, False])
+def test_a_clip_that_was_cut(plain, tmp_path, keep, fast_start):
+    whole = tmp_path / "whole.mp4"
+    clips.ffmpeg("-i", plain[1], "-c", "copy", *(("-movflags", "+faststart") if fast_start else ()), whole)
+    cut = tmp_path / "cut.mp4"
+    content = whole.read_bytes()
+    cut.write_bytes(content[: int(len(content) * keep)])
+    with pytest.raises(InvalidInputError, match=r"cut\.mp4 .*(damaged|cut short)"):
+        concat([clips.source(plain[0]), clips.source(cut)], tmp_path / "film.mp4")
+    assert not (tmp_path / "film.mp4").exists()
+
+
+def test_each_packet_is_missed(plain, tmp_path):
+    """A file that was cut exactly behind a packet shows no damage, only an end."""
+    whole = tmp_path / "whole.mp4"
+    clips.ffmpeg("-i", plain[0], "-an", "-c", "copy", "-movflags", "+faststart", whole)
+    content = whole.read_bytes()
+    with av.open(str(whole)) as container:
+        begins = [packet.pos for packet in container.demux(video=0) if packet.size]
+    for begin in begins[1:]:
+        cut = tmp_path / "cut.mp4"
+        cut.write_bytes(content[:begin])
+        with pytest.raises(InvalidInputError, match=r"cut\.mp4 is damaged or cut short"):
+            examine(clips.source(cut))
+    assert examine(clips.source(whole)).seconds == 1
+
+
+def test_no_clips(tmp_path):
+    with pytest.raises(InvalidInputError, match="no clips"):
+        concat([], tmp_path / "film.mp4")
+
+
+PEAK = """
+import json, re, sys
+from pathlib import Path
+from airflow_provider_veo.media.clip import Source
+from airflow_provider_veo.media.concat import concat
+
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+
+clips = [Source(name, Path(name)) for name in sys.argv[2:]]
+film = Path(sys.argv[1])
+joined = concat((clips * 2)[:4], film)
+before = peak()
+joined = concat(clips * (40 // len(clips)), film)
+print(json.dumps([peak() - before, film.stat().st_size, joined.clips, joined.seconds, joined.reencoded]))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak from /proc")
+@pytest.mark.parametrize("way", ["copied", "encoded"])
+def test_memory_does_not_grow_with_the_film(tmp_path, way):
+    """Forty clips in a process of their own, compared with four.
+
+    Kept packets would be 60 MB, kept frames 160 MB. What may grow is FFmpeg's index of the film: a few dozen bytes
+    for each packet, and the encoder's look-ahead of some 40 frames, which four clips do not fill.
+    """
+    size = (640, 360)
+    path = tmp_path / "clip.mp4"
+    noise = "nullsrc=s=640x360:r=24:d=0.5,geq=random(1)*255:128:128"
+    clips.ffmpeg("-f", "lavfi", "-i", noise, "-c:v", "libx264", "-preset", "ultrafast", "-crf", "18", "-g", "6", path)
+    sources = [path]
+    if way == "encoded":
+        sources = [clips.make(tmp_path / f"{rate}.mp4", range(12), rate=rate, size=size) for rate in (24, 25)]
+    result = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path / "film.mp4"), *map(str, sources)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    growth, bytes_written, count, seconds, reencoded = json.loads(result.stdout)
+    assert (count, bool(reencoded)) == (40, way == "encoded")
+    kept = bytes_written if way == "copied" else seconds * 24 * size[0] * size[1] * 1.5
+    assert kept > 60_000_000
+    assert growth < 20_000_000

@@ -1,0 +1,184 @@
+"""Frames of real files, compared with what ffmpeg shows."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+import clips
+import pytest
+from PIL import Image
+
+from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.api.frames import Frame
+from airflow_provider_veo.emulator.render import Scene, render
+from airflow_provider_veo.media.still import Still, extract_frame
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("stills")
+
+
+@pytest.fixture(scope="module")
+def film(folder):
+    """A film with B-frames and six key frames; the highest of its frames is not the last in the file."""
+    path = clips.make(folder / "film.mp4", range(71))
+    stamps = [pts for pts, _, _ in clips.packets(path, "video")]
+    assert stamps[-1] != max(stamps)
+    return path
+
+
+@pytest.fixture
+def extract(tmp_path):
+    def _extract(path, at, kind="png"):
+        picture = tmp_path / f"picture.{kind}"
+        still = extract_frame(clips.source(path), picture, kind=kind, at=at)
+        with Image.open(picture) as image:
+            image.load()
+        assert image.size == (still.width, still.height)
+        return still, image
+
+    return _extract
+
+
+def test_the_last_frame_is_the_last_that_is_shown(film, extract):
+    still, picture = extract(film, None)
+    everything = clips.shown_frames(film)
+    assert clips.number_of(picture) == clips.number_of(everything[-1]) == 70
+    assert clips.psnr(picture, everything[-1]) > 40
+    assert still == Still(128, 72, round(70 / 24, 6))
+
+
+@pytest.mark.parametrize("number", range(0, 71, 5))
+def test_each_frame_is_found_by_its_own_time(film, extract, number):
+    """Such a time, as a float, often lies a little below the frame's."""
+    still, picture = extract(film, number / 24)
+    assert (clips.number_of(picture), still.seconds) == (number, round(number / 24, 6))
+    assert extract(film, still.seconds)[0] == still
+
+
+@pytest.mark.parametrize("number", [0, 11, 12, 13, 24, 69, 70])
+def test_between_two_frames_the_earlier_is_on_screen(film, extract, number):
+    assert clips.number_of(extract(film, (number + 0.9) / 24)[1]) == number
+
+
+def test_variable_frame_rate(folder, extract):
+    steps = [40, 40, 500, 10, 10, 1500, 33, 34, 33, 700, 40]
+    times = [0, *accumulate(steps)]
+    path = clips.make(folder / "vfr.mp4", range(12), times=times, gop=6)
+    for number, time in enumerate(times[:-1]):
+        for moment in (time, time + steps[number] - 1):
+            still, picture = extract(path, moment / 1000)
+            assert (clips.number_of(picture), still.seconds) == (number, time / 1000)
+    assert clips.number_of(extract(path, None)[1]) == 11
+
+
+@pytest.mark.parametrize("container_format", ["matroska", "mpegts"])
+def test_other_containers(folder, extract, container_format):
+    path = clips.make(folder / f"film.{container_format}", range(30), container_format=container_format)
+    assert clips.number_of(extract(path, None)[1]) == 29
+    assert clips.number_of(extract(path, 0.0)[1]) == 0
+    assert clips.number_of(extract(path, 0.52)[1]) == 12
+
+
+def test_an_index_that_leads_astray(film, folder, extract):
+    """It calls the last frame a key frame; whoever begins to decode there sees another picture, or none."""
+    content = bytearray(film.read_bytes())
+    table = content.index(b"stss")
+    count = int.from_bytes(content[table + 8 : table + 12], "big")
+    assert count == 6
+    for entry, sample in enumerate((1, 67, 68, 69, 70, 71)):
+        content[table + 12 + 4 * entry : table + 16 + 4 * entry] = sample.to_bytes(4, "big")
+    path = folder / "astray.mp4"
+    path.write_bytes(content)
+    assert clips.number_of(extract(path, None)[1]) == 70
+    assert clips.number_of(extract(path, 2.5)[1]) == 60
+
+
+def test_little_is_read_and_decoded(film, extract, monkeypatch):
+    from airflow_provider_veo.media import still
+
+    read = []
+    original = still.Measure.add
+    monkeypatch.setattr(still.Measure, "add", lambda self, packet: read.append(packet.size) or original(self, packet))
+    extract(film, None)
+    assert 0 < len([size for size in read if size]) <= 12
+    read.clear()
+    extract(film, 2.0)
+    assert 0 < len(read) < 48
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_a_film_that_players_turn(folder, extract, rotation):
+    path = clips.make(folder / f"turned{rotation}.mp4", [0b1101], rotation=rotation)
+    shown = clips.shown_frames(path)[-1]
+    still, picture = extract(path, None)
+    assert (still.width, still.height) == shown.size
+    assert clips.psnr(picture, shown) > 40
+
+
+COLOURS = [(200, 30, 40), (30, 180, 60), (40, 50, 220), (250, 250, 250), (5, 5, 5)]
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("matrix", ["bt601", "bt709"])
+def test_colours_are_those_that_were_filmed(folder, extract, matrix, full_range, kind):
+    """A wrong matrix or range changes these colours by 10 and more."""
+    for colour in COLOURS:
+        path = clips.coloured(folder / "colour.mp4", matrix, full_range, colour)
+        _, picture = extract(path, None, kind)
+        seen = picture.getpixel((32, 32))
+        assert max(abs(a - b) for a, b in zip(seen, colour, strict=True)) <= 4, (seen, colour)
+
+
+def test_pictures_that_the_api_takes(folder, extract, tmp_path):
+    path = folder / "scene.mp4"
+    render(Scene("a cat", "label", 360, 640, 1), path)
+    shown = clips.shown_frames(path)[-1]
+    for kind, media_type, likeness in (("png", "image/png", 42), ("jpeg", "image/jpeg", 38)):
+        _, picture = extract(path, None, kind)
+        assert clips.psnr(picture, shown) > likeness
+        assert Frame.from_bytes((tmp_path / f"picture.{kind}").read_bytes(), "p").media_type == media_type
+
+
+@pytest.mark.parametrize("at", [71 / 24, 3.5, 1e9])
+def test_a_time_after_the_end(film, extract, at):
+    with pytest.raises(InvalidInputError, match=r"film\.mp4 is 2\.958 s long"):
+        extract(film, at)
+
+
+@pytest.mark.parametrize("keep", [0.02, 0.3, 0.6, 0.9, 0.99])
+def test_a_cut_file_has_no_last_frame(film, folder, extract, keep):
+    whole = clips.ffmpeg(
+        "-i", film, "-an", "-c", "copy", "-f", "mp4", "-movflags", "+faststart", "-y", folder / "fast.mp4"
+    )
+    assert whole == b""
+    content = (folder / "fast.mp4").read_bytes()
+    path = folder / "cut.mp4"
+    path.write_bytes(content[: int(len(content) * keep)])
+    with pytest.raises(InvalidInputError, match=r"cut\.mp4 .*(damaged|cut short)"):
+        extract(path, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("text.mp4", b"hello"),
+        ("empty.mp4", b""),
+        ("playlist.mp4", b"#EXTM3U\n#EXTINF:3,\nfilm.mp4\n#EXT-X-ENDLIST\n"),
+        ("list.mp4", b"ffconcat version 1.0\nfile film.mp4\n"),
+    ],
+)
+def test_files_that_are_no_videos(film, folder, extract, name, content):
+    path = folder / name
+    path.write_bytes(content)
+    with pytest.raises(InvalidInputError, match=f"{name} is no video"):
+        extract(path, None)
+
+
+def test_sound_alone_is_no_video(folder, extract):
+    path = folder / "sound.mp4"
+    clips.ffmpeg("-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac", "-y", path)
+    with pytest.raises(InvalidInputError, match="has no picture"):
+        extract(path, None)

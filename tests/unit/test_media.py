@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.exceptions import VeoFailException
+from airflow_provider_veo.media.clip import Clip, Source, Track, even, shown_size
+from airflow_provider_veo.media.concat import reason_to_encode
+from airflow_provider_veo.media.encode import Look, Span, fitted, picture_steps, sound_steps
+from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator, _moment
+
+PICTURE = Track(Fraction(1, 12_288), Fraction(0), Fraction(8), "h264", ("h264", b"extradata", 720, 1280), whole=True)
+SOUND = Track(Fraction(1, 44_100), Fraction(0), Fraction(8), "aac", ("aac", b"extradata", 44_100), whole=False)
+CLIP = Clip(
+    Source("a.mp4", Path("a.mp4")), "mov,mp4,m4a", PICTURE, SOUND, (720, 1280), 0, Fraction(24), 44_100, channels=1
+)
+
+
+def variant(picture=None, sound=None, **changes):
+    clip = replace(CLIP, source=Source("b.mp4", Path("b.mp4")), **changes)
+    return replace(clip, picture=replace(PICTURE, **(picture or {})), sound=replace(SOUND, **(sound or {})))
+
+
+@pytest.mark.parametrize(
+    "clip",
+    [
+        CLIP,
+        variant(picture={"unit": Fraction(1, 90_000), "end": Fraction(4)}),
+        variant(picture={"start": Fraction(3), "end": Fraction(5)}, rate=Fraction(30)),
+        variant(sound={"end": Fraction(5)}),
+    ],
+)
+def test_clips_that_agree_are_copied(clip):
+    assert reason_to_encode([CLIP, clip]) is None
+    assert reason_to_encode([clip, CLIP, clip]) is None
+
+
+@pytest.mark.parametrize(
+    ("clip", "reason"),
+    [
+        (variant(container="matroska,webm"), "b.mp4 is no MP4 file"),
+        (variant(picture={"codec": "vp9"}), "b.mp4 has a codec that is not usual"),
+        (variant(sound={"codec": "opus"}), "b.mp4 has a codec that is not usual"),
+        (variant(picture={"whole": False}), "b.mp4 hides some of its pictures"),
+        (variant(picture={"form": ("h264", b"other", 720, 1280)}), "b.mp4 has another kind of picture than a.mp4"),
+        (variant(sound={"form": ("aac", b"other", 44_100)}), "b.mp4 has another kind of sound than a.mp4"),
+        (replace(variant(), sound=None), "b.mp4 has another kind of sound than a.mp4"),
+        (variant(picture={"unit": Fraction(1, 1_000_003)}), "no common unit"),
+    ],
+)
+def test_clips_that_differ_are_encoded(clip, reason):
+    assert reason in reason_to_encode([CLIP, CLIP, clip])
+
+
+@given(
+    st.lists(st.fractions(min_value="1/60", max_value=20), min_size=1, max_size=8), st.sampled_from([24, 30, 44_100])
+)
+def test_the_spans_of_all_clips_fill_the_film(lengths, rate):
+    """No rounding adds up: the sum is right to half a picture, and so is each joint."""
+    starts = [sum(lengths[:number], Fraction(0)) for number in range(len(lengths) + 1)]
+    counts = [Span(start, end).count(rate) for start, end in pairwise(starts)]
+    assert all(count >= 0 for count in counts)
+    for number, start in enumerate(starts):
+        assert abs(sum(counts[:number]) - start * rate) <= Fraction(1, 2)
+
+
+sizes = st.tuples(st.integers(2, 4000), st.integers(2, 4000))
+boxes = st.tuples(st.integers(1, 2000), st.integers(1, 2000)).map(lambda box: (2 * box[0], 2 * box[1]))
+
+
+@given(sizes, boxes)
+def test_a_picture_fits_into_its_box_and_touches_it(size, box):
+    width, height = fitted(size, box)
+    assert 2 <= width <= box[0]
+    assert 2 <= height <= box[1]
+    assert width % 2 == height % 2 == 0
+    assert width == box[0] or height == box[1]
+    assert abs(width - min(box[0], box[1] * size[0] / size[1])) <= 2
+
+
+@given(sizes)
+def test_a_picture_that_fits_stays_as_it_is(size):
+    size = even(size[0]), even(size[1])
+    assert fitted(size, size) == size
+
+
+@pytest.mark.parametrize(
+    ("size", "aspect", "rotation", "shown"),
+    [
+        ((720, 1280), None, 0, (720, 1280)),
+        ((720, 1280), Fraction(1), 90, (1280, 720)),
+        ((720, 1280), Fraction(1), 180, (720, 1280)),
+        ((720, 1280), Fraction(1), -90, (1280, 720)),
+        ((720, 576), Fraction(16, 15), 0, (768, 576)),
+        ((721, 1279), None, 0, (720, 1280)),
+        ((1, 1), None, 0, (2, 2)),
+    ],
+)
+def test_the_size_on_screen(size, aspect, rotation, shown):
+    assert shown_size(*size, aspect, rotation) == shown
+
+
+def test_the_look_is_that_of_the_first_clip():
+    silent = replace(variant(size=(640, 360), rate=Fraction(30)), sound=None, sample_rate=0, channels=0)
+    assert Look.of([CLIP, silent]) == Look((720, 1280), Fraction(24), 44_100, "mono")
+    assert Look.of([silent, CLIP]) == Look((640, 360), Fraction(30), 44_100, "mono")
+    assert Look.of([silent]).sample_rate == 0
+    assert Look.of([variant(channels=6)]).layout == "stereo"
+    assert Look.of([variant(sample_rate=37_800)]).sample_rate == 48_000
+
+
+def test_the_filters_know_how_much_to_make():
+    look = Look((640, 360), Fraction(24), 48_000, "stereo")
+    steps = dict(picture_steps(CLIP, look, Span(Fraction(8), Fraction(16))))
+    assert steps["scale"].startswith("202:360:")
+    assert steps["trim"] == f"end_frame={8 * 24}"
+    late = variant(picture={"start": Fraction(7, 5)})
+    steps = dict(sound_steps(late, look, Span(Fraction(8), Fraction(16))))
+    assert (steps["asetpts"], steps["atrim"]) == ("PTS-(7/5)/TB", f"end_sample={8 * 48_000}")
+
+
+@pytest.mark.parametrize(
+    ("at", "seconds"), [("last", None), ("first", 0.0), (0, 0.0), (1.5, 1.5), ("1.5", 1.5), ("0", 0.0)]
+)
+def test_moments(at, seconds):
+    assert _moment(at) == seconds
+
+
+@pytest.mark.parametrize("at", [-1, -0.001, "middle", "", None, True, "nan", float("inf"), [1]])
+def test_what_is_no_moment(at):
+    with pytest.raises(InvalidInputError, match=r"at is .*'first', 'last', or seconds"):
+        _moment(at)
+
+
+def extract(**changes):
+    arguments = {"source": "/nosuch/film.mp4", "destination": "/nosuch/frame.png"}
+    return VeoExtractFrameOperator(task_id="extract", **(arguments | changes))
+
+
+def concat(**changes):
+    arguments = {"sources": ["/nosuch/a.mp4"], "destination": "/nosuch/film.mp4"}
+    return VeoConcatOperator(task_id="concat", **(arguments | changes))
+
+
+@pytest.mark.parametrize(
+    ("operator", "complaint"),
+    [
+        (extract(), "source '/nosuch/film.mp4' does not exist"),
+        (extract(at="soon"), "at is 'soon'"),
+        (extract(at=-1), "at is -1"),
+        (extract(destination="/nosuch/frame.gif"), "ends in .png or .jpg or .jpeg"),
+        (extract(destination="/nosuch/folder/"), "ends in .png"),
+        (extract(destination=""), "destination is empty"),
+        (extract(destination="nosuch://bucket/frame.png"), "cannot be used"),
+        (extract(source={"id": "video_1"}), "source names no file"),
+        (concat(sources=[]), "sources is empty"),
+        (concat(sources=iter([])), "sources is empty"),
+        (concat(sources=None), "must be a list of clips"),
+        (concat(sources="/nosuch/a.mp4"), "must be a list of clips, not one str"),
+        (concat(sources={"path": "/nosuch/a.mp4"}), "must be a list of clips, not one dict"),
+        (concat(sources=[Path(__file__), {"path": None}]), r"sources\[1\] names no file"),
+        (concat(), r"sources\[0\] '/nosuch/a.mp4' does not exist"),
+        (concat(sources=[__file__]), "test_media.py is no video"),
+        (concat(destination="/nosuch/film.avi"), "ends in .mp4"),
+        (concat(destination="/nosuch/"), "ends in .mp4"),
+    ],
+)
+def test_bad_input_fails_without_a_retry_and_leaves_nothing(operator, complaint, tmp_path):
+    if "nosuch://" not in operator.destination:
+        operator.destination = operator.destination.replace("/nosuch", str(tmp_path / "out"))
+    with pytest.raises(VeoFailException, match=complaint):
+        operator.execute({})
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("operator", [extract(source=None), concat(sources=[None])])
+def test_without_pyav_the_error_says_what_to_install(operator, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("airflow_provider_veo.media.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(VeoFailException, match=r"pip install 'airflow-provider-veo\[media\]'"):
+        operator.execute({})
