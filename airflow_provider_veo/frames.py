@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import unquote_to_bytes
 
 import httpx
@@ -20,7 +20,8 @@ from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.frames import MAX_FRAME_BYTES, Frame, FrameUrl
 from airflow_provider_veo.api.urls import absolute, redact
 
-FrameSource = str | os.PathLike[str] | ObjectStoragePath
+FrameSource = str | os.PathLike[str] | ObjectStoragePath | Mapping[str, Any]
+"""Where a picture is: a place, or the result of a task that has stored one: its `path`."""
 
 
 _FETCH_TIMEOUT = 30.0  # seconds, of each network operation
@@ -30,12 +31,17 @@ def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
     """Read and check a picture.
 
     Args:
-        source: http(s) URL, `data:` URI, local path, storage URI or `ObjectStoragePath`; None or "" for no picture.
+        source: http(s) URL, `data:` URI, local path, storage URI, `ObjectStoragePath`, or the result of a
+            `VeoExtractFrameOperator`; None or "" for no picture.
         argument: the operator's argument, for error messages.
 
     Raises:
         InvalidInputError: it cannot be read, is larger than 10 MB, damaged, or no JPEG, PNG or WebP picture.
     """
+    if isinstance(source, Mapping):
+        source = source.get("path")
+        if not source:
+            raise InvalidInputError(f"{argument} is the result of a task that has stored no picture: it has no path.")
     if source is None or source == "":
         return None
     text = str(source)
@@ -75,7 +81,7 @@ def _scheme(text: str) -> str:
     return text.partition(":")[0].lower()
 
 
-def _opened(path: FrameSource) -> object:
+def _opened(path: str | os.PathLike[str] | ObjectStoragePath) -> object:
     return path.open("rb") if isinstance(path, ObjectStoragePath) else Path(path).expanduser().open("rb")
 
 

@@ -146,7 +146,8 @@ class AirflowLab:
 
     def unpause(self, dag_id: str) -> None:
         """Wait until a Dag is parsed, and let it run."""
-        self._wait_until(f"Dag {dag_id} to be parsed", lambda: self._http.get(f"/api/v2/dags/{dag_id}").is_success)
+        parsed = f"/api/v2/dags/{dag_id}"
+        self._wait_until(f"Dag {dag_id} to be parsed", lambda: self._no_import_error() and self._http.get(parsed).is_success)
         self.request("PATCH", f"/dags/{dag_id}", {"is_paused": False})
 
     def run_ids(self, dag_id: str) -> list[str]:
@@ -154,9 +155,13 @@ class AirflowLab:
         return [run["dag_run_id"] for run in self.get(f"/dags/{dag_id}/dagRuns")["dag_runs"]]
 
     def open_questions(self, dag_id: str, run_id: str) -> list[str]:
-        """Return the tasks of a run that wait for a person."""
+        """Return the tasks of a run that wait for a person.
+
+        A question is there a moment before its task is parked; an answer in that moment fails the task.
+        """
         details = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/hitlDetails?response_received=false")["hitl_details"]
-        return [detail["task_instance"]["task_id"] for detail in details]
+        tasks = [detail["task_instance"] for detail in details]
+        return [task["task_id"] for task in tasks if task["state"] in ("awaiting_input", "deferred")]
 
     def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
         """Answer a task's question, as a person does under "Required Actions"."""
@@ -183,6 +188,12 @@ class AirflowLab:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
         content = self.get(f"{path}?full_content=true&map_index={map_index}")["content"]
         return [_text(line) for line in content]
+
+    def _no_import_error(self) -> bool:
+        errors = self.get("/importErrors")["import_errors"]
+        if errors:
+            raise LabError(f"A Dag file cannot be imported:\n{errors[0]['stack_trace']}")
+        return True
 
     def _healthy(self) -> bool:
         if self._leaders[0].poll() is not None:

@@ -6,9 +6,9 @@ It needs the extra `media`: `pip install 'airflow-provider-veo[media]'`.
 from __future__ import annotations
 
 from airflow.providers.common.compat.sdk import DAG
-from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
 
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
+from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
 
 SCENES = [
     "A small cat wakes up in a lighthouse",
@@ -30,7 +30,7 @@ with DAG(
             task_id=f"scene_{number}",
             prompt=scene,
             model="veo-3.1-landscape-fast" + ("-fl" if last_frame else ""),
-            first_frame=last_frame and last_frame.output["path"],
+            first_frame=last_frame and last_frame.output,
             destination=f"{FOLDER}/scene_{number}.mp4",
             deferrable=True,
         )
@@ -38,12 +38,12 @@ with DAG(
         if number < len(SCENES):
             last_frame = VeoExtractFrameOperator(
                 task_id=f"last_frame_{number}",
-                source=clip.output["path"],
+                source=clip.output,
                 destination=f"{FOLDER}/scene_{number}_last_frame.png",
                 at="last",
             )
     VeoConcatOperator(
         task_id="film",
-        sources=[clip.output["path"] for clip in clips],
+        sources=[clip.output for clip in clips],
         destination=f"{FOLDER}/film.mp4",
     )

@@ -1,4 +1,7 @@
-"""A prompt becomes a video file every day: order it, wait for it without a worker slot, store it."""
+"""A prompt becomes a video file every day: order it, wait for it without a worker slot, store it.
+
+As with every daily Dag, unpausing it starts the last day's run at once.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from airflow_provider_veo.operators.download import VeoDownloadOperator
 
 with DAG(
     dag_id="example_veo_text_to_video",
-    description=__doc__,
+    description="A prompt becomes a video file every day: order it, wait for it without a worker slot, store it.",
     schedule="@daily",
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,

@@ -32,8 +32,9 @@ class VeoChatCompletionOperator(VeoOperator):
     Args:
         prompt: what to show.
         model: free string. None means the connection's `default_model`, else `veo-3.1-fast`.
-        first_frame: picture to start from: URL, data URI, local path or `ObjectStoragePath`; JPEG, PNG or WebP of at
-            most 10 MB. An http(s) URL is passed on as it is: the server fetches it.
+        first_frame: picture to start from: URL, data URI, local path, `ObjectStoragePath`, or the output of a
+            `VeoExtractFrameOperator`; JPEG, PNG or WebP of at most 10 MB. An http(s) URL is
+            passed on as it is: the server fetches it.
         last_frame: picture to end in.
         n: how many videos, 1 to 4; each is charged.
         extra_body: further fields of the request.

@@ -48,8 +48,8 @@ class VeoCreateVideoOperator(VeoOperator):
     Args:
         prompt: what to show.
         model: free string. None means the connection's `default_model`, else `veo-3.1-fast`.
-        first_frame: picture to start from: URL, data URI, local path or `ObjectStoragePath`; JPEG, PNG or WebP of at
-            most 10 MB.
+        first_frame: picture to start from: URL, data URI, local path, `ObjectStoragePath`, or the output of a
+            `VeoExtractFrameOperator`; JPEG, PNG or WebP of at most 10 MB.
         last_frame: picture to end in.
         seconds: length, for servers that let it be chosen.
         size: `<width>x<height>`, for servers that let it be chosen.

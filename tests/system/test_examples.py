@@ -65,12 +65,12 @@ def _until_all_are_over(lab, runs, emulator):
         in_flight = max(in_flight, sum(job.status(now) in ("queued", "processing") for job in sunrises))
         time.sleep(0.3)
     logs = {
-        f"{dag_id} {task}": lab.log_lines(dag_id, run_id, task)[-8:]
+        f"{dag_id} {task}": "\n".join(lab.log_lines(dag_id, run_id, task)[-40:])
         for dag_id, run_id in runs.items()
         for task, state in lab.task_states(dag_id, run_id).items()
         if state == "failed" and "[" not in task
     }
-    assert not logs, logs
+    assert not logs, "\n".join(map("\n".join, logs.items()))
     return states, in_flight
 
 

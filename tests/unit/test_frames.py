@@ -19,7 +19,8 @@ DATA_URI = "data:image/png;base64," + base64.b64encode(PNG).decode()
 def test_frames_from_everywhere(tmp_path, load):
     path = tmp_path / "cat.png"
     path.write_bytes(PNG)
-    for source in (path, str(path), f"file://{path}", ObjectStoragePath(f"file://{path}"), DATA_URI):
+    result = {"path": str(path), "sha256": "0"}
+    for source in (path, str(path), f"file://{path}", ObjectStoragePath(f"file://{path}"), DATA_URI, result):
         assert load(source, "first_frame").content == PNG
 
 
@@ -46,6 +47,7 @@ def test_the_chat_call_gets_an_address_as_it_is():
         ("nosuch://bucket/a.png", "first_frame 'nosuch://bucket/a.png' cannot be read"),
         (str(Path.cwd()), "cannot be read: IsADirectoryError"),
         ("a\0b", "cannot be read: ValueError"),
+        ({"id": "video_1"}, "first_frame is the result of a task that has stored no picture"),
     ],
 )
 def test_sources_that_are_no_frames(source, complaint):
