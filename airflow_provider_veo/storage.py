@@ -76,7 +76,7 @@ def resolve(destination: Destination, *, name: str | None = None) -> Target:
         text = text.replace(VIDEO_ID_PLACEHOLDER, safe_name)
         if text.endswith("/"):
             text += f"{safe_name}.mp4"
-    return _located(text, destination, "destination")
+    return _located(text, "destination")
 
 
 def find(source: Source, argument: str) -> Target:
@@ -97,14 +97,14 @@ def find(source: Source, argument: str) -> Target:
             f"{argument} names no file: give a path, a URI, or the result of a task that has stored one. A create "
             "task stores its video when it has a destination."
         )
-    target = _located(text, place, argument)
+    target = _located(text, argument)
     if not target.is_file():
         problem = "is a folder" if target.is_dir() else "does not exist"
         raise InvalidInputError(f"{argument} {text!r} {problem}: give the path of a file.")
     return target
 
 
-def _located(text: str, place: object, argument: str) -> Target:
+def _located(text: str, argument: str) -> Target:
     if "://" not in text:
         path = Path(text).expanduser()
         if path.is_absolute():
@@ -117,13 +117,12 @@ def _located(text: str, place: object, argument: str) -> Target:
             )
         if "://" not in base and not Path(base).expanduser().is_absolute():
             raise InvalidInputError(f"[veo] storage is {base!r}; it must be an absolute path or a URI.")
-        return _located(f"{base.rstrip('/')}/{text}", place, argument)
+        return _located(f"{base.rstrip('/')}/{text}", argument)
     parts = urlsplit(text)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
-    conn_id = place.conn_id if isinstance(place, ObjectStoragePath) else None
     try:
-        target = ObjectStoragePath(text, conn_id=conn_id) if conn_id else ObjectStoragePath(text)
+        target = ObjectStoragePath(text)  # which writes its connection into its text, too
         _ = target.fs  # the driver is looked for at its first use only
     except (ValueError, ImportError) as error:
         install = _EXTRA_OF_SCHEME.get(parts.scheme)

@@ -6,6 +6,7 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
+from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
 
 with DAG("two_tasks", schedule=None, params={"prompt": "画小猫"}):
     video = VeoCreateVideoOperator(task_id="create", prompt="{{ params.prompt }}", model="veo-3.1", deferrable=True)
@@ -25,3 +26,13 @@ with DAG("mapped", schedule=None):
 
 with DAG("stored_connection", schedule=None):
     VeoCreateVideoOperator(task_id="create", prompt="p", conn_id="veo_stored", deferrable=True)
+
+with DAG("film", schedule=None):
+    scenes = VeoCreateVideoOperator.partial(task_id="create", model="veo-3.1", deferrable=True).expand_kwargs(
+        [{"prompt": "one", "destination": "1.mp4"}, {"prompt": "two", "destination": "2.mp4"}]
+    )
+    film = VeoConcatOperator(task_id="concat", sources=scenes.output, destination="{{ dag.dag_id }}/film.mp4")
+    VeoExtractFrameOperator(task_id="last_frame", source=film.output, destination="{{ dag.dag_id }}/last.png")
+    VeoExtractFrameOperator.partial(task_id="posters", at="{{ 3 + 1 }}").expand_kwargs(
+        scenes.output.map(lambda scene: {"source": scene, "destination": scene["path"] + ".jpg"})
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import subprocess
 import sys
@@ -59,6 +60,24 @@ def test_mapped(veo_default, storage):
     assert len(states) == 6
     assert sorted(path.name for path in storage.iterdir()) == ["0.mp4", "1.mp4", "2.mp4"]
     assert sorted(job.prompt for job in veo_default.jobs.all()) == ["one", "two", "two"]
+
+
+def test_videos_become_a_film_and_pictures(veo_default, storage):
+    state, states, result = run("film")
+    assert state == "success"
+    assert len(states) == 6
+    film, picture = result("concat"), result("last_frame")
+    assert film["path"] == str(storage / "film" / "film.mp4")
+    assert (film["seconds"], film["clips"], film["reencoded"]) == (16.0, 2, False)
+    assert film["sha256"] == hashlib.sha256(Path(film["path"]).read_bytes()).hexdigest()
+    assert picture["path"] == str(storage / "film" / "last.png")
+    assert (picture["width"], picture["height"], picture["seconds"]) == (720, 1280, round(16 - 1 / 24, 6))
+    assert sorted(path.name for path in storage.iterdir() if path.is_file()) == [
+        "1.mp4",
+        "1.mp4.jpg",
+        "2.mp4",
+        "2.mp4.jpg",
+    ]
 
 
 @pytest.mark.parametrize("mode", ["deferred", "waiting"])

@@ -27,7 +27,8 @@ def memory():
         from airflow.sdk.io import attach
     except ImportError:  # Airflow 2
         from airflow.io.store import attach
-    attach("memory", fs=fsspec.filesystem("memory"))
+    for conn_id in (None, "c"):
+        attach("memory", conn_id, fs=fsspec.filesystem("memory"))
     yield "memory://bucket/videos"
     fsspec.filesystem("memory").store.clear()
 
@@ -38,6 +39,13 @@ def test_absolute_paths(tmp_path):
     assert storage.resolve(f"file://{tmp_path}/a%20b.mp4", name="v") == tmp_path / "a b.mp4"
     assert storage.resolve(ObjectStoragePath(f"file://{tmp_path}/a.mp4"), name="v") == tmp_path / "a.mp4"
     assert storage.resolve("~/a.mp4", name="v") == Path.home() / "a.mp4"
+
+
+def test_the_connection_of_an_object_is_kept(memory, tmp_path):
+    for destination in (ObjectStoragePath("memory://bucket/a.mp4", conn_id="c"), "memory://c@bucket/a.mp4"):
+        target = storage.resolve(destination)
+        assert str(target) == str(ObjectStoragePath("memory://bucket/a.mp4", conn_id="c"))
+        assert str(target).startswith("memory://c@")
 
 
 def test_the_id_fills_the_destination(tmp_path):

@@ -1,0 +1,116 @@
+"""The media operators with local files and objects."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import clips
+import fsspec
+import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+from PIL import Image
+
+from airflow_provider_veo.exceptions import VeoFailException
+from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("originals")
+    make = clips.make
+    return [
+        make(folder / "one.mp4", range(24)),
+        make(folder / "two.mp4", range(24, 48)),
+        make(folder / "mute.mp4", range(48, 72), sound=None),
+    ]
+
+
+@pytest.fixture(params=["local", "file", "object"])
+def base(request, tmp_path):
+    """Return where the files of a test lie: a folder, a `file://` URI or an object storage."""
+    if request.param == "object":
+        try:
+            from airflow.sdk.io import attach
+        except ImportError:  # Airflow 2
+            from airflow.io.store import attach
+        attach("memory", fs=fsspec.filesystem("memory"))
+        yield "memory://bucket/media"
+        fsspec.filesystem("memory").store.clear()
+    else:
+        yield f"file://{tmp_path}" if request.param == "file" else str(tmp_path)
+
+
+@pytest.fixture
+def places(base, originals):
+    """Return the clips' addresses there."""
+    addresses = [f"{base}/{path.name}" for path in originals]
+    for address, path in zip(addresses, originals, strict=True):
+        at(address).write_bytes(path.read_bytes())
+    return addresses
+
+
+def at(address):
+    return ObjectStoragePath(address) if "://" in address else Path(address)
+
+
+def run(operator):
+    result = operator.execute({})
+    assert json.loads(json.dumps(result)) == result
+    content = at(result["path"]).read_bytes()
+    assert (result["bytes"], result["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+    return result, content
+
+
+def extract(source, destination, **arguments):
+    return VeoExtractFrameOperator(task_id="extract", source=source, destination=destination, **arguments)
+
+
+def concat(sources, destination):
+    return VeoConcatOperator(task_id="concat", sources=sources, destination=destination)
+
+
+@pytest.mark.parametrize(("at_", "number", "seconds"), [("last", 23, 23 / 24), ("first", 0, 0.0), ("0.5", 12, 0.5)])
+@pytest.mark.parametrize(("suffix", "kind"), [("png", "PNG"), ("jpg", "JPEG"), ("JPEG", "JPEG")])
+def test_a_frame(places, base, at_, number, seconds, suffix, kind):
+    result, content = run(extract(places[0], f"{base}/new/frame.{suffix}", at=at_))
+    picture = Image.open(io.BytesIO(content))
+    assert (picture.format, picture.size, clips.number_of(picture)) == (kind, (128, 72), number)
+    assert (result["width"], result["height"], result["seconds"]) == (128, 72, round(seconds, 6))
+
+
+def test_sources_of_every_kind(places, base):
+    as_result = {"id": "video_1", "path": places[1], "bytes": 1}
+    film, _ = run(concat(iter([places[0], as_result, at(places[0])]), f"{base}/film.mp4"))
+    assert (film["seconds"], film["clips"], film["reencoded"]) == (3.0, 3, False)
+    frame, content = run(extract(film, f"{base}/frame.png"))
+    assert clips.number_of(Image.open(io.BytesIO(content))) == 23
+    assert frame["seconds"] == round(71 / 24, 6)
+
+
+def test_a_film_of_clips_that_differ(places, base):
+    film, _ = run(concat(places, f"{base}/film.mp4"))
+    assert (film["seconds"], film["clips"], film["reencoded"]) == (3.0, 3, True)
+
+
+def test_a_film_can_replace_one_of_its_clips(places):
+    film, _ = run(concat(places[:2], places[0]))
+    assert film["seconds"] == 2.0
+
+
+def test_a_failure_leaves_what_was_there(places, base):
+    at(places[1]).write_bytes(at(places[1]).read_bytes()[:3000])
+    at(f"{base}/film.mp4").write_bytes(b"old")
+    with pytest.raises(VeoFailException, match=r"two\.mp4 .*(damaged|cut short)"):
+        run(concat(places, f"{base}/film.mp4"))
+    assert at(f"{base}/film.mp4").read_bytes() == b"old"
+    names = sorted(path.name for path in at(base).iterdir() if path.is_file())
+    assert names == ["film.mp4", "mute.mp4", "one.mp4", "two.mp4"]
+
+
+def test_a_time_after_the_end(places, base):
+    with pytest.raises(VeoFailException, match=r"at is 1 s, and .*one\.mp4 is 1\.000 s long"):
+        run(extract(places[0], f"{base}/frame.png", at=1))
+    assert not at(f"{base}/frame.png").exists()
