@@ -147,7 +147,9 @@ class AirflowLab:
     def unpause(self, dag_id: str) -> None:
         """Wait until a Dag is parsed, and let it run."""
         parsed = f"/api/v2/dags/{dag_id}"
-        self._wait_until(f"Dag {dag_id} to be parsed", lambda: self._no_import_error() and self._http.get(parsed).is_success)
+        self._wait_until(
+            f"Dag {dag_id} to be parsed", lambda: self._no_import_error() and self._http.get(parsed).is_success
+        )
         self.request("PATCH", f"/dags/{dag_id}", {"is_paused": False})
 
     def run_ids(self, dag_id: str) -> list[str]:
