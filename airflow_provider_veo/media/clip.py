@@ -198,14 +198,13 @@ class Measure:
         self._corrupt = self._hidden = False
         self._start: int | None = None
         self._end = 0
-        self.latest: int | None = None
-        """The highest time stamp of a packet that is shown."""
+        self._latest: int | None = None
         self._reached = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is shown or played."""
-        return self.latest is None
+        return self._latest is None
 
     def add(self, packet: Packet[Any]) -> None:
         """Count a packet in. PyAV ends each stream with one that is empty; it changes nothing."""
@@ -222,8 +221,8 @@ class Measure:
             return
         start = stamps[0]
         self._start = start if self._start is None else min(self._start, start)
-        if self.latest is None or start >= self.latest:
-            self.latest, self._end = start, start + (packet.duration or 0)
+        if self._latest is None or start >= self._latest:
+            self._latest, self._end = start, start + (packet.duration or 0)
 
     def is_complete(self) -> bool:
         """Say whether all has come that the file's index names: a file that was cut has less."""
@@ -234,8 +233,8 @@ class Measure:
         """Sum up. Some containers give no durations: the last packet then lasts for the `usual` seconds."""
         context, unit = self._stream.codec_context, unit_of(self._stream)
         assert self._start is not None
-        assert self.latest is not None
-        end = self._end if self._end > self.latest else self.latest + usual / unit
+        assert self._latest is not None
+        end = self._end if self._end > self._latest else self._latest + usual / unit
         return Track(
             unit=unit,
             start=self._start * unit,

@@ -115,8 +115,6 @@ def _latest(film: Film, at: float | None, *, leapt: bool) -> _Shown | None:
             shown = frame
     if start is None or shown is None or shown.pts is None or not measure.is_complete():
         return None
-    if leapt and shown.pts != measure.latest:
-        return None
     end = (shown.pts - start) * unit + (shown.duration * unit or 1 / film.rate)
     return _checked(shown, start, unit, end)
 

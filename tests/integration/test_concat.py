@@ -125,6 +125,19 @@ def test_other_units_of_time(plain, join, folder):
     assert clips.picture_times(film) == [Fraction(number, 24) for number in range(24 + 24 + 31)]
 
 
+def test_decoding_times_that_would_go_back(plain, join, folder):
+    """A clip that is decoded earlier before it is shown than the one before it, as from another writer."""
+    early = folder / "early.mp4"
+    earlier = ("-bsf:v", "setts=pts=PTS:dts=DTS-2048", "-use_editlist", "0")
+    clips.ffmpeg("-i", plain[1], "-c", "copy", *earlier, "-y", early)
+    pts, dts, duration = clips.packets(early, "video")[0]
+    assert pts - dts > 3 * duration
+    joined, film = join(plain[0], early, plain[0], early)
+    assert joined.reencoded is None
+    assert clips.picture_times(film) == [Fraction(number, 24) for number in range(2 * (24 + 31))]
+    assert clips.numbers_in(film) == [*range(1, 25), *range(101, 132)] * 2
+
+
 def test_variable_frame_rate_is_kept(join, folder):
     times = [0, 40, 80, 500, 510, 1200, 1240]
     path = clips.make(folder / "vfr.mp4", range(7), times=times, b_frames=0, sound=None)
@@ -143,6 +156,20 @@ def test_clips_that_begin_late(plain, join, folder):
     assert joined.seconds == 2.0
     assert clips.picture_times(film) == [Fraction(number, 24) for number in range(48)]
     assert_beeps(film, [24, 24])
+
+
+def test_clips_that_begin_late_are_encoded_in_step(plain, join, folder):
+    late, later_sound = folder / "late2.mp4", folder / "later_sound.mkv"
+    clips.ffmpeg("-i", plain[0], "-c", "copy", "-output_ts_offset", "3", "-y", late)
+    clips.ffmpeg(
+        *("-i", plain[0], "-itsoffset", "0.3", "-i", plain[0], "-map", "0:v", "-map", "1:a", "-c", "copy", "-t", "1"),
+        *("-y", later_sound),
+    )
+    joined, film = join(late, later_sound, late)
+    assert joined.reencoded
+    assert clips.picture_times(film) == [Fraction(number, 24) for number in range(72)]
+    expected = [clips.BEEP, 1.3 + clips.BEEP, 2 + clips.BEEP]
+    assert clips.beeps_in(film, by_time_stamps=False) == pytest.approx(expected, abs=DRIFT)
 
 
 def test_sound_that_is_too_long_or_too_short(join, folder):
