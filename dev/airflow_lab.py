@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pendulum
 import psutil
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 START_TIMEOUT = 300.0
+_THINKING = pendulum.duration(seconds=3)
 _WORKER_TITLE = "LocalExecutor: "
 COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 
@@ -52,6 +54,9 @@ class AirflowLab:
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags.resolve()),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "4",
+            # SQLite is locked now and then; our tasks name their own retries where these matter
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "2",
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "2",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
@@ -146,10 +151,7 @@ class AirflowLab:
 
     def unpause(self, dag_id: str) -> None:
         """Wait until a Dag is parsed, and let it run."""
-        parsed = f"/api/v2/dags/{dag_id}"
-        self._wait_until(
-            f"Dag {dag_id} to be parsed", lambda: self._no_import_error() and self._http.get(parsed).is_success
-        )
+        self._wait_until(f"Dag {dag_id} to be parsed", lambda: self._is_parsed(dag_id))
         self.request("PATCH", f"/dags/{dag_id}", {"is_paused": False})
 
     def run_ids(self, dag_id: str) -> list[str]:
@@ -157,13 +159,17 @@ class AirflowLab:
         return [run["dag_run_id"] for run in self.get(f"/dags/{dag_id}/dagRuns")["dag_runs"]]
 
     def open_questions(self, dag_id: str, run_id: str) -> list[str]:
-        """Return the tasks of a run that wait for a person.
+        """Return the tasks of a run that have been waiting for a person for a while.
 
-        A question is there a moment before its task is parked; an answer in that moment fails the task.
+        An answer in the very moment of the question fails the task: the scheduler has not yet seen it parked.
         """
         details = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/hitlDetails?response_received=false")["hitl_details"]
-        tasks = [detail["task_instance"] for detail in details]
-        return [task["task_id"] for task in tasks if task["state"] in ("awaiting_input", "deferred")]
+        asked_before = pendulum.now() - _THINKING
+        return [
+            detail["task_instance"]["task_id"]
+            for detail in details
+            if pendulum.parse(detail["created_at"]) < asked_before
+        ]
 
     def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
         """Answer a task's question, as a person does under "Required Actions"."""
@@ -191,11 +197,11 @@ class AirflowLab:
         content = self.get(f"{path}?full_content=true&map_index={map_index}")["content"]
         return [_text(line) for line in content]
 
-    def _no_import_error(self) -> bool:
+    def _is_parsed(self, dag_id: str) -> bool:
         errors = self.get("/importErrors")["import_errors"]
         if errors:
             raise LabError(f"A Dag file cannot be imported:\n{errors[0]['stack_trace']}")
-        return True
+        return self._http.get(f"/api/v2/dags/{dag_id}").is_success
 
     def _healthy(self) -> bool:
         if self._leaders[0].poll() is not None:
