@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from airflow_provider_veo.api.chat import (
+from airflow_provider_veo.api.chat_events import (
     Accepted,
     ChatEvent,
     Echo,

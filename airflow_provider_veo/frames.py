@@ -14,10 +14,10 @@ import httpx
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_veo.api.addresses import check_address
-from airflow_provider_veo.api.client import tls_context
 from airflow_provider_veo.api.content import MAX_HOPS
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.frames import MAX_FRAME_BYTES, Frame, FrameUrl
+from airflow_provider_veo.api.settings import tls_context
 from airflow_provider_veo.api.urls import absolute, redact
 
 FrameSource = str | os.PathLike[str] | ObjectStoragePath | Mapping[str, Any]

@@ -6,6 +6,7 @@ It needs the extra `media`: `pip install 'airflow-provider-veo[media]'`.
 from __future__ import annotations
 
 from airflow.providers.common.compat.sdk import DAG, Asset
+
 from airflow_provider_veo.operators.media import VeoExtractFrameOperator
 
 NEW_VIDEO = "(triggering_asset_events.values() | first | first).source_task_instance.xcom_pull()"

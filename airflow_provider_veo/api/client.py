@@ -4,41 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
 from airflow_provider_veo import __version__
 from airflow_provider_veo.api import content, requests, urls
 from airflow_provider_veo.api.answers import Answer
-from airflow_provider_veo.api.chat import Accepted, ChatEvent, ChatReader, Failure, Note
+from airflow_provider_veo.api.chat import ChatReader
+from airflow_provider_veo.api.chat_events import Accepted, ChatEvent, Failure, Note
 from airflow_provider_veo.api.errors import (
     ContentError,
-    InvalidInputError,
     NotSentError,
     TransportError,
     VeoError,
     VideoTimeoutError,
     error_from,
 )
-from airflow_provider_veo.api.models import DEFAULT_MODEL
 from airflow_provider_veo.api.polling import Outcome, WaitPolicy, WaitState, observe
-from airflow_provider_veo.api.requests import REQUEST_FORMATS, ApiRequest, ChatSpec, RequestFormat, VideoSpec
+from airflow_provider_veo.api.requests import ApiRequest, ChatSpec, VideoSpec
+from airflow_provider_veo.api.settings import ClientSettings, tls_context
 from airflow_provider_veo.api.video import Video, parse_video
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 T = TypeVar("T")
-AuthScheme = Literal["bearer", "raw"]
-AUTH_SCHEMES: tuple[AuthScheme, ...] = get_args(AuthScheme)
 
 # Local servers are given keys like "x" or "EMPTY". These are no secrets, and may be a part of any word or job's id.
 _SHORTEST_SECRET = 8
@@ -55,66 +51,6 @@ _NEVER_SENT = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
-
-
-@dataclass(frozen=True)
-class ClientSettings:
-    """Everything a client needs to know, checked when it is made.
-
-    Attributes:
-        base_url: root of the API, with or without `/v1` at its end.
-        api_key: None for servers without authentication.
-        auth_scheme: `bearer` sends `Authorization: Bearer KEY`, `raw` sends `Authorization: KEY`.
-        request_format: see `requests.create_video`.
-        timeout: of each network operation, in seconds.
-        verify: check TLS certificates: True, False, or the path of a CA bundle.
-        default_model: what to order when no model is named.
-
-    Raises:
-        InvalidInputError: on construction, naming the setting.
-    """
-
-    base_url: str
-    api_key: str | None = field(default=None, repr=False)
-    auth_scheme: AuthScheme = "bearer"
-    request_format: RequestFormat = "auto"
-    timeout: float = 60.0
-    verify: bool | str = True
-    default_model: str = DEFAULT_MODEL
-
-    def __post_init__(self) -> None:
-        if urls.redact(self.base_url) != self.base_url or urls.absolute("", self.base_url) is None:
-            raise InvalidInputError(
-                f"The base URL {urls.redact(self.base_url)!r} is not of the form https://host[/path]."
-            )
-        root = self.base_url.rstrip("/").removesuffix("/v1").rstrip("/")
-        object.__setattr__(self, "base_url", root)
-        # httpx would print the whole header, key included, in its complaint about it
-        if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
-            raise InvalidInputError("The API key has a line break or a character that cannot go into an HTTP header.")
-        if self.auth_scheme not in AUTH_SCHEMES:
-            raise InvalidInputError(f"auth_scheme is {self.auth_scheme!r}; it must be one of {AUTH_SCHEMES}.")
-        if self.request_format not in REQUEST_FORMATS:
-            raise InvalidInputError(f"request_format is {self.request_format!r}; it must be one of {REQUEST_FORMATS}.")
-        if not 0 < self.timeout < float("inf"):
-            raise InvalidInputError(f"timeout is {self.timeout!r}; it must be a number of seconds above 0.")
-
-    def authorization(self) -> dict[str, str]:
-        """Return the header that carries the key."""
-        if not self.api_key:
-            return {}
-        return {"Authorization": f"Bearer {self.api_key}" if self.auth_scheme == "bearer" else self.api_key}
-
-
-@lru_cache(maxsize=8)
-def tls_context(verify: bool | str) -> ssl.SSLContext:
-    """Return the TLS context of this process for a `verify` setting: each costs 17 ms and 0.7 MB to make."""
-    if isinstance(verify, str):
-        try:
-            return ssl.create_default_context(cafile=verify)
-        except OSError as error:
-            raise InvalidInputError(f"verify names the CA bundle {verify!r}, which cannot be read: {error}.") from None
-    return httpx.create_ssl_context(verify=verify)
 
 
 @contextmanager

@@ -16,12 +16,13 @@ from asgiref.sync import sync_to_async
 
 from airflow_provider_veo import storage
 from airflow_provider_veo.api import requests, urls
-from airflow_provider_veo.api.chat import ChatEvent
-from airflow_provider_veo.api.client import AsyncVeoClient, ClientSettings, VeoClient
+from airflow_provider_veo.api.chat_events import ChatEvent
+from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import ContentNotReadyError, InvalidInputError, Reason, VeoError, error_from
 from airflow_provider_veo.api.models import DEFAULT_MODEL
 from airflow_provider_veo.api.polling import DEFAULT_POLL_INTERVAL, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
+from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.api.video import Video
 
 # httpx logs every request at INFO. Airflow 3 turns that down itself, 2.11 does not: a line for every poll.
@@ -111,7 +112,7 @@ class VeoHook(BaseHook):
     def stream_chat(
         self, spec: ChatSpec, idempotency_key: str | None = None, timeout: timedelta = DEFAULT_TIMEOUT
     ) -> Iterator[ChatEvent]:
-        """Order videos by the streaming chat call, and yield its events as they arrive: see `api.chat`.
+        """Order videos by the streaming chat call, and yield its events as they arrive: see `api.chat_events`.
 
         Prefer `create_video`: a chat call has no id, so what is lost with its connection is lost.
 

@@ -6,8 +6,9 @@ import httpx
 import pytest
 from servers import KEY
 
-from airflow_provider_veo.api.client import ClientSettings, VeoClient
+from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer

@@ -12,10 +12,11 @@ from driving import Driver, Store
 from pictures import picture
 from servers import KEY, Said, connect
 
-from airflow_provider_veo.api.chat import Accepted, End, Progress, VideoReady
-from airflow_provider_veo.api.client import AsyncVeoClient, ClientSettings, VeoClient
+from airflow_provider_veo.api.chat_events import Accepted, End, Progress, VideoReady
+from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import ApiError, ChatIncompleteError, NotSentError, Reason, VideoTimeoutError
 from airflow_provider_veo.api.requests import ChatSpec
+from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator

@@ -12,7 +12,7 @@ import pytest
 from pictures import picture_of
 from servers import KEY, Said, every_dialect
 
-from airflow_provider_veo.api.client import AsyncVeoClient, ClientSettings, VeoClient
+from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import (
     ApiError,
     ContentError,
@@ -25,6 +25,7 @@ from airflow_provider_veo.api.errors import (
 from airflow_provider_veo.api.frames import Frame
 from airflow_provider_veo.api.polling import WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.settings import ClientSettings
 
 # small and short, where the server lets us choose: these clips are rendered in no time
 SPEC = VideoSpec("画小猫 {curly} %20", "veo-3.1", seconds=1, size="128x128")

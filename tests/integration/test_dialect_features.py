@@ -8,8 +8,9 @@ from bench import FIELDS, LITELLM, LONG, NEW_API, OPENAI, RELAY, SEED, SGLANG, V
 from pictures import picture_of
 from servers import KEY
 
-from airflow_provider_veo.api.client import ClientSettings, VeoClient
+from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import Reason
+from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer

@@ -14,11 +14,12 @@ from litellm_proxy import MODEL_WITHOUT_RETRIES, LiteLLMProxy
 from PIL import Image
 from servers import connect
 
-from airflow_provider_veo.api.client import AsyncVeoClient, ClientSettings, VeoClient
+from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import ApiError, ContentError, Reason, error_from
 from airflow_provider_veo.api.frames import Frame
 from airflow_provider_veo.api.polling import WaitPolicy
 from airflow_provider_veo.api.requests import ApiRequest, VideoSpec
+from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.emulator.faults import Fault, Trouble
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer

@@ -5,8 +5,8 @@ import json
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_veo.api.client import tls_context
 from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.api.settings import tls_context
 from airflow_provider_veo.get_provider_info import get_provider_info
 from airflow_provider_veo.hooks.veo import VeoHook, client_settings, wait_policy
 

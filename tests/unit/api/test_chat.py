@@ -7,17 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.api.chat import (
-    ChatReader,
-    Echo,
-    End,
-    Failure,
-    Note,
-    Progress,
-    Usage,
-    VideoReady,
-    Waiting,
-)
+from airflow_provider_veo.api.chat import ChatReader
+from airflow_provider_veo.api.chat_events import Echo, End, Failure, Note, Progress, Usage, VideoReady, Waiting
 from airflow_provider_veo.api.errors import Reason
 
 SEED = (Path(__file__).parents[2] / "data" / "seed_chat_stream.txt").read_bytes()
