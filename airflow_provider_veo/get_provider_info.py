@@ -85,7 +85,7 @@ _CONNECTION_FIELDS = {
     },
     "request_format": {
         "label": "Request format",
-        "description": "Of orders for videos; auto: JSON, and multipart when there are frames.",
+        "description": "Of orders; auto: JSON, and multipart when there are frames or the server reads no JSON.",
         "schema": {"type": ["string", "null"], "enum": ["auto", "json", "multipart"], "default": "auto"},
     },
     "timeout": {
