@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import time
 
 import httpx
 import pytest
 from dag_runs import run
 from litellm_proxy import MODEL_WITHOUT_RETRIES, LiteLLMProxy
-from PIL import Image
+from pictures import picture_of
 from servers import connect
 
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
@@ -31,7 +30,9 @@ KEY = "sk-canary-of-the-proxy"
 
 @pytest.fixture(scope="module")
 def gateway():
-    with EmulatorServer(Settings(api_key="sk-canary-of-the-gateway", generation_seconds=0.5)) as server:
+    with EmulatorServer(
+        Settings(api_key="sk-canary-of-the-gateway", generation_seconds=0.5, dialect="openai")
+    ) as server:
         yield server
 
 
@@ -97,6 +98,14 @@ def order_raw(raw, prompt, model):
 # --- a video
 
 
+def test_a_failed_job_and_its_reason(client, gateway, prompt):
+    gateway.jobs.fail_next("Content policy violation")
+    video = client.create_video(VideoSpec(prompt, "veo-3.1"))
+    outcome = client.wait_for_video(video.id, patience(), print)
+    assert (outcome.kind, outcome.reason) == ("failed", Reason.MODERATION.value)
+    assert "Content policy violation" in outcome.message
+
+
 def test_the_clients(client, gateway, prompt):
     async def wait():
         async with AsyncVeoClient(client.settings) as waiting:
@@ -157,21 +166,19 @@ def test_json_labelled_as_a_video(client, raw, gateway, finished, prompt):
     assert content(client.settings, finished.id) == original(gateway, prompt)
 
 
-def picture(color):
-    file = io.BytesIO()
-    Image.new("RGB", (72, 128), color).save(file, "PNG")
-    return Frame.from_bytes(file.getvalue(), f"{color}.png")
+def frame(colour):
+    return Frame.from_bytes(picture_of(colour, size=(720, 1280)), f"{colour}.png")
 
 
 def test_a_first_frame(client, gateway, prompt):
-    first = picture("red")
+    first = frame("red")
     client.create_video(VideoSpec(prompt, "veo-3.1-fl", first_frame=first))
     assert [job.frames for job in ordered(gateway, prompt)] == [(first.content,)]
 
 
 def test_of_two_frames_the_proxy_drops_the_first(client, gateway, prompt):
     """The video then begins with the picture that it should end in: two frames are nothing for this proxy."""
-    first, last = picture("red"), picture("blue")
+    first, last = frame("red"), frame("blue")
     client.create_video(VideoSpec(prompt, "veo-3.1-fl", first_frame=first, last_frame=last))
     assert [job.frames for job in ordered(gateway, prompt)] == [(last.content,)]
 
