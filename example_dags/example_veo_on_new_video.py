@@ -5,6 +5,8 @@ It needs the extra `media`: `pip install 'airflow-provider-veo[media]'`.
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 from airflow.providers.common.compat.sdk import DAG, Asset
 
 from airflow_provider_veo.operators.media import VeoExtractFrameOperator
@@ -15,6 +17,7 @@ with DAG(
     dag_id="example_veo_on_new_video",
     description="Starts whenever example_veo_text_to_video has stored a video, and makes a poster of it.",
     schedule=[Asset("veo_daily_video")],
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     tags=["example", "veo"],
 ):
     VeoExtractFrameOperator(
