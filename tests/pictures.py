@@ -32,7 +32,7 @@ def ends(clip: bytes) -> tuple[Image.Image, Image.Image]:
 
 
 def psnr(one: Image.Image, other: Image.Image) -> float:
-    """Return the peak signal-to-noise ratio of two pictures of one size, in dB."""
-    squares = ImageStat.Stat(ImageChops.difference(one, other)).sum2
+    """Return how alike two pictures of one size are, in dB; above 40 nobody sees a difference."""
+    squares = ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other.convert("RGB"))).sum2
     error = sum(squares) / (3 * one.width * one.height)
     return 10 * math.log10(255**2 / error) if error else math.inf

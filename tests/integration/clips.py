@@ -11,7 +11,7 @@ from fractions import Fraction
 import av
 import imageio_ffmpeg
 from av.filter import Graph
-from PIL import Image, ImageChops, ImageDraw, ImageStat
+from PIL import Image, ImageDraw
 
 from airflow_provider_veo.media.clip import Source
 
@@ -176,13 +176,6 @@ def duration(path):
 def packets(path, kind):
     with av.open(str(path)) as container:
         return [(packet.pts, packet.dts, packet.duration) for packet in container.demux(**{kind: 0}) if packet.size]
-
-
-def psnr(one, other):
-    """Return how alike two pictures are, in dB; above 40 nobody sees a difference."""
-    channels = ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other.convert("RGB"))).rms
-    error = math.sqrt(sum(value**2 for value in channels) / 3)
-    return math.inf if error == 0 else 20 * math.log10(255 / error)
 
 
 def coloured(path, matrix, full_range, colour):

@@ -6,6 +6,7 @@ from itertools import accumulate
 
 import clips
 import pytest
+from pictures import psnr
 from PIL import Image
 
 from airflow_provider_veo.api.errors import InvalidInputError
@@ -45,7 +46,7 @@ def test_the_last_frame_is_the_last_that_is_shown(film, extract):
     still, picture = extract(film, None)
     everything = clips.shown_frames(film)
     assert clips.number_of(picture) == clips.number_of(everything[-1]) == 70
-    assert clips.psnr(picture, everything[-1]) > 40
+    assert psnr(picture, everything[-1]) > 40
     assert still == Still(128, 72, round(70 / 24, 6))
 
 
@@ -114,7 +115,7 @@ def test_a_film_that_players_turn(folder, extract, rotation):
     shown = clips.shown_frames(path)[-1]
     still, picture = extract(path, None)
     assert (still.width, still.height) == shown.size
-    assert clips.psnr(picture, shown) > 40
+    assert psnr(picture, shown) > 40
 
 
 COLOURS = [(200, 30, 40), (30, 180, 60), (40, 50, 220), (250, 250, 250), (5, 5, 5)]
@@ -138,7 +139,7 @@ def test_pictures_that_the_api_takes(folder, extract, tmp_path):
     shown = clips.shown_frames(path)[-1]
     for kind, media_type, likeness in (("png", "image/png", 42), ("jpeg", "image/jpeg", 38)):
         _, picture = extract(path, None, kind)
-        assert clips.psnr(picture, shown) > likeness
+        assert psnr(picture, shown) > likeness
         assert Frame.from_bytes((tmp_path / f"picture.{kind}").read_bytes(), "p").media_type == media_type
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from pathlib import Path
 
 import av
+import clips
 import examples
 import pytest
 from airflow_lab import AirflowLab
@@ -107,10 +108,8 @@ def _ends(path):
 
 def test_the_film_of_the_story(finished):
     (film,) = [path for path in examples.files(STORY, finished.storage) if path.name == "film.mp4"]
+    clips.check(film)  # FFmpeg has nothing to complain of, time stamps least of all
     with av.open(str(film)) as container:
-        for stream in (container.streams.video[0], container.streams.audio[0]):
-            container.seek(0)
-            times = [packet.dts for packet in container.demux(stream) if packet.dts is not None]
-            assert all(before < after for before, after in itertools.pairwise(times)), stream
-            seconds = float((times[-1] - times[0]) * stream.time_base)
-            assert seconds == pytest.approx(32, abs=0.1), stream
+        lengths = [float(stream.duration * stream.time_base) for stream in container.streams]
+    assert [stream for stream in lengths if abs(stream - 32) > 0.05] == []
+    assert len(lengths) == 2
