@@ -23,7 +23,7 @@ unit: $(VENV)/ready ## tests without network and database
 integration: $(VENV)/ready ## tests with the emulator and a real Airflow
 	@$(BIN)/python -m pytest tests/integration
 
-test-system: $(VENV)/ready $(VENV)/litellm/ready ## kills, freezes and clicks on a real scheduler, a real proxy (ten minutes)
+test-system: $(VENV)/ready $(VENV)/litellm/ready ## kills, freezes and clicks on a real scheduler, a real proxy (a quarter of an hour)
 	@$(BIN)/python -m pytest tests/system
 
 $(VENV)/ready: pyproject.toml constraints.txt
