@@ -16,7 +16,8 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow_provider_veo.api.addresses import check_address
 from airflow_provider_veo.api.content import MAX_HOPS
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.frames import MAX_FRAME_BYTES, Frame, FrameUrl
+from airflow_provider_veo.api.frames import MAX_FRAME_BYTES, Frame, FrameUrl, shape_warning
+from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import tls_context
 from airflow_provider_veo.api.urls import absolute, redact
 
@@ -75,6 +76,13 @@ def load_chat_frame(source: FrameSource | None, argument: str) -> Frame | FrameU
     if absolute("", text) is None:
         raise InvalidInputError(f"{argument} {redact(text)!r} is not a usable http(s) address.")
     return FrameUrl(text)
+
+
+def warn_of_shapes(spec: VideoSpec | ChatSpec, size: str | None, log: Any) -> None:
+    """Warn of frames that have another shape than the video will have."""
+    for name, frame in (("first_frame", spec.first_frame), ("last_frame", spec.last_frame)):
+        if warning := shape_warning(frame, name, spec.model, size):
+            log.warning(warning)
 
 
 def _scheme(text: str) -> str:

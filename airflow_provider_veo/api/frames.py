@@ -74,18 +74,18 @@ class FrameUrl:
     url: str
 
 
-def shape_warning(frame: Frame | None, name: str, model: str, size: str | None) -> str | None:
+def shape_warning(frame: Frame | FrameUrl | None, name: str, model: str, size: str | None) -> str | None:
     """Say that a picture has another shape than the video will have, or None.
 
     Args:
-        frame: the picture.
+        frame: the picture; of an address nothing is known.
         name: of the argument.
         model: that is ordered; those of the price card have a known size.
         size: `<width>x<height>` that is ordered, or None.
     """
     wanted = size or (CARD[model].size if model in CARD else "")
     width, _, height = wanted.lower().partition("x")
-    if frame is None or not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+    if not isinstance(frame, Frame) or not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         return None
     if abs(frame.width / frame.height / (int(width) / int(height)) - 1) <= _SAME_SHAPE:
         return None

@@ -9,11 +9,10 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo.api.frames import Frame, shape_warning
 from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.chat_ordering import ChatDesk
 from airflow_provider_veo.exceptions import fail_fast
-from airflow_provider_veo.frames import FrameSource, load_chat_frame
+from airflow_provider_veo.frames import FrameSource, load_chat_frame, warn_of_shapes
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook
 from airflow_provider_veo.operators.base import VeoOperator
 from airflow_provider_veo.ordering import TaskIdentity
@@ -119,8 +118,5 @@ class VeoChatCompletionOperator(VeoOperator):
             n=int(self.n) if isinstance(self.n, str) and self.n.strip().isdecimal() else self.n,
             extra_body=self.extra_body or {},
         )
-        for name, frame in (("first_frame", spec.first_frame), ("last_frame", spec.last_frame)):
-            picture = frame if isinstance(frame, Frame) else None
-            if warning := shape_warning(picture, name, spec.model, None):
-                self.log.warning(warning)
+        warn_of_shapes(spec, None, self.log)
         return spec

@@ -12,13 +12,12 @@ from airflow.providers.common.compat.sdk import Context, conf
 
 from airflow_provider_veo import storage
 from airflow_provider_veo.api.errors import Reason, VeoError
-from airflow_provider_veo.api.frames import shape_warning
 from airflow_provider_veo.api.models import CARD
 from airflow_provider_veo.api.polling import Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
-from airflow_provider_veo.frames import FrameSource, load_frame
+from airflow_provider_veo.frames import FrameSource, load_frame, warn_of_shapes
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, wait_policy
 from airflow_provider_veo.operators.base import VeoOperator
 from airflow_provider_veo.ordering import OrderDesk, TaskIdentity
@@ -179,9 +178,7 @@ class VeoCreateVideoOperator(VeoOperator):
             size=self.size,
             extra_body=self.extra_body or {},
         )
-        for name, frame in (("first_frame", spec.first_frame), ("last_frame", spec.last_frame)):
-            if warning := shape_warning(frame, name, spec.model, spec.size):
-                self.log.warning(warning)
+        warn_of_shapes(spec, spec.size, self.log)
         return spec
 
     def _order(self, who: TaskIdentity, spec: VideoSpec, now: float) -> Order:
