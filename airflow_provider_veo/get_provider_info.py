@@ -60,11 +60,24 @@ def get_provider_info() -> dict[str, Any]:
                         "default": "",
                     },
                     "poll_interval": {
-                        "description": "Seconds between two status calls for one video.",
+                        "description": (
+                            "Seconds between two status calls for one video, give or take a tenth. "
+                            "Empty: a schedule that learns from the job's progress and from earlier jobs."
+                        ),
                         "version_added": "0.1.0",
                         "type": "float",
-                        "example": None,
-                        "default": "10",
+                        "example": "10",
+                        "default": "",
+                    },
+                    "max_in_flight_polls": {
+                        "description": (
+                            "Status calls that a triggerer sends at once for one connection; "
+                            "also the most sockets that it opens for them."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": "10",
+                        "default": "32",
                     },
                 },
             }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from airflow_provider_veo import __version__
-from airflow_provider_veo.api import content, requests, urls
+from airflow_provider_veo.api import content, requests, urls, waiting
 from airflow_provider_veo.api.answers import Answer
 from airflow_provider_veo.api.chat import ChatReader
 from airflow_provider_veo.api.chat_events import Accepted, ChatEvent, Failure, Note
@@ -22,11 +20,10 @@ from airflow_provider_veo.api.errors import (
     ContentError,
     NotSentError,
     TransportError,
-    VeoError,
     VideoTimeoutError,
     error_from,
 )
-from airflow_provider_veo.api.polling import Outcome, WaitPolicy, WaitState, observe
+from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import ApiRequest, ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings, tls_context
 from airflow_provider_veo.api.video import Video, parse_video
@@ -40,6 +37,10 @@ T = TypeVar("T")
 _SHORTEST_SECRET = 8
 DEFAULT_CHAT_TIMEOUT = 1200.0
 """Seconds that a chat call may take."""
+
+ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60)
+"""For clients of which many share a load. One client with many connections spends its time on finding an idle one:
+with 64 connections a status call costs seven times as much as with one (httpcore 1.0.9, docs/performance.md)."""
 
 _CHAT = "Making videos by the chat call"
 _CANNOT_CANCEL = (404, 405, 501)  # no such route, or nothing left to cancel
@@ -68,7 +69,7 @@ class _Client:
 
     _http: httpx.Client | httpx.AsyncClient
 
-    def __init__(self, settings: ClientSettings) -> None:
+    def __init__(self, settings: ClientSettings, limits: httpx.Limits | None = None) -> None:
         self.settings = settings
         self._options: dict[str, Any] = {
             "verify": tls_context(settings.verify),
@@ -76,6 +77,8 @@ class _Client:
             "follow_redirects": False,
             "headers": {"User-Agent": f"airflow-provider-veo/{__version__}"},
         }
+        if limits is not None:
+            self._options["limits"] = limits
 
     def _request(self, request: ApiRequest) -> httpx.Request:
         return self._http.build_request(
@@ -216,26 +219,9 @@ class VeoClient(_Client):
         """Stop a job; False where the server cannot, so that the job goes on and may be billed."""
         return self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
 
-    def wait_for_video(self, video_id: str, policy: WaitPolicy, note: Callable[[str], None]) -> Outcome:
-        """Ask until the job is finished, the deadline has passed or asking has become pointless.
-
-        Args:
-            video_id: of the job.
-            policy: how to wait.
-            note: called with a line for people whenever something has changed.
-        """
-        state = WaitState()
-        while True:
-            try:
-                seen: Video | VeoError = self.get_video(video_id)
-            except VeoError as error:
-                seen = error
-            state, step = observe(policy, state, video_id, seen, now=time.time(), chance=random.random())
-            if isinstance(step, Outcome):
-                return step
-            if step.note:
-                note(step.note)
-            time.sleep(step.delay)
+    def wait_for_video(self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None]) -> Outcome:
+        """Do as `waiting.wait_for_video`."""
+        return waiting.wait_for_video(self.get_video, video_id, policy, tell)
 
     def call(self, request: ApiRequest) -> Answer:
         """Send any request and return the answer, whatever its status."""
@@ -282,10 +268,15 @@ class VeoClient(_Client):
 
 
 class AsyncVeoClient(_Client):
-    """The async twin of `VeoClient`, for triggers: nothing in it blocks the event loop."""
+    """The async twin of `VeoClient`, for triggers: nothing in it blocks the event loop.
 
-    def __init__(self, settings: ClientSettings) -> None:
-        super().__init__(settings)
+    Args:
+        settings: of the API.
+        limits: on its connections; by default httpx's own.
+    """
+
+    def __init__(self, settings: ClientSettings, limits: httpx.Limits | None = None) -> None:
+        super().__init__(settings, limits)
         self._http: httpx.AsyncClient = httpx.AsyncClient(**self._options)
 
     async def __aenter__(self) -> Self:
@@ -338,20 +329,9 @@ class AsyncVeoClient(_Client):
         """Stop a job; False where the server cannot, so that the job goes on and may be billed."""
         return await self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
 
-    async def wait_for_video(self, video_id: str, policy: WaitPolicy, note: Callable[[str], None]) -> Outcome:
-        """Do as `VeoClient.wait_for_video`."""
-        state = WaitState()
-        while True:
-            try:
-                seen: Video | VeoError = await self.get_video(video_id)
-            except VeoError as error:
-                seen = error
-            state, step = observe(policy, state, video_id, seen, now=time.time(), chance=random.random())
-            if isinstance(step, Outcome):
-                return step
-            if step.note:
-                note(step.note)
-            await asyncio.sleep(step.delay)
+    async def wait_for_video(self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None]) -> Outcome:
+        """Do as `waiting.wait_for_video_async`."""
+        return await waiting.wait_for_video_async(self.get_video, video_id, policy, tell)
 
     async def call(self, request: ApiRequest) -> Answer:
         """Send any request and return the answer, whatever its status."""

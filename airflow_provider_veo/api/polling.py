@@ -5,6 +5,7 @@ Pure decisions over frozen data; `hooks` and `triggers` bring the clock, the req
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
@@ -16,12 +17,10 @@ from airflow_provider_veo.api.errors import (
     VideoFailedError,
     VideoTimeoutError,
 )
+from airflow_provider_veo.api.schedule import Mark, first_pause, jittered, next_pause
 from airflow_provider_veo.api.video import Video, VideoStatus
 
-DEFAULT_POLL_INTERVAL = 10.0
-"""Seconds between two status calls. The gateways' documentation asks for 5 to 30."""
-
-_JITTER = 0.1  # of the interval, so that a mapped batch does not ask in step
+_MOST_MARKS = 8  # changes of progress that are remembered of a job
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class WaitPolicy:
     Attributes:
         submitted_at: when the job was created, in seconds since the epoch.
         deadline: when to give up, in seconds since the epoch. Wall clock, since it must survive restarts.
-        poll_interval: seconds between two status calls.
+        poll_interval: seconds between two status calls, give or take a tenth; None for the schedule that learns.
         failure_budget: give up on failing status calls after this many seconds without a good one ...
         failure_count: ... and at least this many failures.
         not_found_grace: seconds after the creation in which an unknown id is waited for.
@@ -39,13 +38,13 @@ class WaitPolicy:
 
     submitted_at: float
     deadline: float
-    poll_interval: float = DEFAULT_POLL_INTERVAL
+    poll_interval: float | None = None
     failure_budget: float = 300.0
     failure_count: int = 5
     not_found_grace: float = 60.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WaitState:
     """What has been seen so far of one job.
 
@@ -53,24 +52,39 @@ class WaitState:
         video: the last good answer.
         failures: failed status calls since then.
         failing_since: when the first of them happened, in seconds since the epoch.
+        marks: the last changes of its progress.
     """
 
     video: Video | None = None
     failures: int = 0
     failing_since: float | None = None
+    marks: tuple[Mark, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something has changed.
+
+    Attributes:
+        text: a line for the log.
+        video: the answer that brought it; None where asking failed.
+    """
+
+    text: str
+    video: Video | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AskAgain:
     """Keep waiting.
 
     Attributes:
         delay: seconds until the next status call.
-        note: a line for the log; empty when nothing has changed.
+        news: what has changed, if anything.
     """
 
     delay: float
-    note: str = ""
+    news: News | None = None
 
 
 OutcomeKind = Literal["completed", "failed", "timeout", "error"]
@@ -165,8 +179,31 @@ class StatusUnknownError(VeoError):
         return self.reason.permanent
 
 
+def first_delay(policy: WaitPolicy, now: float, chance: float, earlier: Sequence[float] = ()) -> float:
+    """Return the seconds until the first status call.
+
+    Args:
+        policy: how to wait.
+        now: seconds since the epoch.
+        chance: a random number from 0 to 1. A triggerer that starts with thousands of waits must not ask for all at
+            once.
+        earlier: seconds that earlier jobs of the same model took.
+    """
+    if policy.poll_interval is None:
+        pause = first_pause(max(0.0, now - policy.submitted_at), earlier, chance)
+    else:
+        pause = policy.poll_interval * chance
+    return _by_the_deadline(policy, pause, now)
+
+
 def observe(
-    policy: WaitPolicy, state: WaitState, video_id: str, seen: Video | VeoError, now: float, chance: float
+    policy: WaitPolicy,
+    state: WaitState,
+    video_id: str,
+    seen: Video | VeoError,
+    now: float,
+    chance: float,
+    earlier: Sequence[float] = (),
 ) -> tuple[WaitState, AskAgain | Outcome]:
     """Decide what follows from the answer to a status call.
 
@@ -177,23 +214,28 @@ def observe(
         seen: the answer, or why there is none.
         now: seconds since the epoch.
         chance: a random number from 0 to 1, for the jitter.
+        earlier: seconds that earlier jobs of the same model took.
     """
+    elapsed = max(0.0, now - policy.submitted_at)
     if isinstance(seen, Video):
-        new_state = WaitState(video=seen)
+        new_state = WaitState(video=seen, marks=_marked(state.marks, seen, elapsed))
         if seen.status.finished:
             return new_state, Outcome.of(seen)
-        note = _progress_note(state.video, seen, now - policy.submitted_at)
-        wanted: float | None = None
+        news = _progress_news(state.video, seen, elapsed)
     else:
         since = state.failing_since if state.failing_since is not None else now
         new_state = replace(state, failures=state.failures + 1, failing_since=since)
-        if not _may_pass(policy, seen, now) or _exhausted(policy, new_state, now):
+        if not _may_pass(policy, seen, now) or _exhausted(policy, new_state, seen, now):
             return new_state, _gave_up(video_id, new_state, seen)
-        note = f"Video {video_id}: asking for its status failed, will ask again. {seen}"
-        wanted = seen.retry_after if isinstance(seen, ApiError) else None
+        news = News(f"Video {video_id}: asking for its status failed, will ask again. {seen}")
     if now >= policy.deadline:
         return new_state, _timed_out(policy, video_id, new_state, now)
-    return new_state, AskAgain(_delay(policy, wanted, now, chance), note)
+    if policy.poll_interval is None:
+        pause = next_pause(elapsed, new_state.marks, earlier, chance)
+    else:
+        pause = jittered(policy.poll_interval, chance)
+    wanted = None if isinstance(seen, TransportError) else getattr(seen, "retry_after", None)
+    return new_state, AskAgain(_by_the_deadline(policy, max(pause, wanted or 0.0), now), news)
 
 
 def _may_pass(policy: WaitPolicy, error: VeoError, now: float) -> bool:
@@ -202,26 +244,31 @@ def _may_pass(policy: WaitPolicy, error: VeoError, now: float) -> bool:
     return isinstance(error, (ApiError, TransportError)) and not error.permanent
 
 
-def _exhausted(policy: WaitPolicy, state: WaitState, now: float) -> bool:
+def _exhausted(policy: WaitPolicy, state: WaitState, error: VeoError, now: float) -> bool:
     assert state.failing_since is not None
+    if isinstance(error, ApiError) and error.reason is Reason.RATE_LIMITED:
+        return False  # the server is well, and has much to do; the deadline bounds this
     return state.failures >= policy.failure_count and now - state.failing_since >= policy.failure_budget
 
 
-def _delay(policy: WaitPolicy, wanted: float | None, now: float, chance: float) -> float:
-    delay = policy.poll_interval * (1 + _JITTER * (2 * chance - 1))
-    if wanted is not None:
-        delay = max(delay, wanted)
-    # the last question is asked at the deadline, whatever the interval
-    return max(0.0, min(delay, policy.deadline - now))
+def _by_the_deadline(policy: WaitPolicy, pause: float, now: float) -> float:
+    # the last question is asked at the deadline, whatever the pause
+    return max(0.0, min(pause, policy.deadline - now))
 
 
-def _progress_note(before: Video | None, video: Video, elapsed: float) -> str:
+def _marked(marks: tuple[Mark, ...], video: Video, elapsed: float) -> tuple[Mark, ...]:
+    if video.progress is None or (marks and marks[-1].progress == video.progress):
+        return marks
+    return (*marks[1 - _MOST_MARKS :], Mark(elapsed, video.progress))
+
+
+def _progress_news(before: Video | None, video: Video, elapsed: float) -> News | None:
     if before is not None and (before.status_word, before.progress) == (video.status_word, video.progress):
-        return ""
+        return None
     progress = "" if video.progress is None else f" {video.progress:g} %"
     word = video.status_word or "accepted"
     unknown = " (an unknown word, taken as running)" if word and video.status is VideoStatus.UNKNOWN else ""
-    return f"Video {video.id}: {word}{progress}{unknown}, {elapsed:.0f} s after submission"
+    return News(f"Video {video.id}: {word}{progress}{unknown}, {elapsed:.0f} s after submission", video)
 
 
 def _gave_up(video_id: str, state: WaitState, error: VeoError) -> Outcome:

@@ -10,7 +10,7 @@ from typing import Any
 import pendulum
 
 from airflow_provider_veo.api.answers import Answer, read_error
-from airflow_provider_veo.api.errors import MESSAGE_LIMIT, Reason, error_from, reason_of
+from airflow_provider_veo.api.errors import MESSAGE_LIMIT, Reason, error_from, reason_of, retry_after
 from airflow_provider_veo.api.urls import absolute
 
 
@@ -42,7 +42,7 @@ _ID_KEYS = ("id", "task_id", "video_id")
 _STATUS_OF_WORD = {word: status for status, words in _WORDS.items() for word in words.split()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Video:
     """A video job.
 
@@ -60,6 +60,7 @@ class Video:
         expires_at: UTC; afterwards the server forgets the video.
         reason: why there is no video, where the status says so.
         message: the server's words about that.
+        retry_after: seconds that the server asks to wait before the next status call, or None.
     """
 
     id: str
@@ -75,6 +76,15 @@ class Video:
     expires_at: pendulum.DateTime | None = None
     reason: Reason | None = None
     message: str = ""
+    retry_after: float | None = None
+
+    @property
+    def took(self) -> float | None:
+        """Seconds from the creation to the end, where the server tells both."""
+        if self.created_at is None or self.completed_at is None:
+            return None
+        seconds: float = (self.completed_at - self.created_at).total_seconds()
+        return seconds if seconds > 0 else None
 
 
 def parse_video(answer: Answer, what: str, video_id: str | None = None) -> Video:
@@ -113,6 +123,7 @@ def parse_video(answer: Answer, what: str, video_id: str | None = None) -> Video
         expires_at=_time(body.get("expires_at")),
         reason=reason,
         message=message,
+        retry_after=retry_after(answer.headers),
     )
 
 

@@ -20,7 +20,7 @@ from airflow_provider_veo.api.chat_events import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import ContentNotReadyError, InvalidInputError, Reason, VeoError, error_from
 from airflow_provider_veo.api.models import DEFAULT_MODEL
-from airflow_provider_veo.api.polling import DEFAULT_POLL_INTERVAL, Outcome, WaitPolicy
+from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.api.video import Video
@@ -66,12 +66,16 @@ class VeoHook(BaseHook):
         """Return a new client, to be closed by the caller."""
         return VeoClient(self.settings)
 
-    async def aget_conn(self) -> AsyncVeoClient:
-        """Return a new async client, to be closed by the caller; looks the connection up without blocking the loop."""
+    async def aget_settings(self) -> ClientSettings:
+        """Return what the connection says; looks it up, once, without blocking the loop."""
         if "settings" not in self.__dict__:
             connection = await self._aget_connection()
             self.settings = client_settings(connection, await get_async_extra_dejson(connection))
-        return AsyncVeoClient(self.settings)
+        return self.settings
+
+    async def aget_conn(self) -> AsyncVeoClient:
+        """Return a new async client, to be closed by the caller."""
+        return AsyncVeoClient(await self.aget_settings())
 
     async def _aget_connection(self) -> Connection:
         try:
@@ -158,16 +162,19 @@ class VeoHook(BaseHook):
             VeoError: the status could not be learnt.
         """
         with self.get_conn() as client:
-            outcome = client.wait_for_video(video_id, policy or wait_policy(time.time()), self.log.info)
+            outcome = client.wait_for_video(video_id, policy or wait_policy(time.time()), self._tell)
         outcome.raise_for_kind()
         return outcome
 
     async def await_for_video(self, video_id: str, policy: WaitPolicy | None = None) -> Outcome:
         """Do as `wait_for_video`."""
         async with await self.aget_conn() as client:
-            outcome = await client.wait_for_video(video_id, policy or wait_policy(time.time()), self.log.info)
+            outcome = await client.wait_for_video(video_id, policy or wait_policy(time.time()), self._tell)
         outcome.raise_for_kind()
         return outcome
+
+    def _tell(self, news: News) -> None:
+        self.log.info(news.text)
 
     def download_video(
         self,
@@ -209,8 +216,7 @@ class VeoHook(BaseHook):
 
     async def adownload_video(self, destination: storage.Destination, **kwargs: Any) -> storage.StoredVideo:
         """Do as `download_video`, in a thread: files have no async interface."""
-        if "settings" not in self.__dict__:
-            await (await self.aget_conn()).aclose()
+        await self.aget_settings()
         return await asyncio.to_thread(self.download_video, destination, **kwargs)
 
     def _download(
@@ -302,12 +308,12 @@ def wait_policy(
     Args:
         submitted_at: seconds since the epoch.
         deadline: seconds since the epoch; by default 20 minutes after the submission.
-        poll_interval: in seconds; by default `[veo] poll_interval`.
+        poll_interval: in seconds; by default `[veo] poll_interval`, and without that the schedule that learns.
     """
     if deadline is None:
         deadline = submitted_at + DEFAULT_TIMEOUT.total_seconds()
-    if poll_interval is None:
-        poll_interval = conf.getfloat("veo", "poll_interval", fallback=DEFAULT_POLL_INTERVAL)
+    if poll_interval is None and (configured := conf.get("veo", "poll_interval", fallback="")):
+        poll_interval = float(configured)
     return WaitPolicy(submitted_at, deadline=deadline, poll_interval=poll_interval)
 
 

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import Context, conf
 from airflow_provider_veo import storage
 from airflow_provider_veo.api.errors import Reason, VeoError
 from airflow_provider_veo.api.models import CARD
-from airflow_provider_veo.api.polling import Outcome, WaitPolicy
+from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
@@ -57,7 +57,8 @@ class VeoCreateVideoOperator(VeoOperator):
             in it is filled in. None stores nothing.
         conn_id: the Airflow connection of type `veo`.
         deferrable: wait in the triggerer. By default as `[operators] default_deferrable` says.
-        poll_interval: seconds between two status calls. None means `[veo] poll_interval`.
+        poll_interval: seconds between two status calls. None means `[veo] poll_interval`, and without that a schedule
+            that learns from the job's progress and from earlier jobs.
         timeout: how long the video may take, from the first submission, over all retries; `execution_timeout`
             shortens the wait of one try, deferred or not. A Clear starts the time anew.
         max_submissions: orders that this task may place until a Clear: a job that failed is replaced by a retry.
@@ -142,9 +143,9 @@ class VeoCreateVideoOperator(VeoOperator):
                 if video and video.status.finished:
                     outcome = Outcome.of(video)
                 elif self.deferrable:
-                    self._defer(policy, submission)
+                    self._defer(policy, submission, spec.model)
                 else:
-                    outcome = client.wait_for_video(str(submission.video_id), policy, self.log.info)
+                    outcome = client.wait_for_video(str(submission.video_id), policy, self._tell)
             return self._conclude(context, outcome)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -198,7 +199,7 @@ class VeoCreateVideoOperator(VeoOperator):
             deadline = min(deadline, now + self.execution_timeout.total_seconds())
         return wait_policy(submission.sent_at, deadline=deadline, poll_interval=self.poll_interval)
 
-    def _defer(self, policy: WaitPolicy, submission: Submission) -> NoReturn:
+    def _defer(self, policy: WaitPolicy, submission: Submission, model: str) -> NoReturn:
         self.defer(
             trigger=VeoVideoTrigger(
                 conn_id=self.conn_id,
@@ -206,11 +207,15 @@ class VeoCreateVideoOperator(VeoOperator):
                 submitted_at=policy.submitted_at,
                 deadline=policy.deadline,
                 poll_interval=policy.poll_interval,
+                model=model,
                 cancel_on_kill=self.cancel_on_kill,
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=max(0.0, policy.deadline - time.time()) + _DEFER_MARGIN),
         )
+
+    def _tell(self, news: News) -> None:
+        self.log.info(news.text)
 
     def _conclude(self, context: Context, outcome: Outcome) -> dict[str, Any]:
         ledger = _ledger(context)

@@ -10,10 +10,11 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_veo.api.errors import Reason
-from airflow_provider_veo.api.polling import Outcome, WaitPolicy
+from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.task_state import trigger_was_given_up
+from airflow_provider_veo.triggers.poller import shared_poller
 
 _AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")  # since 3.3
 _CANCEL_TIMEOUT = 20.0  # seconds; Airflow allows 30
@@ -30,7 +31,8 @@ class VeoVideoTrigger(BaseTrigger):
         video_id: of the job.
         submitted_at: when the job was created, in seconds since the epoch.
         deadline: when to give up, in seconds since the epoch; it holds across restarts of the triggerer.
-        poll_interval: seconds between two status calls.
+        poll_interval: seconds between two status calls; None for the schedule that learns.
+        model: that was ordered; the schedule learns from the jobs of the same model.
         cancel_on_kill: stop the job when a user marks or clears the deferred task.
     """
 
@@ -41,7 +43,8 @@ class VeoVideoTrigger(BaseTrigger):
         video_id: str,
         submitted_at: float,
         deadline: float,
-        poll_interval: float,
+        poll_interval: float | None = None,
+        model: str | None = None,
         cancel_on_kill: bool = True,
     ) -> None:
         super().__init__()
@@ -50,6 +53,7 @@ class VeoVideoTrigger(BaseTrigger):
         self.submitted_at = submitted_at
         self.deadline = deadline
         self.poll_interval = poll_interval
+        self.model = model
         self.cancel_on_kill = cancel_on_kill
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -62,6 +66,7 @@ class VeoVideoTrigger(BaseTrigger):
                 "submitted_at": self.submitted_at,
                 "deadline": self.deadline,
                 "poll_interval": self.poll_interval,
+                "model": self.model,
                 "cancel_on_kill": self.cancel_on_kill,
             },
         )
@@ -96,11 +101,14 @@ class VeoVideoTrigger(BaseTrigger):
         if await trigger_was_given_up(self.task_instance):
             await VeoHook(self.conn_id).acancel_video(self.video_id)
 
+    def _tell(self, news: News) -> None:
+        self.log.info(news.text)
+
     async def _wait(self) -> Outcome:
         policy = WaitPolicy(self.submitted_at, self.deadline, self.poll_interval)
         try:
-            async with await VeoHook(self.conn_id).aget_conn() as client:
-                return await client.wait_for_video(self.video_id, policy, self.log.info)
+            async with shared_poller(self.conn_id) as poller:
+                return await poller.wait_for_video(self.video_id, policy, self._tell, self.model)
         except Exception as error:  # noqa: BLE001 - whatever it is, the task must resume where it can be handled
             return Outcome(
                 kind="error",

@@ -76,8 +76,8 @@ def test_airflow_lists_the_hook(python):
 
 
 def test_airflow_knows_the_configuration(python):
-    value = output_of([python, "-m", "airflow", "config", "get-value", "veo", "poll_interval"])
-    assert value.strip().splitlines()[-1] == "10"
+    value = output_of([python, "-m", "airflow", "config", "get-value", "veo", "max_in_flight_polls"])
+    assert value.strip().splitlines()[-1] == "32"
 
 
 FORM = """

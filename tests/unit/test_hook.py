@@ -94,7 +94,7 @@ def test_one_tls_context_per_process():
 
 
 def test_the_poll_interval_comes_from_the_configuration(monkeypatch):
-    assert wait_policy(0.0).poll_interval == 10.0
+    assert wait_policy(0.0).poll_interval is None
     monkeypatch.setenv("AIRFLOW__VEO__POLL_INTERVAL", "2.5")
     assert wait_policy(0.0).poll_interval == 2.5
     assert wait_policy(0.0, poll_interval=7).poll_interval == 7

@@ -107,6 +107,7 @@ def test_deferral(order, context):
         "submitted_at": NOW,
         "deadline": NOW + 600,
         "poll_interval": 3,
+        "model": "veo-3.1-fast",
         "cancel_on_kill": True,
     }
     assert VeoVideoTrigger(**kwargs).serialize() == (path, kwargs)

@@ -15,10 +15,12 @@ from airflow_provider_veo.api.errors import (
 )
 from airflow_provider_veo.api.polling import (
     AskAgain,
+    News,
     Outcome,
     StatusUnknownError,
     WaitPolicy,
     WaitState,
+    first_delay,
     observe,
 )
 from airflow_provider_veo.api.video import Video, VideoStatus
@@ -41,20 +43,21 @@ def see(seen, *, state=None, now=1100.0, chance=0.5, policy=POLICY):
 
 def test_a_running_job_is_asked_again():
     state, step = see(video(progress=30.0))
-    assert step == AskAgain(10.0, "Video v: processing 30 %, 100 s after submission")
+    assert step.delay == 10.0
+    assert step.news == News("Video v: processing 30 %, 100 s after submission", state.video)
     assert state.video.progress == 30.0
 
 
 def test_only_changes_are_noted():
     state, _ = see(video(progress=30.0))
-    assert see(video(progress=30.0), state=state)[1].note == ""
-    assert "31 %" in see(video(progress=31.0), state=state)[1].note
+    assert see(video(progress=30.0), state=state)[1].news is None
+    assert "31 %" in see(video(progress=31.0), state=state)[1].news.text
 
 
 def test_an_unknown_word_means_still_running_and_is_named():
     _, step = see(video("dreaming"))
     assert isinstance(step, AskAgain)
-    assert "an unknown word, taken as running" in step.note
+    assert "an unknown word, taken as running" in step.news.text
 
 
 def test_the_interval_has_ten_percent_of_jitter():
@@ -99,7 +102,6 @@ def test_a_failure_without_a_reason_may_be_tried_again():
         TransportError("broken pipe"),
         NotSentError("no route"),
         api_error(Reason.SERVER),
-        api_error(Reason.RATE_LIMITED),
         api_error(Reason.UNREADABLE),
     ],
 )
@@ -113,6 +115,44 @@ def test_failing_calls_are_survived_for_a_time(error):
     assert outcome.kind == "error"
     assert "31 failed calls in a row" in outcome.message
     assert "billed if it completes" in outcome.message
+
+
+def test_a_rate_limit_is_no_failure_and_only_the_deadline_ends_it():
+    state, now = WaitState(), 1100.0
+    while isinstance((found := see(api_error(Reason.RATE_LIMITED), state=state, now=now))[1], AskAgain):
+        state, now = found[0], now + found[1].delay
+    assert now == POLICY.deadline
+    assert found[1].kind == "timeout"
+
+
+def test_a_good_answer_may_name_the_time_of_the_next_question():
+    assert see(video(retry_after=25.0))[1].delay == 25.0
+    assert see(video(retry_after=1.0))[1].delay == 10.0
+
+
+LEARNING = WaitPolicy(submitted_at=1000.0, deadline=2200.0)
+
+
+def test_without_an_interval_progress_and_earlier_jobs_decide():
+    state, step = see(video(progress=41.7), now=1045.0, policy=LEARNING)
+    assert 5 < step.delay <= 30
+    assert see(video(progress=41.7), now=1060.0, state=state, policy=LEARNING)[0].marks == state.marks
+    assert see(video(), now=1045.0, policy=LEARNING)[1].delay == 10.0
+    assert first_delay(LEARNING, 1000.0, 0.5) == 45.0
+    assert first_delay(LEARNING, 1000.0, 0.5, [20.0, 20.0, 20.0]) == 18.0
+
+
+def test_few_changes_of_progress_are_remembered():
+    state = WaitState()
+    for percent in range(50):
+        state, _ = see(video(progress=float(percent)), state=state)
+    assert [mark.progress for mark in state.marks] == [42.0, 43.0, 44.0, 45.0, 46.0, 47.0, 48.0, 49.0]
+
+
+def test_an_interval_is_obeyed_from_a_random_moment_on():
+    assert [first_delay(POLICY, 1000.0, chance) for chance in (0.0, 0.5, 1.0)] == [0.0, 5.0, 10.0]
+    assert first_delay(POLICY, 2195.0, 1.0) == 5.0
+    assert first_delay(POLICY, 2300.0, 1.0) == 0.0
 
 
 def test_a_good_answer_ends_a_run_of_failures():
@@ -181,11 +221,12 @@ def test_foreign_events_are_refused(event):
         max_size=400,
     ),
     chance=st.floats(0, 1),
+    policy=st.sampled_from([POLICY, LEARNING]),
 )
-def test_every_wait_ends_by_the_deadline(seen, chance):
+def test_every_wait_ends_by_the_deadline(seen, chance, policy):
     state, now = WaitState(), POLICY.submitted_at
     for one in seen:
-        state, step = see(one, state=state, now=now, chance=chance)
+        state, step = see(one, state=state, now=now, chance=chance, policy=policy)
         if isinstance(step, Outcome):
             break
         now += step.delay

@@ -1,0 +1,312 @@
+"""Many triggers in one event loop, as in a triggerer; the server sits in the same loop, so nothing may ever block it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+
+import pytest
+from loop_server import LoopServer, completed, running
+from servers import KEY, connect
+
+from airflow_provider_veo.api.errors import Reason
+from airflow_provider_veo.api.polling import Outcome
+from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.triggers import poller as module
+from airflow_provider_veo.triggers.video import VeoVideoTrigger
+
+OTHER_KEY = "sk-canary-of-tomorrow"
+
+
+@pytest.fixture
+def connection(monkeypatch):
+    """Return a function that makes a server the default connection."""
+
+    def set_connection(server, key=KEY, most=None, **extra):
+        connect(monkeypatch, server.url, key, **extra)
+        if most:
+            monkeypatch.setenv("AIRFLOW__VEO__MAX_IN_FLIGHT_POLLS", str(most))
+
+    return set_connection
+
+
+@pytest.fixture
+def look_ups(mocker):
+    """Count the look-ups of connections."""
+    return mocker.spy(VeoHook, "_aget_connection")
+
+
+def trigger(video_id="v", seconds=60.0, **arguments):
+    now = time.time()
+    known = {"conn_id": "veo_default", "submitted_at": now, "deadline": now + seconds, "poll_interval": 0.05}
+    return VeoVideoTrigger(video_id=video_id, **known | arguments)
+
+
+async def outcome(one):
+    events = [event.payload async for event in one.run()]
+    assert len(events) == 1
+    return Outcome.from_event(events[0])
+
+
+async def outcomes(*triggers):
+    return await asyncio.wait_for(asyncio.gather(*map(outcome, triggers)), 120)
+
+
+def pollers():
+    return [poller for pollers in module._pollers.values() for poller in pollers.values()]
+
+
+def scripted(polls_until_completed=2):
+    """Return an answer: a job is completed at its n-th question."""
+    seen = {}
+
+    async def answer(video_id, _key):
+        seen[video_id] = seen.get(video_id, 0) + 1
+        await asyncio.sleep(0)
+        return completed() if seen[video_id] >= polls_until_completed else running()
+
+    return answer
+
+
+async def test_a_thousand_triggers_share_one_look_up_and_few_sockets(connection, look_ups):
+    async with LoopServer(scripted()) as server:
+        connection(server, most=7)
+        found = await outcomes(*(trigger(f"v{number}") for number in range(1000)))
+        assert {one.kind for one in found} == {"completed"}
+        assert {one.video_id for one in found} == {f"v{number}" for number in range(1000)}
+        assert look_ups.call_count == 1
+        assert 1 <= server.most_open <= 7
+        assert sum(server.polls.values()) == 2000
+        assert pollers() == []
+        while server.open:  # the last trigger has closed the sockets
+            await asyncio.sleep(0.01)
+
+
+async def test_a_waiting_question_leaves_the_loop_to_others(connection):
+    """The server answers only when the loop has done something else meanwhile, a hundred turns of it."""
+    turns = 0
+
+    async def answer(_video_id, _key):
+        wanted = turns + 100
+        while turns < wanted:
+            await asyncio.sleep(0)
+        return completed()
+
+    async def count_turns():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with LoopServer(answer) as server:
+        connection(server)
+        counting = asyncio.create_task(count_turns())
+        assert {one.kind for one in await outcomes(*(trigger(f"v{n}") for n in range(100)))} == {"completed"}
+        counting.cancel()
+
+
+async def test_a_turn_of_the_loop_does_little(connection, mocker):
+    """However many wake up at once, no more are asked for in one turn of the loop than may be in flight."""
+    begun = mocker.spy(module.Poller, "_client")
+    most_in_a_turn, before = 0, 0
+
+    async def watch():
+        nonlocal most_in_a_turn, before
+        while True:
+            most_in_a_turn = max(most_in_a_turn, begun.call_count - before)
+            before = begun.call_count
+            await asyncio.sleep(0)
+
+    async with LoopServer(scripted(1)) as server:
+        connection(server, most=8)
+        watching = asyncio.create_task(watch())
+        await outcomes(*(trigger(f"v{number}", poll_interval=0.0) for number in range(500)))
+        watching.cancel()
+    assert 0 < most_in_a_turn <= 8
+
+
+async def test_one_that_is_cancelled_disturbs_no_other(connection):
+    hold = asyncio.Event()
+
+    async def answer(video_id, _key):
+        if video_id == "held":
+            await hold.wait()
+        return completed()
+
+    async with LoopServer(answer) as server:
+        connection(server, most=1)
+        held = asyncio.create_task(outcome(trigger("held", poll_interval=0.0)))
+        while not server.polls:
+            await asyncio.sleep(0)
+        others = [asyncio.create_task(outcome(trigger(f"v{number}"))) for number in range(20)]
+        await asyncio.sleep(0.1)
+        others[7].cancel()
+        held.cancel()
+        results = await asyncio.wait_for(asyncio.gather(*others, return_exceptions=True), 60)
+        hold.set()
+        assert isinstance(results.pop(7), asyncio.CancelledError)
+        assert [one.kind for one in results] == ["completed"] * 19
+        assert [one.video_id for one in results] == [f"v{number}" for number in range(20) if number != 7]
+    assert pollers() == []
+
+
+async def test_a_key_that_is_rotated_is_looked_up_again_once(connection, look_ups):
+    accepted = KEY
+
+    async def answer(video_id, key):
+        if key != f"Bearer {accepted}":
+            return 401, {}, {"error": {"message": "Incorrect API key provided"}}
+        return completed() if accepted == OTHER_KEY and server.polls[video_id] > 3 else running()
+
+    async with LoopServer(answer) as server:
+        connection(server)
+        waiting = asyncio.create_task(outcomes(*(trigger(f"v{number}") for number in range(200))))
+        while len(server.polls) < 200:
+            await asyncio.sleep(0.01)
+        connection(server, OTHER_KEY)
+        accepted = OTHER_KEY
+        assert {one.kind for one in await waiting} == {"completed"}
+        assert 2 <= look_ups.call_count <= 4
+
+
+async def test_a_key_that_stays_wrong_ends_the_waits_for_good(connection, look_ups):
+    async def answer(_video_id, _key):
+        return 401, {}, {"error": {"message": f"Incorrect API key provided: {KEY}"}}
+
+    async with LoopServer(answer) as server:
+        connection(server, most=10)
+        found = await outcomes(*(trigger(f"v{number}") for number in range(100)))
+        assert {(one.kind, one.reason) for one in found} == {("error", Reason.AUTHENTICATION.value)}
+        assert look_ups.call_count <= 30
+    assert not [one for one in found if KEY in one.message]
+
+
+async def test_a_connection_that_points_elsewhere_is_noticed(connection, monkeypatch, look_ups):
+    monkeypatch.setattr(module, "_FRESH", 0.2)
+    async with LoopServer(scripted(1000)) as here, LoopServer(scripted(2)) as there:
+        connection(here)
+        waiting = asyncio.create_task(outcome(trigger()))
+        while not here.polls:
+            await asyncio.sleep(0.01)
+        connection(there)
+        assert (await asyncio.wait_for(waiting, 60)).kind == "completed"
+        assert there.polls["v"] == 2
+
+
+async def test_airflows_own_troubles_pass(connection, mocker):
+    real = VeoHook._aget_connection
+    troubles = iter([RuntimeError("database is locked"), OSError("supervisor is away")])
+
+    async def troubled(hook):
+        for trouble in troubles:
+            raise trouble
+        return await real(hook)
+
+    mocker.patch.object(VeoHook, "_aget_connection", troubled)
+    async with LoopServer(scripted()) as server:
+        connection(server)
+        assert (await outcomes(trigger()))[0].kind == "completed"
+
+
+@pytest.mark.parametrize(
+    "header", [{"Retry-After": "1"}, {"llm_provider-retry-after": "1"}, {"openai-poll-after-ms": "1000"}, {}]
+)
+async def test_a_refusal_slows_all_down(connection, header):
+    refused_at = None
+
+    async def answer(video_id, _key):
+        nonlocal refused_at
+        if video_id == "v0" and refused_at is None:
+            refused_at = asyncio.get_running_loop().time()
+            return 429, header, {"error": {"message": "Too many requests"}}
+        return completed() if server.polls[video_id] > 2 else running()
+
+    async with LoopServer(answer) as server:
+        connection(server, most=4)
+        found = await outcomes(*(trigger(f"v{number}") for number in range(50)))
+        assert {one.kind for one in found} == {"completed"}
+        at_the_same_time = 4  # those that were on their way already
+        in_the_pause = [at for at in server.heard_at if refused_at < at < refused_at + 0.9]
+        assert len(in_the_pause) <= at_the_same_time
+
+
+async def test_a_good_answer_may_ask_for_patience(connection):
+    async def answer(video_id, _key):
+        status, _, body = running() if server.polls[video_id] == 1 else completed()
+        return status, {"openai-poll-after-ms": "700"}, body
+
+    async with LoopServer(answer) as server:
+        connection(server)
+        await outcomes(trigger("a"), trigger("b"))
+        first, *_, last = server.heard_at
+        assert last - first >= 0.7
+
+
+async def test_the_deadline_holds_for_those_who_queue_too(connection, monkeypatch):
+    monkeypatch.setattr(module, "_GRACE", 0.0)
+    hold = asyncio.Event()
+
+    async def answer(_video_id, _key):
+        await hold.wait()
+        return completed()
+
+    async with LoopServer(answer) as server:
+        connection(server, most=1)
+        first = asyncio.create_task(outcome(trigger("first", poll_interval=0.0)))
+        while not server.polls:
+            await asyncio.sleep(0)
+        late = await outcome(trigger("late", seconds=0.3))
+        assert late.kind == "timeout"
+        assert "may still finish" in late.message
+        hold.set()
+        assert (await first).kind == "completed"
+
+
+def test_each_event_loop_has_its_own(connection, look_ups):
+    async def once():
+        async with LoopServer(scripted()) as server:
+            connection(server)
+            return await outcomes(trigger())
+
+    for _ in range(2):
+        assert asyncio.run(once())[0].kind == "completed"
+    assert look_ups.call_count == 2
+    assert pollers() == []
+
+
+async def test_nothing_is_left_of_triggers_that_are_gone(connection):
+    async with LoopServer(scripted(1)) as server:
+        connection(server)
+
+        async def lives(number):
+            await outcomes(*(trigger("v", poll_interval=0.0) for _ in range(number)))
+            gc.collect()
+            return len(gc.get_objects())
+
+        await lives(300)
+        after_few = await lives(300)
+        after_many = await lives(3000)
+        assert after_many - after_few < 300
+
+
+async def test_a_trigger_of_an_earlier_version_goes_on(connection):
+    async with LoopServer(scripted()) as server:
+        connection(server)
+        _, arguments = trigger().serialize()
+        del arguments["model"]
+        assert (await outcome(VeoVideoTrigger(**arguments))).kind == "completed"
+
+
+async def test_the_schedule_learns_from_the_jobs_before(connection):
+    module._earlier_jobs.cache_clear()
+    created = int(time.time()) - 100
+
+    async def answer(_video_id, _key):
+        return 200, {}, {"status": "completed", "created_at": created, "completed_at": created + 73}
+
+    async with LoopServer(answer) as server:
+        connection(server)
+        await outcomes(trigger(model="veo-3.1"), trigger(model="other"))
+        assert list(module._earlier_jobs("veo_default", "veo-3.1")) == [73.0]
+    module._earlier_jobs.cache_clear()
