@@ -1,4 +1,6 @@
-"""Whether a task instance is still what this process believes it to be.
+"""What Airflow knows of a task instance, and is told of it, from places where Airflow offers no way of its own.
+
+Is the task still what this process believes it to be?
 
 Airflow kills tasks and triggers not only because somebody wants the work to stop: a trigger that moves to another
 triggerer is "killed" here (Airflow 3.3 calls its `on_kill` all the same), and so is a task whose pod is evicted.
@@ -10,7 +12,18 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from airflow.triggers.base import BaseTrigger
 from asgiref.sync import sync_to_async
+
+from airflow_provider_veo.api.video import Video
+
+PROGRESS_KEY = "progress"
+"""The XCom of a create task that shows, while the task waits, how far its video is."""
+
+AIRFLOW_KILLS_TRIGGERS = hasattr(BaseTrigger, "on_kill")
+"""Since Airflow 3.3: a user's action reaches a trigger by its `on_kill`."""
+
+_CAN_PUBLISH = AIRFLOW_KILLS_TRIGGERS  # the same version; earlier ones mix up answers when a call is cancelled
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +57,35 @@ def task_was_given_up(ti: Any) -> bool:
     except Exception:
         log.exception("The state of the task could not be learnt, so its video is not cancelled")
         return False
+
+
+def progress_of(video: Video) -> dict[str, Any]:
+    """Return what `PROGRESS_KEY` holds: the server's word for the status, and the progress in percent or None."""
+    return {"status": video.status_word or video.status.value, "progress": video.progress}
+
+
+async def publish_progress(ti: Any, progress: dict[str, Any]) -> None:
+    """Write an XCom from a trigger; nothing happens on Airflow before 3.3.
+
+    Args:
+        ti: the trigger's `task_instance`.
+        progress: see `progress_of`.
+    """
+    if not _CAN_PUBLISH:
+        return
+    from airflow.sdk.execution_time.comms import SetXCom  # noqa: PLC0415
+    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS  # noqa: PLC0415
+
+    await SUPERVISOR_COMMS.asend(
+        SetXCom(
+            key=PROGRESS_KEY,
+            value=progress,
+            dag_id=ti.dag_id,
+            run_id=ti.run_id,
+            task_id=ti.task_id,
+            map_index=ti.map_index,
+        )
+    )
 
 
 async def _state(ti: Any) -> str | None:

@@ -28,7 +28,7 @@ from airflow_provider_veo.submission import (
     Submission,
     fingerprint_of,
 )
-from airflow_provider_veo.task_state import task_was_given_up
+from airflow_provider_veo.task_state import PROGRESS_KEY, progress_of, task_was_given_up
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 
 _DEFER_MARGIN = 60.0
@@ -69,7 +69,8 @@ class VeoCreateVideoOperator(VeoOperator):
     Returns:
         A dictionary of `id`, `status`, `model`, `url`, `size`, `seconds`, `created_at`, `completed_at`, `expires_at`,
         `estimated_cost_usd` and `submissions`; and of `path`, `bytes` and `sha256` when a destination was given. What
-        is not known is None. Times are UTC in ISO 8601.
+        is not known is None. Times are UTC in ISO 8601. While the task waits, and afterwards, its XCom `progress` shows
+        the server's word for the status and the progress in percent (from the triggerer: Airflow 3.3 and later).
 
     Raises:
         VeoFailException: the task cannot succeed as it is; no retry.
@@ -216,6 +217,14 @@ class VeoCreateVideoOperator(VeoOperator):
 
     def _tell(self, news: News) -> None:
         self.log.info(news.text)
+        if news.video:
+            self._show(self._in_flight[0], progress_of(news.video))
+
+    def _show(self, ti: Any, progress: dict[str, Any]) -> None:
+        try:
+            ti.xcom_push(key=PROGRESS_KEY, value=progress)
+        except Exception:  # it is only for the eye
+            self.log.warning("The progress of the video could not be published", exc_info=True)
 
     def _conclude(self, context: Context, outcome: Outcome) -> dict[str, Any]:
         ledger = _ledger(context)
@@ -223,6 +232,9 @@ class VeoCreateVideoOperator(VeoOperator):
         if record and record.adopted and _was_cancelled(outcome):
             self.log.info("Video %s was cancelled when this task was cleared; ordering another one", outcome.video_id)
             return self.execute(context)
+        self._show(
+            context["ti"], {"status": outcome.status, "progress": 100.0 if outcome.kind == "completed" else None}
+        )
         outcome.raise_for_kind()
         self.log.info("Video %s is completed", outcome.video_id)
         hook = VeoHook(self.conn_id)

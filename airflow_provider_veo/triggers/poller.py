@@ -26,6 +26,7 @@ from airflow_provider_veo.api.settings import ClientSettings, tls_context
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.api.waiting import wait_for_video_async
 from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.triggers.board import ProgressBoard
 
 DEFAULT_IN_FLIGHT = 32
 """Status calls at once: enough for 160 a second where an answer takes 0.2 s, which is what 3 000 jobs need."""
@@ -47,10 +48,12 @@ class Poller:
 
     Attributes:
         users: how many hold it; the last one closes it.
+        board: where to show progress.
     """
 
     def __init__(self, conn_id: str) -> None:
         self.users = 0
+        self.board = ProgressBoard()
         self._conn_id = conn_id
         self._loop = asyncio.get_running_loop()
         self._gate = Gate(max(1, conf.getint("veo", "max_in_flight_polls", fallback=DEFAULT_IN_FLIGHT)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -13,10 +14,9 @@ from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.hooks.veo import VeoHook
-from airflow_provider_veo.task_state import trigger_was_given_up
-from airflow_provider_veo.triggers.poller import shared_poller
+from airflow_provider_veo.task_state import AIRFLOW_KILLS_TRIGGERS, progress_of, trigger_was_given_up
+from airflow_provider_veo.triggers.poller import Poller, shared_poller
 
-_AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")  # since 3.3
 _CANCEL_TIMEOUT = 20.0  # seconds; Airflow allows 30
 
 
@@ -76,7 +76,7 @@ class VeoVideoTrigger(BaseTrigger):
         try:
             yield TriggerEvent((await self._wait()).to_event())
         except asyncio.CancelledError:
-            if not _AIRFLOW_CALLS_ON_KILL:
+            if not AIRFLOW_KILLS_TRIGGERS:
                 await self.on_kill()
             raise
 
@@ -101,14 +101,20 @@ class VeoVideoTrigger(BaseTrigger):
         if await trigger_was_given_up(self.task_instance):
             await VeoHook(self.conn_id).acancel_video(self.video_id)
 
-    def _tell(self, news: News) -> None:
+    def _tell(self, poller: Poller, news: News) -> None:
         self.log.info(news.text)
+        if news.video:
+            poller.board.show(self.task_instance, progress_of(news.video))
 
     async def _wait(self) -> Outcome:
         policy = WaitPolicy(self.submitted_at, self.deadline, self.poll_interval)
         try:
             async with shared_poller(self.conn_id) as poller:
-                return await poller.wait_for_video(self.video_id, policy, self._tell, self.model)
+                try:
+                    tell = partial(self._tell, poller)
+                    return await poller.wait_for_video(self.video_id, policy, tell, self.model)
+                finally:
+                    poller.board.forget(self.task_instance)
         except Exception as error:  # noqa: BLE001 - whatever it is, the task must resume where it can be handled
             return Outcome(
                 kind="error",

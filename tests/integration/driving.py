@@ -49,6 +49,7 @@ class Driver:
     max_tries: int = 0
     tries: int = 0
     errors: list = field(default_factory=list)
+    xcoms: list = field(default_factory=list)
 
     def run(self):
         """Try until there is a result, a permanent failure, or no try left; return the result or the last error."""
@@ -68,6 +69,7 @@ class Driver:
         ti = SimpleNamespace(
             dag_id="d", run_id="r", task_id=self.name, map_index=-1, max_tries=self.max_tries, try_number=self.tries
         )
+        ti.xcom_push = lambda key, value: self.xcoms.append((key, json.loads(json.dumps(value))))
         context = {"ti": ti} | ({} if self.store is None else {"task_state_store": self.store})
         operator = self.operator(task_id=self.name, **self.arguments)
         method, arguments = operator.execute, {}

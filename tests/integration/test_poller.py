@@ -224,7 +224,7 @@ async def test_a_refusal_slows_all_down(connection, header):
 
     async with LoopServer(answer) as server:
         connection(server, most=4)
-        found = await outcomes(*(trigger(f"v{number}") for number in range(50)))
+        found = await outcomes(*(trigger(f"v{number}") for number in range(20)))
         assert {one.kind for one in found} == {"completed"}
         at_the_same_time = 4  # those that were on their way already
         in_the_pause = [at for at in server.heard_at if refused_at < at < refused_at + 0.9]

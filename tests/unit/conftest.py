@@ -48,5 +48,6 @@ def store():
 @pytest.fixture
 def context(store):
     """The part of a task's context that the operators use."""
-    ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, max_tries=0, try_number=1)
+    ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, max_tries=0, try_number=1, xcoms={})
+    ti.xcom_push = lambda key, value: ti.xcoms.update({key: value})
     return {"ti": ti, "task_state_store": store}

@@ -1,0 +1,59 @@
+"""Where the progress of waiting tasks is shown while nobody runs them: as an XCom of the task, live in Airflow's UI."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from airflow_provider_veo.task_state import publish_progress
+
+_SHARE = 0.05
+"""Of the supervisor's time: it is one thread, serves all triggers of a triggerer, and an XCom keeps it busy for
+milliseconds. So with many jobs a value is written now and then, always the newest."""
+
+_SHORTEST_PAUSE = 0.02  # seconds
+
+log = logging.getLogger(__name__)
+
+
+class ProgressBoard:
+    """Publishes progress in turn, the newest value of each task, in its own time: who has news never waits."""
+
+    def __init__(self) -> None:
+        self._news: dict[Any, tuple[Any, dict[str, Any]]] = {}
+        self._publishing: asyncio.Task[None] | None = None
+
+    def show(self, ti: Any, progress: dict[str, Any]) -> None:
+        """Take a value to be published.
+
+        Args:
+            ti: the trigger's `task_instance`; None where no triggerer runs it.
+            progress: a JSON value.
+        """
+        if ti is None:
+            return
+        self._news[_key(ti)] = ti, progress
+        if self._publishing is None or self._publishing.done():
+            self._publishing = asyncio.create_task(self._publish())
+
+    def forget(self, ti: Any) -> None:
+        """Drop what has not been published of a task that waits no longer."""
+        if ti is not None:
+            self._news.pop(_key(ti), None)
+
+    async def _publish(self) -> None:
+        # never cancelled, since the supervisor's answer would come to nobody; it ends when there is nothing new
+        loop = asyncio.get_running_loop()
+        while self._news:
+            ti, progress = self._news.pop(next(iter(self._news)))
+            begun = loop.time()
+            try:
+                await publish_progress(ti, progress)
+            except Exception:  # the wait is what counts
+                log.warning("The progress of a video could not be published", exc_info=True)
+            await asyncio.sleep(max(_SHORTEST_PAUSE, (loop.time() - begun) * (1 / _SHARE - 1)))
+
+
+def _key(ti: Any) -> tuple[str, str, str, int]:
+    return ti.dag_id, ti.run_id, ti.task_id, ti.map_index
