@@ -221,6 +221,8 @@ class VeoCreateVideoOperator(VeoOperator):
             self._show(self._in_flight[0], progress_of(news.video))
 
     def _show(self, ti: Any, progress: dict[str, Any]) -> None:
+        if ti is None:
+            return
         try:
             ti.xcom_push(key=PROGRESS_KEY, value=progress)
         except Exception:  # it is only for the eye
@@ -232,9 +234,8 @@ class VeoCreateVideoOperator(VeoOperator):
         if record and record.adopted and _was_cancelled(outcome):
             self.log.info("Video %s was cancelled when this task was cleared; ordering another one", outcome.video_id)
             return self.execute(context)
-        self._show(
-            context["ti"], {"status": outcome.status, "progress": 100.0 if outcome.kind == "completed" else None}
-        )
+        percent = 100.0 if outcome.kind == "completed" else None
+        self._show(context.get("ti"), {"status": outcome.status, "progress": percent})
         outcome.raise_for_kind()
         self.log.info("Video %s is completed", outcome.video_id)
         hook = VeoHook(self.conn_id)

@@ -1,4 +1,4 @@
-"""Many triggers in one event loop, as in a triggerer; the server sits in the same loop, so nothing may ever block it."""
+"""Many triggers in one event loop, as in a triggerer; the server is in it, too, so nothing may ever block it."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ async def test_a_cancellation_that_fails_does_not_spread(mocker):
 
 @pytest.mark.parametrize("airflow_calls_on_kill", [True, False])
 async def test_before_airflow_3_3_the_trigger_asks_for_itself(mocker, airflow_calls_on_kill):
-    mocker.patch.object(module, "_AIRFLOW_CALLS_ON_KILL", airflow_calls_on_kill)
+    mocker.patch.object(module, "AIRFLOW_KILLS_TRIGGERS", airflow_calls_on_kill)
     on_kill = mocker.patch.object(VeoVideoTrigger, "on_kill")
 
     async def forever():

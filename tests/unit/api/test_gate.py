@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 
 import pytest
@@ -58,7 +59,7 @@ async def test_a_pace_is_kept():
     for _ in range(4):
         await gate.enter(LONG)
         times.append(loop.time())
-    assert all(later - earlier >= 0.019 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier >= 0.019 for earlier, later in itertools.pairwise(times))
 
 
 async def test_nobody_enters_in_a_pause():
