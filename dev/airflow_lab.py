@@ -185,9 +185,9 @@ class AirflowLab:
         """Return the state of a run."""
         return str(self.get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
-    def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
-        """Return what a task returned."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+    def result(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """Return what a task returned, or another XCom of it."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
         value = self.get(path)["value"]
         return json.loads(value) if isinstance(value, str) else value
 

@@ -8,11 +8,9 @@ from typing import Any
 
 from airflow_provider_veo.task_state import publish_progress
 
-_SHARE = 0.05
-"""Of the supervisor's time: it is one thread, serves all triggers of a triggerer, and an XCom keeps it busy for
-milliseconds. So with many jobs a value is written now and then, always the newest."""
-
-_SHORTEST_PAUSE = 0.02  # seconds
+_PAUSE = 0.2
+"""Seconds between two writes. The triggerer's supervisor is one thread for all triggers, and an XCom keeps it busy for
+some milliseconds. So with many jobs a value is written now and then, always the newest."""
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +42,13 @@ class ProgressBoard:
 
     async def _publish(self) -> None:
         # never cancelled, since the supervisor's answer would come to nobody; it ends when there is nothing new
-        loop = asyncio.get_running_loop()
         while self._news:
             ti, progress = self._news.pop(next(iter(self._news)))
-            begun = loop.time()
             try:
                 await publish_progress(ti, progress)
             except Exception:  # the wait is what counts
                 log.warning("The progress of a video could not be published", exc_info=True)
-            await asyncio.sleep(max(_SHORTEST_PAUSE, (loop.time() - begun) * (1 / _SHARE - 1)))
+            await asyncio.sleep(_PAUSE)
 
 
 def _key(ti: Any) -> tuple[str, str, str, int]:
