@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system lint unit integration constraints clean
+.PHONY: help demo test test-system benchmark lint unit integration constraints clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -26,6 +26,9 @@ integration: $(VENV)/ready ## tests with the emulator and a real Airflow
 test-system: $(VENV)/ready $(VENV)/litellm/ready ## kills, freezes and clicks on a real scheduler, a real proxy (a quarter of an hour)
 	@$(BIN)/python -m pytest tests/system
 
+benchmark: $(VENV)/bench/ready ## what waiting costs, beside other providers, into docs/performance.md (half an hour)
+	@$(VENV)/bench/bin/python -m benchmarks $(if $(QUICK),--quick)
+
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed. Name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
@@ -44,6 +47,15 @@ $(VENV)/litellm/ready: tests/system/litellm.txt | $(VENV)/ready
 	@$(BIN)/python -m venv --without-pip $(@D)
 	@$(BIN)/python -m pip --quiet --python $(@D)/bin/python install --requirement $< || \
 		{ echo "The installation failed; pip says why above. A package index must be reachable."; exit 1; }
+	@touch $@
+
+$(VENV)/bench/ready: benchmarks/requirements.txt constraints.txt | $(VENV)/ready
+	@echo "Installing the peers of the benchmark into $(@D) (once; about a minute) ..."
+	@$(BIN)/python -m venv --without-pip $(@D)
+	@$(BIN)/python -m pip --quiet --python $(@D)/bin/python install --constraint constraints.txt --editable . \
+		--requirement $< || \
+		{ echo "The installation failed; pip says why above. A package index must be reachable."; exit 1; }
+	@$(@D)/bin/python -m compileall -q -j 0 $(@D)/lib >/dev/null || true
 	@touch $@
 
 constraints: $(VENV)/ready ## pin what is installed now
