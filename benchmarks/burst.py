@@ -1,0 +1,80 @@
+"""Thousands of jobs that end within one second: how long until the last event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.processes import ANSWER_DELAY, Lab, progress
+from benchmarks.report import Figure, Section, column, paragraph, table
+
+JOBS = 5000
+INTERVAL = 5.0
+PEERS = ("veo", "floor")
+
+Round = dict[str, dict[str, Any]]
+
+
+def run(lab: Lab) -> Section:
+    """Measure both peers side by side, round by round."""
+    jobs = JOBS // 10 if lab.quick else JOBS
+    rounds = [_round(lab, jobs, number) for number in range(lab.rounds)]
+    bound = _bound(jobs, rounds[0]["veo"]["bound"])
+    worst = max(one["veo"]["last"] for one in rounds)
+    failures = sum(one["veo"]["failures"] for one in rounds)
+    figures = [
+        Figure(
+            f"{jobs} jobs end within one second: until the last event",
+            f"at most {bound:.1f} s",
+            f"{worst:.1f} s",
+            worst <= bound,
+        ),
+        Figure(f"{jobs} jobs end within one second: failures", "0", str(failures), failures == 0),
+    ]
+    return Section(figures, _lines(rounds, jobs, bound))
+
+
+def _bound(jobs: int, in_flight: int) -> float:
+    """Return how long it may take: an interval with its jitter, then one poll each, half as long again as ideal."""
+    return INTERVAL * 1.1 + jobs / in_flight * ANSWER_DELAY * 1.5
+
+
+def _round(lab: Lab, jobs: int, number: int) -> Round:
+    options = [
+        "--mix",
+        "spread",
+        "--first",
+        "8",
+        "--last",
+        "9",
+        "--jobs",
+        str(jobs),
+        "--poll-interval",
+        str(INTERVAL),
+        "--seed",
+        str(number + 1),
+    ]
+    cases = [["--peer", peer, "--tag", f"burst-{peer}-{number}", *options] for peer in PEERS]
+    results = dict(zip(PEERS, lab.loops(cases), strict=True))
+    progress(f"burst, round {number + 1}: {results['veo']['last']:.1f} s until the last event")
+    return results
+
+
+def _lines(rounds: Sequence[Round], jobs: int, bound: float) -> list[str]:
+    head = ("peer", "last event after s", "mean detection delay s", "failures", "sockets", "CPU ms a job", "polls")
+    forms = {"last": ".1f", "delay": ".1f", "failures": ".0f", "sockets": ".0f", "cpu_ms": ".2f", "polls": ".0f"}
+    rows = [
+        (peer, *(column([one[peer] for one in rounds], name, form) for name, form in forms.items())) for peer in PEERS
+    ]
+    return [
+        "## A burst",
+        "",
+        *paragraph(
+            f"{jobs} jobs are started at once, ask every {INTERVAL:.0f} s, and all end within one second.",
+            "That is more than the bound on requests in flight lets through, so the waits queue.",
+            "From the last job's end until the last event there may pass an interval with its jitter,",
+            f"and the time of one call for each job, in flight as the bound allows, with a half on top: {bound:.1f} s.",
+        ),
+        "",
+        *table(head, rows),
+    ]
