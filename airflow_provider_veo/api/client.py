@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
@@ -38,11 +38,13 @@ _SHORTEST_SECRET = 8
 DEFAULT_CHAT_TIMEOUT = 1200.0
 """Seconds that a chat call may take."""
 
-ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60)
-"""For clients of which many share a load. One client with many connections spends its time on finding an idle one:
-with 64 connections a status call costs seven times as much as with one (httpcore 1.0.9, docs/performance.md)."""
-
+_HEADERS = {
+    "Accept-Encoding": "gzip, deflate",
+    "Connection": "keep-alive",
+    "User-Agent": f"airflow-provider-veo/{__version__}",
+}
 _CHAT = "Making videos by the chat call"
+_ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60)
 _CANNOT_CANCEL = (404, 405, 501)  # no such route, or nothing left to cancel
 _TEXT_LIMIT = 64 * 1024  # a body that is no video is read this far to find out what it is
 _NEVER_SENT = (
@@ -67,35 +69,29 @@ def _transport_errors(request: httpx.Request) -> Iterator[None]:
 class _Client:
     """What the sync and the async client have in common."""
 
-    _http: httpx.Client | httpx.AsyncClient
-
-    def __init__(self, settings: ClientSettings, limits: httpx.Limits | None = None) -> None:
+    def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
-        self._options: dict[str, Any] = {
-            "verify": tls_context(settings.verify),
-            "timeout": settings.timeout,
-            "follow_redirects": False,
-            "headers": {"User-Agent": f"airflow-provider-veo/{__version__}"},
-        }
-        if limits is not None:
-            self._options["limits"] = limits
+        self._verify = tls_context(settings.verify)
+        self._timeout = httpx.Timeout(settings.timeout).as_dict()
+        self._authorization = settings.authorization()
 
     def _request(self, request: ApiRequest) -> httpx.Request:
-        return self._http.build_request(
+        return httpx.Request(
             request.method,
             self.settings.base_url + request.path,
             json=request.json,
             files=list(request.parts) or None,
-            headers={"Accept": "application/json"} | dict(request.headers) | self.settings.authorization(),
+            headers={**_HEADERS, "Accept": "application/json", **request.headers, **self._authorization},
+            extensions={"timeout": self._timeout},
         )
 
     def _content_request(self, url: str) -> httpx.Request:
         # "identity": some proxies compress videos, and then no length can be checked
-        headers = {"Accept-Encoding": "identity", "Accept": "*/*"}
+        headers = {**_HEADERS, "Accept-Encoding": "identity", "Accept": "*/*"}
         if urls.same_origin(url, self.settings.base_url):
-            headers |= self.settings.authorization()
+            headers |= self._authorization
         try:
-            return self._http.build_request("GET", url, headers=headers)
+            return httpx.Request("GET", url, headers=headers, extensions={"timeout": self._timeout})
         except httpx.InvalidURL as error:
             raise ContentError(f"The video's address {urls.redact(url)!r} cannot be used: {error}.") from None
 
@@ -157,7 +153,7 @@ class VeoClient(_Client):
 
     def __init__(self, settings: ClientSettings) -> None:
         super().__init__(settings)
-        self._http: httpx.Client = httpx.Client(**self._options)
+        self._http = httpx.Client(verify=self._verify)
 
     def __enter__(self) -> Self:
         return self
@@ -220,8 +216,14 @@ class VeoClient(_Client):
         return self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
 
     def wait_for_video(self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None]) -> Outcome:
-        """Do as `waiting.wait_for_video`."""
-        return waiting.wait_for_video(self.get_video, video_id, policy, tell)
+        """Ask until the job is finished, the deadline has passed or asking has become pointless.
+
+        Args:
+            video_id: of the job.
+            policy: how to wait.
+            tell: called whenever something has changed.
+        """
+        return waiting.wait_for_video(self.get_video, waiting.Wait(video_id, policy, tell))
 
     def call(self, request: ApiRequest) -> Answer:
         """Send any request and return the answer, whatever its status."""
@@ -268,16 +270,11 @@ class VeoClient(_Client):
 
 
 class AsyncVeoClient(_Client):
-    """The async twin of `VeoClient`, for triggers: nothing in it blocks the event loop.
+    """The async twin of `VeoClient`: nothing in it blocks the event loop."""
 
-    Args:
-        settings: of the API.
-        limits: on its connections; by default httpx's own.
-    """
-
-    def __init__(self, settings: ClientSettings, limits: httpx.Limits | None = None) -> None:
-        super().__init__(settings, limits)
-        self._http: httpx.AsyncClient = httpx.AsyncClient(**self._options)
+    def __init__(self, settings: ClientSettings) -> None:
+        super().__init__(settings)
+        self._http = httpx.AsyncClient(verify=self._verify)
 
     async def __aenter__(self) -> Self:
         return self
@@ -330,8 +327,8 @@ class AsyncVeoClient(_Client):
         return await self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
 
     async def wait_for_video(self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None]) -> Outcome:
-        """Do as `waiting.wait_for_video_async`."""
-        return await waiting.wait_for_video_async(self.get_video, video_id, policy, tell)
+        """Do as `VeoClient.wait_for_video`."""
+        return await waiting.wait_for_video_async(self.get_video, waiting.Wait(video_id, policy, tell))
 
     async def call(self, request: ApiRequest) -> Answer:
         """Send any request and return the answer, whatever its status."""
@@ -342,6 +339,54 @@ class AsyncVeoClient(_Client):
         with _transport_errors(http_request):
             response = await self._http.send(http_request)
         return parse(self._answer(response))
+
+
+class StatusClient(_Client):
+    """Asks how jobs stand, thousands of them: an async client with nothing but what that needs.
+
+    `httpx.AsyncClient` spends its time on looking for an idle connection when it has many of them, and a fifth of it on
+    cookies, redirects and the like: see docs/performance.md. So each connection here is a transport of its own, and the
+    one that was used last is taken first. How many there are is up to the caller: as many as it has calls in flight.
+    """
+
+    def __init__(self, settings: ClientSettings) -> None:
+        super().__init__(settings)
+        self._proxy = urls.proxy_for(settings.base_url)
+        self._idle: list[httpx.AsyncHTTPTransport] = []
+        self._closed = False
+
+    async def get_video(self, video_id: str) -> Video:
+        """Ask how a job stands."""
+        request = self._request(requests.get_video(video_id))
+        with _transport_errors(request):
+            response = await self._send(request)
+        return parse_video(self._answer(response), f"Asking for video {video_id}", video_id)
+
+    async def aclose(self) -> None:
+        """Close the connections; those in use close when their call is over."""
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().aclose()
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        transport = self._idle.pop() if self._idle else self._transport()
+        try:
+            response = await transport.handle_async_request(request)
+            response.request = request
+            try:
+                await response.aread()
+            except BaseException:
+                await response.aclose()
+                raise
+            return response
+        finally:
+            if self._closed:
+                await transport.aclose()
+            else:
+                self._idle.append(transport)
+
+    def _transport(self) -> httpx.AsyncHTTPTransport:
+        return httpx.AsyncHTTPTransport(verify=self._verify, limits=_ONE_CONNECTION, proxy=self._proxy)
 
 
 def _check_time(give_up_at: float, timeout: float) -> None:

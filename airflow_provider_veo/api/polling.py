@@ -49,13 +49,17 @@ class WaitState:
     """What has been seen so far of one job.
 
     Attributes:
-        video: the last good answer.
+        status: of the last good answer.
+        status_word: of the same; None before the first one.
+        progress: of the same.
         failures: failed status calls since then.
         failing_since: when the first of them happened, in seconds since the epoch.
         marks: the last changes of its progress.
     """
 
-    video: Video | None = None
+    status: VideoStatus = VideoStatus.UNKNOWN
+    status_word: str | None = None
+    progress: float | None = None
     failures: int = 0
     failing_since: float | None = None
     marks: tuple[Mark, ...] = ()
@@ -218,10 +222,11 @@ def observe(
     """
     elapsed = max(0.0, now - policy.submitted_at)
     if isinstance(seen, Video):
-        new_state = WaitState(video=seen, marks=_marked(state.marks, seen, elapsed))
+        marks = _marked(state.marks, seen, elapsed)
+        new_state = WaitState(seen.status, seen.status_word, seen.progress, marks=marks)
         if seen.status.finished:
             return new_state, Outcome.of(seen)
-        news = _progress_news(state.video, seen, elapsed)
+        news = _progress_news(state, seen, elapsed)
     else:
         since = state.failing_since if state.failing_since is not None else now
         new_state = replace(state, failures=state.failures + 1, failing_since=since)
@@ -257,13 +262,13 @@ def _by_the_deadline(policy: WaitPolicy, pause: float, now: float) -> float:
 
 
 def _marked(marks: tuple[Mark, ...], video: Video, elapsed: float) -> tuple[Mark, ...]:
-    if video.progress is None or (marks and marks[-1].progress == video.progress):
+    if video.progress is None or (marks and marks[-1][1] == video.progress):
         return marks
-    return (*marks[1 - _MOST_MARKS :], Mark(elapsed, video.progress))
+    return (*marks[1 - _MOST_MARKS :], (elapsed, video.progress))
 
 
-def _progress_news(before: Video | None, video: Video, elapsed: float) -> News | None:
-    if before is not None and (before.status_word, before.progress) == (video.status_word, video.progress):
+def _progress_news(before: WaitState, video: Video, elapsed: float) -> News | None:
+    if (before.status_word, before.progress) == (video.status_word, video.progress):
         return None
     progress = "" if video.progress is None else f" {video.progress:g} %"
     word = video.status_word or "accepted"
@@ -276,7 +281,7 @@ def _gave_up(video_id: str, state: WaitState, error: VeoError) -> Outcome:
     return Outcome(
         kind="error",
         video_id=video_id,
-        status=_last_status(state),
+        status=state.status.value,
         reason=reason.value,
         message=(
             f"Video {video_id}: its status could not be learnt ({state.failures} failed calls in a row). "
@@ -286,21 +291,16 @@ def _gave_up(video_id: str, state: WaitState, error: VeoError) -> Outcome:
 
 
 def _timed_out(policy: WaitPolicy, video_id: str, state: WaitState, now: float) -> Outcome:
-    progress = state.video.progress if state.video else None
-    at = "" if progress is None else f" at {progress:g} %"
+    at = "" if state.progress is None else f" at {state.progress:g} %"
     return Outcome(
         kind="timeout",
         video_id=video_id,
-        status=_last_status(state),
+        status=state.status.value,
         message=(
             f"Video {video_id} was not finished {now - policy.submitted_at:.0f} s after submission "
-            f"(last status: {_last_status(state)}{at}). The job may still finish, and is billed then."
+            f"(last status: {state.status.value}{at}). The job may still finish, and is billed then."
         ),
     )
-
-
-def _last_status(state: WaitState) -> str:
-    return state.video.status.value if state.video else VideoStatus.UNKNOWN.value
 
 
 def _iso(moment: Any) -> str | None:

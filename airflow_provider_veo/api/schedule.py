@@ -33,17 +33,9 @@ _CAUTION = 0.36  # of the doubt: how much before the expected end to ask
 _FIRST_DOUBT = 0.4  # of the time that is left, at the first estimate: nobody knows how long the job was queued
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A job's progress, at the question that first saw it.
-
-    Attributes:
-        elapsed: seconds since the submission.
-        progress: percent.
-    """
-
-    elapsed: float
-    progress: float
+Mark = tuple[float, float]
+"""A job's progress, at the question that first saw it: seconds since the submission, percent. Thousands of jobs have
+some of these; the garbage collector need not look at a tuple of numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +82,13 @@ def next_pause(elapsed: float, marks: Sequence[Mark], earlier: Sequence[float], 
     estimate = _estimate(marks, grain)
     if estimate is None or elapsed > estimate.end + _OVERDUE:
         return steady
-    left = estimate.end - marks[-1].elapsed
+    seen_at, _ = marks[-1]
+    left = estimate.end - seen_at
     before = _estimate(marks[:-1], grain)
     doubt = _FIRST_DOUBT * left if before is None else abs(estimate.end - before.end)
     doubt += _GRAIN_DOUBT * grain / estimate.rate
     pause = min(max(estimate.end - _CAUTION * doubt + _BEHIND - elapsed, SHORTEST), LONGEST)
-    stalled = estimate.rate * (elapsed - marks[-1].elapsed) > 2 * grain + 1
+    stalled = estimate.rate * (elapsed - seen_at) > 2 * grain + 1
     return min(pause, steady) if stalled or doubt > _HOPELESS * left else pause
 
 
@@ -120,7 +113,7 @@ def _steady_pause(elapsed: float, earlier: Sequence[float]) -> float:
 def _grain(marks: Sequence[Mark]) -> float:
     """Return the step in which progress is told, in percent; 0 where there is none to be seen."""
     for step in (50.0, _TOO_COARSE, 10.0, 5.0, 1.0):
-        if all(mark.progress % step == 0 for mark in marks):
+        if all(progress % step == 0 for _, progress in marks):
             return step
     return 0.0
 
@@ -129,10 +122,10 @@ def _estimate(marks: Sequence[Mark], grain: float) -> _Estimate | None:
     """Extrapolate the progress, from the middle of its steps; None where there is nothing to extrapolate."""
     if not marks or grain >= _TOO_COARSE:
         return None
-    last = marks[-1]
-    far_enough = (mark for mark in reversed(marks[:-1]) if last.progress - mark.progress >= 4 * grain)
-    base = next(far_enough, marks[0]) if len(marks) > 1 else Mark(0.0, 0.0)
-    if not 0 < last.progress < 100 or last.progress <= base.progress or last.elapsed <= base.elapsed:
+    now, progress = marks[-1]
+    far_enough = (mark for mark in reversed(marks[:-1]) if progress - mark[1] >= 4 * grain)
+    then, before = next(far_enough, marks[0]) if len(marks) > 1 else (0.0, 0.0)
+    if not 0 < progress < 100 or progress <= before or now <= then:
         return None
-    rate = (last.progress - base.progress) / (last.elapsed - base.elapsed)
-    return _Estimate(last.elapsed + max(0.0, 100 - last.progress - grain / 2) / rate, rate)
+    rate = (progress - before) / (now - then)
+    return _Estimate(now + max(0.0, 100 - progress - grain / 2) / rate, rate)

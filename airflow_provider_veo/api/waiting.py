@@ -1,4 +1,4 @@
-"""Waiting for a job: the loops around the decisions of `polling`. They bring clock, chance and sleep."""
+"""Waiting for a job: `polling` decides, this brings clock and chance, and whoever waits brings requests and sleep."""
 
 from __future__ import annotations
 
@@ -12,81 +12,75 @@ from airflow_provider_veo.api.errors import VeoError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy, WaitState, first_delay, observe
 from airflow_provider_veo.api.video import Video
 
-_TICK = 0.05
-"""Seconds. Waiting coroutines wake up on this grid, many in one turn of the event loop: a fifth less CPU a question."""
 
-
-def wait_for_video(
-    ask: Callable[[str], Video], video_id: str, policy: WaitPolicy, tell: Callable[[News], None]
-) -> Outcome:
-    """Ask until the job is finished, the deadline has passed or asking has become pointless.
+class Wait:
+    """The wait for one job.
 
     Args:
-        ask: the status call.
-        video_id: of the job.
-        policy: how to wait.
-        tell: called whenever something has changed.
-    """
-    state = WaitState()
-    time.sleep(first_delay(policy, time.time(), random.random()))
-    while True:
-        try:
-            seen: Video | VeoError = ask(video_id)
-        except VeoError as error:
-            seen = error
-        state, step = observe(policy, state, video_id, seen, time.time(), random.random())
-        if isinstance(step, Outcome):
-            return step
-        if step.news:
-            tell(step.news)
-        time.sleep(step.delay)
-
-
-async def wait_for_video_async(
-    ask: Callable[[str], Awaitable[Video]],
-    video_id: str,
-    policy: WaitPolicy,
-    tell: Callable[[News], None],
-    earlier: deque[float] | None = None,
-) -> Outcome:
-    """Do as `wait_for_video`.
-
-    Args:
-        ask: the status call.
         video_id: of the job.
         policy: how to wait.
         tell: called whenever something has changed.
         earlier: seconds that earlier jobs of the same model took. What this one takes is added.
     """
-    earlier = deque() if earlier is None else earlier
-    state = WaitState()
-    await _sleep(first_delay(policy, time.time(), random.random(), earlier))
-    while True:
-        try:
-            seen: Video | VeoError = await ask(video_id)
-        except VeoError as error:
-            seen = error
+
+    __slots__ = ("_earlier", "_state", "_tell", "policy", "video_id")
+
+    def __init__(
+        self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None], earlier: deque[float] | None = None
+    ) -> None:
+        self.video_id = video_id
+        self.policy = policy
+        self._tell = tell
+        self._earlier = deque() if earlier is None else earlier
+        self._state = WaitState()
+
+    def first_delay(self) -> float:
+        """Return the seconds until the first status call."""
+        return first_delay(self.policy, time.time(), random.random(), self._earlier)
+
+    def see(self, seen: Video | VeoError) -> Outcome | float:
+        """Return what follows from an answer: the end, or the seconds until the next status call.
+
+        Args:
+            seen: the answer, or why there is none.
+        """
         now = time.time()
-        state, step = observe(policy, state, video_id, seen, now, random.random(), earlier)
+        self._state, step = observe(self.policy, self._state, self.video_id, seen, now, random.random(), self._earlier)
         if isinstance(step, Outcome):
-            if step.kind == "completed" and state.video:
-                earlier.append(state.video.took or now - policy.submitted_at)
+            if step.kind == "completed" and isinstance(seen, Video):
+                self._earlier.append(seen.took or now - self.policy.submitted_at)
             return step
         if step.news:
-            tell(step.news)
-        await _sleep(step.delay)
+            self._tell(step.news)
+        return step.delay
 
 
-async def _sleep(delay: float) -> None:
-    loop = asyncio.get_running_loop()
-    morning = loop.create_future()
-    alarm = loop.call_at(((loop.time() + delay) // _TICK + 1) * _TICK, _wake, morning)
-    try:
-        await morning
-    finally:
-        alarm.cancel()
+def wait_for_video(ask: Callable[[str], Video], wait: Wait) -> Outcome:
+    """Ask until the job is finished, the deadline has passed or asking has become pointless.
+
+    Args:
+        ask: the status call.
+        wait: for what, and how.
+    """
+    step: Outcome | float = wait.first_delay()
+    while not isinstance(step, Outcome):
+        time.sleep(step)
+        try:
+            seen: Video | VeoError = ask(wait.video_id)
+        except VeoError as error:
+            seen = error
+        step = wait.see(seen)
+    return step
 
 
-def _wake(sleeper: asyncio.Future[None]) -> None:
-    if not sleeper.done():
-        sleeper.set_result(None)
+async def wait_for_video_async(ask: Callable[[str], Awaitable[Video]], wait: Wait) -> Outcome:
+    """Do as `wait_for_video`."""
+    step: Outcome | float = wait.first_delay()
+    while not isinstance(step, Outcome):
+        await asyncio.sleep(step)
+        try:
+            seen: Video | VeoError = await ask(wait.video_id)
+        except VeoError as error:
+            seen = error
+        step = wait.see(seen)
+    return step

@@ -1,35 +1,39 @@
 """One poller for all who wait for videos of one connection in one event loop.
 
-Thousands of triggers share one look-up of the connection, one TLS context and a bounded number of sockets. Each waits
-for itself, so that one that is cancelled disturbs no other; what they share is the way to the server.
+Thousands of triggers share one look-up of the connection, one TLS context, one alarm clock and a bounded number of
+calls in flight. A trigger only awaits its own outcome, so one that is cancelled disturbs no other.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import heapq
+import itertools
 import logging
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cache, lru_cache
+from time import time
 from weakref import WeakKeyDictionary
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, conf
 
 from airflow_provider_veo.api import pace
-from airflow_provider_veo.api.client import ONE_CONNECTION, AsyncVeoClient
-from airflow_provider_veo.api.errors import ApiError, Reason, TransportError, VeoError
-from airflow_provider_veo.api.gate import Gate
+from airflow_provider_veo.api.client import StatusClient
+from airflow_provider_veo.api.errors import ApiError, NotSentError, Reason, TransportError, VeoError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.settings import ClientSettings, tls_context
 from airflow_provider_veo.api.video import Video
-from airflow_provider_veo.api.waiting import wait_for_video_async
+from airflow_provider_veo.api.waiting import Wait
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.triggers.board import ProgressBoard
 
 DEFAULT_IN_FLIGHT = 32
 """Status calls at once: enough for 160 a second where an answer takes 0.2 s, which is what 3 000 jobs need."""
+
+_TICK = 0.05
+"""Seconds. Questions fall due on this grid, some in each turn of the event loop: that saves a fifth of their CPU."""
 
 _FRESH = 300.0
 """Seconds after which the connection is looked up again: its host or key may have changed without a refusal."""
@@ -37,113 +41,182 @@ _FRESH = 300.0
 _GRACE = 30.0
 """Seconds after the deadline in which the last question, asked by many at once, may still get its turn."""
 
+_TOO_LATE = "Too many others are waiting to ask this server: the turn has not come."
+
 log = logging.getLogger(__name__)
 
 
 class Poller:
-    """The way of many waiting coroutines to one server.
+    """The way of many waiting triggers to one server.
 
     Args:
         conn_id: the Airflow connection.
 
     Attributes:
-        users: how many hold it; the last one closes it.
+        users: how many have joined and not left.
         board: where to show progress.
     """
 
     def __init__(self, conn_id: str) -> None:
+        _spare_the_collector()
         self.users = 0
         self.board = ProgressBoard()
         self._conn_id = conn_id
         self._loop = asyncio.get_running_loop()
-        self._gate = Gate(max(1, conf.getint("veo", "max_in_flight_polls", fallback=DEFAULT_IN_FLIGHT)))
-        self._idle: list[AsyncVeoClient] = []  # the one that was used last is taken first, so few sockets stay open
-        self._settings: ClientSettings | None = None
+        # who has to be asked for, and when: a heap, in which the number settles ties
+        self._timetable: list[tuple[float, int, Wait, asyncio.Future[Outcome]]] = []
+        self._number = itertools.count()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._queue: deque[tuple[float, Wait, asyncio.Future[Outcome]]] = deque()  # whose question is due, since when
+        self._askers: set[asyncio.Task[None]] = set()
+        self._most = max(1, conf.getint("veo", "max_in_flight_polls", fallback=DEFAULT_IN_FLIGHT))
+        self._pace = pace.Pace()
+        self._client: StatusClient | None = None
         self._looked_up_at = 0.0
         self._looking_up = asyncio.Lock()
 
-    async def wait_for_video(
+    def wait_for_video(
         self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None], model: str | None = None
-    ) -> Outcome:
-        """Wait until the job is finished, the deadline has passed or asking has become pointless.
+    ) -> asyncio.Future[Outcome]:
+        """Ask until the job is finished, the deadline has passed or asking has become pointless.
 
         Args:
             video_id: of the job.
             policy: how to wait.
             tell: called whenever something has changed.
             model: whose earlier jobs the schedule learns from.
+
+        Returns:
+            What to await. Cancelling it ends the questions.
         """
-
-        async def ask(video_id: str) -> Video:
-            await self._gate.enter(patience=policy.deadline + _GRACE - time.time())
-            try:
-                return await self._get_video(video_id)
-            finally:
-                self._gate.leave()
-
-        return await wait_for_video_async(ask, video_id, policy, tell, _earlier_jobs(self._conn_id, model))
+        wait = Wait(video_id, policy, tell, _earlier_jobs(self._conn_id, model))
+        outcome: asyncio.Future[Outcome] = self._loop.create_future()
+        self._plan(wait, outcome, wait.first_delay())
+        return outcome
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        self._gate.close()
-        while self._idle:
-            await self._idle.pop().aclose()
+        """Stop asking, and close the connections."""
+        if self._alarm:
+            self._alarm.cancel()
+        for asker in self._askers:
+            asker.cancel()
+        await asyncio.gather(*self._askers, return_exceptions=True)
+        if self._client:
+            await self._client.aclose()
+
+    def _plan(self, wait: Wait, outcome: asyncio.Future[Outcome], delay: float) -> None:
+        due = (self._loop.time() + delay) // _TICK * _TICK + _TICK
+        heapq.heappush(self._timetable, (due, next(self._number), wait, outcome))
+        self._set_alarm(due)
+
+    def _set_alarm(self, moment: float) -> None:
+        if self._alarm is None or moment < self._alarm.when():
+            if self._alarm:
+                self._alarm.cancel()
+            self._alarm = self._loop.call_at(moment, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        now = self._loop.time()
+        while self._timetable and self._timetable[0][0] <= now:
+            _, _, wait, outcome = heapq.heappop(self._timetable)
+            self._queue.append((now, wait, outcome))
+        for _ in range(min(self._most - len(self._askers), len(self._queue))):
+            asker = self._loop.create_task(self._ask_all())
+            self._askers.add(asker)
+            asker.add_done_callback(self._askers.discard)
+        if self._queue:
+            self._end_late_ones(queued_before=now - _GRACE)
+            self._set_alarm(now + 1.0)
+        if self._timetable:
+            self._set_alarm(self._timetable[0][0])
+
+    def _end_late_ones(self, queued_before: float) -> None:
+        """End the waits whose deadline has passed while they queue: this server is asked slowly."""
+        now = time()
+        for queued_at, wait, outcome in self._queue:
+            if queued_at < queued_before and now > wait.policy.deadline + _GRACE:
+                self._see(wait, outcome, NotSentError(_TOO_LATE))
+
+    async def _ask_all(self) -> None:
+        """Ask for those who queue, one after the other, at the server's pace."""
+        while self._queue:
+            if (pause := self._pace.resume_at - self._loop.time()) > 0:
+                await asyncio.sleep(pause)
+                continue
+            _, wait, outcome = self._queue.popleft()
+            if outcome.done():  # cancelled, or too late
+                continue
+            self._pace = pace.begun(self._pace, self._loop.time())
+            try:
+                seen: Video | VeoError = await self._get_video(wait.video_id)
+            except VeoError as error:
+                seen = error
+            except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to this wait
+                _end(outcome, error)
+                continue
+            self._see(wait, outcome, seen)
+
+    def _see(self, wait: Wait, outcome: asyncio.Future[Outcome], seen: Video | VeoError) -> None:
+        if outcome.done():  # cancelled meanwhile
+            return
+        try:
+            step = wait.see(seen)
+        except Exception as error:  # noqa: BLE001 - as above
+            _end(outcome, error)
+            return
+        if isinstance(step, Outcome):
+            outcome.set_result(step)
+        else:
+            self._plan(wait, outcome, step)
 
     async def _get_video(self, video_id: str) -> Video:
-        sent_at = self._loop.time()
-        settings = await self._look_up(older_than=sent_at - _FRESH)
+        begun_at = self._loop.time()
+        client = await self._up_to_date_client(begun_at - _FRESH)
         try:
-            return await self._ask(settings, video_id)
+            return await self._ask(client, video_id)
         except ApiError as error:
             if error.reason is not Reason.AUTHENTICATION:
                 raise
-            renewed = await self._look_up(older_than=sent_at)
-            if renewed == settings:
+            renewed = await self._up_to_date_client(begun_at)
+            if renewed is client:
                 raise
-        log.info("Connection %s has changed; asking with its new key", self._conn_id)
         return await self._ask(renewed, video_id)
 
-    async def _ask(self, settings: ClientSettings, video_id: str) -> Video:
-        client = await self._client(settings)
+    async def _ask(self, client: StatusClient, video_id: str) -> Video:
         sent_at = self._loop.time()
         try:
             video = await client.get_video(video_id)
         except ApiError as error:
             if error.reason is Reason.RATE_LIMITED or error.retry_after is not None:
-                self._gate.pace = pace.refused(self._gate.pace, sent_at, self._loop.time(), error.retry_after)
+                self._pace = pace.refused(self._pace, sent_at, self._loop.time(), error.retry_after)
             raise
         else:
-            self._gate.pace = pace.answered(self._gate.pace)
+            self._pace = pace.answered(self._pace)
             return video
-        finally:
-            self._idle.append(client)
 
-    async def _client(self, settings: ClientSettings) -> AsyncVeoClient:
-        while self._idle:
-            client = self._idle.pop()
-            if client.settings is settings:
-                return client
-            await client.aclose()  # of before the connection has changed
-        return AsyncVeoClient(settings, ONE_CONNECTION)
-
-    async def _look_up(self, older_than: float) -> ClientSettings:
-        """Return what the connection says, looked up again if that was before a moment.
+    async def _up_to_date_client(self, moment: float) -> StatusClient:
+        """Return a client with what the connection has said after a moment.
 
         A look-up costs the triggerer's supervisor 7 ms, so however many ask at once, one looks.
         """
-        if self._settings is not None and self._looked_up_at > older_than:
-            return self._settings
+        if self._client and self._looked_up_at >= moment:
+            return self._client
         async with self._looking_up:
-            if self._settings is not None and self._looked_up_at > older_than:
-                return self._settings
-            found = await self._connection()
-            await asyncio.to_thread(tls_context, found.verify)  # reads files
-            self._looked_up_at = self._loop.time()
-            if found != self._settings:
-                self._settings = found
-            return self._settings
+            if self._client and self._looked_up_at >= moment:
+                return self._client
+            looking_since = self._loop.time()
+            settings = await self._look_up()
+            if self._client is None or self._client.settings != settings:
+                await asyncio.to_thread(tls_context, settings.verify)  # reads files
+                if self._client:
+                    log.info("Connection %s has changed", self._conn_id)
+                    await self._client.aclose()
+                self._client = StatusClient(settings)
+            self._looked_up_at = looking_since
+            return self._client
 
-    async def _connection(self) -> ClientSettings:
+    async def _look_up(self) -> ClientSettings:
         try:
             return await VeoHook(self._conn_id).aget_settings()
         except (VeoError, AirflowNotFoundException):
@@ -152,27 +225,45 @@ class Poller:
             raise TransportError(f"Connection {self._conn_id!r} could not be looked up: {error!r}") from error
 
 
+def _end(outcome: asyncio.Future[Outcome], error: Exception) -> None:
+    if not outcome.done():
+        outcome.set_exception(error)
+
+
 _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
 
 
-@asynccontextmanager
-async def shared_poller(conn_id: str) -> AsyncIterator[Poller]:
-    """Give the poller of a connection in this event loop; who leaves it last closes it."""
+def join(conn_id: str) -> Poller:
+    """Return the poller of a connection in this event loop. Whoever joins must `leave`."""
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
-    poller = pollers.get(conn_id)
-    if poller is None:
-        poller = pollers[conn_id] = Poller(conn_id)
+    if conn_id not in pollers:
+        pollers[conn_id] = Poller(conn_id)
+    poller = pollers[conn_id]
     poller.users += 1
-    try:
-        yield poller
-    finally:
-        poller.users -= 1
-        if not poller.users:
-            del pollers[conn_id]
-            await asyncio.shield(poller.aclose())  # Airflow may cancel a trigger more than once
+    return poller
+
+
+async def leave(conn_id: str) -> None:
+    """Leave the poller of a connection; the last one closes it."""
+    pollers = _pollers[asyncio.get_running_loop()]
+    poller = pollers[conn_id]
+    poller.users -= 1
+    if not poller.users:
+        del pollers[conn_id]
+        await asyncio.shield(poller.aclose())  # Airflow may cancel a trigger more than once
 
 
 @lru_cache(maxsize=256)
 def _earlier_jobs(_conn_id: str, _model: str | None) -> deque[float]:
     """Return the seconds that the last jobs took; they outlive the poller."""
     return deque(maxlen=20)
+
+
+@cache
+def _spare_the_collector() -> None:
+    """Take what this process has imported out of the garbage collector's sight, once.
+
+    These are 150 000 objects that live as long as the process. A full collection looks at each, and stops the event
+    loop with all its triggers for 100 ms (docs/performance.md). Airflow does the same in its Dag processor.
+    """
+    gc.freeze()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -15,7 +14,7 @@ from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.task_state import AIRFLOW_KILLS_TRIGGERS, progress_of, trigger_was_given_up
-from airflow_provider_veo.triggers.poller import Poller, shared_poller
+from airflow_provider_veo.triggers.poller import Poller, join, leave
 
 _CANCEL_TIMEOUT = 20.0  # seconds; Airflow allows 30
 
@@ -55,6 +54,7 @@ class VeoVideoTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.model = model
         self.cancel_on_kill = cancel_on_kill
+        self._poller: Poller
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
@@ -101,20 +101,20 @@ class VeoVideoTrigger(BaseTrigger):
         if await trigger_was_given_up(self.task_instance):
             await VeoHook(self.conn_id).acancel_video(self.video_id)
 
-    def _tell(self, poller: Poller, news: News) -> None:
+    def _tell(self, news: News) -> None:
         self.log.info(news.text)
         if news.video:
-            poller.board.show(self.task_instance, progress_of(news.video))
+            self._poller.board.show(self.task_instance, progress_of(news.video))
 
     async def _wait(self) -> Outcome:
         policy = WaitPolicy(self.submitted_at, self.deadline, self.poll_interval)
         try:
-            async with shared_poller(self.conn_id) as poller:
-                try:
-                    tell = partial(self._tell, poller)
-                    return await poller.wait_for_video(self.video_id, policy, tell, self.model)
-                finally:
-                    poller.board.forget(self.task_instance)
+            self._poller = join(self.conn_id)
+            try:
+                return await self._poller.wait_for_video(self.video_id, policy, self._tell, self.model)
+            finally:
+                self._poller.board.forget(self.task_instance)
+                await leave(self.conn_id)
         except Exception as error:  # noqa: BLE001 - whatever it is, the task must resume where it can be handled
             return Outcome(
                 kind="error",

@@ -108,7 +108,7 @@ async def test_a_waiting_question_leaves_the_loop_to_others(connection):
 
 async def test_a_turn_of_the_loop_does_little(connection, mocker):
     """However many wake up at once, no more are asked for in one turn of the loop than may be in flight."""
-    begun = mocker.spy(module.Poller, "_client")
+    begun = mocker.spy(module.Poller, "_ask")
     most_in_a_turn, before = 0, 0
 
     async def watch():

@@ -9,7 +9,6 @@ from airflow_provider_veo.api.schedule import (
     OPENING,
     SHORTEST,
     STEADY,
-    Mark,
     first_pause,
     next_pause,
 )
@@ -19,7 +18,7 @@ MIDDLE = 0.5  # no jitter
 
 
 def pause(elapsed, *marks, earlier=()):
-    return next_pause(elapsed, [Mark(*mark) for mark in marks], earlier, MIDDLE)
+    return next_pause(elapsed, list(marks), earlier, MIDDLE)
 
 
 @pytest.mark.parametrize("remembers", [0, 20])
@@ -117,7 +116,7 @@ earlier_jobs = st.lists(st.floats(0.1, 1e4), max_size=20)
     chance=st.floats(0, 1),
 )
 def test_every_pause_is_within_its_bounds(elapsed, marks, earlier, chance):
-    found = next_pause(elapsed, [Mark(*mark) for mark in marks], earlier, chance)
+    found = next_pause(elapsed, list(marks), earlier, chance)
     assert 0.9 * SHORTEST <= found <= 1.1 * 2 * LONGEST
 
 
