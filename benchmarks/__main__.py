@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import burst, imports, poll, report, schedules, triggerer, video
+from benchmarks import burst, imports, lives, poll, report, schedules, triggerer, video
 from benchmarks.processes import ANSWER_DELAY, ROOT, BenchmarkError, Lab, progress, server
 from benchmarks.report import Section
 
@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[[Lab], Section]] = {
     "video": video.run,
     "poll": poll.run,
     "burst": burst.run,
+    "lives": lives.run,
     "imports": imports.run,
     "triggerer": triggerer.run,
     "schedules": _schedules,

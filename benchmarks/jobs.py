@@ -79,3 +79,9 @@ def spread(count: int, tag: str, seed: int, first: float, last: float) -> list[J
     chance = random.Random(seed)
     now = time.time()
     return [Job(now, 0.0, chance.uniform(first, last), "linear", tag, number).exactly() for number in range(count)]
+
+
+def finished(count: int, tag: str) -> list[Job]:
+    """Return jobs that are finished already."""
+    now = time.time()
+    return [Job(now - 100.0, 0.0, 90.0, "linear", tag, number).exactly() for number in range(count)]

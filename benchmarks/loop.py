@@ -23,6 +23,7 @@ from benchmarks.peers import PEERS, Setting, Waiter, waiter
 PROBE_INTERVAL = 0.05
 _TOGETHER = 50  # triggers that a triggerer starts in one go
 _DEFAULT_BOUND = 32
+_GENERATION = 1000  # waits that live at the same time in `lives`
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,27 @@ class UntilDone:
     sockets: int
     lookups: int
     bound: int
+
+
+@dataclass(frozen=True)
+class Lives:
+    """What is left of waits that are over.
+
+    Attributes:
+        lives: waits from beginning to end.
+        objects: that the garbage collector sees at the end, more than after the first tenth.
+        rss_mb: that the process has grown by in the same time.
+        open_sockets: when the last one is gone.
+        cpu_ms: per wait.
+        failures: waits that did not see their job complete.
+    """
+
+    lives: int
+    objects: int
+    rss_mb: float
+    open_sockets: int
+    cpu_ms: float
+    failures: int
 
 
 class Probe:
@@ -206,14 +228,39 @@ async def until_done(arguments: argparse.Namespace, waiting: Sequence[Job]) -> U
     )
 
 
+async def lives(arguments: argparse.Namespace) -> Lives:
+    """Measure what is left of waits for jobs that are finished when they are first asked for."""
+    wait = waiter(arguments.peer, Setting(arguments.port, arguments.poll_interval))
+    await asyncio.gather(*map(wait, jobs.finished(_GENERATION, arguments.tag)))  # a poller's first use freezes the heap
+    tenth, failures, cpu = arguments.jobs // 10, 0, time.process_time()
+    left: list[tuple[int, int]] = []
+    for _ in range(10):
+        for first in range(0, tenth, _GENERATION):
+            generation = jobs.finished(min(_GENERATION, tenth - first), arguments.tag)
+            failures += (await asyncio.gather(*map(wait, generation))).count(False)
+        rss = _rss()
+        left.append((len(gc.get_objects()), rss))
+    counts = await Counters(arguments.port, arguments.tag).read()
+    return Lives(
+        lives=10 * tenth,
+        objects=left[-1][0] - left[0][0],
+        rss_mb=(left[-1][1] - left[0][1]) / 1024**2,
+        open_sockets=counts["sockets"],
+        cpu_ms=1000 * (time.process_time() - cpu) / (10 * tenth),
+        failures=failures,
+    )
+
+
 async def report(arguments: argparse.Namespace) -> None:
     """Measure, print the result, and end at once: to cancel thousands of waits takes a crowded client minutes."""
     print(json.dumps(asdict(await measure(arguments))), flush=True)
     os._exit(0)
 
 
-async def measure(arguments: argparse.Namespace) -> Steady | UntilDone:
+async def measure(arguments: argparse.Namespace) -> Steady | UntilDone | Lives:
     """Run the measurement that was asked for."""
+    if arguments.mix == "lives":
+        return await lives(arguments)
     if arguments.mix == "endless":
         return await steady(arguments)
     if arguments.mix == "usual":
@@ -242,7 +289,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, required=True)
     parser.add_argument("--port", type=int, required=True, help="of the server")
     parser.add_argument("--tag", required=True, help="by which the server counts")
-    parser.add_argument("--mix", choices=("endless", "usual", "spread"), default="endless")
+    parser.add_argument("--mix", choices=("endless", "usual", "spread", "lives"), default="endless")
     parser.add_argument("--poll-interval", type=float, help="in seconds; without it the peer's own schedule")
     parser.add_argument("--ramp", type=float, default=0.0, help="seconds over which starts are spread")
     parser.add_argument("--settle", type=float, default=2.0, help="seconds between the last start and the window")

@@ -32,7 +32,7 @@ _INTRODUCTION = """\
 Written whole by `python -m benchmarks`; do not edit it. What waiting for videos costs a triggerer, beside other ways
 to wait, measured against one local server that answers every status call after {delay:.0f} ms.
 
-To repeat it: install this package and `benchmarks/requirements.txt` into one environment, and run
+To repeat it: `make benchmark`; or install this package and `benchmarks/requirements.txt` into one environment, and run
 `python -m benchmarks` there, from the root of the repository. It takes about {minutes:.0f} minutes and should have the
 machine for itself. `--only NAME` runs one part, `--quick` tries everything out in small.
 

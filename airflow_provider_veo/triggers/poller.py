@@ -68,7 +68,7 @@ class Poller:
         self._number = itertools.count()
         self._alarm: asyncio.TimerHandle | None = None
         self._queue: deque[tuple[float, Wait, asyncio.Future[Outcome]]] = deque()  # whose question is due, since when
-        self._askers: set[asyncio.Task[None]] = set()
+        self._askers: dict[asyncio.Task[None], asyncio.Future[Outcome] | None] = {}  # and whom each is asking for
         self._most = max(1, conf.getint("veo", "max_in_flight_polls", fallback=DEFAULT_IN_FLIGHT))
         self._pace = pace.Pace()
         self._client: StatusClient | None = None
@@ -87,17 +87,24 @@ class Poller:
             model: whose earlier jobs the schedule learns from.
 
         Returns:
-            What to await. Cancelling it ends the questions.
+            What to await. Whoever cancels it must also `give_up`.
         """
         wait = Wait(video_id, policy, tell, _earlier_jobs(self._conn_id, model))
         outcome: asyncio.Future[Outcome] = self._loop.create_future()
         self._plan(wait, outcome, wait.first_delay())
         return outcome
 
+    def give_up(self, outcome: asyncio.Future[Outcome]) -> None:
+        """End a question that is on its way for a wait that was cancelled: it must not keep others waiting."""
+        for asker, asked_for in self._askers.items():
+            if asked_for is outcome:
+                asker.cancel()
+
     async def aclose(self) -> None:
         """Stop asking, and close the connections."""
         if self._alarm:
             self._alarm.cancel()
+        self._queue.clear()
         for asker in self._askers:
             asker.cancel()
         await asyncio.gather(*self._askers, return_exceptions=True)
@@ -123,13 +130,18 @@ class Poller:
             self._queue.append((now, wait, outcome))
         for _ in range(min(self._most - len(self._askers), len(self._queue))):
             asker = self._loop.create_task(self._ask_all())
-            self._askers.add(asker)
-            asker.add_done_callback(self._askers.discard)
+            self._askers[asker] = None
+            asker.add_done_callback(self._asker_is_gone)
         if self._queue:
             self._end_late_ones(queued_before=now - _GRACE)
             self._set_alarm(now + 1.0)
         if self._timetable:
             self._set_alarm(self._timetable[0][0])
+
+    def _asker_is_gone(self, asker: asyncio.Task[None]) -> None:
+        del self._askers[asker]
+        if self._queue:  # it was cancelled
+            self._ring()
 
     def _end_late_ones(self, queued_before: float) -> None:
         """End the waits whose deadline has passed while they queue: this server is asked slowly."""
@@ -140,6 +152,8 @@ class Poller:
 
     async def _ask_all(self) -> None:
         """Ask for those who queue, one after the other, at the server's pace."""
+        me = asyncio.current_task()
+        assert me is not None
         while self._queue:
             if (pause := self._pace.resume_at - self._loop.time()) > 0:
                 await asyncio.sleep(pause)
@@ -148,6 +162,7 @@ class Poller:
             if outcome.done():  # cancelled, or too late
                 continue
             self._pace = pace.begun(self._pace, self._loop.time())
+            self._askers[me] = outcome
             try:
                 seen: Video | VeoError = await self._get_video(wait.video_id)
             except VeoError as error:
@@ -155,6 +170,8 @@ class Poller:
             except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to this wait
                 _end(outcome, error)
                 continue
+            finally:
+                self._askers[me] = None
             self._see(wait, outcome, seen)
 
     def _see(self, wait: Wait, outcome: asyncio.Future[Outcome], seen: Video | VeoError) -> None:

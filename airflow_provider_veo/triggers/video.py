@@ -110,9 +110,11 @@ class VeoVideoTrigger(BaseTrigger):
         policy = WaitPolicy(self.submitted_at, self.deadline, self.poll_interval)
         try:
             self._poller = join(self.conn_id)
+            outcome = self._poller.wait_for_video(self.video_id, policy, self._tell, self.model)
             try:
-                return await self._poller.wait_for_video(self.video_id, policy, self._tell, self.model)
+                return await outcome
             finally:
+                self._poller.give_up(outcome)
                 self._poller.board.forget(self.task_instance)
                 await leave(self.conn_id)
         except Exception as error:  # noqa: BLE001 - whatever it is, the task must resume where it can be handled
