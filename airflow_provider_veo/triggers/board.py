@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from typing import Any
 
@@ -33,7 +34,8 @@ class ProgressBoard:
             return
         self._news[_key(ti)] = ti, progress
         if self._publishing is None or self._publishing.done():
-            self._publishing = asyncio.create_task(self._publish())
+            # in an empty context, since Airflow tells by the context whose log a line belongs to
+            self._publishing = contextvars.Context().run(asyncio.create_task, self._publish())
 
     def forget(self, ti: Any) -> None:
         """Drop what has not been published of a task that waits no longer."""

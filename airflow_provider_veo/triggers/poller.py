@@ -2,11 +2,15 @@
 
 Thousands of triggers share one look-up of the connection, one TLS context, one alarm clock and a bounded number of
 calls in flight. A trigger only awaits its own outcome, so one that is cancelled disturbs no other.
+
+Airflow tells by the context (`contextvars`) whose log a line belongs to. So what a trigger hears, it hears in its own
+context, and the poller itself works in an empty one: what it has to say belongs to no task.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import heapq
 import itertools
@@ -15,6 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import cache, lru_cache
 from time import time
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, conf
@@ -46,6 +51,18 @@ _TOO_LATE = "Too many others are waiting to ask this server: the turn has not co
 log = logging.getLogger(__name__)
 
 
+class _Waiting(NamedTuple):
+    """Who waits.
+
+    Attributes:
+        context: of the trigger.
+    """
+
+    wait: Wait
+    outcome: asyncio.Future[Outcome]
+    context: contextvars.Context
+
+
 class Poller:
     """The way of many waiting triggers to one server.
 
@@ -63,11 +80,11 @@ class Poller:
         self.board = ProgressBoard()
         self._conn_id = conn_id
         self._loop = asyncio.get_running_loop()
-        # who has to be asked for, and when: a heap, in which the number settles ties
-        self._timetable: list[tuple[float, int, Wait, asyncio.Future[Outcome]]] = []
+        self._context = contextvars.Context()
+        self._timetable: list[tuple[float, int, _Waiting]] = []  # a heap; the number settles ties
         self._number = itertools.count()
         self._alarm: asyncio.TimerHandle | None = None
-        self._queue: deque[tuple[float, Wait, asyncio.Future[Outcome]]] = deque()  # whose question is due, since when
+        self._queue: deque[tuple[float, _Waiting]] = deque()  # since when who has been due
         self._askers: dict[asyncio.Task[None], asyncio.Future[Outcome] | None] = {}  # and whom each is asking for
         self._most = max(1, conf.getint("veo", "max_in_flight_polls", fallback=DEFAULT_IN_FLIGHT))
         self._pace = pace.Pace()
@@ -83,16 +100,16 @@ class Poller:
         Args:
             video_id: of the job.
             policy: how to wait.
-            tell: called whenever something has changed.
+            tell: called whenever something has changed, in the context of this call.
             model: whose earlier jobs the schedule learns from.
 
         Returns:
             What to await. Whoever cancels it must also `give_up`.
         """
         wait = Wait(video_id, policy, tell, _earlier_jobs(self._conn_id, model))
-        outcome: asyncio.Future[Outcome] = self._loop.create_future()
-        self._plan(wait, outcome, wait.first_delay())
-        return outcome
+        waiting = _Waiting(wait, self._loop.create_future(), contextvars.copy_context())
+        self._plan(waiting, wait.first_delay())
+        return waiting.outcome
 
     def give_up(self, outcome: asyncio.Future[Outcome]) -> None:
         """End a question that is on its way for a wait that was cancelled: it must not keep others waiting."""
@@ -111,27 +128,29 @@ class Poller:
         if self._client:
             await self._client.aclose()
 
-    def _plan(self, wait: Wait, outcome: asyncio.Future[Outcome], delay: float) -> None:
+    def _plan(self, waiting: _Waiting, delay: float) -> None:
         due = (self._loop.time() + delay) // _TICK * _TICK + _TICK
-        heapq.heappush(self._timetable, (due, next(self._number), wait, outcome))
+        heapq.heappush(self._timetable, (due, next(self._number), waiting))
         self._set_alarm(due)
 
     def _set_alarm(self, moment: float) -> None:
         if self._alarm is None or moment < self._alarm.when():
             if self._alarm:
                 self._alarm.cancel()
-            self._alarm = self._loop.call_at(moment, self._ring)
+            self._alarm = self._loop.call_at(moment, self._ring, context=self._context)
 
     def _ring(self) -> None:
-        self._alarm = None
+        if self._alarm:
+            self._alarm.cancel()
+            self._alarm = None
         now = self._loop.time()
         while self._timetable and self._timetable[0][0] <= now:
-            _, _, wait, outcome = heapq.heappop(self._timetable)
-            self._queue.append((now, wait, outcome))
+            _, _, waiting = heapq.heappop(self._timetable)
+            self._queue.append((now, waiting))
         for _ in range(min(self._most - len(self._askers), len(self._queue))):
             asker = self._loop.create_task(self._ask_all())
             self._askers[asker] = None
-            asker.add_done_callback(self._asker_is_gone)
+            asker.add_done_callback(self._asker_is_gone, context=self._context)
         if self._queue:
             self._end_late_ones(queued_before=now - _GRACE)
             self._set_alarm(now + 1.0)
@@ -146,9 +165,11 @@ class Poller:
     def _end_late_ones(self, queued_before: float) -> None:
         """End the waits whose deadline has passed while they queue: this server is asked slowly."""
         now = time()
-        for queued_at, wait, outcome in self._queue:
-            if queued_at < queued_before and now > wait.policy.deadline + _GRACE:
-                self._see(wait, outcome, NotSentError(_TOO_LATE))
+        for queued_at, waiting in self._queue:
+            if queued_at >= queued_before:
+                return
+            if now > waiting.wait.policy.deadline + _GRACE:
+                self._see(waiting, NotSentError(_TOO_LATE))
 
     async def _ask_all(self) -> None:
         """Ask for those who queue, one after the other, at the server's pace."""
@@ -158,34 +179,34 @@ class Poller:
             if (pause := self._pace.resume_at - self._loop.time()) > 0:
                 await asyncio.sleep(pause)
                 continue
-            _, wait, outcome = self._queue.popleft()
-            if outcome.done():  # cancelled, or too late
+            _, waiting = self._queue.popleft()
+            if waiting.outcome.done():  # cancelled, or too late
                 continue
             self._pace = pace.begun(self._pace, self._loop.time())
-            self._askers[me] = outcome
+            self._askers[me] = waiting.outcome
             try:
-                seen: Video | VeoError = await self._get_video(wait.video_id)
+                seen: Video | VeoError = await self._get_video(waiting.wait.video_id)
             except VeoError as error:
                 seen = error
             except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to this wait
-                _end(outcome, error)
+                _end(waiting.outcome, error)
                 continue
             finally:
                 self._askers[me] = None
-            self._see(wait, outcome, seen)
+            self._see(waiting, seen)
 
-    def _see(self, wait: Wait, outcome: asyncio.Future[Outcome], seen: Video | VeoError) -> None:
-        if outcome.done():  # cancelled meanwhile
+    def _see(self, waiting: _Waiting, seen: Video | VeoError) -> None:
+        if waiting.outcome.done():  # cancelled meanwhile
             return
         try:
-            step = wait.see(seen)
+            step = waiting.context.run(waiting.wait.see, seen)
         except Exception as error:  # noqa: BLE001 - as above
-            _end(outcome, error)
+            _end(waiting.outcome, error)
             return
         if isinstance(step, Outcome):
-            outcome.set_result(step)
+            waiting.outcome.set_result(step)
         else:
-            self._plan(wait, outcome, step)
+            self._plan(waiting, step)
 
     async def _get_video(self, video_id: str) -> Video:
         begun_at = self._loop.time()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from contextvars import ContextVar
 
 import pytest
 from loop_server import LoopServer, completed, running
@@ -37,10 +38,13 @@ def look_ups(mocker):
     return mocker.spy(VeoHook, "_aget_connection")
 
 
-def trigger(video_id="v", seconds=60.0, **arguments):
+def arguments(seconds=60.0):
     now = time.time()
-    known = {"conn_id": "veo_default", "submitted_at": now, "deadline": now + seconds, "poll_interval": 0.05}
-    return VeoVideoTrigger(video_id=video_id, **known | arguments)
+    return {"conn_id": "veo_default", "submitted_at": now, "deadline": now + seconds, "poll_interval": 0.05}
+
+
+def trigger(video_id="v", seconds=60.0, **others):
+    return VeoVideoTrigger(video_id=video_id, **arguments(seconds) | others)
 
 
 async def outcome(one):
@@ -124,6 +128,61 @@ async def test_a_turn_of_the_loop_does_little(connection, mocker):
         await outcomes(*(trigger(f"v{number}", poll_interval=0.0) for number in range(500)))
         watching.cancel()
     assert 0 < most_in_a_turn <= 8
+
+
+async def test_everyone_hears_his_own_news_in_his_own_context(connection):
+    """Airflow tells by the context whose log a line belongs to."""
+    who = ContextVar("who", default="nobody")
+    heard = []
+
+    class Hearing(VeoVideoTrigger):
+        def _tell(self, news):
+            heard.append((self.video_id, who.get()))
+            super()._tell(news)
+
+    async def wait(one):
+        who.set(one.video_id)
+        return await outcome(one)
+
+    async with LoopServer(scripted(3)) as server:
+        connection(server, most=3)
+        waits = [wait(Hearing(video_id=f"v{number}", **arguments())) for number in range(50)]
+        await asyncio.wait_for(asyncio.gather(*waits), 60)
+    assert len(heard) == 50
+    assert [names for names in heard if names[0] != names[1]] == []
+
+
+async def test_the_poller_itself_speaks_in_nobodys_name(connection, mocker):
+    who = ContextVar("who", default="nobody")
+    real, names = VeoHook._aget_connection, []
+
+    async def look_up(hook):
+        names.append(who.get())
+        return await real(hook)
+
+    mocker.patch.object(VeoHook, "_aget_connection", look_up)
+    async with LoopServer(scripted()) as server:
+        connection(server)
+        who.set("somebody")
+        await outcomes(trigger())
+    assert names == ["nobody"]
+
+
+async def test_a_deadline_that_passed_while_no_triggerer_was_up_leaves_one_question(connection):
+    async with LoopServer(scripted(1)) as server:
+        connection(server)
+        assert (await outcomes(trigger(seconds=-3600.0)))[0].kind == "completed"
+    async with LoopServer(scripted(2)) as server:
+        connection(server)
+        assert (await outcomes(trigger(seconds=-3600.0)))[0].kind == "timeout"
+        assert server.polls["v"] == 1
+
+
+async def test_what_is_imported_is_kept_from_the_collector(connection):
+    async with LoopServer(scripted(1)) as server:
+        connection(server)
+        await outcomes(trigger())
+    assert gc.get_freeze_count() > 10_000
 
 
 async def test_one_that_is_cancelled_disturbs_no_other(connection):
@@ -293,9 +352,9 @@ async def test_nothing_is_left_of_triggers_that_are_gone(connection):
 async def test_a_trigger_of_an_earlier_version_goes_on(connection):
     async with LoopServer(scripted()) as server:
         connection(server)
-        _, arguments = trigger().serialize()
-        del arguments["model"]
-        assert (await outcome(VeoVideoTrigger(**arguments))).kind == "completed"
+        _, stored = trigger().serialize()
+        del stored["model"]
+        assert (await outcome(VeoVideoTrigger(**stored))).kind == "completed"
 
 
 async def test_the_schedule_learns_from_the_jobs_before(connection):
