@@ -22,6 +22,7 @@ class ProgressBoard:
     def __init__(self) -> None:
         self._news: dict[Any, tuple[Any, dict[str, Any]]] = {}
         self._publishing: asyncio.Task[None] | None = None
+        self._has_complained = False
 
     def show(self, ti: Any, progress: dict[str, Any]) -> None:
         """Take a value to be published.
@@ -48,8 +49,10 @@ class ProgressBoard:
             ti, progress = self._news.pop(next(iter(self._news)))
             try:
                 await publish_progress(ti, progress)
-            except Exception:  # the wait is what counts
-                log.warning("The progress of a video could not be published", exc_info=True)
+            except Exception:  # the wait is what counts, and one complaint is enough
+                level = logging.DEBUG if self._has_complained else logging.WARNING
+                log.log(level, "The progress of a video could not be published", exc_info=True)
+                self._has_complained = True
             await asyncio.sleep(_PAUSE)
 
 

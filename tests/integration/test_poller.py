@@ -6,6 +6,7 @@ import asyncio
 import gc
 import time
 from contextvars import ContextVar
+from types import SimpleNamespace
 
 import pytest
 from loop_server import LoopServer, completed, running
@@ -71,6 +72,15 @@ def scripted(polls_until_completed=2):
         return completed() if seen[video_id] >= polls_until_completed else running()
 
     return answer
+
+
+async def test_the_environments_proxy_is_made_use_of(connection, monkeypatch):
+    """As by every other call of the provider, which httpx itself sees to."""
+    async with LoopServer(scripted(1)) as proxy:
+        connection(SimpleNamespace(url="http://api.example.invalid"))
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        assert (await outcomes(trigger()))[0].kind == "completed"
+        assert proxy.polls["v"] == 1
 
 
 async def test_a_thousand_triggers_share_one_look_up_and_few_sockets(connection, look_ups):

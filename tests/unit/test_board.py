@@ -52,12 +52,14 @@ async def test_what_is_over_is_not_published(published):
     assert published == [(0, 1)]
 
 
-async def test_trouble_ends_nothing(published):
+async def test_trouble_ends_nothing_and_is_told_once(published, caplog):
     board = ProgressBoard()
-    board.show(ti(0), "trouble")
-    board.show(ti(1), 1)
+    for number in range(3):
+        board.show(ti(number), "trouble")
+    board.show(ti(3), 1)
     await board._publishing
-    assert published == [(1, 1)]
+    assert published == [(3, 1)]
+    assert [record.levelname for record in caplog.records if "could not be published" in record.message] == ["WARNING"]
 
 
 async def test_writes_keep_their_distance(published, monkeypatch):
