@@ -59,12 +59,17 @@ def task_was_given_up(ti: Any) -> bool:
         return False
 
 
-def progress_of(video: Video) -> dict[str, Any]:
-    """Return what `PROGRESS_KEY` holds: the server's word for the status, and the progress in percent or None."""
-    return {"status": video.status_word or video.status.value, "progress": video.progress}
+def progress_of(video: Video) -> str:
+    """Return what `PROGRESS_KEY` holds of a running job."""
+    return progress_text(video.status_word or video.status.value, video.progress)
 
 
-async def publish_progress(ti: Any, progress: dict[str, Any]) -> None:
+def progress_text(status: str, percent: float | None) -> str:
+    """Return what `PROGRESS_KEY` holds, like `processing 42 %`: a text, since the UI folds up everything else."""
+    return status if percent is None else f"{status} {percent:g} %"
+
+
+async def publish_progress(ti: Any, progress: str) -> None:
     """Write an XCom from a trigger; nothing happens on Airflow before 3.3.
 
     Args:

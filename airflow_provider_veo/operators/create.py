@@ -28,7 +28,7 @@ from airflow_provider_veo.submission import (
     Submission,
     fingerprint_of,
 )
-from airflow_provider_veo.task_state import PROGRESS_KEY, progress_of, task_was_given_up
+from airflow_provider_veo.task_state import PROGRESS_KEY, progress_of, progress_text, task_was_given_up
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 
 _DEFER_MARGIN = 60.0
@@ -69,8 +69,8 @@ class VeoCreateVideoOperator(VeoOperator):
     Returns:
         A dictionary of `id`, `status`, `model`, `url`, `size`, `seconds`, `created_at`, `completed_at`, `expires_at`,
         `estimated_cost_usd` and `submissions`; and of `path`, `bytes` and `sha256` when a destination was given. What
-        is not known is None. Times are UTC in ISO 8601. While the task waits, and afterwards, its XCom `progress` shows
-        the server's word for the status and the progress in percent (from the triggerer: Airflow 3.3 and later).
+        is not known is None. Times are UTC in ISO 8601. While the task waits, and afterwards, its XCom `progress` says
+        how far the video is, like `processing 42 %` (from the triggerer: Airflow 3.3 and later).
 
     Raises:
         VeoFailException: the task cannot succeed as it is; no retry.
@@ -220,7 +220,7 @@ class VeoCreateVideoOperator(VeoOperator):
         if news.video:
             self._show(self._in_flight[0], progress_of(news.video))
 
-    def _show(self, ti: Any, progress: dict[str, Any]) -> None:
+    def _show(self, ti: Any, progress: str) -> None:
         if ti is None:
             return
         try:
@@ -235,7 +235,7 @@ class VeoCreateVideoOperator(VeoOperator):
             self.log.info("Video %s was cancelled when this task was cleared; ordering another one", outcome.video_id)
             return self.execute(context)
         percent = 100.0 if outcome.kind == "completed" else None
-        self._show(context.get("ti"), {"status": outcome.status, "progress": percent})
+        self._show(context.get("ti"), progress_text(outcome.status, percent))
         outcome.raise_for_kind()
         self.log.info("Video %s is completed", outcome.video_id)
         hook = VeoHook(self.conn_id)

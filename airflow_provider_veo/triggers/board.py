@@ -20,16 +20,16 @@ class ProgressBoard:
     """Publishes progress in turn, the newest value of each task, in its own time: who has news never waits."""
 
     def __init__(self) -> None:
-        self._news: dict[Any, tuple[Any, dict[str, Any]]] = {}
+        self._news: dict[Any, tuple[Any, str]] = {}
         self._publishing: asyncio.Task[None] | None = None
         self._has_complained = False
 
-    def show(self, ti: Any, progress: dict[str, Any]) -> None:
+    def show(self, ti: Any, progress: str) -> None:
         """Take a value to be published.
 
         Args:
             ti: the trigger's `task_instance`; None where no triggerer runs it.
-            progress: a JSON value.
+            progress: what to show.
         """
         if ti is None:
             return

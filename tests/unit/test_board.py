@@ -81,11 +81,8 @@ async def test_without_a_triggerer_there_is_nobody_to_show_it_to(published):
 
 
 @pytest.mark.parametrize(
-    ("word", "progress", "shown"),
-    [
-        ("in_progress", 42.0, {"status": "in_progress", "progress": 42.0}),
-        ("", None, {"status": "unknown", "progress": None}),
-    ],
+    ("word", "percent", "shown"),
+    [("in_progress", 42.5, "in_progress 42.5 %"), ("queued", 0.0, "queued 0 %"), ("", None, "unknown")],
 )
-def test_what_is_shown(word, progress, shown):
-    assert progress_of(Video("v", VideoStatus.UNKNOWN, word, progress)) == shown
+def test_what_is_shown(word, percent, shown):
+    assert progress_of(Video("v", VideoStatus.UNKNOWN, word, percent)) == shown

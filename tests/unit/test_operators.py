@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -143,6 +144,22 @@ def test_resuming_with_a_video():
         "estimated_cost_usd": 0.15,
         "submissions": None,
     }
+
+
+def test_the_progress_that_is_shown_has_an_end(context):
+    create().execute_complete(context, COMPLETED.to_event())
+    assert context["ti"].xcoms == {"progress": "completed 100 %"}
+    with pytest.raises(VeoError):
+        create().execute_complete(context, replace(COMPLETED, kind="failed", status="cancelled").to_event())
+    assert context["ti"].xcoms == {"progress": "cancelled"}
+
+
+def test_progress_that_cannot_be_shown_costs_no_video(context):
+    def fail(**_):
+        raise RuntimeError("the API server is away")
+
+    context["ti"].xcom_push = fail
+    assert create().execute_complete(context, COMPLETED.to_event())["status"] == "completed"
 
 
 def test_unknown_values_are_none():
