@@ -149,7 +149,7 @@ def test_resuming_with_a_video():
 def test_the_progress_that_is_shown_has_an_end(context):
     create().execute_complete(context, COMPLETED.to_event())
     assert context["ti"].xcoms == {"progress": "completed 100 %"}
-    with pytest.raises(VeoError):
+    with pytest.raises(VideoFailedError):
         create().execute_complete(context, replace(COMPLETED, kind="failed", status="cancelled").to_event())
     assert context["ti"].xcoms == {"progress": "cancelled"}
 
