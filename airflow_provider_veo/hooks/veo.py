@@ -308,13 +308,38 @@ def wait_policy(
     Args:
         submitted_at: seconds since the epoch.
         deadline: seconds since the epoch; by default 20 minutes after the submission.
-        poll_interval: in seconds; by default `[veo] poll_interval`, and without that the schedule that learns.
+        poll_interval: see `poll_interval_or_default`.
+
+    Raises:
+        InvalidInputError: the poll interval is no number of seconds.
     """
     if deadline is None:
         deadline = submitted_at + DEFAULT_TIMEOUT.total_seconds()
-    if poll_interval is None and (configured := conf.get("veo", "poll_interval", fallback="")):
-        poll_interval = float(configured)
-    return WaitPolicy(submitted_at, deadline=deadline, poll_interval=poll_interval)
+    return WaitPolicy(submitted_at, deadline=deadline, poll_interval=poll_interval_or_default(poll_interval))
+
+
+def poll_interval_or_default(given: float | None) -> float | None:
+    """Return the seconds between two status calls; None for the schedule that learns.
+
+    Args:
+        given: in seconds; by default what `[veo] poll_interval` says.
+
+    Raises:
+        InvalidInputError: it is no number of seconds.
+    """
+    interval = conf.get("veo", "poll_interval", fallback="") if given is None else given
+    if interval in ("", None):
+        return None
+    try:
+        seconds = float(interval)
+    except (TypeError, ValueError):
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise InvalidInputError(
+            f"poll_interval is {interval!r}; it must be a number of seconds above 0. "
+            "(It is an argument of the task, or [veo] poll_interval in Airflow's configuration.)"
+        )
+    return seconds
 
 
 def _told(log: Any, video_id: str, cancelled: bool) -> bool:

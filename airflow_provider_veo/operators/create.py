@@ -18,7 +18,7 @@ from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.frames import FrameSource, load_frame, warn_of_shapes
-from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, wait_policy
+from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, poll_interval_or_default, wait_policy
 from airflow_provider_veo.operators.base import VeoOperator
 from airflow_provider_veo.ordering import OrderDesk, TaskIdentity
 from airflow_provider_veo.submission import (
@@ -134,6 +134,7 @@ class VeoCreateVideoOperator(VeoOperator):
             spec = self._spec(hook)
             if self.destination is not None:
                 storage.resolve(self.destination)
+            poll_interval_or_default(self.poll_interval)
             who = TaskIdentity.of(context)
             order = self._order(who, spec, now)
             with hook.get_conn() as client:

@@ -52,6 +52,8 @@ def create(**arguments):
         ({"destination": "videos/a.mp4"}, r"set \[veo\] storage"),
         ({"destination": "nosuch://bucket/a.mp4"}, "cannot be used: .*nosuch"),
         ({"max_submissions": 0}, "max_submissions is 0"),
+        ({"poll_interval": 0}, "poll_interval is 0; it must be a number of seconds above 0"),
+        ({"poll_interval": "soon"}, "poll_interval is 'soon'"),
         ({"on_unknown_submission": "maybe"}, "on_unknown_submission is 'maybe'"),
     ],
 )
@@ -60,6 +62,14 @@ def test_bad_input_is_refused_before_anything_is_paid(order, context, arguments,
     with pytest.raises(VeoFailException, match=complaint) as caught:
         create(deferrable=deferrable, **arguments).execute(context)
     assert isinstance(caught.value, AirflowFailException)
+    order.assert_not_called()
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_bad_configuration_is_refused_before_anything_is_paid(order, context, monkeypatch, deferrable):
+    monkeypatch.setenv("AIRFLOW__VEO__POLL_INTERVAL", "often")
+    with pytest.raises(VeoFailException, match=r"poll_interval is 'often'.*\[veo\] poll_interval"):
+        create(deferrable=deferrable).execute(context)
     order.assert_not_called()
 
 
