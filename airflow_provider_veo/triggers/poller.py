@@ -14,7 +14,6 @@ import contextvars
 import gc
 import heapq
 import itertools
-import logging
 from collections import deque
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -22,17 +21,14 @@ from time import time
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, conf
+from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_veo.api import pace
-from airflow_provider_veo.api.client import StatusClient
-from airflow_provider_veo.api.errors import ApiError, NotSentError, Reason, TransportError, VeoError
+from airflow_provider_veo.api.errors import NotSentError, VeoError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
-from airflow_provider_veo.api.settings import ClientSettings, tls_context
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.api.waiting import Wait
-from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.triggers.board import ProgressBoard
+from airflow_provider_veo.triggers.shared_client import SharedClient
 
 DEFAULT_IN_FLIGHT = 32
 """Status calls at once: enough for 160 a second where an answer takes 0.2 s, which is what 3 000 jobs need."""
@@ -40,15 +36,10 @@ DEFAULT_IN_FLIGHT = 32
 _TICK = 0.05
 """Seconds. Questions fall due on this grid, some in each turn of the event loop: that saves a fifth of their CPU."""
 
-_FRESH = 300.0
-"""Seconds after which the connection is looked up again: its host or key may have changed without a refusal."""
-
 _GRACE = 30.0
 """Seconds after the deadline in which the last question, asked by many at once, may still get its turn."""
 
 _TOO_LATE = "Too many others are waiting to ask this server: the turn has not come."
-
-log = logging.getLogger(__name__)
 
 
 class _Waiting(NamedTuple):
@@ -87,10 +78,7 @@ class Poller:
         self._queue: deque[tuple[float, _Waiting]] = deque()  # since when who has been due
         self._askers: dict[asyncio.Task[None], asyncio.Future[Outcome] | None] = {}  # and whom each is asking for
         self._most = max(1, conf.getint("veo", "max_in_flight_polls", fallback=DEFAULT_IN_FLIGHT))
-        self._pace = pace.Pace()
-        self._client: StatusClient | None = None
-        self._looked_up_at = 0.0
-        self._looking_up = asyncio.Lock()
+        self._client = SharedClient(conn_id)
 
     def wait_for_video(
         self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None], model: str | None = None
@@ -125,8 +113,7 @@ class Poller:
         for asker in self._askers:
             asker.cancel()
         await asyncio.gather(*self._askers, return_exceptions=True)
-        if self._client:
-            await self._client.aclose()
+        await self._client.aclose()
 
     def _plan(self, waiting: _Waiting, delay: float) -> None:
         due = (self._loop.time() + delay) // _TICK * _TICK + _TICK
@@ -176,16 +163,15 @@ class Poller:
         me = asyncio.current_task()
         assert me is not None
         while self._queue:
-            if (pause := self._pace.resume_at - self._loop.time()) > 0:
+            if (pause := self._client.pause) > 0:
                 await asyncio.sleep(pause)
                 continue
             _, waiting = self._queue.popleft()
             if waiting.outcome.done():  # cancelled, or too late
                 continue
-            self._pace = pace.begun(self._pace, self._loop.time())
             self._askers[me] = waiting.outcome
             try:
-                seen: Video | VeoError = await self._get_video(waiting.wait.video_id)
+                seen: Video | VeoError = await self._client.get_video(waiting.wait.video_id)
             except VeoError as error:
                 seen = error
             except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to this wait
@@ -207,60 +193,6 @@ class Poller:
             waiting.outcome.set_result(step)
         else:
             self._plan(waiting, step)
-
-    async def _get_video(self, video_id: str) -> Video:
-        begun_at = self._loop.time()
-        client = await self._up_to_date_client(begun_at - _FRESH)
-        try:
-            return await self._ask(client, video_id)
-        except ApiError as error:
-            if error.reason is not Reason.AUTHENTICATION:
-                raise
-            renewed = await self._up_to_date_client(begun_at)
-            if renewed is client:
-                raise
-        return await self._ask(renewed, video_id)
-
-    async def _ask(self, client: StatusClient, video_id: str) -> Video:
-        sent_at = self._loop.time()
-        try:
-            video = await client.get_video(video_id)
-        except ApiError as error:
-            if error.reason is Reason.RATE_LIMITED or error.retry_after is not None:
-                self._pace = pace.refused(self._pace, sent_at, self._loop.time(), error.retry_after)
-            raise
-        else:
-            self._pace = pace.answered(self._pace)
-            return video
-
-    async def _up_to_date_client(self, moment: float) -> StatusClient:
-        """Return a client with what the connection has said after a moment.
-
-        A look-up costs the triggerer's supervisor 7 ms, so however many ask at once, one looks.
-        """
-        if self._client and self._looked_up_at >= moment:
-            return self._client
-        async with self._looking_up:
-            if self._client and self._looked_up_at >= moment:
-                return self._client
-            looking_since = self._loop.time()
-            settings = await self._look_up()
-            if self._client is None or self._client.settings != settings:
-                await asyncio.to_thread(tls_context, settings.verify)  # reads files
-                if self._client:
-                    log.info("Connection %s has changed", self._conn_id)
-                    await self._client.aclose()
-                self._client = StatusClient(settings)
-            self._looked_up_at = looking_since
-            return self._client
-
-    async def _look_up(self) -> ClientSettings:
-        try:
-            return await VeoHook(self._conn_id).aget_settings()
-        except (VeoError, AirflowNotFoundException):
-            raise
-        except Exception as error:  # Airflow's own troubles may pass, and must not end thousands of waits
-            raise TransportError(f"Connection {self._conn_id!r} could not be looked up: {error!r}") from error
 
 
 def _end(outcome: asyncio.Future[Outcome], error: Exception) -> None:

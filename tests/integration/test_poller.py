@@ -16,6 +16,8 @@ from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.polling import Outcome
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.triggers import poller as module
+from airflow_provider_veo.triggers import shared_client
+from airflow_provider_veo.triggers.shared_client import SharedClient
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 
 OTHER_KEY = "sk-canary-of-tomorrow"
@@ -122,7 +124,7 @@ async def test_a_waiting_question_leaves_the_loop_to_others(connection):
 
 async def test_a_turn_of_the_loop_does_little(connection, mocker):
     """However many wake up at once, no more are asked for in one turn of the loop than may be in flight."""
-    begun = mocker.spy(module.Poller, "_ask")
+    begun = mocker.spy(SharedClient, "_ask")
     most_in_a_turn, before = 0, 0
 
     async def watch():
@@ -252,7 +254,7 @@ async def test_a_key_that_stays_wrong_ends_the_waits_for_good(connection, look_u
 
 
 async def test_a_connection_that_points_elsewhere_is_noticed(connection, monkeypatch, look_ups):
-    monkeypatch.setattr(module, "_FRESH", 0.2)
+    monkeypatch.setattr(shared_client, "_FRESH", 0.2)
     async with LoopServer(scripted(1000)) as here, LoopServer(scripted(2)) as there:
         connection(here)
         waiting = asyncio.create_task(outcome(trigger()))
