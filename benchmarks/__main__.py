@@ -53,6 +53,7 @@ def main() -> int:
         print(f"\n{text}")
         if arguments.quick:
             print("This was --quick: with fewer jobs and shorter ones than the text says. The figures mean little.")
+            return 0
     else:
         PAGE.write_text(text)
         print("", *report.figures_table(sections), "", f"Written to {PAGE.relative_to(ROOT)}.", sep="\n")
