@@ -7,7 +7,6 @@ for one job and says whether it ended well.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -56,16 +55,14 @@ def veo_trigger(job: Job, poll_interval: float | None) -> Serialized:
     """Return our trigger, as the database holds it."""
     from airflow_provider_veo.triggers.video import VeoVideoTrigger  # noqa: PLC0415 - no peer pays for another
 
-    arguments: dict[str, Any] = {
-        "conn_id": "veo_bench",
-        "video_id": job.id,
-        "submitted_at": job.start,
-        "deadline": job.start + _TIMEOUT,
-        "poll_interval": poll_interval,
-        "model": MODEL,
-    }
-    known = inspect.signature(VeoVideoTrigger).parameters
-    return VeoVideoTrigger(**{name: value for name, value in arguments.items() if name in known}).serialize()
+    return VeoVideoTrigger(
+        conn_id="veo_bench",
+        video_id=job.id,
+        submitted_at=job.start,
+        deadline=job.start + _TIMEOUT,
+        poll_interval=poll_interval,
+        model=MODEL,
+    ).serialize()
 
 
 def http_trigger(job: Job, poll_interval: float | None) -> Serialized:

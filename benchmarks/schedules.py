@@ -96,14 +96,14 @@ Moments = Callable[[Job, Progress], list[float]]
 """When a job is asked for, in seconds since its submission; the last one is the first at which it is finished."""
 
 
-def every(pause: Callable[[int, float], float]) -> Moments:
-    """Return a schedule that looks at nothing but the number of the call and the time."""
+def every(pause: Callable[[int], float]) -> Moments:
+    """Return a schedule that looks at nothing but the number of the call."""
 
     def moments(job: Job, _progress: Progress) -> list[float]:
-        times = [pause(0, 0.0)]
+        times = [pause(0)]
         while times[-1] < job.end:
             jitter = 0.9 + 0.2 * job.chances.random()
-            times.append(times[-1] + LATENCY + jitter * pause(len(times), times[-1]))
+            times.append(times[-1] + LATENCY + jitter * pause(len(times)))
         return times
 
     return moments
@@ -136,12 +136,12 @@ class Learning:
 SCHEDULES: dict[str, Callable[[], Moments]] = {
     "ours, first jobs": lambda: Learning(remembers=0),
     "ours, after 20 jobs": lambda: Learning(remembers=20),
-    "every 2 s": lambda: every(lambda _n, _t: 2.0),
-    "every 5 s": lambda: every(lambda _n, _t: 5.0),
-    "every 10 s": lambda: every(lambda _n, _t: 10.0),
-    "every 30 s": lambda: every(lambda _n, _t: 30.0),
-    "exponential, 2 to 30 s": lambda: every(lambda n, _t: min(30.0, 2 * 1.5**n)),
-    "first 45 s, then 5 s": lambda: every(lambda n, _t: 5.0 if n else 45.0),
+    "every 2 s": lambda: every(lambda _n: 2.0),
+    "every 5 s": lambda: every(lambda _n: 5.0),
+    "every 10 s": lambda: every(lambda _n: 10.0),
+    "every 30 s": lambda: every(lambda _n: 30.0),
+    "exponential, 2 to 30 s": lambda: every(lambda n: min(30.0, 2 * 1.5**n)),
+    "first 45 s, then 5 s": lambda: every(lambda n: 5.0 if n else 45.0),
 }
 
 

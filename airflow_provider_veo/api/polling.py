@@ -239,8 +239,8 @@ def observe(
         pause = next_pause(elapsed, new_state.marks, earlier, chance)
     else:
         pause = jittered(policy.poll_interval, chance)
-    wanted = None if isinstance(seen, TransportError) else getattr(seen, "retry_after", None)
-    return new_state, AskAgain(_by_the_deadline(policy, max(pause, wanted or 0.0), now), news)
+    wanted = getattr(seen, "retry_after", None) or 0.0  # an answer's word, good or bad
+    return new_state, AskAgain(_by_the_deadline(policy, max(pause, wanted), now), news)
 
 
 def _may_pass(policy: WaitPolicy, error: VeoError, now: float) -> bool:

@@ -39,7 +39,7 @@ def test_lying_progress_does_little_harm(shape, remembers):
 
 def test_the_measure_is_right():
     """A fixed interval is known from arithmetic: half of it late, and so many calls."""
-    found = cost(every(lambda n, _t: 5.0 if n else 0.0), LYING["absent"], jobs=2000)
+    found = cost(every(lambda n: 5.0 if n else 0.0), LYING["absent"], jobs=2000)
     assert found.delay == pytest.approx(2.6, abs=0.1)
     assert found.polls == pytest.approx(1 + 130 / 5.15 + 0.5, abs=0.5)
 
