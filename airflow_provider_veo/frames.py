@@ -8,12 +8,12 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import httpx
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_veo.api.addresses import check_address
+from airflow_provider_veo.api.addresses import NOT_PUBLIC, AddressRule
 from airflow_provider_veo.api.content import MAX_HOPS
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.frames import MAX_FRAME_BYTES, Frame, FrameUrl, shape_warning
@@ -105,12 +105,19 @@ def _decode_data_uri(text: str, argument: str) -> bytes:
         raise InvalidInputError(f"{argument} is not a valid data URI: {error}.") from None
 
 
+def _address_rule(url: str, written: str) -> AddressRule:
+    """Let what the user has written be in a private network, and no redirect lead into one."""
+    same_host = urlsplit(url).hostname == urlsplit(written).hostname
+    return AddressRule(NOT_PUBLIC if same_host else (), "For a picture in a private network, write its own address.")
+
+
 def _fetch(written: str, name: str) -> bytes:
     url = written
     with httpx.Client(timeout=_FETCH_TIMEOUT, verify=tls_context(True)) as client:
         for _ in range(MAX_HOPS):
-            check_address(url, written, name)
-            with client.stream("GET", url) as response:
+            rule = _address_rule(url, written)
+            rule.check(url, name)
+            with client.stream("GET", url, extensions=rule.connection_check(url, name)) as response:
                 if response.is_success:
                     return _limited(response.iter_bytes())
                 if not response.has_redirect_location:

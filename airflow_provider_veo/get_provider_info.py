@@ -111,4 +111,9 @@ _CONNECTION_FIELDS = {
         "description": "true, false, or the path of a CA bundle.",
         "schema": {"type": ["string", "null"], "default": "true"},
     },
+    "allow_private_addresses": {
+        "label": "Allow private addresses",
+        "description": "true: take videos from your own network, too, when a server outside of it says they are there.",
+        "schema": {"type": ["string", "null"], "enum": ["true", "false"], "default": "false"},
+    },
 }

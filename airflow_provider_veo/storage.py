@@ -1,42 +1,42 @@
-"""Where videos and pictures lie and how they get there: checked, hashed, and never seen half-written."""
+"""How videos and pictures get to where they belong: checked, hashed, and never seen half-written."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import os
-import re
 import secrets
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
-from urllib.parse import unquote, urlsplit
+from typing import Any, BinaryIO, Literal, get_args
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
+from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_veo.api.client import ContentStream
-from airflow_provider_veo.api.errors import ContentError, InvalidInputError
+from airflow_provider_veo.api import mp4
+from airflow_provider_veo.api.download import Downloaded
+from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.places import Target, uri_of
 
-Destination = str | os.PathLike[str] | ObjectStoragePath
-Source = Destination | Mapping[str, Any]
-"""What is read: a place, or the result of a task that has stored something: its `path`."""
-Target = Path | ObjectStoragePath
 IfExists = Literal["skip", "overwrite", "fail"]
 IF_EXISTS: tuple[IfExists, ...] = get_args(IfExists)
 
-VIDEO_ID_PLACEHOLDER = "{video_id}"
+_BLOCK = 2**20  # bytes read at once
+_PART_SUFFIX = ".veo-part"
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
-_EXTRA_OF_SCHEME = {
-    "s3": "apache-airflow-providers-amazon[s3fs]",
-    "s3a": "apache-airflow-providers-amazon[s3fs]",
-    "gs": "apache-airflow-providers-google",
-    "gcs": "apache-airflow-providers-google",
-    "abfs": "apache-airflow-providers-microsoft-azure",
-    "abfss": "apache-airflow-providers-microsoft-azure",
-    "adl": "apache-airflow-providers-microsoft-azure",
+# Options of `put_file` that keep the memory small: the drivers' own blocks have 50 MB, and S3's send ten at once.
+_SMALL_BLOCKS = {"chunksize": 8 * 2**20}
+_UPLOAD_OPTIONS: dict[str, dict[str, Any]] = {
+    "s3": _SMALL_BLOCKS | {"max_concurrency": 2},
+    "gs": _SMALL_BLOCKS,
+    "abfs": {},
 }
+_FAMILY = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "abfss": "abfs", "adl": "abfs"}
 
 
 @dataclass(frozen=True)
@@ -46,168 +46,196 @@ class StoredVideo:
     Attributes:
         path: a local path, or a URI that `ObjectStoragePath` takes.
         bytes: size of the file.
-        sha256: in hexadecimal; None for a file that was there already.
+        sha256: in hexadecimal.
+        uri: the address under which assets and lineage know it: without an Airflow connection.
     """
 
     path: str
     bytes: int
-    sha256: str | None
+    sha256: str
+    uri: str
 
 
-def resolve(destination: Destination, *, name: str | None = None) -> Target:
-    """Say where a video goes: a local path or an object.
-
-    Args:
-        destination: absolute path, URI, `ObjectStoragePath`, or a path relative to `[veo] storage`. The text
-            `{video_id}` in it stands for the video's id, and one that ends in "/" is a folder for `<name>.mp4`.
-        name: the video's id or another name for the file. None while there is no video yet: this checks the rest.
-
-    Raises:
-        InvalidInputError: no destination, a relative one without a base, or a storage that this Airflow cannot
-            write to.
-    """
-    text = str(destination).strip() if destination is not None else ""
-    if not text:
-        raise InvalidInputError(
-            "destination is empty: give a path, a URI such as s3://conn_id@bucket/key.mp4, or both."
-        )
-    if name is not None:
-        safe_name = re.sub(r"[^\w.=-]", "_", name)
-        text = text.replace(VIDEO_ID_PLACEHOLDER, safe_name)
-        if text.endswith("/"):
-            text += f"{safe_name}.mp4"
-    return _located(text, "destination")
-
-
-def find(source: Source, argument: str) -> Target:
-    """Say where a file is that is to be read.
+def store(target: Target, fetch: Callable[[BinaryIO, Callable[[], int]], Downloaded], *, replace: bool) -> StoredVideo:
+    """Fetch a video, and publish it in one step when all of it is there and checked.
 
     Args:
-        source: absolute path, URI, `ObjectStoragePath`, a path relative to `[veo] storage`, or the result of a
-            task that has stored a file.
-        argument: the operator's argument, for error messages.
+        target: where it goes.
+        fetch: brings the video into a file that is open for reading and writing; its second argument says how many
+            bytes that file's disk has room for.
+        replace: put it in place of what is there already.
 
     Raises:
-        InvalidInputError: no source, nothing or a folder there, or a storage that this Airflow cannot read.
+        FileExistsError: something is there, and `replace` is false.
+        VeoError: what `fetch` raises.
     """
-    place = source.get("path") if isinstance(source, Mapping) else source
-    text = str(place).strip() if place is not None else ""
-    if not text:
-        raise InvalidInputError(
-            f"{argument} names no file: give a path, a URI, or the result of a task that has stored one. A create "
-            "task stores its video when it has a destination."
-        )
-    target = _located(text, argument)
-    if not target.is_file():
-        problem = "is a folder" if target.is_dir() else "does not exist"
-        raise InvalidInputError(f"{argument} {text!r} {problem}: give the path of a file.")
-    return target
-
-
-def _located(text: str, argument: str) -> Target:
-    if "://" not in text:
-        path = Path(text).expanduser()
-        if path.is_absolute():
-            return path
-        base = (conf.get("veo", "storage", fallback=None) or "").strip()
-        if not base:
-            raise InvalidInputError(
-                f"{argument} {text!r} is relative, and no base is configured: set [veo] storage "
-                "(AIRFLOW__VEO__STORAGE), or give an absolute path or a URI."
-            )
-        if "://" not in base and not Path(base).expanduser().is_absolute():
-            raise InvalidInputError(f"[veo] storage is {base!r}; it must be an absolute path or a URI.")
-        return _located(f"{base.rstrip('/')}/{text}", argument)
-    parts = urlsplit(text)
-    if parts.scheme == "file":
-        return Path(unquote(parts.path))
-    try:
-        target = ObjectStoragePath(text)  # which writes its connection into its text, too
-        _ = target.fs  # the driver is looked for at its first use only
-    except (ValueError, ImportError) as error:
-        install = _EXTRA_OF_SCHEME.get(parts.scheme)
-        advice = f"Install {install}." if install else "Install the Airflow provider of that storage."
-        raise InvalidInputError(f"{argument} {text!r} cannot be used: {error}. {advice}") from None
-    return target
+    with staged(target, replace=replace) as part, part.open("r+b") as file:
+        fetched = fetch(file, lambda: shutil.disk_usage(part.parent).free)
+    return StoredVideo(str(target), fetched.bytes, fetched.sha256, uri_of(target))
 
 
 def existing(target: Target) -> StoredVideo | None:
-    """Return what is at the target already, or None."""
-    if not target.exists():
-        return None
-    if target.is_dir():
-        raise InvalidInputError(f"destination {target} is a folder. End it with '/' to store a file in it.")
-    return StoredVideo(str(target), int(target.stat().st_size), None)
-
-
-def store(stream: ContentStream, target: Target) -> StoredVideo:
-    """Write a video and publish it in one step, when all of it has arrived.
+    """Return the video that is at the target already, or None if nothing is there.
 
     Raises:
-        ContentError: fewer or more bytes came than the server had announced.
+        InvalidInputError: something is there that is no whole video.
     """
-    with staged(target) as part:
-        size, digest = _write(stream, part)
-    return StoredVideo(str(target), size, digest)
+    if not exists(target):
+        return None
+    with _opened(target) as file:
+        try:
+            mp4.check_whole(file)
+        except mp4.IncompleteError as error:
+            raise InvalidInputError(
+                f"destination {target} exists already, and is no whole video: {error}. "
+                "if_exists='overwrite' replaces it."
+            ) from None
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        return StoredVideo(str(target), size, _sha256(file), uri_of(target))
 
 
 @contextmanager
-def staged(target: Target) -> Iterator[Path]:
-    """Yield a local path to write a file to, and publish that file at the target in one step.
+def staged(target: Target, *, replace: bool = True) -> Iterator[Path]:
+    """Yield an empty local file to fill, and publish it at the target in one step.
 
-    Readers see all of it or nothing; when the block ends in an error, nothing of it stays.
+    Readers see all of it or nothing. When the block ends in an error, nothing of it stays; what a killed process has
+    left is removed by the next one that stores something in the same folder.
+
+    Args:
+        target: where it goes.
+        replace: put it in place of what is there already.
+
+    Raises:
+        FileExistsError: something is there, and `replace` is false.
     """
-    # asked this way round, since ObjectStoragePath is a pathlib.Path, too, before Airflow 3.2
     if isinstance(target, ObjectStoragePath):
-        with _temporary_file() as part:
+        with _part(Path(tempfile.gettempdir()), target.name, 0o600) as part:
             yield part
-            # one request, or a multipart upload that is completed at its end
-            target.fs.put_file(str(part), target.path)
+            _upload(part, target, replace=replace)
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")  # on the same file system
-    try:
+    with _part(target.parent, target.name, 0o666) as part:  # on the same file system
         yield part
         with part.open("rb") as file:
             os.fsync(file.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+        if replace:
+            part.replace(target)
+        else:
+            _place(part, target)
 
 
 @contextmanager
 def local_copy(source: Target) -> Iterator[Path]:
     """Yield a local file with the content of a source: the file itself, or a copy of an object for a while."""
     if isinstance(source, ObjectStoragePath):
-        with _temporary_file() as copy:
+        with _part(Path(tempfile.gettempdir()), source.name, 0o600) as copy:
             source.fs.get_file(source.path, str(copy))  # fsspec copies in blocks
             yield copy
     else:
         yield source
 
 
-@contextmanager
-def _temporary_file() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="veo-") as folder:
-        yield Path(folder, "content")
-
-
 def sha256_of(path: Path) -> str:
     """Return the hash of a file's content, in hexadecimal."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
+        return _sha256(file)
+
+
+def _sha256(file: Any) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(_BLOCK):
+        digest.update(block)
     return digest.hexdigest()
 
 
-def _write(stream: ContentStream, part: Path) -> tuple[int, str]:
-    size, digest = 0, hashlib.sha256()
-    with part.open("xb") as file:
-        for chunk in stream.chunks:
-            file.write(chunk)
-            digest.update(chunk)
-            size += len(chunk)
-    if stream.length is not None and size != stream.length:
-        raise ContentError(f"The download was cut: {size} of {stream.length} bytes arrived. It will work at a retry.")
-    return size, digest.hexdigest()
+def exists(target: Target) -> bool:
+    """Whether a file or an object is at the target.
+
+    Raises:
+        InvalidInputError: a folder is there.
+    """
+    if isinstance(target, ObjectStoragePath):
+        target.fs.invalidate_cache()  # of listings, in which what others have stored is missing
+    if target.is_dir():
+        raise InvalidInputError(f"destination {target} is a folder. End it with '/' to store a file in it.")
+    return target.exists()
+
+
+def _opened(target: Target) -> AbstractContextManager[Any]:
+    if isinstance(target, ObjectStoragePath):
+        opened: AbstractContextManager[Any] = target.fs.open(target.path, "rb")  # which notes no lineage for a look
+        return opened
+    return target.open("rb")
+
+
+@contextmanager
+def _part(folder: Path, name: str, mode: int) -> Iterator[Path]:
+    """Yield a new empty file, which is locked and goes at the end of the block.
+
+    The lock tells a file in use from what a killed process has left: a lock ends with its process.
+    """
+    _sweep(folder)
+    descriptor, part = _locked_file(folder, name, mode)
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _locked_file(folder: Path, name: str, mode: int) -> tuple[int, Path]:
+    while True:
+        part = folder / f".{name[:100]}.{secrets.token_hex(8)}{_PART_SUFFIX}"
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        with suppress(OSError):  # some network file systems know no locks; nothing is swept there
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if part.exists():  # nobody has swept it between the two calls
+            return descriptor, part
+        os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the parts that no living process holds."""
+    for entry in os.scandir(folder):
+        if entry.name.endswith(_PART_SUFFIX):
+            with suppress(OSError):  # it is in use, or gone, or somebody else's
+                descriptor = os.open(entry.path, os.O_RDWR)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    Path(entry.path).unlink()
+                finally:
+                    os.close(descriptor)
+
+
+def _place(part: Path, target: Path) -> None:
+    """Publish a file where nothing must be yet."""
+    try:
+        os.link(part, target)  # which fails if something is there, and `rename` does not
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        part.replace(target)
+
+
+def _upload(part: Path, target: ObjectStoragePath, *, replace: bool) -> None:
+    if not replace and exists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    protocol = str(target.protocol)
+    options = _UPLOAD_OPTIONS.get(_FAMILY.get(protocol, protocol))
+    if options is not None:
+        # one request, or an upload in blocks that is completed at its end
+        target.fs.put_file(str(part), target.path, **options)
+        return
+    # anything else may show what has arrived so far
+    hidden = f"{target.path.rpartition('/')[0]}/.{target.name[:100]}.{secrets.token_hex(8)}{_PART_SUFFIX}"
+    target.fs.makedirs(hidden.rpartition("/")[0], exist_ok=True)
+    try:
+        target.fs.put_file(str(part), hidden)
+        target.fs.mv(hidden, target.path)
+    except BaseException:
+        with suppress(Exception):
+            target.fs.rm_file(hidden)
+        raise

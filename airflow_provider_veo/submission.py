@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, Literal, get_args
 
@@ -37,6 +37,8 @@ class State(str, Enum):
     """There is a job."""
     DELIVERED = "delivered"
     """The task has handed the video over."""
+    LOST = "lost"
+    """There was a video, and the server has thrown it away before it was stored."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Submission:
         video_id: of the job.
         adopted: the job is of an earlier epoch; a Clear may have cancelled it at the same time.
         urls: of the videos that a chat call has delivered so far; it has no job.
+        frames: SHA-256 of the pictures that were sent, by argument.
     """
 
     state: State
@@ -66,6 +69,7 @@ class Submission:
     video_id: str | None = None
     adopted: bool = False
     urls: tuple[str, ...] = ()
+    frames: Mapping[str, str] = field(default_factory=dict)
 
     def refused(self) -> Submission:
         """Return the record after the server has clearly refused the order."""
@@ -82,6 +86,10 @@ class Submission:
     def delivered(self) -> Submission:
         """Return the record after the task has handed the video over."""
         return replace(self, state=State.DELIVERED)
+
+    def lost(self) -> Submission:
+        """Return the record after the server has thrown the video away: there is nothing to go on with."""
+        return replace(self, state=State.LOST)
 
     def followed(self, order: Order) -> Submission:
         """Return the record when a task goes on with the job of an earlier try; a Clear gives it fresh time."""
@@ -101,6 +109,7 @@ class Order:
         timeout: seconds that the video may take, from the first submission.
         max_submissions: orders in one epoch.
         on_unknown_submission: what to do about an order that nobody knows the fate of.
+        frames: see `Submission`.
 
     Raises:
         InvalidInputError: on construction.
@@ -112,6 +121,7 @@ class Order:
     timeout: float
     max_submissions: int
     on_unknown_submission: OnUnknownSubmission
+    frames: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.on_unknown_submission not in ON_UNKNOWN_SUBMISSION:
@@ -219,6 +229,7 @@ def next_submission(record: Submission | None, order: Order, action: Action, ide
         submissions=submissions,
         waiting_since=again.waiting_since if again else order.now,
         sent_at=order.now,
+        frames=order.frames,
     )
 
 
@@ -343,7 +354,7 @@ class Ledger:
 
 
 def _from_json(value: Mapping[str, Any]) -> Submission:
-    known = {field.name for field in fields(Submission)}
+    known = {part.name for part in fields(Submission)}
     values = {name: part for name, part in value.items() if name in known}
     return Submission(**values | {"state": State(values["state"]), "urls": tuple(values.get("urls", ()))})
 

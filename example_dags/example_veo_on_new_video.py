@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import DAG, Asset
 
 from airflow_provider_veo.operators.media import VeoExtractFrameOperator
 
-NEW_VIDEO = "(triggering_asset_events.values() | first | first).source_task_instance.xcom_pull()"
+EVENT = "(triggering_asset_events.values() | first | first)"
 
 with DAG(
     dag_id="example_veo_on_new_video",
@@ -22,7 +22,7 @@ with DAG(
 ):
     VeoExtractFrameOperator(
         task_id="make_poster",
-        source="{{ " + NEW_VIDEO + "['path'] }}",
-        destination="{{ dag.dag_id }}/{{ run_id }}.jpg",
+        source="{{ " + EVENT + ".source_task_instance.xcom_pull()['path'] }}",
+        destination="{{ dag.dag_id }}/{{ " + EVENT + ".extra['video_id'] }}.jpg",
         at="first",
     )

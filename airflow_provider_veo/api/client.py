@@ -5,17 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cached_property, partial
+from itertools import chain
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
 from airflow_provider_veo import __version__
-from airflow_provider_veo.api import content, requests, urls, waiting
+from airflow_provider_veo.api import addresses, content, mp4, requests, urls, waiting
 from airflow_provider_veo.api.answers import Answer
 from airflow_provider_veo.api.chat import ChatReader
 from airflow_provider_veo.api.chat_events import Accepted, ChatEvent, Failure, Note
+from airflow_provider_veo.api.content import ContentStream, Resume
+from airflow_provider_veo.api.download import Source
 from airflow_provider_veo.api.errors import (
     ContentError,
     NotSentError,
@@ -46,6 +50,9 @@ _HEADERS = {
 _CHAT = "Making videos by the chat call"
 _ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60)
 _CANNOT_CANCEL = (404, 405, 501)  # no such route, or nothing left to cancel
+_PRIVATE_ADVICE = (
+    "If the gateway keeps its files in your own network, set allow_private_addresses to true in the Airflow connection."
+)
 _TEXT_LIMIT = 64 * 1024  # a body that is no video is read this far to find out what it is
 _NEVER_SENT = (
     httpx.ConnectError,
@@ -85,15 +92,28 @@ class _Client:
             extensions={"timeout": self._timeout},
         )
 
-    def _content_request(self, url: str) -> httpx.Request:
+    def _content_request(self, url: str, what: str, resume: Resume | None) -> httpx.Request:
         # "identity": some proxies compress videos, and then no length can be checked
         headers = {**_HEADERS, "Accept-Encoding": "identity", "Accept": "*/*"}
+        headers |= resume.headers() if resume else {}
+        extensions: dict[str, Any] = {"timeout": self._timeout}
         if urls.same_origin(url, self.settings.base_url):
             headers |= self._authorization
+        else:
+            self._address_rule.check(url, what)
+            extensions |= self._address_rule.connection_check(url, what)
         try:
-            return httpx.Request("GET", url, headers=headers, extensions={"timeout": self._timeout})
+            return httpx.Request("GET", url, headers=headers, extensions=extensions)
         except httpx.InvalidURL as error:
             raise ContentError(f"The video's address {urls.redact(url)!r} cannot be used: {error}.") from None
+
+    @cached_property
+    def _address_rule(self) -> addresses.AddressRule:
+        """Say where a server may send us: not into our private network, unless it is there itself."""
+        allowed = addresses.networks_of(self.settings.base_url)
+        if self.settings.allow_private_addresses:
+            allowed |= addresses.NOT_PUBLIC
+        return addresses.AddressRule(allowed, _PRIVATE_ADVICE)
 
     def _answer(self, response: httpx.Response, body: bytes | None = None) -> Answer:
         text = response.text if body is None else body.decode(errors="replace")
@@ -130,19 +150,6 @@ class _Client:
 
     def _parse_status(self, video_id: str) -> Callable[[Answer], Video]:
         return lambda answer: parse_video(answer, f"Asking for video {video_id}", video_id)
-
-
-@dataclass(frozen=True)
-class ContentStream:
-    """The body of a video that is being downloaded.
-
-    Attributes:
-        length: bytes to come, where the server gives a number for them.
-        chunks: the bytes, in the pieces in which they arrive.
-    """
-
-    length: int | None
-    chunks: Iterator[bytes]
 
 
 class VeoClient(_Client):
@@ -229,34 +236,45 @@ class VeoClient(_Client):
         """Send any request and return the answer, whatever its status."""
         return self._call(request, lambda answer: answer)
 
+    def source(self, video_id: str | None, url: str | None) -> Source:
+        """Return what `download` needs; for the arguments see `open_content`."""
+        return Source(
+            open=lambda resume: self.open_content(video_id=video_id, url=url, resume=resume),
+            status=partial(self.get_video, video_id) if video_id and not url else None,
+            what=download_name(video_id, url),
+        )
+
     @contextmanager
-    def open_content(self, *, video_id: str | None = None, url: str | None = None) -> Iterator[ContentStream]:
+    def open_content(
+        self, *, video_id: str | None = None, url: str | None = None, resume: Resume | None = None
+    ) -> Iterator[ContentStream]:
         """Open the video's bytes, following redirects and JSON answers to where they are.
 
-        The API key goes to the API's own origin only.
+        The API key goes to the API's own origin only, and no address in a private network is asked: see `addresses`.
 
         Args:
-            video_id: the job whose content route is asked; or
-            url: the address of the file.
+            video_id: the job whose content route is asked. Either this
+            url: or the address of the file is needed. With both, the id is for messages only.
+            resume: where an earlier transfer has broken off. The stream begins there, or at 0 if the server cannot.
 
         Raises:
             ContentNotReadyError: ask again in a few seconds.
+            ContentChangedError: the server can neither go on nor begin anew: ask again without `resume`.
             ContentError: what is there is not a video.
+            InvalidInputError: the server points into a private network.
         """
-        target = self.settings.base_url + requests.get_content(video_id).path if video_id else url or ""
-        what = f"Downloading video {video_id or urls.redact(target)}"
+        target = url or self.settings.base_url + requests.get_content(str(video_id)).path
+        what = download_name(video_id, url)
         for _ in range(content.MAX_HOPS):
-            request = self._content_request(target)
+            request = self._content_request(target, what, resume)
             with _transport_errors(request):
                 response = self._http.send(request, stream=True)
             try:
                 with _transport_errors(request):
-                    chunks = response.iter_bytes()
-                    head = _read_head(chunks, content.SNIFF_BYTES)
-                    if response.is_success and content.is_video(head):
-                        yield ContentStream(_length(response), _joined(head, chunks))
+                    stream, body = _opened(response, resume)
+                    if stream:
+                        yield stream
                         return
-                    body = head + _read_head(chunks, _TEXT_LIMIT)
             finally:
                 response.close()
             target = content.next_hop(self._answer(response, body), what).url
@@ -401,12 +419,20 @@ def _read_head(chunks: Iterator[bytes], size: int) -> bytes:
     return head
 
 
-def _joined(head: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    yield head
-    yield from chunks
+def download_name(video_id: str | None, url: str | None) -> str:
+    """Return what a download is called in messages."""
+    return f"Downloading video {video_id or urls.redact(url or '')}"
 
 
-def _length(response: httpx.Response) -> int | None:
-    encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
-    length = response.headers.get("content-length", "")
-    return int(length) if length.isdecimal() and not encoded else None
+def _opened(response: httpx.Response, resume: Resume | None) -> tuple[ContentStream | None, bytes]:
+    """Return the video that an answer brings; or else the beginning of its body."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    version = content.version_of(headers)
+    if resume and response.status_code == httpx.codes.PARTIAL_CONTENT:
+        content.check_continuation(headers, resume)
+        return ContentStream(resume.offset, resume.total, version, response.iter_raw()), b""
+    chunks = response.iter_bytes() if content.is_encoded(headers) else response.iter_raw()
+    head = _read_head(chunks, mp4.SNIFF_BYTES)
+    if response.is_success and mp4.is_video(head):
+        return ContentStream(0, content.length_of(headers), version, chain((head,), chunks)), b""
+    return None, head + _read_head(chunks, _TEXT_LIMIT)

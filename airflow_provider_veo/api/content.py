@@ -5,21 +5,69 @@ Everything here is a decision about one answer; `client` makes the requests.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import pendulum
+
 from airflow_provider_veo.api.answers import Answer
-from airflow_provider_veo.api.errors import ApiError, ContentError, ContentNotReadyError, Reason, error_from
+from airflow_provider_veo.api.errors import (
+    ApiError,
+    ContentChangedError,
+    ContentError,
+    ContentGoneError,
+    ContentNotReadyError,
+    Reason,
+    VeoError,
+    VideoFailedError,
+    error_from,
+)
 from airflow_provider_veo.api.urls import absolute, redact
-from airflow_provider_veo.api.video import find_url
+from airflow_provider_veo.api.video import Video, VideoStatus, find_url
 
 MAX_HOPS = 5
 """Redirects and JSON answers followed before giving up."""
 
-SNIFF_BYTES = 12
-"""How much of a body tells whether it is a video file."""
-
 _NOT_READY = (400, 404, 409, 425)
 _REDIRECTS = (301, 302, 303, 307, 308)
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
+
+@dataclass(frozen=True)
+class ContentStream:
+    """The body of a video that is being downloaded.
+
+    Attributes:
+        offset: where in the file it begins: 0, or where an earlier transfer has broken off.
+        total: size of the whole file in bytes, where the server gives a number for the bytes as they are sent.
+        version: names the file's content for `If-Range`, or None.
+        chunks: the bytes, in the pieces in which they arrive.
+    """
+
+    offset: int
+    total: int | None
+    version: str | None
+    chunks: Iterator[bytes]
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Where a transfer has broken off.
+
+    Attributes:
+        offset: bytes that are there, above 0.
+        total: as `ContentStream`.
+        version: as `ContentStream`.
+    """
+
+    offset: int
+    total: int | None
+    version: str | None
+
+    def headers(self) -> dict[str, str]:
+        """Return what asks for the rest, and for all of it if the file has changed (RFC 9110, 13.1.5 and 14.2)."""
+        return {"Range": f"bytes={self.offset}-"} | ({"If-Range": self.version} if self.version else {})
 
 
 @dataclass(frozen=True)
@@ -29,12 +77,44 @@ class Follow:
     url: str
 
 
-def is_video(head: bytes) -> bool:
-    """Whether a file that starts like this is an MP4 or QuickTime file (ISO 14496-12: its first box is `ftyp`).
+def length_of(headers: Mapping[str, str]) -> int | None:
+    """Return the bytes of a body, or None where no number is given for them as they are sent.
 
-    Content types are not asked: proxies put `video/mp4` on whatever they forward.
+    Args:
+        headers: of the answer, names in lower case.
     """
-    return head[4:8] == b"ftyp"
+    length = headers.get("content-length", "")
+    return int(length) if length.isdecimal() and not is_encoded(headers) else None
+
+
+def is_encoded(headers: Mapping[str, str]) -> bool:
+    """Whether a body is compressed: some proxies do that to videos, against our will."""
+    return headers.get("content-encoding", "identity").lower() != "identity"
+
+
+def version_of(headers: Mapping[str, str]) -> str | None:
+    """Return what `If-Range` may hold: a strong entity tag, or else a date (RFC 9110, 13.1.5)."""
+    if is_encoded(headers):
+        return None
+    tag = headers.get("etag", "")
+    return tag if tag.startswith('"') else headers.get("last-modified")
+
+
+def check_continuation(headers: Mapping[str, str], resume: Resume) -> None:
+    """Check that a partial answer (206) goes on with the same file where the transfer has broken off.
+
+    Raises:
+        ContentChangedError: it does not.
+    """
+    found = _RANGE.fullmatch(headers.get("content-range", ""))
+    same_place = found and int(found[1]) == resume.offset
+    same_size = found and (resume.total is None or found[3] == str(resume.total))
+    same_version = resume.version is None or version_of(headers) in (None, resume.version)
+    if not (same_place and same_size and same_version):
+        raise ContentChangedError(
+            f"The rest of the file was asked for from byte {resume.offset}, and the server answers with "
+            f"{headers.get('content-range', 'no range')!r}."
+        )
 
 
 def next_hop(answer: Answer, what: str) -> Follow:
@@ -46,18 +126,15 @@ def next_hop(answer: Answer, what: str) -> Follow:
 
     Raises:
         ContentNotReadyError: the server wants to be asked again.
+        ContentGoneError: the server has thrown the file away.
+        ContentChangedError: the server has no such part of the file.
         ApiError: the server refuses.
         ContentError: neither a video nor a way to one.
     """
     if answer.status in _REDIRECTS:
         return _followed(answer.url, answer.headers.get("location", ""), what)
-    if answer.status in _NOT_READY:
-        error = error_from(answer, what)
-        if error.reason in (Reason.BAD_REQUEST, Reason.NOT_FOUND, Reason.SERVER):
-            raise ContentNotReadyError(str(error)) from error
-        raise error
     if not answer.ok:
-        raise error_from(answer, what)
+        raise _refusal(answer, what)
     text = answer.text.strip()
     url = find_url(answer.json(), answer.url) or (text if _is_bare_url(text) else None)
     if url:
@@ -67,6 +144,47 @@ def next_hop(answer: Answer, what: str) -> Follow:
     _raise_if_named_error(answer, what)
     kind = "an HTML page" if text[:1] == "<" else "something else"
     raise ContentError(f"{what}: expected a video file, got {kind} that begins with {text[:60]!r}.")
+
+
+def _refusal(answer: Answer, what: str) -> VeoError:
+    error = error_from(answer, what)
+    if answer.status == 410:
+        return ContentGoneError(gone(what, str(error)))
+    if answer.status == 416:
+        return ContentChangedError(str(error))
+    if answer.status in _NOT_READY and error.reason in (Reason.BAD_REQUEST, Reason.NOT_FOUND, Reason.SERVER):
+        not_ready = ContentNotReadyError(str(error))
+        not_ready.__cause__ = error
+        return not_ready
+    return error
+
+
+def gone(what: str, why: str) -> str:
+    """Say that a video is lost, and what to do."""
+    return (
+        f"{what}: the video is gone. {why.rstrip('.')}. Gateways keep a video for a day at most. "
+        "To have another one made, clear the task that ordered it; that is charged again."
+    )
+
+
+def lost(seen: Video | VeoError, what: str, now: pendulum.DateTime) -> VeoError | None:
+    """Say why content that is not there will never come; None where it may still come.
+
+    Args:
+        seen: the job's status, asked for just now, or why there is none.
+        what: the action, for error messages.
+        now: the time.
+    """
+    if isinstance(seen, ApiError):
+        return ContentGoneError(gone(what, str(seen))) if seen.reason is Reason.NOT_FOUND else None
+    if not isinstance(seen, Video):
+        return None
+    if seen.status in (VideoStatus.FAILED, VideoStatus.CANCELLED):
+        return VideoFailedError(seen.id, seen.status.value, seen.reason or Reason.UNKNOWN, seen.message)
+    if seen.status is VideoStatus.EXPIRED or seen.is_expired(now):
+        when = f"It expired at {seen.expires_at.isoformat()}" if seen.expires_at else "It has expired"
+        return ContentGoneError(gone(what, when))
+    return None
 
 
 def _raise_if_named_error(answer: Answer, what: str) -> None:

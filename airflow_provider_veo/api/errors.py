@@ -166,6 +166,30 @@ class ContentNotReadyError(ContentError):
     """The content is not there yet; some servers say `completed` seconds before it is."""
 
 
+class ContentCutError(ContentError):
+    """The transfer ended before the end of the file."""
+
+
+class ContentChangedError(ContentError):
+    """The server cannot go on where a transfer has broken off: it has to begin anew."""
+
+
+class ContentGoneError(ContentError):
+    """The video was there, and the server has thrown it away: what was paid for can only be made anew."""
+
+    permanent = True
+
+
+class ContentTooLargeError(ContentError):
+    """The file is larger than the caller allows."""
+
+    permanent = True
+
+
+class StorageFullError(VeoError):
+    """The disk has no room for the file."""
+
+
 # Seen in the wild; sources: QuantumNous/new-api (quota_not_enough, model_not_found, task_not_exist), the gateway's
 # and its resellers' documentation and logs, Google's PUBLIC_ERROR_* words, OpenAI's error codes, LiteLLM 1.106.2.
 _REASON_OF_WORDS = tuple(

@@ -105,6 +105,7 @@ class Outcome:
         message: for people, when there is no video.
         reason: a `Reason`'s value, when there is no video.
         status: the job's last known status.
+        url_withheld: there is an address, which the server must be asked for again.
     """
 
     kind: OutcomeKind
@@ -119,6 +120,7 @@ class Outcome:
     created_at: str | None = None
     completed_at: str | None = None
     expires_at: str | None = None
+    url_withheld: bool = False
 
     @classmethod
     def of(cls, video: Video) -> Outcome:
@@ -140,8 +142,9 @@ class Outcome:
         )
 
     def to_event(self) -> dict[str, Any]:
-        """Return the payload for a trigger event."""
-        return {"version": 1} | asdict(self)
+        """Return the payload for a trigger event, which Airflow logs: without an address that may be signed."""
+        withheld = {"url": None, "url_withheld": True} if "?" in (self.url or "") else {}
+        return {"version": 1} | asdict(self) | withheld
 
     @classmethod
     def from_event(cls, event: Any) -> Outcome:

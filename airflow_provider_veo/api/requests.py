@@ -83,8 +83,12 @@ class VideoSpec:
 
     def identity(self) -> Any:
         """Return a JSON value that is the same for the same order, and holds no picture."""
-        frames = (self.first_frame, self.last_frame)
-        return [self.fields(), [frame and hashlib.sha256(frame.content).hexdigest() for frame in frames]]
+        return [self.fields(), self.frame_hashes()]
+
+    def frame_hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of each picture, in hexadecimal."""
+        frames = {"first_frame": self.first_frame, "last_frame": self.last_frame}
+        return {name: hashlib.sha256(frame.content).hexdigest() for name, frame in frames.items() if frame}
 
 
 MOST_CHAT_VIDEOS = 4

@@ -30,6 +30,8 @@ class ClientSettings:
         timeout: of each network operation, in seconds.
         verify: check TLS certificates: True, False, or the path of a CA bundle.
         default_model: what to order when no model is named.
+        allow_private_addresses: download from private and loopback addresses that the server names, though its own
+            address is none.
 
     Raises:
         InvalidInputError: on construction, naming the setting.
@@ -42,6 +44,7 @@ class ClientSettings:
     timeout: float = 60.0
     verify: bool | str = True
     default_model: str = DEFAULT_MODEL
+    allow_private_addresses: bool = False
 
     def __post_init__(self) -> None:
         if urls.redact(self.base_url) != self.base_url or urls.absolute("", self.base_url) is None:

@@ -78,6 +78,10 @@ class Video:
     message: str = ""
     retry_after: float | None = None
 
+    def is_expired(self, now: pendulum.DateTime) -> bool:
+        """Whether the server may have forgotten the video."""
+        return self.expires_at is not None and self.expires_at <= now
+
     @property
     def took(self) -> float | None:
         """Seconds from the creation to the end, where the server tells both."""

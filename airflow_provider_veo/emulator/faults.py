@@ -29,9 +29,12 @@ class Trouble(Enum):
     BROKEN_JSON = "200 with half an object"
     DROPPED = "the connection ends in mid-answer"
     SLOW = "the right answer, late"
+    CUT = "half of the right answer"
+    GONE = "410: the server has thrown it away"
 
 
-_BY_CHANCE = [trouble for trouble in Trouble if trouble is not Trouble.NO_MONEY]  # which would stay
+# an empty account and a lost file stay as they are, and half a file is for tests that ask for it
+_BY_CHANCE = [trouble for trouble in Trouble if trouble not in (Trouble.NO_MONEY, Trouble.CUT, Trouble.GONE)]
 
 
 @dataclass(frozen=True)
@@ -116,10 +119,36 @@ class FaultyApp:
         elif fault.trouble is Trouble.SLOW:
             await asyncio.sleep(fault.seconds)
             await self._app(scope, receive, send)
+        elif fault.trouble is Trouble.CUT:
+            await self._app(scope, receive, HalfSent(send))
         else:
             if fault.accepted:
                 await self._app(scope, receive, _swallow)
             await _wrong_answer(fault, self._dialect)(scope, receive, send)
+
+
+class HalfSent:
+    """Sends half of what an application announces, and ends the connection.
+
+    Args:
+        send: what takes the answer.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._left = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._left = int(dict(message["headers"])[b"content-length"]) // 2
+        elif message["type"] == "http.response.body":
+            body = message.get("body", b"")[: self._left]
+            self._left -= len(body)
+            await self._send({**message, "body": body, "more_body": True})
+            if not self._left:
+                raise DroppedError
+            return
+        await self._send(message)
 
 
 def _call(scope: Scope) -> Call | None:
@@ -138,17 +167,23 @@ async def _swallow(_message: Message) -> None:
 
 
 def _wrong_answer(fault: Fault, dialect: Dialect) -> ASGIApp:
-    if fault.trouble is Trouble.NO_MONEY:
-        return _json(dialect.no_money())
-    if fault.trouble is Trouble.RATE_LIMIT:
-        return _json(dialect.rate_limit(fault.seconds))
-    if fault.trouble is Trouble.ERROR:
-        return _json(dialect.server_error())
-    if fault.trouble is Trouble.BAD_GATEWAY:
-        return HTMLResponse("<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>", 502)
-    if fault.trouble is Trouble.BROKEN_JSON:
-        return Response('{"id": "video_', 200, media_type="application/json")
-    return _dropped
+    match fault.trouble:
+        case Trouble.NO_MONEY:
+            answer: ASGIApp = _json(dialect.no_money())
+        case Trouble.RATE_LIMIT:
+            answer = _json(dialect.rate_limit(fault.seconds))
+        case Trouble.ERROR:
+            answer = _json(dialect.server_error())
+        case Trouble.BAD_GATEWAY:
+            page = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
+            answer = HTMLResponse(page, 502)
+        case Trouble.GONE:
+            answer = JSONResponse({"error": {"message": "The file has been deleted", "type": "gone"}}, 410)
+        case Trouble.BROKEN_JSON:
+            answer = Response('{"id": "video_', 200, media_type="application/json")
+        case _:
+            answer = _dropped
+    return answer
 
 
 def _json(reply: Reply) -> JSONResponse:

@@ -5,31 +5,40 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection, conf
+from airflow.providers.common.compat.sdk import (
+    AirflowNotFoundException,
+    BaseHook,
+    Connection,
+    conf,
+    get_hook_lineage_collector,
+)
 from asgiref.sync import sync_to_async
 
-from airflow_provider_veo import storage
+from airflow_provider_veo import places, storage
 from airflow_provider_veo.api import requests, urls
 from airflow_provider_veo.api.chat_events import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
-from airflow_provider_veo.api.errors import ContentNotReadyError, InvalidInputError, Reason, VeoError, error_from
+from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES, Downloaded, DownloadPolicy, Source, download
+from airflow_provider_veo.api.errors import InvalidInputError, Reason, VeoError, error_from
 from airflow_provider_veo.api.models import DEFAULT_MODEL
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.api.video import Video
+from airflow_provider_veo.places import Destination, Target
 
 # httpx logs every request at INFO. Airflow 3 turns that down itself, 2.11 does not: a line for every poll.
 if logging.getLogger("httpx").level == logging.NOTSET:
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 DEFAULT_TIMEOUT = timedelta(minutes=20)
+_FLAGS = {"true": True, "false": False}
 
 
 class VeoHook(BaseHook):
@@ -37,7 +46,7 @@ class VeoHook(BaseHook):
 
     Args:
         conn_id: the connection. Its host is the API's base URL, its password the API key; its extra may hold
-            `auth_scheme`, `request_format`, `default_model`, `timeout` and `verify`.
+            `auth_scheme`, `request_format`, `default_model`, `timeout`, `verify` and `allow_private_addresses`.
     """
 
     conn_name_attr = "conn_id"
@@ -47,6 +56,9 @@ class VeoHook(BaseHook):
 
     content_poll_interval = 4.0
     """Seconds between two looks for content that lags behind `completed` (the gateways' documentation: 4 s)."""
+
+    retry_pause = 0.5
+    """Seconds before a broken download goes on; doubled with each attempt that brings nothing."""
 
     def __init__(self, conn_id: str = default_conn_name) -> None:
         super().__init__()
@@ -178,60 +190,89 @@ class VeoHook(BaseHook):
 
     def download_video(
         self,
-        destination: storage.Destination,
+        destination: Destination,
         *,
         video_id: str | None = None,
         url: str | None = None,
         if_exists: storage.IfExists = "skip",
+        sha256: str | None = None,
         content_timeout: timedelta = timedelta(minutes=2),
+        max_bytes: int = DEFAULT_MAX_BYTES,
     ) -> storage.StoredVideo:
-        """Store a finished video.
+        """Store a finished video: whole, checked, and in one step.
 
         Args:
-            destination: see `storage.resolve`.
+            destination: see `places.resolve`.
             video_id: the job; its content route is asked. Either this
             url: or the address of the file is needed. With both, the id fills `{video_id}` in the destination.
-            if_exists: what to do about a file that is there already: `skip` keeps it, `overwrite` replaces it,
-                `fail` is an error.
+            if_exists: what to do about a file that is there already. `skip` keeps it if it is this video, as far as can
+                be known: a whole file, of the size that the server names and with the hash that is given; anything else
+                is an error. `overwrite` replaces it, `fail` is an error.
+            sha256: hash of the video, in hexadecimal, where it is known.
             content_timeout: how long to wait for content that lags behind `completed`.
+            max_bytes: largest file taken.
 
         Raises:
-            ContentError: what the server delivers is not a whole video.
+            ContentGoneError: the server has thrown the video away.
+            ContentError: what the server delivers is not a whole video, or too large.
+            InvalidInputError: the destination cannot be used, or something else is there.
             VeoError: see `api.errors`.
         """
-        target = storage.resolve(destination, name=_name(video_id, url))
         if if_exists not in storage.IF_EXISTS:
             raise InvalidInputError(f"if_exists is {if_exists!r}; it must be one of {storage.IF_EXISTS}.")
-        present = storage.existing(target) if if_exists != "overwrite" else None
-        if present is not None:
-            if if_exists == "fail":
-                raise InvalidInputError(f"destination {target} exists already, and if_exists is 'fail'.")
-            self.log.info("%s exists already (%d bytes); not downloaded again", target, present.bytes)
-            return present
-        stored = self._download(
-            target, None if url else video_id, url, time.monotonic() + content_timeout.total_seconds()
+        target = places.resolve(destination, name=_name(video_id, url))
+        policy = DownloadPolicy(
+            content_timeout=content_timeout.total_seconds(),
+            content_poll_interval=self.content_poll_interval,
+            retry_pause=self.retry_pause,
+            max_bytes=max_bytes,
         )
-        self.log.info("Stored %s: %d bytes, sha256 %s", stored.path, stored.bytes, stored.sha256)
+        with self.get_conn() as client:
+            source = client.source(video_id, url)
+
+            def fetch(file: BinaryIO, free_space: Callable[[], int]) -> Downloaded:
+                return download(source, file, policy, free_space, self.log.info)
+
+            stored = self._kept(target, source, if_exists, sha256)
+            if stored is None:
+                try:
+                    stored = storage.store(target, fetch, replace=if_exists == "overwrite")
+                except FileExistsError:  # somebody else was faster
+                    stored = self._kept(target, source, if_exists, sha256)
+                    if stored is None:
+                        raise
+                else:
+                    self.log.info("Stored %s: %d bytes, sha256 %s", stored.path, stored.bytes, stored.sha256)
+        # once, whatever the number of blocks
+        get_hook_lineage_collector().add_output_asset(context=self, uri=stored.uri)
         return stored
 
-    async def adownload_video(self, destination: storage.Destination, **kwargs: Any) -> storage.StoredVideo:
+    def _kept(
+        self, target: Target, source: Source, if_exists: storage.IfExists, sha256: str | None
+    ) -> storage.StoredVideo | None:
+        """Return what is at the target already, if that is what is wanted; None if it is to be downloaded."""
+        if if_exists == "overwrite" or not storage.exists(target):
+            return None
+        if if_exists == "fail":
+            raise InvalidInputError(f"destination {target} exists already, and if_exists is 'fail'.")
+        present = storage.existing(target)
+        if present is None:
+            return None
+        length = _length(source)
+        if length not in (None, present.bytes) or sha256 not in (None, present.sha256):
+            wanted = f"{length or 'an unknown number of'} bytes" + (f", sha256 {sha256}" if sha256 else "")
+            raise InvalidInputError(
+                f"destination {target} exists already and is another video: {present.bytes} bytes, sha256 "
+                f"{present.sha256}; this one has {wanted}. Write {{video_id}} into the destination, or let "
+                "if_exists='overwrite' replace it."
+            )
+        self.log.info("%s exists already (%d bytes); not downloaded again", target, present.bytes)
+        return present
+
+    async def adownload_video(self, destination: Destination, **kwargs: Any) -> storage.StoredVideo:
         """Do as `download_video`, in a thread: files have no async interface."""
         await self.aget_settings()
         return await asyncio.to_thread(self.download_video, destination, **kwargs)
-
-    def _download(
-        self, target: storage.Target, video_id: str | None, url: str | None, give_up_at: float
-    ) -> storage.StoredVideo:
-        with self.get_conn() as client:
-            while True:
-                try:
-                    with client.open_content(video_id=video_id, url=url) as stream:
-                        return storage.store(stream, target)
-                except ContentNotReadyError as error:
-                    if time.monotonic() >= give_up_at:
-                        raise
-                    self.log.info("The content is not there yet, will ask again. %s", error)
-                    time.sleep(self.content_poll_interval)
 
     def test_connection(self) -> tuple[bool, str]:
         """Check address and key without ordering anything (the "Test" button of Airflow's connection form)."""
@@ -295,6 +336,7 @@ def client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSett
             timeout=_seconds(given.get("timeout", 60)),
             verify=_verify(given.get("verify", True)),
             default_model=str(given.get("default_model", DEFAULT_MODEL)),
+            allow_private_addresses=_flag("allow_private_addresses", given.get("allow_private_addresses", False)),
         )
     except InvalidInputError as error:
         raise InvalidInputError(f"Connection {connection.conn_id!r}: {error}") from None
@@ -362,6 +404,15 @@ def _judge(client: VeoClient) -> tuple[bool, str]:
     return False, f"{where}: {error}"
 
 
+def _length(source: Source) -> int | None:
+    """Return the size of a video as its server names it, or None: it may have forgotten the video by now."""
+    try:
+        with source.open(None) as stream:
+            return stream.total
+    except VeoError:
+        return None
+
+
 def _name(video_id: str | None, url: str | None) -> str:
     if video_id:
         return video_id
@@ -378,10 +429,15 @@ def _seconds(value: Any) -> float:
 
 
 def _verify(value: Any) -> bool | str:
-    if isinstance(value, bool):
-        return value
     word = str(value).strip()
-    return {"true": True, "false": False}.get(word.lower(), word)
+    return _FLAGS.get(word.lower(), word)
+
+
+def _flag(name: str, value: Any) -> bool:
+    flag = _FLAGS.get(str(value).strip().lower())
+    if flag is None:
+        raise InvalidInputError(f"{name} is {value!r}; it must be true or false.")
+    return flag
 
 
 def _connection_type() -> dict[str, Any]:

@@ -1,13 +1,19 @@
-"""What all operators of this provider share."""
+"""What the operators of this provider share."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator, Context
 
+from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES
 from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.provenance import announce, lineage_of, task_of, write_sidecar
 from airflow_provider_veo.retry_policy import default_retry_policy
+from airflow_provider_veo.storage import StoredVideo
+
+if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
 
 class VeoOperator(BaseOperator):
@@ -23,3 +29,38 @@ class VeoOperator(BaseOperator):
         # the attribute exists since Airflow 3.3; an argument or default_args have set it by now
         if getattr(self, "retry_policy", False) is None:
             self.retry_policy = default_retry_policy()
+
+
+class StoringOperator(VeoOperator):
+    """An operator that stores a video, and lets the rest of the platform know.
+
+    Args:
+        max_bytes: largest file taken, 2 GiB by default.
+        sidecar: also write what is known about the video beside it, into `<name>.json`.
+    """
+
+    def __init__(self, *, max_bytes: int = DEFAULT_MAX_BYTES, sidecar: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_bytes = max_bytes
+        self.sidecar = sidecar
+        self._facts: dict[str, Any] | None = None
+
+    def _publish(self, context: Context, stored: StoredVideo, facts: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """Tell of a stored video, and return what the task's result says of it.
+
+        Args:
+            context: of the task.
+            stored: the video.
+            facts: see `facts_of`.
+            more: see `write_sidecar`.
+        """
+        result = {"path": stored.path, "bytes": stored.bytes, "sha256": stored.sha256}
+        if self.sidecar:
+            result["sidecar"] = write_sidecar(stored, facts, task=task_of(context), conn_id=self.conn_id, **more)
+        announce(context, self.outlets, facts)
+        self._facts = facts
+        return result
+
+    def get_openlineage_facets_on_complete(self, _task_instance: Any) -> OperatorLineage | None:
+        """Describe the stored video to OpenLineage, whose listener calls this after the task's success."""
+        return lineage_of(self._facts, VeoHook(self.conn_id).settings.base_url) if self._facts else None

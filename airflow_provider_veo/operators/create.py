@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NoReturn
 
 from airflow.providers.common.compat.sdk import Context, conf
 
-from airflow_provider_veo import storage
-from airflow_provider_veo.api.errors import Reason, VeoError
+from airflow_provider_veo import places
+from airflow_provider_veo.api.errors import ContentGoneError, Reason, VeoError
 from airflow_provider_veo.api.models import CARD
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec
@@ -19,8 +20,9 @@ from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.frames import FrameSource, load_frame, warn_of_shapes
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, poll_interval_or_default, wait_policy
-from airflow_provider_veo.operators.base import VeoOperator
+from airflow_provider_veo.operators.base import StoringOperator
 from airflow_provider_veo.ordering import OrderDesk, TaskIdentity
+from airflow_provider_veo.provenance import facts_of, prompt_sha256
 from airflow_provider_veo.submission import (
     Ledger,
     OnUnknownSubmission,
@@ -38,7 +40,7 @@ _CANCEL_TIMEOUT = 4.0
 """Seconds for a cancellation on the worker: Airflow kills the process five seconds after it has asked nicely."""
 
 
-class VeoCreateVideoOperator(VeoOperator):
+class VeoCreateVideoOperator(StoringOperator):
     """Orders a video, waits for it, and stores it when a destination is given.
 
     While it waits it holds no worker slot, if `deferrable`. Everything is checked before the order is placed, since
@@ -54,7 +56,10 @@ class VeoCreateVideoOperator(VeoOperator):
         size: `<width>x<height>`, for servers that let it be chosen.
         extra_body: further fields of the request, for servers that take more.
         destination: where to store the video: absolute path, URI, or path relative to `[veo] storage`; `{video_id}`
-            in it is filled in. None stores nothing.
+            in it is filled in. A file that is there is replaced: the video is new. None stores nothing.
+        max_bytes: largest file taken, 2 GiB by default.
+        sidecar: also write what is known about the stored video beside it, into `<name>.json`: with the prompt, and
+            the hashes of the frames.
         conn_id: the Airflow connection of type `veo`.
         deferrable: wait in the triggerer. By default as `[operators] default_deferrable` says.
         poll_interval: seconds between two status calls. None means `[veo] poll_interval`, and without that a schedule
@@ -68,9 +73,12 @@ class VeoCreateVideoOperator(VeoOperator):
 
     Returns:
         A dictionary of `id`, `status`, `model`, `url`, `size`, `seconds`, `created_at`, `completed_at`, `expires_at`,
-        `estimated_cost_usd` and `submissions`; and of `path`, `bytes` and `sha256` when a destination was given. What
-        is not known is None. Times are UTC in ISO 8601. While the task waits, and afterwards, its XCom `progress` says
-        how far the video is, like `processing 42 %` (from the triggerer: Airflow 3.3 and later).
+        `estimated_cost_usd`, `submissions` and `prompt_sha256`; and of `path`, `bytes` and `sha256` (and `sidecar`)
+        when a destination was given. What is not known is None. Times are UTC in ISO 8601.
+
+        The task's asset events (`outlets`, also an `AssetAlias`) carry what describes the stored video. While the task
+        waits, and afterwards, its XCom `progress` says how far the video is, like `processing 42 %` (from the
+        triggerer: Airflow 3.3 and later).
 
     Raises:
         VeoFailException: the task cannot succeed as it is; no retry.
@@ -101,7 +109,7 @@ class VeoCreateVideoOperator(VeoOperator):
         seconds: float | str | None = None,
         size: str | None = None,
         extra_body: Mapping[str, Any] | None = None,
-        destination: storage.Destination | None = None,
+        destination: places.Destination | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | None = None,
         timeout: timedelta = DEFAULT_TIMEOUT,
@@ -133,7 +141,7 @@ class VeoCreateVideoOperator(VeoOperator):
         with fail_fast():
             spec = self._spec(hook)
             if self.destination is not None:
-                storage.resolve(self.destination)
+                places.check_writable(places.resolve(self.destination))
             poll_interval_or_default(self.poll_interval)
             who = TaskIdentity.of(context)
             order = self._order(who, spec, now)
@@ -192,6 +200,7 @@ class VeoCreateVideoOperator(VeoOperator):
             timeout=self.timeout.total_seconds(),
             max_submissions=self.max_submissions,
             on_unknown_submission=self.on_unknown_submission,
+            frames=spec.frame_hashes(),
         )
 
     def _wait_policy(self, submission: Submission, now: float) -> WaitPolicy:
@@ -241,15 +250,42 @@ class VeoCreateVideoOperator(VeoOperator):
         self.log.info("Video %s is completed", outcome.video_id)
         hook = VeoHook(self.conn_id)
         model = self.model or hook.settings.default_model
+        if outcome.url_withheld:
+            outcome = replace(outcome, url=self._ask_for_url(hook, outcome.video_id))
         result = video_result(outcome, model, length_was_asked=self.seconds is not None)
         result["submissions"] = record.submissions if record else None
+        result["prompt_sha256"] = prompt_sha256(self.prompt)
         if self.destination is not None:
-            # a file of that name is of an earlier run: this video is new, and it was paid for
-            stored = hook.download_video(self.destination, video_id=outcome.video_id, if_exists="overwrite")
-            result |= {"path": stored.path, "bytes": stored.bytes, "sha256": stored.sha256}
+            try:
+                result |= self._store(context, hook, result, record)
+            except ContentGoneError:
+                if record:
+                    ledger.note(record.lost())  # or a Clear would go on with this job, for ever
+                raise
         if record:
             ledger.note(record.delivered())  # the last act: until here a retry or a Clear collects this video
         return result
+
+    def _ask_for_url(self, hook: VeoHook, video_id: str) -> str | None:
+        try:
+            return hook.get_video(video_id).url
+        except VeoError as error:
+            self.log.warning("Video %s: its address is not known any more. %s", video_id, error)
+            return None
+
+    def _store(
+        self, context: Context, hook: VeoHook, result: dict[str, Any], record: Submission | None
+    ) -> dict[str, Any]:
+        assert self.destination is not None
+        stored = hook.download_video(
+            self.destination,
+            video_id=result["id"],
+            # a file of that name is of an earlier run: this video is new, and it was paid for
+            if_exists="overwrite",
+            max_bytes=self.max_bytes,
+        )
+        facts = facts_of(stored, result["id"], result)
+        return self._publish(context, stored, facts, prompt=self.prompt, frames=record.frames if record else None)
 
 
 def _ledger(context: Context) -> Ledger:

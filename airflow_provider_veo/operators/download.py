@@ -11,23 +11,33 @@ from airflow.providers.common.compat.sdk import Context
 from airflow_provider_veo import storage
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.veo import VeoHook
-from airflow_provider_veo.operators.base import VeoOperator
+from airflow_provider_veo.operators.base import StoringOperator
+from airflow_provider_veo.places import Destination
+from airflow_provider_veo.provenance import facts_of
 
 
-class VeoDownloadOperator(VeoOperator):
+class VeoDownloadOperator(StoringOperator):
     """Streams a finished video to a local file or any object storage, checks it, and publishes it in one step.
+
+    A broken transfer goes on where it broke off. The task's asset events (`outlets`, also an `AssetAlias`) carry
+    `video_id`, `uri`, `bytes` and `sha256`, and what a create task's result tells: `model`, `prompt_sha256`, `size`,
+    `seconds`, `created_at`, `completed_at` and `estimated_cost_usd`.
 
     Args:
         destination: absolute path, URI such as `s3://conn_id@bucket/key.mp4`, or path relative to `[veo] storage`.
             `{video_id}` in it is filled in, and one that ends in "/" is a folder for `<video_id>.mp4`.
         video_id: of the job, or the whole result of a create task: `create.output`, also mapped. Either this
         url: or the address of the file is needed; or an item of a chat task's result: `.expand(url=chat.output)`.
-        if_exists: about a file that is there already: `skip` keeps it, `overwrite` replaces it, `fail` is an error.
+        if_exists: about a file that is there already. `skip` keeps it if it is this video, as far as can be known (a
+            whole file, of the size that the server names, with the hash that a create task's result holds), and else
+            is an error; `overwrite` replaces it; `fail` is an error.
         content_timeout: how long to wait for content that lags behind `completed`.
+        max_bytes: largest file taken, 2 GiB by default.
+        sidecar: also write what is known about the video beside it, into `<name>.json`.
         conn_id: the Airflow connection of type `veo`.
 
     Returns:
-        A dictionary of `video_id`, `path`, `bytes` and `sha256` (None for a file that was kept).
+        A dictionary of `video_id`, `path`, `bytes`, `sha256` and, if there is one, `sidecar`.
 
     Raises:
         VeoFailException: the task cannot succeed as it is; no retry.
@@ -40,7 +50,7 @@ class VeoDownloadOperator(VeoOperator):
     def __init__(
         self,
         *,
-        destination: storage.Destination,
+        destination: Destination,
         video_id: str | Mapping[str, Any] | None = None,
         url: str | Mapping[str, Any] | None = None,
         if_exists: storage.IfExists = "skip",
@@ -54,16 +64,19 @@ class VeoDownloadOperator(VeoOperator):
         self.if_exists = if_exists
         self.content_timeout = content_timeout
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+    def execute(self, context: Context) -> dict[str, Any]:
         """Store the video."""
-        video_id = self.video_id.get("id") if isinstance(self.video_id, Mapping) else self.video_id
+        job: Mapping[str, Any] = self.video_id if isinstance(self.video_id, Mapping) else {"id": self.video_id}
         url = self.url.get("url") if isinstance(self.url, Mapping) else self.url
+        video_id = job.get("id")
         with fail_fast():
             stored = VeoHook(self.conn_id).download_video(
                 self.destination,
                 video_id=video_id,
                 url=url,
                 if_exists=self.if_exists,
+                sha256=job.get("sha256"),
                 content_timeout=self.content_timeout,
+                max_bytes=self.max_bytes,
             )
-        return {"video_id": video_id, "path": stored.path, "bytes": stored.bytes, "sha256": stored.sha256}
+            return {"video_id": video_id} | self._publish(context, stored, facts_of(stored, video_id, job))

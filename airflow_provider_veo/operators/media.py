@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context, ObjectStoragePath
 
-from airflow_provider_veo import storage
+from airflow_provider_veo import places, storage
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import fail_fast
 
@@ -45,7 +45,7 @@ class VeoExtractFrameOperator(BaseOperator):
     ui_color = "#fef7e0"
 
     def __init__(
-        self, *, source: storage.Source, destination: storage.Destination, at: float | str = "last", **kwargs: Any
+        self, *, source: places.Source, destination: places.Destination, at: float | str = "last", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.source = source
@@ -59,9 +59,9 @@ class VeoExtractFrameOperator(BaseOperator):
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.still import extract_frame  # noqa: PLC0415
             at = _moment(self.at)
-            target = storage.resolve(self.destination)
+            target = places.resolve(self.destination)
             kind = _PICTURE_TYPES[_suffix(target, _PICTURE_TYPES)]
-            source = storage.find(self.source, "source")
+            source = places.find(self.source, "source")
             with storage.local_copy(source) as video, storage.staged(target) as part:
                 still = extract_frame(Source(str(source), video), part, kind=kind, at=at)
                 stored = _described(target, part)
@@ -91,7 +91,7 @@ class VeoConcatOperator(BaseOperator):
     template_fields: Sequence[str] = ("sources", "destination")
     ui_color = "#fef7e0"
 
-    def __init__(self, *, sources: Sequence[storage.Source], destination: storage.Destination, **kwargs: Any) -> None:
+    def __init__(self, *, sources: Sequence[places.Source], destination: places.Destination, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sources = sources
         self.destination = destination
@@ -102,9 +102,9 @@ class VeoConcatOperator(BaseOperator):
             with _needs_av():
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.concat import concat  # noqa: PLC0415
-            target = storage.resolve(self.destination)
+            target = places.resolve(self.destination)
             _suffix(target, (".mp4",))
-            sources = [storage.find(source, f"sources[{n}]") for n, source in enumerate(_listed(self.sources))]
+            sources = [places.find(source, f"sources[{n}]") for n, source in enumerate(_listed(self.sources))]
             with ExitStack() as copies, storage.staged(target) as part:
                 clips = [Source(str(source), copies.enter_context(storage.local_copy(source))) for source in sources]
                 film = concat(clips, part)
@@ -138,14 +138,14 @@ def _moment(at: float | str) -> float | None:
     return seconds
 
 
-def _suffix(target: storage.Target, known: Iterable[str]) -> str:
+def _suffix(target: places.Target, known: Iterable[str]) -> str:
     suffix = target.suffix.lower()
     if suffix not in known:
         raise InvalidInputError(f"destination {str(target)!r} must be a file name that ends in {' or '.join(known)}.")
     return suffix
 
 
-def _listed(sources: Any) -> list[storage.Source]:
+def _listed(sources: Any) -> list[places.Source]:
     is_one = isinstance(sources, (str, Mapping, os.PathLike, ObjectStoragePath))
     if is_one or not isinstance(sources, Iterable):
         raise InvalidInputError(f"sources must be a list of clips, not one {type(sources).__name__}.")
@@ -155,5 +155,5 @@ def _listed(sources: Any) -> list[storage.Source]:
     return listed
 
 
-def _described(target: storage.Target, part: Any) -> dict[str, Any]:
+def _described(target: places.Target, part: Any) -> dict[str, Any]:
     return {"path": str(target), "bytes": part.stat().st_size, "sha256": storage.sha256_of(part)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, Asset, AssetAlias
 
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
@@ -23,6 +23,25 @@ with DAG("mapped", schedule=None):
         prompt=["one", "two", "two"]
     )
     VeoDownloadOperator.partial(task_id="download", destination="{{ ti.map_index }}.mp4").expand(video_id=videos.output)
+
+with DAG("told", schedule=None):
+    told = VeoCreateVideoOperator(
+        task_id="create",
+        prompt="画小猫",
+        model="veo-3.1-fl",
+        first_frame="{{ var.value.get('veo_frame') }}",
+        deferrable=True,
+        destination="{{ dag.dag_id }}/猫.mp4",
+        sidecar=True,
+        outlets=[Asset("veo_video"), AssetAlias("veo_files")],
+    )
+    VeoDownloadOperator(
+        task_id="download",
+        video_id=told.output,
+        destination="{{ dag.dag_id }}/{{ ds }}.mp4",
+        sidecar=True,
+        outlets=[AssetAlias("veo_copies")],
+    )
 
 with DAG("stored_connection", schedule=None):
     VeoCreateVideoOperator(task_id="create", prompt="p", conn_id="veo_stored", deferrable=True)

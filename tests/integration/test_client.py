@@ -219,7 +219,7 @@ def content(server, **what):
         VeoClient(ClientSettings(server.url, KEY)) as client,
         client.open_content(**(what or {"video_id": "v"})) as stream,
     ):
-        return stream.length, b"".join(stream.chunks)
+        return stream.total, b"".join(stream.chunks)
 
 
 @every_dialect

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from dag_runs import DAGS, dags_in, run
+from pictures import picture
 
-from airflow_provider_veo.task_state import _state_in_database
+from airflow_provider_veo.task_state import AIRFLOW_KILLS_TRIGGERS, _state_in_database
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 
@@ -92,6 +94,50 @@ def test_videos_become_a_film_and_pictures(veo_default, storage):
         "2.mp4",
         "2.mp4.jpg",
     ]
+
+
+def test_the_platform_is_told(veo_default, storage, tmp_path, monkeypatch):
+    (tmp_path / "frame.png").write_bytes(frame := picture("PNG", 720, 1280))
+    monkeypatch.setenv("AIRFLOW_VAR_VEO_FRAME", str(tmp_path / "frame.png"))
+    state, _, result = run("told")
+    assert state == "success"
+    created, copied = result("create"), result("download")
+    known = {
+        "video_id": created["id"],
+        "uri": f"file://{storage}/told/%E7%8C%AB.mp4",
+        "bytes": (storage / "told/猫.mp4").stat().st_size,
+        "sha256": hashlib.sha256((storage / "told/猫.mp4").read_bytes()).hexdigest(),
+        "model": "veo-3.1-fl",
+        "prompt_sha256": hashlib.sha256("画小猫".encode()).hexdigest(),
+        "size": "720x1280",
+        "seconds": 8.0,
+        "created_at": created["created_at"],
+        "completed_at": created["completed_at"],
+        "estimated_cost_usd": 0.25,
+    }
+    assert created["bytes"] == copied["bytes"] == known["bytes"]
+    copy = known | {"uri": f"file://{copied['path']}"}
+    assert asset_events() == {"veo_video": known, known["uri"]: known, copy["uri"]: copy}
+    sidecar = json.loads((storage / "told/猫.mp4.json").read_text(encoding="utf-8"))
+    assert sidecar.pop("task")["task_id"] == "create"
+    assert sidecar.pop("provider").startswith("airflow-provider-veo ")
+    remembers = AIRFLOW_KILLS_TRIGGERS  # both since 3.3
+    hashes = {"first_frame": hashlib.sha256(frame).hexdigest()} if remembers else None
+    assert sidecar == known | {"prompt": "画小猫", "frames": hashes, "conn_id": "veo_default"}
+    assert json.loads(Path(copied["sidecar"]).read_text(encoding="utf-8"))["uri"] == copy["uri"]
+
+
+def asset_events():
+    """Return what Airflow's database holds of the events of the Dag `told`, by the asset's name or address."""
+    try:
+        from airflow.models.asset import AssetEvent
+    except ImportError:  # Airflow 2
+        from airflow.models.dataset import DatasetEvent as AssetEvent
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        events = session.query(AssetEvent).filter_by(source_dag_id="told").all()
+        return {event.uri: dict(event.extra) for event in events}
 
 
 @pytest.mark.parametrize("mode", ["deferred", "waiting"])

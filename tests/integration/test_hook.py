@@ -7,9 +7,10 @@ import time
 from datetime import timedelta
 
 import pytest
+from boxes import film
 from servers import KEY, Said, connect, every_dialect
 
-from airflow_provider_veo.api.errors import ContentNotReadyError, InvalidInputError, VideoFailedError
+from airflow_provider_veo.api.errors import ContentNotReadyError, VideoFailedError
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
@@ -17,7 +18,7 @@ from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
 
 SPEC = VideoSpec("a cat", "veo-3.1", seconds=1, size="128x128")
-VIDEO = b"\0\0\0\x20ftypisom" + b"1" * 5000
+VIDEO = film()
 
 
 @pytest.fixture(autouse=True)
@@ -66,25 +67,14 @@ def test_content_that_lags_is_waited_for(monkeypatch, tmp_path):
 
 
 def test_content_that_never_comes_is_given_up(serve, monkeypatch, tmp_path):
-    server = serve(lambda _heard: Said(404, {"detail": "Generation is still in-progress"}))
+    job = {"id": "v", "status": "completed"}
+    lagging = Said(404, {"detail": "Generation is still in-progress"})
+    server = serve(lambda heard: lagging if heard.path.endswith("/content") else Said(body=job))
     connect(monkeypatch, server.url)
     with pytest.raises(ContentNotReadyError, match="still in-progress"):
         VeoHook().download_video(tmp_path / "a.mp4", video_id="v", content_timeout=timedelta(seconds=0.2))
-    assert len(server.heard) > 1
+    assert len(server.heard) > 2
     assert list(tmp_path.iterdir()) == []
-
-
-def test_what_to_do_about_a_file_that_is_there(serve, monkeypatch, tmp_path):
-    server = serve(lambda _heard: Said(body=VIDEO))
-    connect(monkeypatch, server.url)
-    hook, target = VeoHook(), tmp_path / "a.mp4"
-    target.write_bytes(b"old")
-    assert hook.download_video(target, video_id="v").bytes == 3
-    with pytest.raises(InvalidInputError, match="exists already"):
-        hook.download_video(target, video_id="v", if_exists="fail")
-    assert server.heard == []
-    assert hook.download_video(target, video_id="v", if_exists="overwrite").bytes == len(VIDEO)
-    assert target.read_bytes() == VIDEO
 
 
 def test_a_file_named_by_its_address(serve, monkeypatch, tmp_path):

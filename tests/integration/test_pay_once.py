@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import sys
@@ -14,7 +15,7 @@ import pytest
 from driving import Driver, Store
 from servers import KEY, connect
 
-from airflow_provider_veo.api.errors import ApiError, VeoError, VideoFailedError, VideoTimeoutError
+from airflow_provider_veo.api.errors import ApiError, StorageFullError, VeoError, VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.emulator.faults import Fault, Faults, Trouble
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
@@ -166,14 +167,44 @@ def test_a_retry_of_a_delivered_task_uses_its_video(task):
 
 
 @pytest.mark.parametrize("again", ["retry", "clear"])
-def test_a_video_that_could_not_be_stored_is_collected(task, tmp_path, again):
-    blocker = tmp_path / "videos"
-    blocker.write_text("a file where a folder should be")
-    driver = task(destination=str(blocker / "a.mp4"))
-    assert isinstance(driver.run(), OSError)
-    blocker.unlink()
+def test_a_video_that_could_not_be_stored_is_collected(task, tmp_path, again, mocker):
+    driver = task(destination=str(tmp_path / "videos" / "a.mp4"))
+    full = mocker.patch("airflow_provider_veo.storage.shutil.disk_usage", return_value=mocker.Mock(free=0))
+    assert isinstance(driver.run(), StorageFullError)
+    mocker.stop(full)
     result = (driver.clear() if again == "clear" else driver).run()
     assert (tmp_path / "videos" / "a.mp4").stat().st_size == result["bytes"]
+    assert charged(task) == 1
+
+
+def test_a_folder_that_cannot_be_written_to_costs_nothing(task, tmp_path):
+    (tmp_path / "videos").touch()
+    error = task(destination=str(tmp_path / "videos" / "a.mp4")).run()
+    assert isinstance(error, VeoFailException)
+    assert "videos is a file" in str(error)
+    assert charged(task) == 0
+
+
+def test_a_video_that_the_server_has_thrown_away_is_made_anew_by_a_clear(task, tmp_path):
+    """The gateway goes on to say `completed`; only the content is gone."""
+    driver = task(destination=str(tmp_path / "a.mp4"))
+    task.emulator.faults.add("content", Fault(Trouble.GONE))
+    error = driver.run()
+    assert isinstance(error, VeoFailException)
+    assert "the video is gone" in str(error)
+    assert "clear the task that ordered it; that is charged again" in str(error)
+    assert charged(task) == 1
+    result = driver.clear().run()
+    assert (tmp_path / "a.mp4").stat().st_size == result["bytes"]
+    assert charged(task) == 2
+
+
+def test_a_video_that_arrives_in_two_halves(task, tmp_path, monkeypatch):
+    monkeypatch.setattr(VeoHook, "retry_pause", 0.01)
+    task.emulator.faults.add("content", Fault(Trouble.CUT))
+    result = task(destination=str(tmp_path / "a.mp4")).run()
+    content = (tmp_path / "a.mp4").read_bytes()
+    assert result["sha256"] == hashlib.sha256(content).hexdigest()
     assert charged(task) == 1
 
 

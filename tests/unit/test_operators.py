@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 from pictures import picture
 
 from airflow_provider_veo.api.client import VeoClient
-from airflow_provider_veo.api.errors import Reason, VideoFailedError, VideoTimeoutError
+from airflow_provider_veo.api.errors import Reason, TransportError, VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.polling import Outcome
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.exceptions import VeoFailException
@@ -153,6 +154,7 @@ def test_resuming_with_a_video():
         "expires_at": None,
         "estimated_cost_usd": 0.15,
         "submissions": None,
+        "prompt_sha256": hashlib.sha256(b"a cat").hexdigest(),
     }
 
 
@@ -219,3 +221,12 @@ def test_templates_reach_every_argument_that_carries_data():
         "conn_id",
     }
     assert set(VeoDownloadOperator.template_fields) == {"destination", "video_id", "url", "conn_id"}
+
+
+def test_a_withheld_address_is_asked_for_again(mocker):
+    url = "https://x.example/a.mp4?signature=s"
+    event = replace(COMPLETED, url=url).to_event()
+    asked = mocker.patch.object(VeoClient, "get_video", return_value=Video("v", VideoStatus.COMPLETED, url=url))
+    assert create().execute_complete({}, event)["url"] == url
+    asked.side_effect = TransportError("nobody there")
+    assert create().execute_complete({}, event)["url"] is None

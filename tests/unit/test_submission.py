@@ -64,6 +64,8 @@ TABLE = {
     (State.DELIVERED, False, Remote.ENDED): Action.SUBMIT_AGAIN,
     (State.DELIVERED, False, Remote.GONE): Action.SUBMIT_AGAIN,
     (State.DELIVERED, True, None): Action.SUBMIT_NEW,
+    (State.LOST, False, None): Action.SUBMIT_AGAIN,
+    (State.LOST, True, None): Action.SUBMIT_NEW,
 }
 
 

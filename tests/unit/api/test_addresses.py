@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import ipaddress
 import socket
 
 import pytest
 
-from airflow_provider_veo.api.addresses import check_address
+from airflow_provider_veo.api.addresses import NOT_PUBLIC, AddressRule, Network, network_of, networks_of
 from airflow_provider_veo.api.errors import InvalidInputError
 
 HOSTS = {
@@ -13,11 +14,7 @@ HOSTS = {
     "two-faced.example": ["93.184.216.34", "192.168.0.1"],
     "cloud.example": ["169.254.169.254"],
     "link.example": ["fe80::1%eth0"],
-    "unique-local.example": ["fd00::1"],
-    "mapped.example": ["::ffff:10.0.0.1"],
-    "shared.example": ["100.64.0.1"],
     "localhost": ["127.0.0.1", "::1"],
-    "0": ["0.0.0.0"],
     "2130706433": ["127.0.0.1"],
 }
 
@@ -25,25 +22,82 @@ HOSTS = {
 @pytest.fixture(autouse=True)
 def resolver(monkeypatch):
     def getaddrinfo(host, port, **_):
-        if host not in HOSTS:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [(0, 0, 0, "", (address, port)) for address in HOSTS[host]]
+        try:
+            found = HOSTS.get(host) or [str(ipaddress.ip_address(host))]
+        except ValueError:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from None
+        return [(0, 0, 0, "", (address, port)) for address in found]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
-@pytest.mark.parametrize("host", sorted(HOSTS.keys() - {"cdn.example"}))
-def test_a_redirect_into_a_private_network_is_refused(host):
-    with pytest.raises(InvalidInputError, match=r"last_frame leads to http://.*, and .* is not a public address"):
-        check_address(f"http://{host}:8080/a.png?token=x", "https://cdn.example/a.png", "last_frame")
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("93.184.216.34", Network.PUBLIC),
+        ("2606:2800:220:1::1", Network.PUBLIC),
+        ("10.0.0.1", Network.PRIVATE),
+        ("172.16.0.1", Network.PRIVATE),
+        ("192.168.0.1", Network.PRIVATE),
+        ("100.64.0.1", Network.PRIVATE),
+        ("240.0.0.1", Network.PRIVATE),
+        ("fd00::1", Network.PRIVATE),
+        ("127.0.0.1", Network.LOOPBACK),
+        ("127.1.2.3", Network.LOOPBACK),
+        ("0.0.0.0", Network.LOOPBACK),
+        ("::", Network.LOOPBACK),
+        ("::1", Network.LOOPBACK),
+        ("169.254.169.254", Network.LINK_LOCAL),
+        ("fe80::1", Network.LINK_LOCAL),
+        # IPv6 forms of IPv4 addresses: mapped, compatible, NAT64, 6to4, Teredo
+        ("::ffff:10.0.0.1", Network.PRIVATE),
+        ("::ffff:127.0.0.1", Network.LOOPBACK),
+        ("::ffff:169.254.169.254", Network.LINK_LOCAL),
+        ("::ffff:93.184.216.34", Network.PUBLIC),
+        ("::127.0.0.1", Network.LOOPBACK),
+        ("64:ff9b::169.254.169.254", Network.LINK_LOCAL),
+        ("64:ff9b::10.0.0.1", Network.PRIVATE),
+        ("64:ff9b::93.184.216.34", Network.PUBLIC),
+        ("2002:7f00:1::", Network.LOOPBACK),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", Network.PRIVATE),
+    ],
+)
+def test_the_network_of_an_address(address, network):
+    assert network_of(ipaddress.ip_address(address)) is network
 
 
-@pytest.mark.parametrize("host", ["cdn.example", "unknown.example", "intranet.example", "localhost", "mapped.example"])
-def test_the_host_that_the_user_has_written_is_asked(host):
-    check_address(f"https://{host}/b.png", f"http://{host}:9000/a.png", "first_frame")
+def check(host, allowed=()):
+    AddressRule(allowed, "Advice.").check(f"http://{host}:8080/a.png?token=x", "last_frame")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["intranet.example", "two-faced.example", "cloud.example", "link.example", "localhost", "2130706433", "[::1]"],
+)
+def test_what_is_not_public_is_refused(host):
+    with pytest.raises(
+        InvalidInputError, match=r"^last_frame leads to http://.*is not a public address.*Advice.$"
+    ) as e:
+        check(host)
+    assert "token=x" not in str(e.value)
+
+
+@pytest.mark.parametrize("host", ["cdn.example", "unknown.example"])
+def test_what_is_public_or_unknown_here_is_asked(host):
+    check(host)
+
+
+@pytest.mark.parametrize("host", ["intranet.example", "two-faced.example", "localhost"])
+def test_what_is_allowed_is_asked(host):
+    check(host, NOT_PUBLIC)
 
 
 @pytest.mark.parametrize("host", ["cloud.example", "link.example"])
-def test_a_link_local_host_is_never_asked(host):
-    with pytest.raises(InvalidInputError, match="not a public address"):
-        check_address(f"http://{host}/", f"http://{host}/", "first_frame")
+def test_link_local_hosts_are_never_asked(host):
+    with pytest.raises(InvalidInputError, match="link-local"):
+        check(host, NOT_PUBLIC)
+
+
+def test_the_networks_of_a_host():
+    assert networks_of("http://two-faced.example:8000/x") == {Network.PUBLIC, Network.PRIVATE}
+    assert networks_of("http://unknown.example") == frozenset()

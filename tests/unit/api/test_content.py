@@ -2,12 +2,32 @@ from __future__ import annotations
 
 import json
 
+import pendulum
 import pytest
 
 from airflow_provider_veo.api.answers import Answer
-from airflow_provider_veo.api.content import Follow, is_video, next_hop
-from airflow_provider_veo.api.errors import ApiError, ContentError, ContentNotReadyError, Reason
+from airflow_provider_veo.api.content import (
+    Follow,
+    Resume,
+    check_continuation,
+    is_encoded,
+    length_of,
+    lost,
+    next_hop,
+    version_of,
+)
+from airflow_provider_veo.api.errors import (
+    ApiError,
+    ContentChangedError,
+    ContentError,
+    ContentGoneError,
+    ContentNotReadyError,
+    Reason,
+    TransportError,
+    VideoFailedError,
+)
 from airflow_provider_veo.api.urls import redact, same_origin
+from airflow_provider_veo.api.video import Video, VideoStatus
 
 URL = "https://api.example.com/v1/videos/v/content"
 NOT_COMPLETED = json.dumps({"error": {"message": "Task is not completed yet", "type": "invalid_request_error"}})
@@ -15,21 +35,6 @@ NOT_COMPLETED = json.dumps({"error": {"message": "Task is not completed yet", "t
 
 def hop(status, body="", **headers):
     return next_hop(Answer(status, body, headers, URL), "Downloading")
-
-
-@pytest.mark.parametrize(
-    ("head", "video"),
-    [
-        (b"\0\0\0\x20ftypisom", True),
-        (b"\0\0\0\x14ftypqt  ", True),
-        (b"<!doctype html", False),
-        (b'{"url": "x"}', False),
-        (b"", False),
-        (b"ftyp", False),
-    ],
-)
-def test_video_files_are_known_by_their_first_box(head, video):
-    assert is_video(head) is video
 
 
 @pytest.mark.parametrize(
@@ -86,6 +91,98 @@ def test_refusals(status, body, reason):
 def test_neither_a_video_nor_a_way_to_one(status, body, headers, complaint):
     with pytest.raises(ContentError, match=complaint):
         hop(status, body, **headers)
+
+
+def test_a_file_that_the_server_has_thrown_away():
+    with pytest.raises(ContentGoneError, match=r"the video is gone.*clear the task that ordered it") as caught:
+        hop(410)
+    assert caught.value.permanent
+
+
+def test_a_part_that_the_server_does_not_have():
+    with pytest.raises(ContentChangedError):
+        hop(416)
+
+
+@pytest.mark.parametrize(
+    ("headers", "length", "encoded", "version"),
+    [
+        ({}, None, False, None),
+        ({"content-length": "12", "etag": '"a"'}, 12, False, '"a"'),
+        ({"content-length": "12", "content-encoding": "gzip", "etag": '"a"'}, None, True, None),
+        ({"content-length": "12", "content-encoding": "identity"}, 12, False, None),
+        ({"content-length": "many"}, None, False, None),
+        ({"etag": 'W/"a"'}, None, False, None),
+        (
+            {"etag": 'W/"a"', "last-modified": "Sun, 06 Nov 1994 08:49:37 GMT"},
+            None,
+            False,
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+        ),
+    ],
+)
+def test_what_the_headers_say_of_a_body(headers, length, encoded, version):
+    assert (length_of(headers), is_encoded(headers), version_of(headers)) == (length, encoded, version)
+
+
+def test_what_asks_for_the_rest():
+    assert Resume(5, 10, '"a"').headers() == {"Range": "bytes=5-", "If-Range": '"a"'}
+    assert Resume(5, None, None).headers() == {"Range": "bytes=5-"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "resume"),
+    [
+        ({"content-range": "bytes 5-9/10"}, Resume(5, 10, None)),
+        ({"content-range": "bytes 5-9/10"}, Resume(5, None, '"a"')),
+        ({"content-range": "bytes 5-9/*"}, Resume(5, None, None)),
+        ({"content-range": "bytes 5-7/10", "etag": '"a"'}, Resume(5, 10, '"a"')),
+    ],
+)
+def test_the_rest_of_the_same_file(headers, resume):
+    check_continuation(headers, resume)
+
+
+@pytest.mark.parametrize(
+    ("headers", "resume"),
+    [
+        ({}, Resume(5, 10, None)),
+        ({"content-range": "bytes 4-9/10"}, Resume(5, 10, None)),
+        ({"content-range": "bytes 5-9/11"}, Resume(5, 10, None)),
+        ({"content-range": "bytes 5-9/*"}, Resume(5, 10, None)),
+        ({"content-range": "items 5-9/10"}, Resume(5, 10, None)),
+        ({"content-range": "bytes 5-9/10", "etag": '"b"'}, Resume(5, 10, '"a"')),
+    ],
+)
+def test_the_rest_of_another_file(headers, resume):
+    with pytest.raises(ContentChangedError):
+        check_continuation(headers, resume)
+
+
+NOW = pendulum.datetime(2026, 11, 26)
+
+
+def not_found():
+    return ApiError("Asking", reason=Reason.NOT_FOUND, status=404)
+
+
+@pytest.mark.parametrize(
+    ("seen", "error"),
+    [
+        (not_found(), ContentGoneError),
+        (Video("v", VideoStatus.EXPIRED), ContentGoneError),
+        (Video("v", VideoStatus.COMPLETED, expires_at=NOW), ContentGoneError),
+        (Video("v", VideoStatus.FAILED, message="no"), VideoFailedError),
+        (Video("v", VideoStatus.CANCELLED), VideoFailedError),
+        (Video("v", VideoStatus.COMPLETED, expires_at=NOW.add(seconds=1)), None),
+        (Video("v", VideoStatus.COMPLETED), None),
+        (Video("v", VideoStatus.RUNNING, expires_at=NOW.add(seconds=1)), None),
+        (ApiError("Asking", reason=Reason.SERVER, status=502), None),
+        (TransportError("no answer"), None),
+    ],
+)
+def test_why_content_will_never_come(seen, error):
+    assert type(lost(seen, "Downloading video v", NOW)) is (error or type(None))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -232,3 +235,13 @@ def test_every_wait_ends_by_the_deadline(seen, chance, policy):
         now += step.delay
     assert isinstance(step, Outcome)
     assert now <= POLICY.deadline
+
+
+def test_an_event_holds_no_address_that_may_be_signed():
+    """Airflow writes events into the triggerer's log."""
+    signed = Outcome(kind="completed", video_id="v", status="completed", url="https://x.example/a.mp4?signature=s")
+    event = signed.to_event()
+    assert "signature" not in json.dumps(event)
+    assert Outcome.from_event(event).url_withheld
+    plain = replace(signed, url="https://x.example/a.mp4")
+    assert Outcome.from_event(plain.to_event()) == plain

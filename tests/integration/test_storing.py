@@ -1,0 +1,397 @@
+"""From a server to a file, over everything that can go wrong on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import signal
+import socket
+from datetime import timedelta
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from boxes import film
+from files import FileAnswers
+from servers import KEY, Said, connect
+
+from airflow_provider_veo.api.errors import (
+    ApiError,
+    ContentChangedError,
+    ContentError,
+    ContentGoneError,
+    ContentTooLargeError,
+    InvalidInputError,
+    StorageFullError,
+    TransportError,
+)
+from airflow_provider_veo.hooks.veo import VeoHook
+
+FILM = film(random.Random(6).randbytes(2_000_000))
+TENTHS = [len(FILM) * tenth // 10 for tenth in range(1, 10)]
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch):
+    monkeypatch.setattr(VeoHook, "content_poll_interval", 0.05)
+    monkeypatch.setattr(VeoHook, "retry_pause", 0.01)
+
+
+@pytest.fixture
+def download(monkeypatch, tmp_path):
+    """Return a function that stores what a server sends, as `tmp_path/videos/a.mp4`."""
+
+    def fetch(server, destination=tmp_path / "videos/a.mp4", **options):
+        connect(monkeypatch, server.url)
+        return VeoHook().download_video(destination, **({"video_id": "v"} | options))
+
+    return fetch
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Return what has been stored, by name, hidden files included."""
+
+    def look():
+        folder = tmp_path / "videos"
+        return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
+
+    return look
+
+
+class TestBrokenTransfers:
+    def test_a_connection_that_is_cut_at_each_tenth(self, serve, download, stored):
+        answers = FileAnswers(FILM, TENTHS)
+        server = serve(answers)
+        result = download(server)
+        assert stored() == {"a.mp4": FILM}
+        assert result.sha256 == hashlib.sha256(FILM).hexdigest()
+        assert answers.sent < 1.15 * len(FILM)
+        assert len(server.heard) == len(TENTHS) + 1
+        assert {heard.headers["if-range"] for heard in server.heard[1:]} == {answers.etag}
+
+    def test_without_ranges_it_begins_anew(self, serve, download, stored):
+        server = serve(FileAnswers(FILM, TENTHS, ranges=False))
+        assert download(server).sha256 == hashlib.sha256(FILM).hexdigest()
+        assert stored() == {"a.mp4": FILM}
+
+    def test_without_any_length(self, serve, download, stored):
+        """A proxy that closes the connection in the middle makes half a film look like all of it."""
+        half = Said(headers={"Content-Length": ""}, body=FILM[: len(FILM) // 2], close_early=len(FILM))
+        server = serve(half, half, Said(body=FILM))
+        download(server)
+        assert stored() == {"a.mp4": FILM}
+
+    def test_another_file_is_not_glued_to_the_first_half(self, serve, download, stored):
+        other = film(random.Random(7).randbytes(2_000_000))
+        first, second = FileAnswers(FILM, [1_000_000]), FileAnswers(other)
+        second.etag = '"2"'
+        script = [first, second]
+        server = serve(lambda heard: script.pop(0)(heard))  # noqa: PLW0108 - another one each time
+        download(server)
+        assert server.heard[1].headers["range"].startswith("bytes=")
+        assert stored() == {"a.mp4": other}
+
+    def test_the_way_to_the_rest_is_looked_up_again(self, serve, download, stored):
+        """A redirect may lead to a signed address, which does not live as long as a download."""
+        answers = FileAnswers(FILM, [500_000])
+        files = serve(lambda heard: answers(heard) if heard.path == f"/film?{len(files.heard)}" else Said(403))
+        api = serve(lambda _: Said(302, headers={"Location": f"{files.url}/film?{len(files.heard) + 1}"}))
+        download(api)
+        assert [heard.path for heard in files.heard] == ["/film?1", "/film?2"]
+        assert stored() == {"a.mp4": FILM}
+
+    def test_a_server_in_trouble_is_asked_again(self, serve, download, stored):
+        busy = Said(429, {"error": {"message": "slow down"}}, {"Retry-After": "0"})
+        answers = FileAnswers(FILM, [1_000_000])
+        script = [Said(502, "<html>"), answers, busy, Said(503), answers]
+        server = serve(lambda heard: said(heard) if callable(said := script.pop(0)) else said)
+        download(server)
+        assert answers.sent == len(FILM)
+        assert stored() == {"a.mp4": FILM}
+
+    def test_a_server_that_never_gets_further_is_given_up(self, serve, download, stored):
+        server = serve(FileAnswers(FILM, [1_000_000] * 100))
+        with pytest.raises(TransportError):
+            download(server)
+        assert len(server.heard) == 5
+        assert stored() == {}
+
+
+class TestKills:
+    def test_sigkill_at_random_points_leaves_no_object(self, serve, download, stored):
+        points = [random.randrange(len(FILM)) for _ in range(20)]
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            for point in points:
+                pid = os.fork()
+                if not pid:
+                    with contextlib.suppress(BaseException):
+                        download(SimpleNamespace(url=f"http://127.0.0.1:{listener.getsockname()[1]}"))
+                    os._exit(0)  # only if nobody kills it
+                connection = send_part(listener, point)
+                os.kill(pid, signal.SIGKILL)
+                assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+                connection.close()
+                # what the last one has left, at most: each sweeps what those before it have left
+                assert [name for name in stored() if not name.endswith(".veo-part")] == []
+                assert len(stored()) <= 1, points
+        download(serve(FileAnswers(FILM)))
+        assert stored() == {"a.mp4": FILM}
+
+
+def send_part(listener, size):
+    """Send a client the first bytes of the film; return the connection, on which nothing follows."""
+    connection, _ = listener.accept()
+    connection.recv(65536)
+    connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(FILM)}\r\n\r\n".encode() + FILM[:size])
+    return connection
+
+
+class TestChecks:
+    @pytest.mark.parametrize(
+        ("said", "error", "complaint"),
+        [
+            (Said(body="<html>Log in</html>"), ContentError, "expected a video file, got an HTML page"),
+            (Said(body={"id": "v", "status": "completed"}), ContentError, "got something else"),
+            (Said(body=FILM[:-1]), ContentChangedError, "is no whole video: its 'moov' box is cut"),
+            (Said(403), ApiError, "HTTP 403"),
+            (Said(410), ContentGoneError, "clear the task that ordered it; that is charged again"),
+        ],
+    )
+    def test_what_is_no_video(self, serve, download, stored, said, error, complaint):
+        with pytest.raises(error, match=complaint):
+            download(serve(lambda _: said))
+        assert stored() == {}
+
+    def test_too_large(self, serve, download, stored):
+        with pytest.raises(ContentTooLargeError, match=f"has {len(FILM)} bytes, and max_bytes=1000000"):
+            download(serve(FileAnswers(FILM)), max_bytes=1_000_000)
+        assert stored() == {}
+
+    def test_a_full_disk(self, serve, download, stored, mocker):
+        mocker.patch("airflow_provider_veo.storage.shutil.disk_usage", return_value=mocker.Mock(free=1_000_000))
+        with pytest.raises(StorageFullError, match=f"{len(FILM)} bytes are needed, 1000000 are free"):
+            download(serve(FileAnswers(FILM)))
+        assert stored() == {}
+
+    def test_the_video_has_expired(self, serve, download, stored):
+        gone = Said(404, {"error": {"message": "Task not found", "type": "invalid_request_error"}})
+        server = serve(lambda _: gone)
+        with pytest.raises(ContentGoneError, match=r"video v: the video is gone.*Gateways keep a video for a day") as e:
+            download(server, content_timeout=timedelta(seconds=0.2))
+        assert e.value.permanent
+        assert server.heard[-1].path == "/v1/videos/v"
+        assert stored() == {}
+
+    def test_a_job_that_has_failed(self, serve, download):
+        failed = Said(body={"id": "v", "status": "failed", "error": "no luck"})
+        server = serve(lambda heard: Said(400) if heard.path.endswith("/content") else failed)
+        with pytest.raises(Exception, match="Video v failed: no luck"):
+            download(server, content_timeout=timedelta(seconds=0.1))
+
+
+class TestWhatIsThere:
+    @pytest.fixture
+    def server(self, serve):
+        return serve(FileAnswers(FILM))
+
+    @pytest.fixture
+    def put(self, tmp_path):
+        def write(content):
+            (tmp_path / "videos").mkdir()
+            (tmp_path / "videos/a.mp4").write_bytes(content)
+
+        return write
+
+    def test_the_same_video_is_kept(self, server, download, put):
+        put(FILM)
+        sha256 = hashlib.sha256(FILM).hexdigest()
+        result = download(server, sha256=sha256)
+        assert (result.bytes, result.sha256) == (len(FILM), sha256)
+
+    def test_a_file_whose_video_the_server_has_forgotten_is_kept(self, serve, download, put):
+        put(FILM)
+        assert download(serve(lambda _: Said(404))).bytes == len(FILM)
+
+    def test_a_file_of_another_size_is_not_kept(self, server, download, put, stored):
+        put(other := film(b"x" * 5000))
+        with pytest.raises(InvalidInputError, match=f"is another video: {len(other)} bytes.*has {len(FILM)} bytes"):
+            download(server)
+        assert stored() == {"a.mp4": other}
+
+    def test_a_file_of_another_content_is_not_kept(self, server, download, put, stored):
+        put(FILM)
+        with pytest.raises(InvalidInputError, match=r"is another video.*sha256 0000.*if_exists='overwrite'"):
+            download(server, sha256="0000")
+        assert stored() == {"a.mp4": FILM}
+
+    def test_half_a_video_is_not_kept(self, server, download, put):
+        put(FILM[:-1])
+        with pytest.raises(InvalidInputError, match="is no whole video"):
+            download(server)
+
+    def test_overwrite(self, server, download, put, stored):
+        put(b"old")
+        download(server, if_exists="overwrite")
+        assert stored() == {"a.mp4": FILM}
+
+    def test_fail(self, server, download, put, stored):
+        put(b"old")
+        with pytest.raises(InvalidInputError, match="exists already, and if_exists is 'fail'"):
+            download(server, if_exists="fail")
+        assert stored() == {"a.mp4": b"old"}
+        assert server.heard == []
+
+    @pytest.mark.parametrize("if_exists", ["skip", "fail"])
+    def test_another_task_was_faster(self, serve, download, tmp_path, stored, if_exists):
+        def overtaken(heard):
+            (tmp_path / "videos/a.mp4").write_bytes(FILM)
+            return answers(heard)
+
+        answers = FileAnswers(FILM)
+        server = serve(overtaken)
+        if if_exists == "skip":
+            assert download(server).bytes == len(FILM)
+        else:
+            with pytest.raises(InvalidInputError, match="exists already"):
+                download(server, if_exists="fail")
+        assert stored() == {"a.mp4": FILM}
+
+
+NOT_PUBLIC = [
+    "http://127.0.0.1:{port}/a.mp4",
+    "http://localhost:{port}/a.mp4",
+    "http://[::1]:{port}/a.mp4",
+    "http://[::ffff:127.0.0.1]:{port}/a.mp4",
+    "http://2130706433:{port}/a.mp4",
+    "http://0:{port}/a.mp4",
+    "http://10.0.0.1/a.mp4",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://[fe80::1]/a.mp4",
+    "http://[fd00:ec2::254]/a.mp4",
+    "http://[64:ff9b::a9fe:a9fe]/a.mp4",
+    "http://internal.example/a.mp4",
+]
+
+
+class TestPrivateNetworks:
+    """A gateway on the internet, which is a server on loopback here that looks public by its name."""
+
+    @pytest.fixture
+    def gateway(self, serve, monkeypatch):
+        """Return a function that starts the gateway `http://gateway.example`, whose address counts as public."""
+        server = None
+        real = socket.getaddrinfo
+
+        def getaddrinfo(host, port, *args, **kwargs):
+            if host == "gateway.example":
+                # the check asks without a port; the connection needs the truth
+                return real("93.184.216.34" if port is None else "127.0.0.1", port, *args, **kwargs)
+            return real("10.0.0.7" if host == "internal.example" else host, port, *args, **kwargs)
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+        def start(answer, **extra):
+            nonlocal server
+            server = serve(answer)
+            server.public_url = server.url.replace("127.0.0.1", "gateway.example")
+            connect(monkeypatch, server.public_url, **extra)
+            return server
+
+        return start
+
+    @pytest.fixture
+    def private(self, serve):
+        return serve(lambda _: Said(body=FILM))
+
+    @pytest.mark.parametrize("way", ["redirect", "json"])
+    @pytest.mark.parametrize("address", NOT_PUBLIC)
+    def test_no_answer_leads_into_one(self, gateway, private, tmp_path, stored, way, address):
+        address = address.format(port=private.url.rpartition(":")[2])
+        answer = Said(302, headers={"Location": address}) if way == "redirect" else Said(body={"url": address})
+        gateway(lambda _: answer)
+        with pytest.raises(InvalidInputError, match=r"is not a public address.*allow_private_addresses") as caught:
+            VeoHook().download_video(tmp_path / "videos/a.mp4", video_id="v")
+        assert caught.value.permanent
+        assert private.heard == []
+        assert stored() == {}
+
+    def test_no_chain_of_redirects_leads_into_one(self, gateway, private, tmp_path):
+        def answer(heard):
+            step = int(heard.path.rpartition("/")[2]) if heard.path.startswith("/step") else 0
+            onward = f"/step/{step + 1}" if step < 3 else private.url
+            return Said(307, headers={"Location": onward})
+
+        server = gateway(answer)
+        with pytest.raises(InvalidInputError, match="is not a public address"):
+            VeoHook().download_video(tmp_path / "a.mp4", video_id="v")
+        assert len(server.heard) == 4
+        assert private.heard == []
+
+    def test_no_address_that_a_user_passes_on_leads_into_one(self, gateway, private, tmp_path):
+        gateway(lambda _: Said(500))
+        with pytest.raises(InvalidInputError, match="is not a public address"):
+            VeoHook().download_video(tmp_path / "a.mp4", url=f"{private.url}/a.mp4")
+        assert private.heard == []
+
+    def test_no_name_that_changes_its_address_leads_into_one(self, gateway, private, tmp_path, monkeypatch):
+        """The name is public when it is checked, and leads to loopback when the connection is made."""
+        port = private.url.rpartition(":")[2]
+        usual = socket.getaddrinfo
+
+        def rebinding(host, asked_port, *args, **kwargs):
+            if host == "rebinding.example":
+                host = "93.184.216.34" if asked_port is None else "127.0.0.1"
+            return usual(host, asked_port, *args, **kwargs)
+
+        monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+        gateway(lambda _: Said(302, headers={"Location": f"http://rebinding.example:{port}/a.mp4"}))
+        with pytest.raises(InvalidInputError, match=r"127.0.0.1 is not a public address \(loopback\)"):
+            VeoHook().download_video(tmp_path / "a.mp4", video_id="v")
+        assert private.heard == []
+
+    def test_a_private_network_can_be_opened(self, gateway, private, tmp_path, stored):
+        gateway(lambda _: Said(302, headers={"Location": f"{private.url}/a.mp4"}), allow_private_addresses="true")
+        VeoHook().download_video(tmp_path / "videos/a.mp4", video_id="v")
+        assert stored() == {"a.mp4": FILM}
+        assert "authorization" not in private.heard[0].headers
+
+    def test_credentials_of_a_cloud_cannot(self, gateway, tmp_path):
+        where = "http://169.254.169.254/latest/meta-data/iam"
+        gateway(lambda _: Said(302, headers={"Location": where}), allow_private_addresses=True)
+        with pytest.raises(InvalidInputError, match="link-local"):
+            VeoHook().download_video(tmp_path / "a.mp4", video_id="v")
+
+    def test_a_gateway_in_a_private_network_may_name_its_own_kind(self, serve, private, download, stored):
+        download(serve(lambda _: Said(302, headers={"Location": f"{private.url}/a.mp4"})))
+        assert stored() == {"a.mp4": FILM}
+        assert "authorization" not in private.heard[0].headers
+
+    @pytest.mark.parametrize("where", ["file:///etc/passwd", "ftp://files.example/a.mp4", "gopher://x/", "http://[x"])
+    def test_only_http_is_followed(self, serve, download, where):
+        with pytest.raises(ContentError, match="no http"):
+            download(serve(lambda _: Said(302, headers={"Location": where})))
+
+    def test_where_a_proxy_connects_its_own_address_is_no_matter(self, gateway, tmp_path, monkeypatch, stored, serve):
+
+        def proxy(heard):
+            seen = httpx.get(heard.path.replace("gateway.example", "127.0.0.1"), trust_env=False)
+            return Said(seen.status_code, seen.content)
+
+        gateway(FileAnswers(FILM))
+        monkeypatch.setenv("HTTP_PROXY", serve(proxy).url)
+        monkeypatch.setenv("NO_PROXY", "")
+        VeoHook().download_video(tmp_path / "videos/a.mp4", video_id="v")
+        assert stored() == {"a.mp4": FILM}
+
+
+def test_the_key_stays_with_its_server(serve, download, stored):
+    files = serve(lambda _: Said(body=FILM))
+    api = serve(lambda _: Said(302, headers={"Location": f"{files.url}/a.mp4"}))
+    download(api)
+    assert api.heard[0].headers["authorization"] == f"Bearer {KEY}"
+    assert KEY not in json.dumps([vars(heard) | {"body": ""} for heard in files.heard])
+    assert stored() == {"a.mp4": FILM}

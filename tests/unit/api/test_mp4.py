@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import contextlib
+import io
+
+import pytest
+from boxes import FTYP, box, film, large_box, moov, numbers, track
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_veo.api.mp4 import IncompleteError, check_whole, is_video
+from airflow_provider_veo.emulator.render import Scene, render
+
+
+@pytest.mark.parametrize(
+    ("head", "video"),
+    [
+        (b"\0\0\0\x20ftypisom", True),
+        (b"\0\0\0\x14ftypqt  ", True),
+        (b"<!doctype html", False),
+        (b'{"url": "x"}', False),
+        (b"", False),
+        (b"ftyp", False),
+    ],
+)
+def test_video_files_are_known_by_their_first_box(head, video):
+    assert is_video(head) is video
+
+
+def check(content):
+    check_whole(io.BytesIO(content))
+
+
+def with_index_first(media=bytes(1000), **options):
+    size = len(FTYP) + len(moov(track([0], [len(media)], [(1, 1)], **options)))
+    return FTYP + moov(track([size + 8], [len(media)], [(1, 1)], **options)) + box(b"mdat", media)
+
+
+WHOLE = {
+    "index at the end": film(),
+    "index first": with_index_first(),
+    "64-bit offsets": with_index_first(wide=True),
+    "samples of one size": with_index_first(same_size=1000),
+    "more boxes": film() + box(b"free", b"x"),
+    "a large box": FTYP + moov() + large_box(b"mdat", bytes(10)),
+    "media up to the end": FTYP + moov() + numbers(0) + b"mdat" + bytes(10),
+    "no tracks": FTYP + moov() + box(b"mdat"),
+    "an empty track": FTYP + moov(track([], [], [])) + box(b"mdat"),
+    "fragments": FTYP + moov() + box(b"moof") + box(b"mdat", b"x") + box(b"moof") + box(b"mdat", b"x"),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_files(name):
+    check(WHOLE[name])
+
+
+@pytest.mark.parametrize("name", ["index at the end", "index first", "64-bit offsets", "samples of one size"])
+def test_a_file_cut_anywhere_is_refused(name):
+    for size in range(len(WHOLE[name])):
+        with pytest.raises(IncompleteError):
+            check(WHOLE[name][:size])
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "does not begin with an 'ftyp' box"),
+        (moov() + FTYP, "does not begin with an 'ftyp' box"),
+        (FTYP, "its 'moov' box is missing"),
+        (FTYP + moov(), "its 'mdat' box is missing"),
+        (FTYP + moov() + box(b"mdat") + b"xyz", r"byte \d+ begins no box"),
+        (FTYP + moov() + box(b"mdat") + numbers(4) + b"free", r"byte \d+ begins no box"),
+        (FTYP + moov() + box(b"mdat", bytes(9))[:-1], r"its 'mdat' box is cut: it ends at byte \d+, and there are \d+"),
+        (FTYP + moov(track([10_000], [1], [(1, 1)])) + box(b"mdat"), "its index points to byte 10001, and it has"),
+        (FTYP + moov() + box(b"moof") + box(b"mdat") + box(b"moof"), "media data of its last fragment are missing"),
+        (FTYP + moov() + box(b"mdat") + box(b"free") * 100_000, "more than 100000 boxes"),
+        (FTYP + box(b"moov", b"\xff" * 20) + box(b"mdat"), "begins no box|is cut"),
+    ],
+)
+def test_files_that_are_not_whole(content, complaint):
+    with pytest.raises(IncompleteError, match=complaint):
+        check(content)
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_segment_index_tells_of_missing_segments(version):
+    segment = box(b"moof") + box(b"mdat", bytes(84))
+    times = bytes(8) if version == 0 else bytes(16)
+    head = numbers(version << 24, 1, 1000) + times + numbers(2)  # reserved, and the count
+    index = box(b"sidx", head, *[numbers(len(segment), 1000, 0)] * 2)
+    check(FTYP + moov() + index + segment * 2)
+    with pytest.raises(IncompleteError, match="index points to byte"):
+        check(FTYP + moov() + index + segment)
+
+
+@given(st.binary(max_size=200), st.integers(0, 1700))
+def test_damage_is_told_from_crashes(noise, at):
+    """Whatever a file holds, it is whole or not; nothing else is raised."""
+    content = film()
+    with contextlib.suppress(IncompleteError):
+        check(content[:at] + noise + content[at + len(noise) :])
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clip") / "a.mp4"
+    render(Scene("a cat", "test", 64, 64, 1), path)
+    return path.read_bytes()
+
+
+def test_a_real_clip_is_whole(clip):
+    check(clip)
+
+
+def test_a_real_clip_cut_at_any_box_or_nearby_is_refused(clip):
+    starts = {0, len(clip) - 1}
+    for kind in (b"ftyp", b"moov", b"mdat", b"free", b"trak", b"mdia", b"stbl", b"stco", b"udta"):
+        at = clip.find(kind)
+        while at >= 0:
+            starts |= {at - 5, at - 4, at - 3, at + 4}
+            at = clip.find(kind, at + 1)
+    for cut in sorted(start for start in starts if 0 <= start < len(clip)):
+        with pytest.raises(IncompleteError):
+            check(clip[:cut])

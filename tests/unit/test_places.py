@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+from airflow_provider_veo import places
+from airflow_provider_veo.api.errors import InvalidInputError
+
+
+def test_absolute_paths(tmp_path):
+    assert places.resolve(str(tmp_path / "a.mp4"), name="v") == tmp_path / "a.mp4"
+    assert places.resolve(tmp_path / "a.mp4", name="v") == tmp_path / "a.mp4"
+    assert places.resolve(f"file://{tmp_path}/a%20b.mp4", name="v") == tmp_path / "a b.mp4"
+    assert places.resolve(ObjectStoragePath(f"file://{tmp_path}/a.mp4"), name="v") == tmp_path / "a.mp4"
+    assert places.resolve("~/a.mp4", name="v") == Path.home() / "a.mp4"
+
+
+def test_the_connection_of_an_object_is_kept(memory, tmp_path):
+    for destination in (ObjectStoragePath("memory://bucket/a.mp4", conn_id="c"), "memory://c@bucket/a.mp4"):
+        target = places.resolve(destination)
+        assert str(target) == str(ObjectStoragePath("memory://bucket/a.mp4", conn_id="c"))
+        assert str(target).startswith("memory://c@")
+
+
+def test_the_id_fills_the_destination(tmp_path):
+    assert places.resolve(f"{tmp_path}/x-{{video_id}}.mp4", name="video_1") == tmp_path / "x-video_1.mp4"
+    assert places.resolve(f"{tmp_path}/", name="video_1") == tmp_path / "video_1.mp4"
+    assert places.resolve(f"{tmp_path}/{{video_id}}.mp4", name="../../etc/x") == tmp_path / ".._.._etc_x.mp4"
+
+
+def test_relative_destinations_stand_on_the_configured_base(tmp_path, monkeypatch, memory):
+    monkeypatch.setenv("AIRFLOW__VEO__STORAGE", f"{tmp_path}/")
+    assert places.resolve("a/b.mp4", name="v") == tmp_path / "a/b.mp4"
+    monkeypatch.setenv("AIRFLOW__VEO__STORAGE", memory)
+    assert places.resolve("a/b.mp4", name="v").path == ObjectStoragePath(f"{memory}/a/b.mp4").path
+
+
+@pytest.mark.parametrize(
+    ("destination", "base", "complaint"),
+    [
+        ("", None, "destination is empty"),
+        (None, None, "destination is empty"),
+        ("  ", None, "destination is empty"),
+        ("a.mp4", None, r"set \[veo\] storage"),
+        ("a.mp4", "videos", r"\[veo\] storage is 'videos'"),
+        ("nosuch://bucket/a.mp4", None, "cannot be used: .*nosuch"),
+        ("a.mp4", "s3://bucket", r"pip install 'airflow-provider-veo\[s3\]'"),
+    ],
+)
+def test_what_cannot_be_a_destination(destination, base, complaint, monkeypatch):
+    if base:
+        monkeypatch.setenv("AIRFLOW__VEO__STORAGE", base)
+    with pytest.raises(InvalidInputError, match=complaint):
+        places.resolve(destination)
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "abfs"])
+def test_the_extra_of_each_storage_is_named(scheme):
+    extra = {"s3": "s3", "gs": "gcs", "abfs": "azure"}[scheme]
+    with pytest.raises(InvalidInputError, match=rf"pip install 'airflow-provider-veo\[{extra}\]'"):
+        places.resolve(f"{scheme}://bucket/a.mp4")
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInputError, match="file is a file"):
+        places.check_writable(tmp_path / "file/a.mp4")
+    places.check_writable(tmp_path / "new/folder/a.mp4")
+    monkeypatch.setattr("os.access", lambda path, _mode: path != tmp_path)
+    with pytest.raises(InvalidInputError, match=f"may not write to {tmp_path}"):
+        places.check_writable(tmp_path / "new/folder/a.mp4")
+
+
+def test_addresses_for_assets():
+    for place, uri in {
+        "/data/ds=2026-11-26/a b.mp4": "file:///data/ds=2026-11-26/a%20b.mp4",
+        "/data/猫.mp4": "file:///data/%E7%8C%AB.mp4",
+        "s3://c@bucket/x/猫.mp4": "s3://bucket/x/%E7%8C%AB.mp4",
+        "gs://bucket/a+b&c?.mp4": "gs://bucket/a+b&c?.mp4",
+    }.items():
+        target = ObjectStoragePath(place) if "://" in place else Path(place)
+        assert places.uri_of(target) == uri
+
+
+def test_siblings(tmp_path):
+    assert places.sibling(tmp_path / "a.mp4", "a.mp4.json") == tmp_path / "a.mp4.json"
+    assert str(places.sibling(ObjectStoragePath("s3://c@bucket/x/a.mp4"), "b.json")) == "s3://c@bucket/x/b.json"
+
+
+def test_files_are_found_by_path_and_by_result(tmp_path, memory, monkeypatch):
+    local, remote = tmp_path / "a.mp4", places.resolve(f"{memory}/a.mp4")
+    for target in (local, remote):
+        target.write_bytes(b"x")
+        for source in (target, str(target), {"id": "video_1", "path": str(target)}):
+            assert str(places.find(source, "source")) == str(target)
+    assert places.find(f"file://{local}", "source") == local
+    monkeypatch.setenv("AIRFLOW__VEO__STORAGE", str(tmp_path))
+    assert places.find("a.mp4", "source") == local
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        (None, "source names no file"),
+        ("", "source names no file"),
+        ({"id": "video_1"}, "A create task stores its video when it has a destination"),
+        ({"id": "video_1", "path": None}, "source names no file"),
+        ("/nosuch/a.mp4", "source '/nosuch/a.mp4' does not exist"),
+        ("/", "source '/' is a folder"),
+        ("a.mp4", r"source 'a.mp4' is relative.*set \[veo\] storage"),
+        ("memory://bucket/nosuch.mp4", "does not exist"),
+        ("nosuch://bucket/a.mp4", "source .* cannot be used: .*nosuch"),
+        ("s3://bucket/a.mp4", r"pip install 'airflow-provider-veo\[s3\]'"),
+    ],
+)
+def test_what_cannot_be_found(memory, source, complaint):
+    with pytest.raises(InvalidInputError, match=complaint):
+        places.find(source, "source")
