@@ -95,7 +95,7 @@ def running(command: Sequence[str], environment: Mapping[str, str], output: Path
         end(process)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[Any]) -> None:
     """End a process, gently first."""
     if process.poll() is None:
         process.terminate()
@@ -126,16 +126,24 @@ def run_python(command: Sequence[str], environment: Mapping[str, str], timeout: 
 @contextlib.contextmanager
 def server() -> Iterator[int]:
     """Run the server, and return its port."""
+    with serving(["-m", "benchmarks.server", "--delay", str(ANSWER_DELAY)]) as line:
+        yield int(line)
+
+
+@contextlib.contextmanager
+def serving(command: Sequence[str]) -> Iterator[str]:
+    """Run Python with a command that serves until its standard input ends, and return the line that it prints."""
     with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.server", "--delay", str(ANSWER_DELAY)],
+        [sys.executable, *command],
         env=clean_environment() | {"PYTHONPATH": str(ROOT)},
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             assert process.stdout is not None
-            yield int(process.stdout.readline())
+            yield process.stdout.readline()
         finally:
             end(process)
 

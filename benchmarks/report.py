@@ -30,7 +30,8 @@ _INTRODUCTION = """\
 # Performance
 
 Written whole by `python -m benchmarks`; do not edit it. What waiting for videos costs a triggerer, beside other ways
-to wait, measured against one local server that answers every status call after {delay:.0f} ms.
+to wait, measured against one local server that answers every status call after {delay:.0f} ms; and what storing a video
+costs a worker.
 
 To repeat it: `make benchmark`; or install this package and `benchmarks/requirements.txt` into one environment, and run
 `python -m benchmarks` there, from the root of the repository. It takes about {minutes:.0f} minutes and should have the

@@ -431,7 +431,8 @@ def _opened(response: httpx.Response, resume: Resume | None) -> tuple[ContentStr
     if resume and response.status_code == httpx.codes.PARTIAL_CONTENT:
         content.check_continuation(headers, resume)
         return ContentStream(resume.offset, resume.total, version, response.iter_raw()), b""
-    chunks = response.iter_bytes() if content.is_encoded(headers) else response.iter_raw()
+    as_sent = response.is_success and not content.is_encoded(headers)
+    chunks = response.iter_raw() if as_sent else response.iter_bytes()
     head = _read_head(chunks, mp4.SNIFF_BYTES)
     if response.is_success and mp4.is_video(head):
         return ContentStream(0, content.length_of(headers), version, chain((head,), chunks)), b""

@@ -31,6 +31,9 @@ from airflow_provider_veo.api.video import Video
 DEFAULT_MAX_BYTES = 2 * 2**30
 """Largest video taken unless the caller says otherwise: those of eight seconds have 5 to 50 MB."""
 
+FreeSpace = Callable[[], int]
+"""Returns the bytes that a file's disk has room for."""
+
 _FRUITLESS_ATTEMPTS = 5  # in a row
 _MOST_ATTEMPTS = 100
 _LONGEST_PAUSE = 30.0  # seconds that a worker is held for; longer ones are a matter for Airflow's retries
@@ -83,7 +86,7 @@ class Downloaded:
 
 
 def download(
-    source: Source, file: BinaryIO, policy: DownloadPolicy, free_space: Callable[[], int], tell: Callable[[str], None]
+    source: Source, file: BinaryIO, policy: DownloadPolicy, free_space: FreeSpace, tell: Callable[[str], None]
 ) -> Downloaded:
     """Bring a video into a file, and check that it is whole.
 
@@ -135,7 +138,7 @@ class Received:
         furthest: most bytes that were ever there.
     """
 
-    def __init__(self, file: BinaryIO, max_bytes: int, free_space: Callable[[], int]) -> None:
+    def __init__(self, file: BinaryIO, max_bytes: int, free_space: FreeSpace) -> None:
         self._file = file
         self._max_bytes = max_bytes
         self._free_space = free_space

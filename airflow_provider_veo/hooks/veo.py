@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.sdk import (
@@ -20,18 +20,20 @@ from airflow.providers.common.compat.sdk import (
 )
 from asgiref.sync import sync_to_async
 
-from airflow_provider_veo import places, storage
+from airflow_provider_veo import places
 from airflow_provider_veo.api import requests, urls
 from airflow_provider_veo.api.chat_events import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
-from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES, Downloaded, DownloadPolicy, Source, download
+from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES, DownloadPolicy
 from airflow_provider_veo.api.errors import InvalidInputError, Reason, VeoError, error_from
 from airflow_provider_veo.api.models import DEFAULT_MODEL
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.api.video import Video
-from airflow_provider_veo.places import Destination, Target
+from airflow_provider_veo.delivery import Delivery, IfExists
+from airflow_provider_veo.places import Destination
+from airflow_provider_veo.storage import StoredVideo
 
 # httpx logs every request at INFO. Airflow 3 turns that down itself, 2.11 does not: a line for every poll.
 if logging.getLogger("httpx").level == logging.NOTSET:
@@ -194,11 +196,11 @@ class VeoHook(BaseHook):
         *,
         video_id: str | None = None,
         url: str | None = None,
-        if_exists: storage.IfExists = "skip",
+        if_exists: IfExists = "skip",
         sha256: str | None = None,
         content_timeout: timedelta = timedelta(minutes=2),
         max_bytes: int = DEFAULT_MAX_BYTES,
-    ) -> storage.StoredVideo:
+    ) -> StoredVideo:
         """Store a finished video: whole, checked, and in one step.
 
         Args:
@@ -218,8 +220,6 @@ class VeoHook(BaseHook):
             InvalidInputError: the destination cannot be used, or something else is there.
             VeoError: see `api.errors`.
         """
-        if if_exists not in storage.IF_EXISTS:
-            raise InvalidInputError(f"if_exists is {if_exists!r}; it must be one of {storage.IF_EXISTS}.")
         target = places.resolve(destination, name=_name(video_id, url))
         policy = DownloadPolicy(
             content_timeout=content_timeout.total_seconds(),
@@ -228,48 +228,13 @@ class VeoHook(BaseHook):
             max_bytes=max_bytes,
         )
         with self.get_conn() as client:
-            source = client.source(video_id, url)
-
-            def fetch(file: BinaryIO, free_space: Callable[[], int]) -> Downloaded:
-                return download(source, file, policy, free_space, self.log.info)
-
-            stored = self._kept(target, source, if_exists, sha256)
-            if stored is None:
-                try:
-                    stored = storage.store(target, fetch, replace=if_exists == "overwrite")
-                except FileExistsError:  # somebody else was faster
-                    stored = self._kept(target, source, if_exists, sha256)
-                    if stored is None:
-                        raise
-                else:
-                    self.log.info("Stored %s: %d bytes, sha256 %s", stored.path, stored.bytes, stored.sha256)
+            delivery = Delivery(client.source(video_id, url), target, policy, self.log)
+            stored = delivery.deliver(if_exists, sha256)
         # once, whatever the number of blocks
         get_hook_lineage_collector().add_output_asset(context=self, uri=stored.uri)
         return stored
 
-    def _kept(
-        self, target: Target, source: Source, if_exists: storage.IfExists, sha256: str | None
-    ) -> storage.StoredVideo | None:
-        """Return what is at the target already, if that is what is wanted; None if it is to be downloaded."""
-        if if_exists == "overwrite" or not storage.exists(target):
-            return None
-        if if_exists == "fail":
-            raise InvalidInputError(f"destination {target} exists already, and if_exists is 'fail'.")
-        present = storage.existing(target)
-        if present is None:
-            return None
-        length = _length(source)
-        if length not in (None, present.bytes) or sha256 not in (None, present.sha256):
-            wanted = f"{length or 'an unknown number of'} bytes" + (f", sha256 {sha256}" if sha256 else "")
-            raise InvalidInputError(
-                f"destination {target} exists already and is another video: {present.bytes} bytes, sha256 "
-                f"{present.sha256}; this one has {wanted}. Write {{video_id}} into the destination, or let "
-                "if_exists='overwrite' replace it."
-            )
-        self.log.info("%s exists already (%d bytes); not downloaded again", target, present.bytes)
-        return present
-
-    async def adownload_video(self, destination: Destination, **kwargs: Any) -> storage.StoredVideo:
+    async def adownload_video(self, destination: Destination, **kwargs: Any) -> StoredVideo:
         """Do as `download_video`, in a thread: files have no async interface."""
         await self.aget_settings()
         return await asyncio.to_thread(self.download_video, destination, **kwargs)
@@ -402,15 +367,6 @@ def _judge(client: VeoClient) -> tuple[bool, str]:
     if answer.ok or error.reason in (Reason.NOT_FOUND, Reason.BAD_REQUEST):
         return True, f"{where} answers" + (" and accepts the key." if client.settings.api_key else ".")
     return False, f"{where}: {error}"
-
-
-def _length(source: Source) -> int | None:
-    """Return the size of a video as its server names it, or None: it may have forgotten the video by now."""
-    try:
-        with source.open(None) as stream:
-            return stream.total
-    except VeoError:
-        return None
 
 
 def _name(video_id: str | None, url: str | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo import storage
+from airflow_provider_veo.delivery import IfExists
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.base import StoringOperator
@@ -53,7 +53,7 @@ class VeoDownloadOperator(StoringOperator):
         destination: Destination,
         video_id: str | Mapping[str, Any] | None = None,
         url: str | Mapping[str, Any] | None = None,
-        if_exists: storage.IfExists = "skip",
+        if_exists: IfExists = "skip",
         content_timeout: timedelta = timedelta(minutes=2),
         **kwargs: Any,
     ) -> None:

@@ -98,7 +98,14 @@ def test_the_connection_form_has_its_fields(python):
     assert form["standard_fields"]["host"]["title"] == "Base URL"
     assert form["standard_fields"]["login"]["hidden"]
     fields = form["extra_fields"]
-    assert set(fields) == {"default_model", "auth_scheme", "request_format", "timeout", "verify"}
+    assert set(fields) == {
+        "default_model",
+        "auth_scheme",
+        "request_format",
+        "timeout",
+        "verify",
+        "allow_private_addresses",
+    }
     assert fields["auth_scheme"]["schema"]["enum"] == ["bearer", "raw"]
 
 

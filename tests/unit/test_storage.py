@@ -17,6 +17,7 @@ from airflow_provider_veo import storage
 from airflow_provider_veo.api.download import Downloaded
 from airflow_provider_veo.api.errors import InvalidInputError, TransportError
 from airflow_provider_veo.places import resolve
+from airflow_provider_veo.publishing import exists
 
 FILM = film()
 SHA256 = hashlib.sha256(FILM).hexdigest()
@@ -154,6 +155,7 @@ import os, sys
 from pathlib import Path
 from airflow_provider_veo import storage
 from airflow_provider_veo.places import resolve
+from airflow_provider_veo.publishing import exists
 with storage.staged(resolve(sys.argv[1])) as part:
     part.write_bytes(b"half")
     print(part, flush=True)
@@ -189,7 +191,7 @@ def test_what_is_there_already(target):
     assert storage.existing(target) is None
     with storage.staged(target) as part:
         part.write_bytes(FILM)
-    assert storage.exists(target)
+    assert exists(target)
     found = storage.existing(target)
     assert (found.path, found.bytes, found.sha256) == (str(target), len(FILM), SHA256)
 
@@ -203,7 +205,7 @@ def test_half_a_video_is_not_kept(target):
 
 def test_a_folder_is_no_destination(tmp_path):
     with pytest.raises(InvalidInputError, match="is a folder"):
-        storage.exists(tmp_path)
+        exists(tmp_path)
 
 
 def test_a_local_copy_of_an_object_is_there_for_a_while(memory):

@@ -1,0 +1,125 @@
+"""The last step of storing: a complete file appears at its place, all of it at once."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import mimetypes
+import os
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.parts import hidden_name
+from airflow_provider_veo.places import Target
+
+# Options of an upload that keep the memory small: the drivers' own blocks have 50 MB, and S3's send ten at once.
+_SMALL_BLOCKS = {"chunksize": 8 * 2**20, "max_concurrency": 2}
+_OBJECT_STORES = ("s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "adl")
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+def exists(target: Target) -> bool:
+    """Whether a file or an object is at the target.
+
+    Raises:
+        InvalidInputError: a folder is there.
+    """
+    if isinstance(target, ObjectStoragePath):
+        target.fs.invalidate_cache()  # of listings, in which what others have stored is missing
+    if target.is_dir():
+        raise InvalidInputError(f"destination {target} is a folder. End it with '/' to store a file in it.")
+    return target.exists()
+
+
+def publish(part: Path, target: Target, *, replace: bool) -> None:
+    """Let a file appear at its target.
+
+    Args:
+        part: the file; of a local target, in the same folder. It may be gone afterwards.
+        target: where it goes.
+        replace: put it in place of what is there already.
+
+    Raises:
+        FileExistsError: something is there, and `replace` is false.
+    """
+    if isinstance(target, ObjectStoragePath):
+        _upload(part, target, replace=replace)
+        return
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    if replace:
+        part.replace(target)
+    else:
+        _place(part, target)
+
+
+def _place(part: Path, target: Path) -> None:
+    """Publish a file where nothing must be yet."""
+    try:
+        os.link(part, target)  # which fails if something is there, and `rename` does not
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        part.replace(target)
+
+
+def _upload(part: Path, target: ObjectStoragePath, *, replace: bool) -> None:
+    if not replace and exists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    if target.protocol not in _OBJECT_STORES:
+        _put_and_move(part, target)
+    elif replace:
+        _put(part, target)
+    else:
+        _put_if_absent(part, target)
+
+
+def _put_and_move(part: Path, target: ObjectStoragePath) -> None:
+    """Upload to where a reader would see what has arrived so far, under a hidden name."""
+    folder = target.path.rpartition("/")[0]
+    hidden = f"{folder}/{hidden_name(target.name)}"
+    target.fs.makedirs(folder, exist_ok=True)
+    try:
+        target.fs.put_file(str(part), hidden)
+        target.fs.mv(hidden, target.path)
+    except BaseException:
+        with suppress(Exception):
+            target.fs.rm_file(hidden)
+        raise
+
+
+def _put_if_absent(part: Path, target: ObjectStoragePath) -> None:
+    known = _parameters(target)
+    only = {"mode": "create"} if "mode" in known else {"overwrite": False}
+    try:
+        _put(part, target, **only)
+    except FileExistsError:
+        raise
+    except Exception:  # noqa: BLE001 - some stores that speak S3 know no such condition, each in its own words
+        _put(part, target)
+
+
+def _put(part: Path, target: ObjectStoragePath, **only: Any) -> None:
+    """Upload by one request, or in blocks, which become an object at the end."""
+    known, media_type = _parameters(target), mimetypes.guess_type(target.name)[0] or "application/octet-stream"
+    wanted = {**_SMALL_BLOCKS, "content_type": media_type}
+    options = {name: value for name, value in wanted.items() if name in known}
+    if target.protocol.startswith("s3"):
+        options["ContentType"] = media_type
+    elif "content_type" not in known:
+        from azure.storage.blob import ContentSettings  # noqa: PLC0415 - what the driver is made of
+
+        options["content_settings"] = ContentSettings(content_type=media_type)
+    target.fs.put_file(str(part), target.path, **options, **only)
+
+
+def _parameters(target: ObjectStoragePath) -> Collection[str]:
+    """Return the options of a driver's upload, which differ from version to version."""
+    return inspect.signature(target.fs._put_file).parameters  # noqa: SLF001 - the public one takes anything
