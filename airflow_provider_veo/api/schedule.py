@@ -30,6 +30,7 @@ _OVERDUE = 6.0  # seconds after the expected end, when the expectation has prove
 _GRAIN_DOUBT = 0.4  # of the time of one step: coarse progress says the less
 _HOPELESS = 0.8  # of the time that is left: an estimate with more doubt than this says nothing
 _CAUTION = 0.36  # of the doubt: how much before the expected end to ask
+_SLOWEST = 1e-4  # percent per second: eleven days for a video
 _FIRST_DOUBT = 0.4  # of the time that is left, at the first estimate: nobody knows how long the job was queued
 
 
@@ -128,4 +129,6 @@ def _estimate(marks: Sequence[Mark], grain: float) -> _Estimate | None:
     if not 0 < progress < 100 or progress <= before or now <= then:
         return None
     rate = (progress - before) / (now - then)
+    if rate < _SLOWEST:  # a number that a server made up; and the end would be infinitely far away
+        return None
     return _Estimate(now + max(0.0, 100 - progress - grain / 2) / rate, rate)

@@ -11,12 +11,12 @@ from functools import cached_property
 from typing import Any, cast
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import (
     AirflowNotFoundException,
     BaseHook,
     Connection,
     conf,
-    get_hook_lineage_collector,
 )
 from asgiref.sync import sync_to_async
 

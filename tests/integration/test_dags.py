@@ -97,6 +97,7 @@ def test_videos_become_a_film_and_pictures(veo_default, storage):
 
 
 def test_the_platform_is_told(veo_default, storage, tmp_path, monkeypatch):
+    pytest.importorskip("airflow.sdk", reason="dag.test() of Airflow 2 takes no alias that it has not met before")
     (tmp_path / "frame.png").write_bytes(frame := picture("PNG", 720, 1280))
     monkeypatch.setenv("AIRFLOW_VAR_VEO_FRAME", str(tmp_path / "frame.png"))
     state, _, result = run("told")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import socket
 from types import SimpleNamespace
 
 import fsspec
@@ -13,6 +14,7 @@ from driving import Driver
 from pictures import picture
 from servers import Said
 
+from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.frames import MAX_FRAME_BYTES
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.frames import load_frame
@@ -112,6 +114,22 @@ def test_a_frame_behind_redirects_on_its_own_host(serve):
 
     server = serve(answer)
     assert load_frame(f"{server.url}/a.png", "first_frame").content == PNG
+
+
+def test_no_name_that_changes_its_address_leads_to_loopback(serve, monkeypatch):
+    """The host that is redirected to is public when it is checked, and is this machine when it is connected to."""
+    server = serve(lambda heard: Said(302, b"", {"Location": f"http://rebinding.example:{port}/b.png"}))
+    port, real = server.url.rpartition(":")[2], socket.getaddrinfo
+
+    def rebinding(host, asked_port, *args, **kwargs):
+        if host == "rebinding.example":
+            host = "93.184.216.34" if asked_port is None else "127.0.0.1"
+        return real(host, asked_port, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+    with pytest.raises(InvalidInputError, match=r"127\.0\.0\.1 is not a public address"):
+        load_frame(f"{server.url}/a.png", "first_frame")
+    assert len(server.heard) == 1
 
 
 def test_another_shape_is_a_warning_only(veo_default, place, caplog, capsys):

@@ -28,6 +28,7 @@ from airflow_provider_veo.api.errors import (
     StorageFullError,
     TransportError,
 )
+from airflow_provider_veo.hooks import veo as hook_module
 from airflow_provider_veo.hooks.veo import VeoHook
 
 FILM = film(random.Random(6).randbytes(2_000_000))
@@ -395,3 +396,22 @@ def test_the_key_stays_with_its_server(serve, download, stored):
     assert api.heard[0].headers["authorization"] == f"Bearer {KEY}"
     assert KEY not in json.dumps([vars(heard) | {"body": ""} for heard in files.heard])
     assert stored() == {"a.mp4": FILM}
+
+
+@pytest.mark.parametrize("if_exists", ["overwrite", "skip"])
+@pytest.mark.parametrize("place", ["local", "object"])
+def test_hook_lineage_is_told_once(serve, download, tmp_path, monkeypatch, memory, place, if_exists):
+    """Whatever the number of blocks, and for a video that was there, too."""
+    lineage = pytest.importorskip("airflow.sdk.lineage", reason="Airflow before 3.2 has it elsewhere")
+    collector = lineage.HookLineageCollector()
+    for module in (lineage, hook_module):  # the one is what ObjectStoragePath asks
+        monkeypatch.setattr(module, "get_hook_lineage_collector", lambda: collector)
+    destination = tmp_path / "a.mp4" if place == "local" else f"{memory}/a.mp4"
+    server = serve(lambda _: Said(body=FILM))
+    download(server, destination)
+    first = collector.collected_assets
+    collector = lineage.HookLineageCollector()
+    stored = download(server, destination, if_exists=if_exists)
+    for collected in (first, collector.collected_assets):
+        assert [(entry.asset.uri, entry.count) for entry in collected.outputs] == [(stored.uri, 1)]
+        assert collected.inputs == []

@@ -7,7 +7,6 @@ import json
 import socket
 from types import SimpleNamespace
 
-import fsspec
 import pytest
 
 
@@ -52,15 +51,3 @@ def context(store):
     ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, max_tries=0, try_number=1, xcoms={})
     ti.xcom_push = lambda key, value: ti.xcoms.update({key: value})
     return {"ti": ti, "task_state_store": store}
-
-
-@pytest.fixture
-def memory():
-    try:
-        from airflow.sdk.io import attach
-    except ImportError:  # Airflow 2
-        from airflow.io.store import attach
-    for conn_id in (None, "c"):
-        attach("memory", conn_id, fs=fsspec.filesystem("memory"))
-    yield "memory://bucket/videos"
-    fsspec.filesystem("memory").store.clear()

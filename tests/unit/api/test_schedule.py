@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.schedule import (
@@ -115,6 +115,8 @@ earlier_jobs = st.lists(st.floats(0.1, 1e4), max_size=20)
     earlier=earlier_jobs,
     chance=st.floats(0, 1),
 )
+@example(elapsed=0.0, marks=[(32.0, 1.7e-305)], earlier=[], chance=0.0)
+@example(elapsed=0.0, marks=[(0.0, 0.0), (1e5, 5e-324)], earlier=[], chance=0.0)
 def test_every_pause_is_within_its_bounds(elapsed, marks, earlier, chance):
     found = next_pause(elapsed, list(marks), earlier, chance)
     assert 0.9 * SHORTEST <= found <= 1.1 * 2 * LONGEST
