@@ -20,7 +20,6 @@ from airflow.providers.common.compat.sdk import (
 )
 from asgiref.sync import sync_to_async
 
-from airflow_provider_veo import places
 from airflow_provider_veo.api import requests, urls
 from airflow_provider_veo.api.chat_events import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
@@ -31,9 +30,10 @@ from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.api.video import Video
-from airflow_provider_veo.delivery import Delivery, IfExists
-from airflow_provider_veo.places import Destination
-from airflow_provider_veo.storage import StoredVideo
+from airflow_provider_veo.storage import places
+from airflow_provider_veo.storage.delivery import Delivery, IfExists
+from airflow_provider_veo.storage.files import StoredVideo
+from airflow_provider_veo.storage.places import Destination
 
 # httpx logs every request at INFO. Airflow 3 turns that down itself, 2.11 does not: a line for every poll.
 if logging.getLogger("httpx").level == logging.NOTSET:
@@ -204,7 +204,7 @@ class VeoHook(BaseHook):
         """Store a finished video: whole, checked, and in one step.
 
         Args:
-            destination: see `places.resolve`.
+            destination: see `storage.places.resolve`.
             video_id: the job; its content route is asked. Either this
             url: or the address of the file is needed. With both, the id fills `{video_id}` in the destination.
             if_exists: what to do about a file that is there already. `skip` keeps it if it is this video, as far as can

@@ -8,9 +8,9 @@ from airflow.providers.common.compat.sdk import BaseOperator, Context
 
 from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES
 from airflow_provider_veo.hooks.veo import VeoHook
-from airflow_provider_veo.provenance import announce, lineage_of, task_of, write_sidecar
 from airflow_provider_veo.retry_policy import default_retry_policy
-from airflow_provider_veo.storage import StoredVideo
+from airflow_provider_veo.storage.files import StoredVideo
+from airflow_provider_veo.storage.provenance import announce, lineage_of, task_of, write_sidecar
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage

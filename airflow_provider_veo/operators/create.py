@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 
 from airflow.providers.common.compat.sdk import Context, conf
 
-from airflow_provider_veo import places
 from airflow_provider_veo.api.errors import ContentGoneError, Reason, VeoError
 from airflow_provider_veo.api.models import CARD
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
@@ -22,7 +21,8 @@ from airflow_provider_veo.frames import FrameSource, load_frame, warn_of_shapes
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, poll_interval_or_default, wait_policy
 from airflow_provider_veo.operators.base import StoringOperator
 from airflow_provider_veo.ordering import OrderDesk, TaskIdentity
-from airflow_provider_veo.provenance import facts_of, prompt_sha256
+from airflow_provider_veo.storage import places
+from airflow_provider_veo.storage.provenance import facts_of, prompt_sha256
 from airflow_provider_veo.submission import (
     Ledger,
     OnUnknownSubmission,

@@ -8,12 +8,12 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo.delivery import IfExists
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.base import StoringOperator
-from airflow_provider_veo.places import Destination
-from airflow_provider_veo.provenance import facts_of
+from airflow_provider_veo.storage.delivery import IfExists
+from airflow_provider_veo.storage.places import Destination
+from airflow_provider_veo.storage.provenance import facts_of
 
 
 class VeoDownloadOperator(StoringOperator):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context, ObjectStoragePath
 
-from airflow_provider_veo import places, storage
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import fail_fast
+from airflow_provider_veo.storage import files, places
 
 if TYPE_CHECKING:
     from airflow_provider_veo.media.still import PictureType
@@ -62,7 +62,7 @@ class VeoExtractFrameOperator(BaseOperator):
             target = places.resolve(self.destination)
             kind = _PICTURE_TYPES[_suffix(target, _PICTURE_TYPES)]
             source = places.find(self.source, "source")
-            with storage.local_copy(source) as video, storage.staged(target) as part:
+            with files.local_copy(source) as video, files.staged(target) as part:
                 still = extract_frame(Source(str(source), video), part, kind=kind, at=at)
                 stored = _described(target, part)
         return stored | {"width": still.width, "height": still.height, "seconds": still.seconds}
@@ -105,8 +105,8 @@ class VeoConcatOperator(BaseOperator):
             target = places.resolve(self.destination)
             _suffix(target, (".mp4",))
             sources = [places.find(source, f"sources[{n}]") for n, source in enumerate(_listed(self.sources))]
-            with ExitStack() as copies, storage.staged(target) as part:
-                clips = [Source(str(source), copies.enter_context(storage.local_copy(source))) for source in sources]
+            with ExitStack() as copies, files.staged(target) as part:
+                clips = [Source(str(source), copies.enter_context(files.local_copy(source))) for source in sources]
                 film = concat(clips, part)
                 stored = _described(target, part)
         if film.reencoded:
@@ -156,4 +156,4 @@ def _listed(sources: Any) -> list[places.Source]:
 
 
 def _described(target: places.Target, part: Any) -> dict[str, Any]:
-    return {"path": str(target), "bytes": part.stat().st_size, "sha256": storage.sha256_of(part)}
+    return {"path": str(target), "bytes": part.stat().st_size, "sha256": files.sha256_of(part)}

@@ -169,7 +169,7 @@ def test_a_retry_of_a_delivered_task_uses_its_video(task):
 @pytest.mark.parametrize("again", ["retry", "clear"])
 def test_a_video_that_could_not_be_stored_is_collected(task, tmp_path, again, mocker):
     driver = task(destination=str(tmp_path / "videos" / "a.mp4"))
-    full = mocker.patch("airflow_provider_veo.storage.shutil.disk_usage", return_value=mocker.Mock(free=0))
+    full = mocker.patch("airflow_provider_veo.storage.files.shutil.disk_usage", return_value=mocker.Mock(free=0))
     assert isinstance(driver.run(), StorageFullError)
     mocker.stop(full)
     result = (driver.clear() if again == "clear" else driver).run()

@@ -173,7 +173,7 @@ class TestChecks:
         assert stored() == {}
 
     def test_a_full_disk(self, serve, download, stored, mocker):
-        mocker.patch("airflow_provider_veo.storage.shutil.disk_usage", return_value=mocker.Mock(free=1_000_000))
+        mocker.patch("airflow_provider_veo.storage.files.shutil.disk_usage", return_value=mocker.Mock(free=1_000_000))
         with pytest.raises(StorageFullError, match=f"{len(FILM)} bytes are needed, 1000000 are free"):
             download(serve(FileAnswers(FILM)))
         assert stored() == {}

@@ -11,8 +11,8 @@ from unittest import mock
 
 from airflow.providers.common.compat.sdk import DAG
 
-from airflow_provider_veo import storage
 from airflow_provider_veo.api.client import VeoClient
+from airflow_provider_veo.api.download import Received
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.submission import Ledger, State
@@ -47,7 +47,7 @@ class CrashingCreateVideoOperator(VeoCreateVideoOperator):
     @contextlib.contextmanager
     def _crashing(self, context):
         self._marker = Path(os.environ["VEO_CRASH_MARKERS"], context["run_id"].replace("/", "_"))
-        write, create, store = Ledger._set, VeoClient.create_video, storage._write
+        write, create, take = Ledger._set, VeoClient.create_video, Received.take
 
         def dying_write(ledger, record):
             point = {State.INTENT: "intent", State.SUBMITTED: "record", State.DELIVERED: "delivery"}.get(record.state)
@@ -63,17 +63,17 @@ class CrashingCreateVideoOperator(VeoCreateVideoOperator):
                 self._die()
             return video
 
-        def dying_store(stream, part):
+        def dying_take(received, stream):
             if self.point == "download" and not self._marker.exists():
-                with part.open("xb") as file:
-                    file.write(next(iter(stream.chunks)))
+                received._file.write(next(stream.chunks))
+                received._file.flush()
                 self._die()
-            return store(stream, part)
+            take(received, stream)
 
         with (
             mock.patch.object(Ledger, "_set", dying_write),
             mock.patch.object(VeoClient, "create_video", dying_create),
-            mock.patch.object(storage, "_write", dying_store),
+            mock.patch.object(Received, "take", dying_take),
         ):
             yield
 

@@ -6,8 +6,8 @@ import pytest
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
 from airflow_provider_veo.operators.base import StoringOperator
-from airflow_provider_veo.provenance import announce, dataset_name, facts_of, prompt_sha256, write_sidecar
-from airflow_provider_veo.storage import StoredVideo
+from airflow_provider_veo.storage.files import StoredVideo
+from airflow_provider_veo.storage.provenance import announce, dataset_name, facts_of, prompt_sha256, write_sidecar
 
 
 def stored(path):

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_veo import places
 from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.storage import places
 
 
 def test_absolute_paths(tmp_path):

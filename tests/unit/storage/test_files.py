@@ -13,11 +13,11 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from boxes import film
 
-from airflow_provider_veo import storage
 from airflow_provider_veo.api.download import Downloaded
 from airflow_provider_veo.api.errors import InvalidInputError, TransportError
-from airflow_provider_veo.places import resolve
-from airflow_provider_veo.publishing import exists
+from airflow_provider_veo.storage import files
+from airflow_provider_veo.storage.places import resolve
+from airflow_provider_veo.storage.publishing import exists
 
 FILM = film()
 SHA256 = hashlib.sha256(FILM).hexdigest()
@@ -55,7 +55,7 @@ def current_umask():
 
 
 def test_a_video_is_stored(target):
-    stored = storage.store(target, fetch, replace=False)
+    stored = files.store(target, fetch, replace=False)
     assert target.read_bytes() == FILM
     assert (stored.path, stored.bytes, stored.sha256) == (str(target), len(FILM), SHA256)
     assert stored.uri.startswith(("file:///", "memory://"))
@@ -63,7 +63,7 @@ def test_a_video_is_stored(target):
 
 
 def test_a_local_file_has_the_rights_of_any_other(tmp_path):
-    storage.store(tmp_path / "a.mp4", fetch, replace=False)
+    files.store(tmp_path / "a.mp4", fetch, replace=False)
     assert stat.S_IMODE((tmp_path / "a.mp4").stat().st_mode) == 0o666 & ~current_umask()
 
 
@@ -74,7 +74,7 @@ def test_readers_never_see_half_a_file(target):
         assert not target.exists()
         return fetched
 
-    storage.store(target, watched, replace=True)
+    files.store(target, watched, replace=True)
     assert target.exists()
 
 
@@ -85,39 +85,39 @@ def broken(file, _free_space):
 
 def test_a_failure_leaves_nothing(target):
     with pytest.raises(TransportError):
-        storage.store(target, broken, replace=True)
+        files.store(target, broken, replace=True)
     assert not target.exists()
     assert isinstance(target, ObjectStoragePath) or names_in(target.parent) == []
 
 
 def test_a_failure_leaves_the_old_file(target):
-    with storage.staged(target) as part:
+    with files.staged(target) as part:
         part.write_bytes(b"old")
     with pytest.raises(TransportError):
-        storage.store(target, broken, replace=True)
+        files.store(target, broken, replace=True)
     assert target.read_bytes() == b"old"
     assert names_in(target.parent) == ["a.mp4"]
 
 
 def test_a_file_is_replaced_only_if_that_is_wanted(target):
-    with storage.staged(target) as part:
+    with files.staged(target) as part:
         part.write_bytes(b"old")
     with pytest.raises(FileExistsError):
-        storage.store(target, fetch, replace=False)
+        files.store(target, fetch, replace=False)
     assert target.read_bytes() == b"old"
-    storage.store(target, fetch, replace=True)
+    files.store(target, fetch, replace=True)
     assert target.read_bytes() == FILM
     assert names_in(target.parent) == ["a.mp4"]
 
 
 def test_somebody_else_was_faster(target):
     def overtaken(file, free_space):
-        with storage.staged(target) as part:
+        with files.staged(target) as part:
             part.write_bytes(b"theirs")
         return fetch(file, free_space)
 
     with pytest.raises(FileExistsError):
-        storage.store(target, overtaken, replace=False)
+        files.store(target, overtaken, replace=False)
     assert target.read_bytes() == b"theirs"
 
 
@@ -127,9 +127,9 @@ def test_file_systems_without_links(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "link", link)
     target = tmp_path / "a.mp4"
-    storage.store(target, fetch, replace=False)
+    files.store(target, fetch, replace=False)
     with pytest.raises(FileExistsError):
-        storage.store(target, fetch, replace=False)
+        files.store(target, fetch, replace=False)
     assert names_in(tmp_path) == ["a.mp4"]
 
 
@@ -140,12 +140,12 @@ def test_two_tasks_that_write_the_same_file_do_not_mix(target):
         parts.append(Path(file.name))
         file.write(b"the slow one")
         file.flush()
-        storage.store(target, fetch, replace=True)  # meanwhile, another task
+        files.store(target, fetch, replace=True)  # meanwhile, another task
         assert target.read_bytes() == FILM
         file.seek(0)
         return fetch(file, free_space)
 
-    storage.store(target, slow, replace=True)
+    files.store(target, slow, replace=True)
     assert target.read_bytes() == FILM
     assert not parts[0].exists()
 
@@ -153,10 +153,9 @@ def test_two_tasks_that_write_the_same_file_do_not_mix(target):
 _DIES = """
 import os, sys
 from pathlib import Path
-from airflow_provider_veo import storage
-from airflow_provider_veo.places import resolve
-from airflow_provider_veo.publishing import exists
-with storage.staged(resolve(sys.argv[1])) as part:
+from airflow_provider_veo.storage import files
+from airflow_provider_veo.storage.places import resolve
+with files.staged(resolve(sys.argv[1])) as part:
     part.write_bytes(b"half")
     print(part, flush=True)
     os.kill(os.getpid(), 9)
@@ -168,14 +167,14 @@ def test_what_a_killed_task_leaves_goes_with_the_next_run(tmp_path):
     left = Path(subprocess.run(script, capture_output=True, text=True, check=False).stdout.strip())
     assert names_in(tmp_path) == [left.name]
     assert left.name.startswith(".a.mp4.")
-    storage.store(tmp_path / "b.mp4", fetch, replace=True)
+    files.store(tmp_path / "b.mp4", fetch, replace=True)
     assert names_in(tmp_path) == ["b.mp4"]
 
 
 def test_what_a_living_task_writes_stays(tmp_path):
-    with storage.staged(tmp_path / "a.mp4") as part:
+    with files.staged(tmp_path / "a.mp4") as part:
         part.write_bytes(FILM)
-        storage.store(tmp_path / "b.mp4", fetch, replace=True)
+        files.store(tmp_path / "b.mp4", fetch, replace=True)
         assert part.exists()
     assert sorted(names_in(tmp_path)) == ["a.mp4", "b.mp4"]
 
@@ -183,24 +182,24 @@ def test_what_a_living_task_writes_stays(tmp_path):
 def test_other_files_stay(tmp_path):
     (tmp_path / "x.part").touch()
     (tmp_path / ".hidden").touch()
-    storage.store(tmp_path / "a.mp4", fetch, replace=True)
+    files.store(tmp_path / "a.mp4", fetch, replace=True)
     assert sorted(names_in(tmp_path)) == [".hidden", "a.mp4", "x.part"]
 
 
 def test_what_is_there_already(target):
-    assert storage.existing(target) is None
-    with storage.staged(target) as part:
+    assert files.existing(target) is None
+    with files.staged(target) as part:
         part.write_bytes(FILM)
     assert exists(target)
-    found = storage.existing(target)
+    found = files.existing(target)
     assert (found.path, found.bytes, found.sha256) == (str(target), len(FILM), SHA256)
 
 
 def test_half_a_video_is_not_kept(target):
-    with storage.staged(target) as part:
+    with files.staged(target) as part:
         part.write_bytes(FILM[:-1])
     with pytest.raises(InvalidInputError, match=r"is no whole video: its 'moov' box is cut.*if_exists='overwrite'"):
-        storage.existing(target)
+        files.existing(target)
 
 
 def test_a_folder_is_no_destination(tmp_path):
@@ -211,15 +210,15 @@ def test_a_folder_is_no_destination(tmp_path):
 def test_a_local_copy_of_an_object_is_there_for_a_while(memory):
     source = resolve(f"{memory}/a.mp4")
     source.write_bytes(FILM)
-    with storage.local_copy(source) as copy:
+    with files.local_copy(source) as copy:
         assert copy.read_bytes() == FILM
-        assert storage.sha256_of(copy) == SHA256
+        assert files.sha256_of(copy) == SHA256
     assert not copy.exists()
 
 
 def test_a_local_file_is_not_copied(tmp_path):
     source = tmp_path / "a.mp4"
     source.write_bytes(FILM)
-    with storage.local_copy(source) as copy:
+    with files.local_copy(source) as copy:
         assert copy == source
     assert source.exists()

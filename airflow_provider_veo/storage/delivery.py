@@ -7,9 +7,9 @@ from typing import Any, BinaryIO, Literal, get_args
 
 from airflow_provider_veo.api.download import Downloaded, DownloadPolicy, FreeSpace, Source, download
 from airflow_provider_veo.api.errors import InvalidInputError, VeoError
-from airflow_provider_veo.places import Target
-from airflow_provider_veo.publishing import exists
-from airflow_provider_veo.storage import StoredVideo, existing, store
+from airflow_provider_veo.storage.files import StoredVideo, existing, store
+from airflow_provider_veo.storage.places import Target
+from airflow_provider_veo.storage.publishing import exists
 
 IfExists = Literal["skip", "overwrite", "fail"]
 IF_EXISTS: tuple[IfExists, ...] = get_args(IfExists)

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import Asset, AssetAlias, Context
 
 from airflow_provider_veo import __version__
-from airflow_provider_veo.places import resolve, sibling
-from airflow_provider_veo.storage import StoredVideo, staged
+from airflow_provider_veo.storage.files import StoredVideo, staged
+from airflow_provider_veo.storage.places import resolve, sibling
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage

@@ -17,9 +17,9 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow_provider_veo.api import mp4
 from airflow_provider_veo.api.download import Downloaded, FreeSpace
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.parts import temporary_part
-from airflow_provider_veo.places import Target, uri_of
-from airflow_provider_veo.publishing import exists, publish
+from airflow_provider_veo.storage.parts import temporary_part
+from airflow_provider_veo.storage.places import Target, uri_of
+from airflow_provider_veo.storage.publishing import exists, publish
 
 _BLOCK = 2**20  # bytes read at once
 

@@ -14,8 +14,8 @@ from typing import Any
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.parts import hidden_name
-from airflow_provider_veo.places import Target
+from airflow_provider_veo.storage.parts import hidden_name
+from airflow_provider_veo.storage.places import Target
 
 # Options of an upload that keep the memory small: the drivers' own blocks have 50 MB, and S3's send ten at once.
 _SMALL_BLOCKS = {"chunksize": 8 * 2**20, "max_concurrency": 2}

@@ -1,0 +1,1 @@
+"""From an HTTP stream to a finished object: nothing half-written, and everybody told."""
