@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system benchmark lint unit integration constraints clean
+.PHONY: help demo test test-system test-storage benchmark lint unit integration constraints clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -25,6 +25,9 @@ integration: $(VENV)/ready ## tests with the emulator and a real Airflow
 
 test-system: $(VENV)/ready $(VENV)/litellm/ready ## kills, freezes and clicks on a real scheduler, a real proxy (a quarter of an hour)
 	@$(BIN)/python -m pytest tests/system
+
+test-storage: $(VENV)/storage/ready ## videos into S3, Azure and Google Cloud Storage stand-ins, each through Airflow's own filesystem
+	@$(VENV)/storage/bin/python -m pytest tests/storage
 
 benchmark: $(VENV)/bench/ready ## what waiting costs, beside other providers, into docs/performance.md (half an hour)
 	@$(VENV)/bench/bin/python -m benchmarks $(if $(QUICK),--quick)
@@ -47,6 +50,20 @@ $(VENV)/litellm/ready: tests/system/litellm.txt | $(VENV)/ready
 	@$(BIN)/python -m venv --without-pip $(@D)
 	@$(BIN)/python -m pip --quiet --python $(@D)/bin/python install --requirement $< || \
 		{ echo "The installation failed; pip says why above. A package index must be reachable."; exit 1; }
+	@touch $@
+
+$(VENV)/storage/ready: tests/storage/requirements.txt | $(VENV)/ready
+	@command -v npm >/dev/null || \
+		{ echo "npm is missing. Azure's stand-in, azurite, runs on Node.js: install version 18 or newer, with npm."; exit 1; }
+	@echo "Installing Airflow with the stores' filesystems and their stand-ins into $(@D) (once; two minutes, 0.9 GB) ..."
+	@$(BIN)/python -m venv --without-pip $(@D)
+	@$(BIN)/python -m pip --quiet --python $(@D)/bin/python install --no-deps --requirement $< --editable . || \
+		{ echo "The installation failed; pip says why above. A package index must be reachable."; exit 1; }
+	@# 3.35 is the last that runs on Node.js before 22
+	@npm install --prefix $(@D)/azurite --no-save --no-package-lock --no-audit --no-fund --ignore-scripts \
+		--loglevel=error azurite@3.35.0 >/dev/null || \
+		{ echo "The installation of azurite failed; npm says why above. Its registry must be reachable."; exit 1; }
+	@$(@D)/bin/python -m compileall -q -j 0 $(@D)/lib >/dev/null || true
 	@touch $@
 
 $(VENV)/bench/ready: benchmarks/requirements.txt constraints.txt | $(VENV)/ready

@@ -43,13 +43,16 @@ class StoringOperator(VeoOperator):
         super().__init__(**kwargs)
         self.max_bytes = max_bytes
         self.sidecar = sidecar
-        self._facts: dict[str, Any] | None = None
+        self._told: tuple[dict[str, Any], str] | None = None
 
-    def _publish(self, context: Context, stored: StoredVideo, facts: dict[str, Any], **more: Any) -> dict[str, Any]:
+    def _tell_platform(
+        self, context: Context, hook: VeoHook, stored: StoredVideo, facts: dict[str, Any], **more: Any
+    ) -> dict[str, Any]:
         """Tell of a stored video, and return what the task's result says of it.
 
         Args:
             context: of the task.
+            hook: that has stored the video.
             stored: the video.
             facts: see `facts_of`.
             more: see `write_sidecar`.
@@ -58,9 +61,9 @@ class StoringOperator(VeoOperator):
         if self.sidecar:
             result["sidecar"] = write_sidecar(stored, facts, task=task_of(context), conn_id=self.conn_id, **more)
         announce(context, self.outlets, facts)
-        self._facts = facts
+        self._told = facts, hook.settings.base_url
         return result
 
     def get_openlineage_facets_on_complete(self, _task_instance: Any) -> OperatorLineage | None:
         """Describe the stored video to OpenLineage, whose listener calls this after the task's success."""
-        return lineage_of(self._facts, VeoHook(self.conn_id).settings.base_url) if self._facts else None
+        return lineage_of(*self._told) if self._told else None

@@ -285,7 +285,8 @@ class VeoCreateVideoOperator(StoringOperator):
             max_bytes=self.max_bytes,
         )
         facts = facts_of(stored, result["id"], result)
-        return self._publish(context, stored, facts, prompt=self.prompt, frames=record.frames if record else None)
+        frames = record.frames if record else None
+        return self._tell_platform(context, hook, stored, facts, prompt=self.prompt, frames=frames)
 
 
 def _ledger(context: Context) -> Ledger:

@@ -68,9 +68,9 @@ class VeoDownloadOperator(StoringOperator):
         """Store the video."""
         job: Mapping[str, Any] = self.video_id if isinstance(self.video_id, Mapping) else {"id": self.video_id}
         url = self.url.get("url") if isinstance(self.url, Mapping) else self.url
-        video_id = job.get("id")
+        video_id, hook = job.get("id"), VeoHook(self.conn_id)
         with fail_fast():
-            stored = VeoHook(self.conn_id).download_video(
+            stored = hook.download_video(
                 self.destination,
                 video_id=video_id,
                 url=url,
@@ -79,4 +79,5 @@ class VeoDownloadOperator(StoringOperator):
                 content_timeout=self.content_timeout,
                 max_bytes=self.max_bytes,
             )
-            return {"video_id": video_id} | self._publish(context, stored, facts_of(stored, video_id, job))
+            facts = facts_of(stored, video_id, job)
+            return {"video_id": video_id} | self._tell_platform(context, hook, stored, facts)
