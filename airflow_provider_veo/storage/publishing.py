@@ -6,7 +6,6 @@ import errno
 import inspect
 import mimetypes
 import os
-from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,15 @@ from typing import Any
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.storage import azure
 from airflow_provider_veo.storage.parts import hidden_name
 from airflow_provider_veo.storage.places import Target
 
 # Options of an upload that keep the memory small: the drivers' own blocks have 50 MB, and S3's send ten at once.
 _SMALL_BLOCKS = {"chunksize": 8 * 2**20, "max_concurrency": 2}
-_OBJECT_STORES = ("s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "adl")
+_S3 = ("s3", "s3a", "s3n")
+_GCS = ("gs", "gcs")
+_AZURE = ("abfs", "abfss", "adl")
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -73,7 +75,9 @@ def _place(part: Path, target: Path) -> None:
 def _upload(part: Path, target: ObjectStoragePath, *, replace: bool) -> None:
     if not replace and exists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-    if target.protocol not in _OBJECT_STORES:
+    if target.protocol in _AZURE:
+        azure.upload(part, target, _media_type(target), replace=replace)
+    elif target.protocol not in _S3 + _GCS:
         _put_and_move(part, target)
     elif replace:
         _put(part, target)
@@ -96,30 +100,24 @@ def _put_and_move(part: Path, target: ObjectStoragePath) -> None:
 
 
 def _put_if_absent(part: Path, target: ObjectStoragePath) -> None:
-    known = _parameters(target)
-    only = {"mode": "create"} if "mode" in known else {"overwrite": False}
     try:
-        _put(part, target, **only)
+        _put(part, target, mode="create")
     except FileExistsError:
         raise
     except Exception:  # noqa: BLE001 - some stores that speak S3 know no such condition, each in its own words
         _put(part, target)
 
 
-def _put(part: Path, target: ObjectStoragePath, **only: Any) -> None:
+def _put(part: Path, target: ObjectStoragePath, **more: Any) -> None:
     """Upload by one request, or in blocks, which become an object at the end."""
-    known, media_type = _parameters(target), mimetypes.guess_type(target.name)[0] or "application/octet-stream"
-    wanted = {**_SMALL_BLOCKS, "content_type": media_type}
+    wanted = {**_SMALL_BLOCKS, "content_type": _media_type(target), **more}
+    # the drivers' versions differ in what they know; the public function would take anything
+    known = inspect.signature(target.fs._put_file).parameters  # noqa: SLF001
     options = {name: value for name, value in wanted.items() if name in known}
-    if target.protocol.startswith("s3"):
-        options["ContentType"] = media_type
-    elif "content_type" not in known:
-        from azure.storage.blob import ContentSettings  # noqa: PLC0415 - what the driver is made of
-
-        options["content_settings"] = ContentSettings(content_type=media_type)
-    target.fs.put_file(str(part), target.path, **options, **only)
+    if target.protocol in _S3:
+        options["ContentType"] = _media_type(target)
+    target.fs.put_file(str(part), target.path, **options)
 
 
-def _parameters(target: ObjectStoragePath) -> Collection[str]:
-    """Return the options of a driver's upload, which differ from version to version."""
-    return inspect.signature(target.fs._put_file).parameters  # noqa: SLF001 - the public one takes anything
+def _media_type(target: ObjectStoragePath) -> str:
+    return mimetypes.guess_type(target.name)[0] or "application/octet-stream"
