@@ -59,7 +59,7 @@ $(VENV)/storage/ready: tests/storage/requirements.txt | $(VENV)/ready
 	@$(BIN)/python -m venv --without-pip $(@D)
 	@$(BIN)/python -m pip --quiet --python $(@D)/bin/python install --no-deps --requirement $< --editable . || \
 		{ echo "The installation failed; pip says why above. A package index must be reachable."; exit 1; }
-	@# 3.35 is the last that runs on Node.js before 22
+	@# 3.35 is the last that runs on Node.js before 21
 	@npm install --prefix $(@D)/azurite --no-save --no-package-lock --no-audit --no-fund --ignore-scripts \
 		--loglevel=error azurite@3.35.0 >/dev/null || \
 		{ echo "The installation of azurite failed; npm says why above. Its registry must be reachable."; exit 1; }

@@ -1,6 +1,7 @@
-"""Uploads to Azure, block by block: the driver's own names its blocks by their position.
+"""Uploads to Azure, block by block.
 
-So two of its uploads to the same blob would mix their blocks. It also takes far more memory than a block.
+The driver's own upload reads files of up to 64 MiB whole, three times over. And of two uploads to the same blob at the
+same moment, the first to end throws away the blocks of the other, which fails.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.asyn import sync
 
 _BLOCK = 8 * 2**20  # bytes
-_ATTEMPTS = 3  # two uploads at the same moment disturb each other once
+_ATTEMPTS = 3  # two uploads at the same moment disturb each other
 
 
 def upload(part: Path, target: ObjectStoragePath, media_type: str, *, replace: bool) -> None:
@@ -61,7 +62,7 @@ async def _upload(part: Path, target: ObjectStoragePath, media_type: str, replac
 
 
 async def _stage(part: Path, blob: Any) -> list[Any]:
-    """Upload all blocks, under names that no other upload has."""
+    """Upload all blocks, under names that no other upload has: blocks of one name would mix."""
     from azure.storage.blob import BlobBlock  # noqa: PLC0415
 
     name = secrets.token_hex(8)

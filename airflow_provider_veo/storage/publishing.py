@@ -67,14 +67,18 @@ def _place(part: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        if target.exists():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        _check_absent(target)
         part.replace(target)
 
 
-def _upload(part: Path, target: ObjectStoragePath, *, replace: bool) -> None:
-    if not replace and exists(target):
+def _check_absent(target: Target) -> None:
+    if exists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+
+
+def _upload(part: Path, target: ObjectStoragePath, *, replace: bool) -> None:
+    if not replace:
+        _check_absent(target)
     if target.protocol in _AZURE:
         azure.upload(part, target, _media_type(target), replace=replace)
     elif target.protocol not in _S3 + _GCS:
@@ -105,6 +109,7 @@ def _put_if_absent(part: Path, target: ObjectStoragePath) -> None:
     except FileExistsError:
         raise
     except Exception:  # noqa: BLE001 - some stores that speak S3 know no such condition, each in its own words
+        _check_absent(target)
         _put(part, target)
 
 

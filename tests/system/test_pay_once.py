@@ -31,15 +31,22 @@ def test_sigkill_at_every_step(system):
         run_id = runs[point]
         charged_when_unknown = 0 if point == "after intent" else 1
         if end == "success":
-            assert system.until_over("crashing", run_id) == "success", (point, system.all_logs("crashing", run_id))
+            assert system.until_over("crashing", run_id) == "success", story(system, point, run_id)
             assert system.charged("veo_plain", run_id) == 1, point
         else:
             assert system.until_over("crashing", run_id) == "failed", point
             assert "Nobody knows whether a video was ordered" in system.log("crashing", run_id, 2), point
             assert system.charged("veo_plain", run_id) == charged_when_unknown, point
     for point, run_id in same.items():
-        assert system.until_over("crashing", run_id) == "success", point
+        assert system.until_over("crashing", run_id) == "success", story(system, point, run_id)
         assert system.charged("veo_idempotent", run_id) == 1, point
+
+
+def story(system, point, run_id):
+    """Return all logs of a run; printed as well, since pytest shortens what an assertion says."""
+    logs = f"{point}:\n{system.all_logs('crashing', run_id)}"
+    print(logs)  # noqa: T201
+    return logs
 
 
 def test_sigkill_between_two_videos_of_a_chat_call(system):

@@ -1,0 +1,92 @@
+"""Stores to put videos into, and films to put there."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from films import Film, FilmServer
+from servers import connect
+from stores import AzureServer, GCSServer, LocalStore, MemoryStore, S3Server, Store, StoreServer, variable_of
+
+from airflow_provider_veo.emulator.render import Scene, render
+from airflow_provider_veo.hooks.veo import VeoHook
+
+STORES = ("local", "memory", "s3", "azure", "gcs")
+# Azure's client takes up to 64 MiB for small enough to be sent as one
+SMALL, MIDDLE, LARGE, HUGE = 3 * 2**20, 60 * 2**20, 72 * 2**20, 500 * 2**20
+
+
+def _started(kind: type[StoreServer]) -> Iterator[StoreServer]:
+    # pytest would keep its own temporary folders, and half a gigabyte in each
+    with (
+        tempfile.TemporaryDirectory(prefix="veo-store-") as folder,
+        kind(Path(folder)) as server,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        environment.setenv(*variable_of(server))
+        # gcsfs asks by gRPC what kind of bucket it has to do with; the stand-in does not speak that, and each question
+        # takes gcsfs a minute
+        environment.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[StoreServer]:
+    yield from _started(S3Server)
+
+
+@pytest.fixture(scope="session")
+def azure() -> Iterator[StoreServer]:
+    yield from _started(AzureServer)
+
+
+@pytest.fixture(scope="session")
+def gcs() -> Iterator[StoreServer]:
+    yield from _started(GCSServer)
+
+
+@pytest.fixture(scope="session")
+def memory() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture(scope="session")
+def local() -> Iterator[LocalStore]:
+    with tempfile.TemporaryDirectory(prefix="veo-store-") as folder:
+        yield LocalStore(Path(folder))
+
+
+@pytest.fixture(params=STORES)
+def store(request) -> Iterator[Store]:
+    """Return each store in turn, empty."""
+    store = request.getfixturevalue(request.param)
+    yield store
+    store.clear()
+
+
+@pytest.fixture(scope="session")
+def films() -> dict[str, Film]:
+    """Return films by the id of their video: one that is sent as one, two that are sent in blocks, and more."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "clip.mp4")
+        render(Scene("A test", "storing", 320, 180, 1), path)
+        clip = path.read_bytes()
+    return {
+        "small": Film(clip, SMALL),
+        "middle": Film(clip, MIDDLE),
+        "large": Film(clip, LARGE + 12_345),
+        "another": Film(clip, LARGE + 12_345, seed=1),
+        "huge": Film(clip, HUGE + 12_345),
+    }
+
+
+@pytest.fixture
+def server(films, monkeypatch) -> Iterator[FilmServer]:
+    """Start the server of the films, and make it the default connection."""
+    monkeypatch.setattr(VeoHook, "retry_pause", 0.01)
+    with FilmServer(films) as server:
+        connect(monkeypatch, server.url)
+        yield server
