@@ -52,6 +52,8 @@ def create(**arguments):
         ({"extra_body": {"model": "x"}}, "extra_body may not set model"),
         ({"destination": "videos/a.mp4"}, r"set \[veo\] storage"),
         ({"destination": "nosuch://bucket/a.mp4"}, "cannot be used: .*nosuch"),
+        ({"destination": "s3://bucket/a.mp4"}, r"pip install 'airflow-provider-veo\[s3\]'"),
+        ({"destination": "/dev/null/a.mp4"}, "cannot be written: /dev/null is a file"),
         ({"max_submissions": 0}, "max_submissions is 0"),
         ({"poll_interval": 0}, "poll_interval is 0; it must be a number of seconds above 0"),
         ({"poll_interval": "soon"}, "poll_interval is 'soon'"),

@@ -151,10 +151,13 @@ def test_two_tasks_that_write_the_same_file_do_not_mix(target):
 
 
 _DIES = """
-import os, sys
-from pathlib import Path
+import os, sys, tempfile
+import fsspec
+from airflow.providers.common.compat.sdk import io
 from airflow_provider_veo.storage import files
 from airflow_provider_veo.storage.places import resolve
+io.attach("memory", fs=fsspec.filesystem("memory"))
+tempfile.tempdir = sys.argv[2]
 with files.staged(resolve(sys.argv[1])) as part:
     part.write_bytes(b"half")
     print(part, flush=True)
@@ -162,13 +165,15 @@ with files.staged(resolve(sys.argv[1])) as part:
 """
 
 
-def test_what_a_killed_task_leaves_goes_with_the_next_run(tmp_path):
-    script = [sys.executable, "-c", _DIES, str(tmp_path / "a.mp4")]
+@pytest.mark.parametrize("place", ["local", "object"])
+def test_what_a_killed_task_leaves_goes_with_the_next_run(tmp_path, temporary_folder, memory, place):
+    folder, parts = (tmp_path, tmp_path) if place == "local" else (memory, temporary_folder)
+    script = [sys.executable, "-c", _DIES, f"{folder}/a.mp4", str(parts)]
     left = Path(subprocess.run(script, capture_output=True, text=True, check=False).stdout.strip())
-    assert names_in(tmp_path) == [left.name]
+    assert names_in(parts) == [left.name]
     assert left.name.startswith(".a.mp4.")
-    files.store(tmp_path / "b.mp4", fetch, replace=True)
-    assert names_in(tmp_path) == ["b.mp4"]
+    files.store(resolve(f"{folder}/b.mp4"), fetch, replace=True)
+    assert names_in(parts) == (["b.mp4"] if place == "local" else [])
 
 
 def test_what_a_living_task_writes_stays(tmp_path):
