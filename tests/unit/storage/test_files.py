@@ -153,10 +153,13 @@ def test_two_tasks_that_write_the_same_file_do_not_mix(target):
 _DIES = """
 import os, sys, tempfile
 import fsspec
-from airflow.providers.common.compat.sdk import io
+try:
+    from airflow.sdk.io import attach
+except ImportError:  # Airflow 2
+    from airflow.io.store import attach
 from airflow_provider_veo.storage import files
 from airflow_provider_veo.storage.places import resolve
-io.attach("memory", fs=fsspec.filesystem("memory"))
+attach("memory", fs=fsspec.filesystem("memory"))
 tempfile.tempdir = sys.argv[2]
 with files.staged(resolve(sys.argv[1])) as part:
     part.write_bytes(b"half")
