@@ -149,41 +149,45 @@ def next_hop(answer: Answer, what: str) -> Follow:
 def _refusal(answer: Answer, what: str) -> VeoError:
     error = error_from(answer, what)
     if answer.status == 410:
-        return ContentGoneError(gone(what, str(error)))
+        return gone(what, f"The server says so ({_said(error)})")
     if answer.status == 416:
         return ContentChangedError(str(error))
     if answer.status in _NOT_READY and error.reason in (Reason.BAD_REQUEST, Reason.NOT_FOUND, Reason.SERVER):
-        not_ready = ContentNotReadyError(str(error))
+        not_ready = ContentNotReadyError(f"{what}: the file is not there yet ({_said(error)}).")
         not_ready.__cause__ = error
         return not_ready
     return error
 
 
-def gone(what: str, why: str) -> str:
-    """Say that a video is lost, and what to do."""
-    return (
-        f"{what}: the video is gone. {why.rstrip('.')}. Gateways keep a video for a day at most. "
+def gone(what: str, why: str) -> ContentGoneError:
+    """Return the error that says that a video is lost, and what to do."""
+    return ContentGoneError(
+        f"{what}: the video is gone. {why}. Gateways keep a video for a day at most. "
         "To have another one made, clear the task that ordered it; that is charged again."
     )
 
 
-def lost(seen: Video | VeoError, what: str, now: pendulum.DateTime) -> VeoError | None:
+def _said(error: ApiError) -> str:
+    return f"HTTP {error.status}: {error.detail}".rstrip(": .")
+
+
+def lost(seen: Video | VeoError | None, what: str, now: pendulum.DateTime) -> VeoError | None:
     """Say why content that is not there will never come; None where it may still come.
 
     Args:
-        seen: the job's status, asked for just now, or why there is none.
+        seen: the job's status, asked for just now, or why there is none; or how its bare address answers.
         what: the action, for error messages.
         now: the time.
     """
-    if isinstance(seen, ApiError):
-        return ContentGoneError(gone(what, str(seen))) if seen.reason is Reason.NOT_FOUND else None
+    if isinstance(seen, ApiError) and seen.reason is Reason.NOT_FOUND:
+        return gone(what, f"The server does not know it any more ({_said(seen)})")
     if not isinstance(seen, Video):
         return None
     if seen.status in (VideoStatus.FAILED, VideoStatus.CANCELLED):
         return VideoFailedError(seen.id, seen.status.value, seen.reason or Reason.UNKNOWN, seen.message)
     if seen.status is VideoStatus.EXPIRED or seen.is_expired(now):
         when = f"It expired at {seen.expires_at.isoformat()}" if seen.expires_at else "It has expired"
-        return ContentGoneError(gone(what, when))
+        return gone(what, when)
     return None
 
 

@@ -8,17 +8,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pendulum
 
 from airflow_provider_veo.api import mp4
-from airflow_provider_veo.api.content import ContentStream, Resume, gone, lost
+from airflow_provider_veo.api.content import ContentStream, Resume, lost
 from airflow_provider_veo.api.errors import (
     ApiError,
     ContentChangedError,
     ContentCutError,
-    ContentGoneError,
     ContentNotReadyError,
     ContentTooLargeError,
     Reason,
@@ -108,7 +107,7 @@ def download(
         StorageFullError: the disk has no room for it.
         VeoError: the server refuses, or cannot be reached.
     """
-    received = Received(file, policy.max_bytes, free_space)
+    received = Received(file, policy.max_bytes, free_space, source.what)
     patience = Patience(policy, time.monotonic())
     while True:
         try:
@@ -132,14 +131,16 @@ class Received:
         file: empty, seekable, open for reading and writing.
         max_bytes: see `DownloadPolicy`.
         free_space: see `download`.
+        what: the action, for error messages.
 
     Attributes:
         size: bytes that are there.
         furthest: most bytes that were ever there.
     """
 
-    def __init__(self, file: BinaryIO, max_bytes: int, free_space: FreeSpace) -> None:
+    def __init__(self, file: BinaryIO, max_bytes: int, free_space: FreeSpace, what: str) -> None:
         self._file = file
+        self._what = what
         self._max_bytes = max_bytes
         self._free_space = free_space
         self.furthest = 0
@@ -177,7 +178,7 @@ class Received:
         finally:
             self.furthest = max(self.furthest, self.size)
         if self._total is not None and self.size != self._total:
-            raise ContentCutError(f"The download was cut: {self.size} of {self._total} bytes arrived.")
+            raise ContentCutError(f"{self._what}: {self.size} of {self._total} bytes arrived.")
 
     def checked(self) -> Downloaded:
         """Return what is there, if it is a whole video.
@@ -189,7 +190,7 @@ class Received:
             self._file.flush()
             mp4.check_whole(self._file)
         except mp4.IncompleteError as error:
-            raise ContentChangedError(f"What the server sent is no whole video: {error}.") from None
+            raise ContentChangedError(f"{self._what}: what the server sent is no whole video: {error}.") from None
         return Downloaded(self.size, self._digest.hexdigest())
 
     def _write(self, chunks: Iterator[bytes]) -> None:
@@ -256,13 +257,12 @@ def _explained(error: VeoError, source: Source) -> VeoError:
     """Return the error to give up with: of content that never came, why."""
     if not isinstance(error, ContentNotReadyError):
         return error
-    if source.status is None:
-        was_lost = isinstance(error.__cause__, ApiError) and error.__cause__.reason is Reason.NOT_FOUND
-        return ContentGoneError(gone(source.what, str(error))) if was_lost else error
-    try:
-        seen: Video | VeoError = source.status()
-    except VeoError as trouble:
-        seen = trouble
+    seen: Any = error.__cause__
+    if source.status is not None:
+        try:
+            seen = source.status()
+        except VeoError as trouble:
+            seen = trouble
     return lost(seen, source.what, pendulum.now("UTC")) or error
 
 

@@ -120,7 +120,7 @@ def test_fewer_bytes_than_announced():
 
 def test_a_file_that_is_not_whole_is_fetched_anew():
     server = Server(body=FILM[:-9])
-    with pytest.raises(ContentChangedError, match="What the server sent is no whole video: its 'moov' box is cut"):
+    with pytest.raises(ContentChangedError, match="what the server sent is no whole video: its 'moov' box is cut"):
         fetch(server)
     assert server.asked == [None] * 5
 
@@ -187,7 +187,7 @@ def test_content_that_never_comes_is_explained(seen, error):
 def test_an_address_that_is_not_found():
     not_found = ContentNotReadyError("HTTP 404")
     not_found.__cause__ = ApiError("Downloading", reason=Reason.NOT_FOUND, status=404)
-    with pytest.raises(ContentGoneError, match=r"HTTP 404\. Gateways keep a video for a day"):
+    with pytest.raises(ContentGoneError, match=r"\(HTTP 404\)\. Gateways keep a video for a day"):
         fetch(Server(*[not_found] * 1000))
     with pytest.raises(ContentNotReadyError):
         fetch(Server(*[NOT_YET] * 1000))
