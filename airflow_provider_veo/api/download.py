@@ -108,7 +108,7 @@ def download(
         VeoError: the server refuses, or cannot be reached.
     """
     received = Received(file, policy.max_bytes, free_space, source.what)
-    patience = Patience(policy, time.monotonic())
+    patience = Patience(policy)
     while True:
         try:
             with source.open(received.resume()) as stream:
@@ -119,7 +119,9 @@ def download(
                 received.restart()
             pause = patience.pause(error, received.furthest, time.monotonic())
             if pause is None:
-                raise _explained(error, source) from error
+                if explained := _explained(error, source):
+                    raise explained from error
+                raise
             tell(f"{error} Trying again in {pause:g} s; {received.size} bytes are there.")
         time.sleep(pause)
 
@@ -220,12 +222,11 @@ class Patience:
 
     Args:
         policy: see `DownloadPolicy`.
-        started_at: seconds of a monotonic clock.
     """
 
-    def __init__(self, policy: DownloadPolicy, started_at: float) -> None:
+    def __init__(self, policy: DownloadPolicy) -> None:
         self._policy = policy
-        self._give_up_waiting_at = started_at + policy.content_timeout
+        self._missing_since: float | None = None
         self._furthest = 0
         self._fruitless = 0
         self._attempts = 0
@@ -236,10 +237,13 @@ class Patience:
         Args:
             error: why the last one failed.
             furthest: most bytes that were ever there.
-            now: seconds of the same clock as `started_at`.
+            now: seconds of a monotonic clock.
         """
         if isinstance(error, ContentNotReadyError):
-            return self._policy.content_poll_interval if now < self._give_up_waiting_at else None
+            self._missing_since = now if self._missing_since is None else self._missing_since
+            is_over = now >= self._missing_since + self._policy.content_timeout
+            return None if is_over else self._policy.content_poll_interval
+        self._missing_since = None
         if isinstance(error, ApiError) and error.reason not in (Reason.SERVER, Reason.RATE_LIMITED):
             return None
         self._attempts += 1
@@ -253,17 +257,17 @@ class Patience:
         return pause if pause <= _LONGEST_PAUSE else None
 
 
-def _explained(error: VeoError, source: Source) -> VeoError:
-    """Return the error to give up with: of content that never came, why."""
+def _explained(error: VeoError, source: Source) -> VeoError | None:
+    """Say why content never came; None where there is nothing more to say."""
     if not isinstance(error, ContentNotReadyError):
-        return error
+        return None
     seen: Any = error.__cause__
     if source.status is not None:
         try:
             seen = source.status()
         except VeoError as trouble:
             seen = trouble
-    return lost(seen, source.what, pendulum.now("UTC")) or error
+    return lost(seen, source.what, pendulum.now("UTC"))
 
 
 @contextmanager

@@ -206,7 +206,7 @@ def test_what_will_not_pass_is_not_repeated(error):
 
 
 def pauses(*steps):
-    patience = Patience(DownloadPolicy(content_timeout=100, content_poll_interval=4, retry_pause=0.5), 1000)
+    patience = Patience(DownloadPolicy(content_timeout=100, content_poll_interval=4, retry_pause=0.5))
     return [patience.pause(error, furthest, now) for error, furthest, now in steps]
 
 
@@ -215,4 +215,5 @@ def test_how_long_to_wait():
     assert pauses(*[(cut, 0, 0)] * 5) == [0.5, 1, 2, 4, None]
     assert pauses((cut, 0, 0), (cut, 0, 0), (cut, 9, 0), (cut, 9, 0), (cut, 9, 0)) == [0.5, 1, 0.5, 1, 2]
     assert pauses((NOT_YET, 0, 1000), (NOT_YET, 0, 1099), (NOT_YET, 0, 1100)) == [4, 4, None]
+    assert pauses((NOT_YET, 0, 1000), (cut, 9, 1050), (NOT_YET, 9, 1100), (NOT_YET, 9, 1199)) == [4, 0.5, 4, 4]
     assert pauses((api_error(Reason.RATE_LIMITED, 20), 0, 0), (api_error(Reason.SERVER, 31), 0, 0)) == [20, None]
