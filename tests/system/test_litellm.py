@@ -154,7 +154,7 @@ def test_compressed_content(client, raw, gateway, finished, prompt):
     assert int(answer.headers["content-length"]) != len(expected)
     assert answer.content == expected
     with client.open_content(video_id=finished.id) as stream:
-        assert (stream.length, b"".join(stream.chunks)) == (len(expected), expected)
+        assert (stream.total, b"".join(stream.chunks)) == (len(expected), expected)
 
 
 def test_json_labelled_as_a_video(client, raw, gateway, finished, prompt):
