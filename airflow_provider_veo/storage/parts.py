@@ -14,7 +14,8 @@ SUFFIX = ".veo-part"
 
 def hidden_name(name: str) -> str:
     """Return a name for what is to become a file of that name, which nobody else has."""
-    return f".{name[:100]}.{secrets.token_hex(8)}{SUFFIX}"
+    # file systems take 255 bytes, and a letter may have four
+    return f".{name[:40]}.{secrets.token_hex(8)}{SUFFIX}"
 
 
 @contextmanager

@@ -62,6 +62,12 @@ def test_a_video_is_stored(target):
     assert names_in(target.parent) == ["a.mp4"]
 
 
+def test_the_longest_name(tmp_path):
+    name = "猫" * 83 + ".mp4"  # 253 bytes of the 255 that file systems take
+    files.store(tmp_path / name, fetch, replace=False)
+    assert names_in(tmp_path) == [name]
+
+
 def test_a_local_file_has_the_rights_of_any_other(tmp_path):
     files.store(tmp_path / "a.mp4", fetch, replace=False)
     assert stat.S_IMODE((tmp_path / "a.mp4").stat().st_mode) == 0o666 & ~current_umask()
