@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from boxes import film
+from boxes import FTYP, film, moov, numbers
 from files import FileAnswers
 from servers import KEY, Said, connect
 
@@ -415,3 +416,23 @@ def test_hook_lineage_is_told_once(serve, download, tmp_path, monkeypatch, memor
     for collected in (first, collector.collected_assets):
         assert [(entry.asset.uri, entry.count) for entry in collected.outputs] == [(stored.uri, 1)]
         assert collected.inputs == []
+
+
+def test_half_a_compressed_video_is_not_glued_to_a_part_of_its_compression(serve, download, stored):
+    """Some proxies compress videos against our will; a range of that counts other bytes than those that arrived."""
+    # its media reach up to the end of the file, wherever that is: the boxes of a wrong one are right
+    open_ended = FTYP + moov() + numbers(0) + b"mdat" + random.Random(6).randbytes(200_000)
+    packed = gzip.compress(open_ended)
+
+    def answer(heard):
+        asked = int(heard.headers.get("range", "bytes=0-")[6:-1])
+        headers = {"Content-Encoding": "gzip"}
+        if not asked:
+            return Said(200, packed, headers, None if len(server.heard) > 1 else len(packed) // 2)
+        place = {"Content-Range": f"bytes {asked}-{len(packed) - 1}/{len(packed)}"}
+        return Said(206, packed[asked:], headers | place)
+
+    server = serve(answer)
+    download(server)
+    assert [heard.headers.get("range") is None for heard in server.heard] == [True, False, True]
+    assert stored() == {"a.mp4": open_ended}

@@ -45,7 +45,7 @@ def test_sigkill_at_every_step(system):
 def story(system, point, run_id):
     """Return all logs of a run; printed as well, since pytest shortens what an assertion says."""
     logs = f"{point}:\n{system.all_logs('crashing', run_id)}"
-    print(logs)  # noqa: T201
+    print(logs)  # noqa: T201 - this is how pytest shows all of it
     return logs
 
 

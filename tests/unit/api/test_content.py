@@ -152,6 +152,7 @@ def test_the_rest_of_the_same_file(headers, resume):
         ({"content-range": "bytes 5-9/*"}, Resume(5, 10, None)),
         ({"content-range": "items 5-9/10"}, Resume(5, 10, None)),
         ({"content-range": "bytes 5-9/10", "etag": '"b"'}, Resume(5, 10, '"a"')),
+        ({"content-range": "bytes 5-9/10", "content-encoding": "gzip"}, Resume(5, None, None)),
     ],
 )
 def test_the_rest_of_another_file(headers, resume):
