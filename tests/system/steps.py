@@ -67,10 +67,11 @@ class System:
     def all_logs(self, dag_id, run_id):
         """Return the end of the log of each try, for the message of an assertion."""
         tries = []
-        for try_number in (1, 2, 3):
+        for try_number in range(1, 8):
             with contextlib.suppress(Exception):
                 tries.append(f"--- try {try_number}\n{self.log(dag_id, run_id, try_number)[-3000:]}")
-        return "\n".join(tries)
+        airflow = [line for line in self.lab.log.read_text(errors="replace").splitlines() if run_id in line]
+        return "\n".join([*tries, "--- Airflow's own log", *airflow[-30:]])
 
     def log(self, dag_id, run_id, try_number=1):
         return "\n".join(self.lab.log_lines(dag_id, run_id, "create", try_number))

@@ -35,7 +35,7 @@ def test_sigkill_at_every_step(system):
             assert system.charged("veo_plain", run_id) == 1, point
         else:
             assert system.until_over("crashing", run_id) == "failed", point
-            assert "Nobody knows whether a video was ordered" in system.log("crashing", run_id, 2), point
+            assert "Nobody knows whether a video was ordered" in system.all_logs("crashing", run_id), point
             assert system.charged("veo_plain", run_id) == charged_when_unknown, point
     for point, run_id in same.items():
         assert system.until_over("crashing", run_id) == "success", story(system, point, run_id)
@@ -57,7 +57,7 @@ def test_sigkill_between_two_videos_of_a_chat_call(system):
     result = system.lab.result("crashing_chat", run_id, "create")
     assert [video["index"] for video in result] == [1, 2]
     assert system.gateways["veo_idempotent"].jobs.counters.chat_videos - before == 3
-    assert "for 1 of 2 videos" in system.log("crashing_chat", run_id, 2)
+    assert "for 1 of 2 videos" in system.all_logs("crashing_chat", run_id)
 
 
 USER_ACTIONS = {

@@ -17,7 +17,8 @@ from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.submission import Ledger, State
 
-FAST = {"retries": 2, "retry_delay": timedelta(seconds=1), "poll_interval": 1.0}
+# more retries than the tests use up: on a busy machine Airflow itself loses tries before their first line
+FAST = {"retries": 6, "retry_delay": timedelta(seconds=1), "poll_interval": 1.0}
 
 
 class CrashingCreateVideoOperator(VeoCreateVideoOperator):
@@ -106,7 +107,7 @@ with DAG("crashing_chat", schedule=None):
         prompt="{{ run_id }}",
         conn_id="{{ dag_run.conf['conn_id'] }}",
         n=2,
-        retries=2,
+        retries=FAST["retries"],
         retry_delay=timedelta(seconds=1),
     )
 
