@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from airflow_provider_veo.api.chat_events import (
     Accepted,
@@ -17,12 +18,14 @@ from airflow_provider_veo.api.chat_events import (
     VideoReady,
     Waiting,
 )
+from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import ChatIncompleteError, Reason, VeoError
 from airflow_provider_veo.api.models import CARD
 from airflow_provider_veo.api.requests import ChatSpec
-from airflow_provider_veo.ordering import Desk
+from airflow_provider_veo.ordering import Desk, TaskIdentity
 from airflow_provider_veo.submission import (
     Action,
+    Ledger,
     Order,
     Remote,
     Submission,
@@ -30,10 +33,21 @@ from airflow_provider_veo.submission import (
     next_submission,
     urls_kept,
 )
+from airflow_provider_veo.task_state import progress_text
 
 
 class ChatDesk(Desk):
-    """Orders videos by the chat call, and only those that earlier tries have not brought."""
+    """Orders videos by the chat call, and only those that earlier tries have not brought.
+
+    Args:
+        show: told how far the call is; see `task_state.progress_text`. For the others see `Desk`.
+    """
+
+    def __init__(
+        self, client: VeoClient, ledger: Ledger, who: TaskIdentity, log: Any, show: Callable[[str], None]
+    ) -> None:
+        super().__init__(client, ledger, who, log)
+        self._show = show
 
     def collect(self, order: Order, spec: ChatSpec) -> tuple[Submission, list[str]]:
         """Return the record, and the addresses of all `n` videos.
@@ -88,6 +102,8 @@ class ChatDesk(Desk):
         try:
             for event in events:
                 journal.enter(event)
+                if isinstance(event, Progress):
+                    self._show(progress_text("processing", event.percent))
                 if isinstance(event, VideoReady):
                     record = record.received(event.url)
                     self._ledger.note(record)  # at once: whatever happens next, this video is not lost

@@ -33,6 +33,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_veo.hooks.veo"]}],
         "triggers": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_veo.triggers.video"]}],
+        "extra-links": ["airflow_provider_veo.links.video.VeoVideoLink"],
         "connection-types": [
             {
                 "connection-type": "veo",
@@ -78,6 +79,16 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "integer",
                         "example": "10",
                         "default": "32",
+                    },
+                    "task_tab": {
+                        "description": (
+                            "Show the tab Video on task instances. Airflow before 3.4 shows it on the tasks of all "
+                            "operators; from 3.4 on it is on this provider's tasks only, whatever is set here."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": "True",
+                        "default": "False",
                     },
                 },
             }

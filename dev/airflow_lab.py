@@ -39,9 +39,17 @@ class AirflowLab:
         dags: the folder.
         connections: by id; each a dictionary as in `AIRFLOW_CONN_...` JSON.
         settings: further environment variables.
+        login: name and password, where the settings do not make everybody an administrator.
     """
 
-    def __init__(self, dags: Path, connections: Mapping[str, Mapping[str, Any]], settings: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        dags: Path,
+        connections: Mapping[str, Mapping[str, Any]],
+        settings: Mapping[str, str],
+        login: tuple[str, str] | None = None,
+    ) -> None:
+        self._login = login
         self.home = Path(tempfile.mkdtemp(prefix="veo-airflow-"))
         self._leaders: list[subprocess.Popen[bytes]] = []
         self.log = self.home / "standalone.log"
@@ -76,8 +84,7 @@ class AirflowLab:
             self.start_component("standalone")
             self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
             self._wait_until("Airflow to be healthy", self._healthy)
-            token = self._http.get("/auth/token").raise_for_status().json()["access_token"]
-            self._http.headers["Authorization"] = f"Bearer {token}"
+            self._http.headers["Authorization"] = f"Bearer {self.token(self._login)}"
         except BaseException:
             self.__exit__()
             raise
@@ -109,6 +116,18 @@ class AirflowLab:
                 start_new_session=True,  # Ctrl-C is ours to handle
             )
         self._leaders.append(process)
+
+    def token(self, login: tuple[str, str] | None) -> str:
+        """Log in, and return what requests are to carry.
+
+        Args:
+            login: name and password; None where everybody is an administrator.
+        """
+        if login is None:
+            answer = self._http.get("/auth/token")
+        else:
+            answer = self._http.post("/auth/token", json={"username": login[0], "password": login[1]})
+        return str(answer.raise_for_status().json()["access_token"])
 
     def processes(self) -> list[psutil.Process]:
         """Return every process of this Airflow: those of the sessions that its components lead."""

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
+import pendulum
+
 from airflow_provider_veo.api.errors import (
     ApiError,
     Reason,
@@ -140,6 +142,13 @@ class Outcome:
             completed_at=_iso(video.completed_at),
             expires_at=_iso(video.expires_at),
         )
+
+    @property
+    def generation_seconds(self) -> float | None:
+        """How long the server has worked, in seconds, by its own clock; None where it does not tell."""
+        if not (self.created_at and self.completed_at):
+            return None
+        return (_moment(self.completed_at) - _moment(self.created_at)).total_seconds()
 
     def to_event(self) -> dict[str, Any]:
         """Return the payload for a trigger event, which Airflow logs: without an address that may be signed."""
@@ -308,3 +317,9 @@ def _timed_out(policy: WaitPolicy, video_id: str, state: WaitState, now: float) 
 
 def _iso(moment: Any) -> str | None:
     return None if moment is None else moment.to_iso8601_string()
+
+
+def _moment(text: str) -> pendulum.DateTime:
+    moment = pendulum.parse(text)
+    assert isinstance(moment, pendulum.DateTime)
+    return moment

@@ -8,15 +8,24 @@ from airflow.providers.common.compat.sdk import BaseOperator, Context
 
 from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES
 from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.links.video import VeoVideoLink
+from airflow_provider_veo.records import PAGE_EXISTS
 from airflow_provider_veo.retry_policy import default_retry_policy
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.provenance import announce, lineage_of, task_of, write_sidecar
+from airflow_provider_veo.task_state import PROGRESS_KEY
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
 
-class VeoOperator(BaseOperator):
+class VeoTask(BaseOperator):
+    """An operator whose tasks the Veo page of Airflow's UI shows: by the link "Video" (Airflow 3.1 and later)."""
+
+    operator_extra_links = (VeoVideoLink(),) if PAGE_EXISTS else ()
+
+
+class VeoOperator(VeoTask):
     """An operator with a connection and, on Airflow 3.3+, with `VeoRetryPolicy` unless another policy is given.
 
     Args:
@@ -29,6 +38,15 @@ class VeoOperator(BaseOperator):
         # the attribute exists since Airflow 3.3; an argument or default_args have set it by now
         if getattr(self, "retry_policy", False) is None:
             self.retry_policy = default_retry_policy()
+
+    def _show(self, ti: Any, progress: str) -> None:
+        """Say how far the video is; see `task_state.progress_text`."""
+        if ti is None:
+            return
+        try:
+            ti.xcom_push(key=PROGRESS_KEY, value=progress)
+        except Exception:  # it is only for the eye
+            self.log.warning("The progress of the video could not be published", exc_info=True)
 
 
 class StoringOperator(VeoOperator):

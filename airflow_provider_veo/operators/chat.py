@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Context
 
+from airflow_provider_veo import records
 from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.chat_ordering import ChatDesk
 from airflow_provider_veo.exceptions import fail_fast
@@ -16,6 +17,7 @@ from airflow_provider_veo.frames import FrameSource, load_chat_frame, warn_of_sh
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook
 from airflow_provider_veo.operators.base import VeoOperator
 from airflow_provider_veo.ordering import TaskIdentity
+from airflow_provider_veo.records import ORDER_KEY, OUTCOME_KEY, failures_on_record, publish, reference
 from airflow_provider_veo.submission import Ledger, OnUnknownSubmission, Order, fingerprint_of
 
 
@@ -91,10 +93,10 @@ class VeoChatCompletionOperator(VeoOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Make the videos, or those of them that earlier tries have not brought."""
-        hook = VeoHook(self.conn_id)
         ledger = Ledger(context.get("task_state_store"))
         who = TaskIdentity.of(context)
-        with fail_fast():
+        with failures_on_record(context), fail_fast():
+            hook = VeoHook(self.conn_id)
             spec = self._spec(hook)
             order = Order(
                 fingerprint=fingerprint_of(spec, self.conn_id),
@@ -104,8 +106,13 @@ class VeoChatCompletionOperator(VeoOperator):
                 max_submissions=self.max_submissions,
                 on_unknown_submission=self.on_unknown_submission,
             )
+            placed = records.order("chat", spec.prompt, spec.model, videos=spec.n)
+            publish(context, ORDER_KEY, placed)
             with hook.get_conn() as client:
-                record, urls = ChatDesk(client, ledger, who, self.log).collect(order, spec)
+                desk = ChatDesk(client, ledger, who, self.log, lambda progress: self._show(context["ti"], progress))
+                record, urls = desk.collect(order, spec)
+        cost = placed["estimated_cost_usd"]
+        publish(context, OUTCOME_KEY, {"videos": [reference(url) for url in urls], "estimated_cost_usd": cost})
         ledger.note(record.delivered())
         return [{"index": index, "url": url} for index, url in enumerate(urls, 1)]
 

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from airflow.providers.common.compat.sdk import Context, conf
 
+from airflow_provider_veo import records
 from airflow_provider_veo.api.errors import ContentGoneError, Reason, VeoError
 from airflow_provider_veo.api.models import CARD
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
@@ -21,6 +22,7 @@ from airflow_provider_veo.frames import FrameSource, load_frame, warn_of_shapes
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, poll_interval_or_default, wait_policy
 from airflow_provider_veo.operators.base import StoringOperator
 from airflow_provider_veo.ordering import OrderDesk, TaskIdentity
+from airflow_provider_veo.records import ORDER_KEY, OUTCOME_KEY, failures_on_record, publish
 from airflow_provider_veo.storage import places
 from airflow_provider_veo.storage.provenance import facts_of, prompt_sha256
 from airflow_provider_veo.submission import (
@@ -30,7 +32,7 @@ from airflow_provider_veo.submission import (
     Submission,
     fingerprint_of,
 )
-from airflow_provider_veo.task_state import PROGRESS_KEY, progress_of, progress_text, task_was_given_up
+from airflow_provider_veo.task_state import progress_of, progress_text, task_was_given_up
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 
 _DEFER_MARGIN = 60.0
@@ -137,14 +139,15 @@ class VeoCreateVideoOperator(StoringOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Order the video, or find the one that an earlier try has ordered; then wait here or defer."""
-        hook, now = VeoHook(self.conn_id), time.time()
-        with fail_fast():
+        with failures_on_record(context), fail_fast():
+            hook, now = VeoHook(self.conn_id), time.time()
             spec = self._spec(hook)
             if self.destination is not None:
                 places.check_writable(places.resolve(self.destination))
             poll_interval_or_default(self.poll_interval)
             who = TaskIdentity.of(context)
             order = self._order(who, spec, now)
+            publish(context, ORDER_KEY, records.order("job", spec.prompt, spec.model, spec.size))
             with hook.get_conn() as client:
                 desk = OrderDesk(client, _ledger(context), who, self.log)
                 submission, video = desk.order_or_resume(order, spec)
@@ -160,7 +163,7 @@ class VeoCreateVideoOperator(StoringOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resume after the trigger has fired."""
-        with fail_fast():
+        with failures_on_record(context), fail_fast():
             return self._conclude(context, Outcome.from_event(event))
 
     def on_kill(self) -> None:
@@ -230,14 +233,6 @@ class VeoCreateVideoOperator(StoringOperator):
         if news.video:
             self._show(self._in_flight[0], progress_of(news.video))
 
-    def _show(self, ti: Any, progress: str) -> None:
-        if ti is None:
-            return
-        try:
-            ti.xcom_push(key=PROGRESS_KEY, value=progress)
-        except Exception:  # it is only for the eye
-            self.log.warning("The progress of the video could not be published", exc_info=True)
-
     def _conclude(self, context: Context, outcome: Outcome) -> dict[str, Any]:
         ledger = _ledger(context)
         record = _record_of(ledger, outcome, self.log)
@@ -262,6 +257,7 @@ class VeoCreateVideoOperator(StoringOperator):
                 if record:
                     ledger.note(record.lost())  # or a Clear would go on with this job, for ever
                 raise
+        publish(context, OUTCOME_KEY, _shown(result, outcome))
         if record:
             ledger.note(record.delivered())  # the last act: until here a retry or a Clear collects this video
         return result
@@ -301,6 +297,16 @@ def _record_of(ledger: Ledger, outcome: Outcome, log: Any) -> Submission | None:
         log.exception("Video %s: its record cannot be read", outcome.video_id)
         return None
     return record if record and record.video_id == outcome.video_id else None
+
+
+def _shown(result: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
+    names = ("size", "seconds", "created_at", "completed_at", "estimated_cost_usd", "submissions")
+    return {
+        "videos": [outcome.video_id],
+        "generation_seconds": outcome.generation_seconds,
+        **{name: result[name] for name in names},
+        **records.stored(result),
+    }
 
 
 def _was_cancelled(outcome: Outcome) -> bool:

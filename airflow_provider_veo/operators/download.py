@@ -8,9 +8,11 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Context
 
+from airflow_provider_veo import records
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.base import StoringOperator
+from airflow_provider_veo.records import OUTCOME_KEY, failures_on_record, publish, reference
 from airflow_provider_veo.storage.delivery import IfExists
 from airflow_provider_veo.storage.places import Destination
 from airflow_provider_veo.storage.provenance import facts_of
@@ -66,18 +68,29 @@ class VeoDownloadOperator(StoringOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Store the video."""
+        with failures_on_record(context), fail_fast():
+            result = self._store(context)
+            publish(context, OUTCOME_KEY, self._shown(result))
+            return result
+
+    def _store(self, context: Context) -> dict[str, Any]:
         job: Mapping[str, Any] = self.video_id if isinstance(self.video_id, Mapping) else {"id": self.video_id}
-        url = self.url.get("url") if isinstance(self.url, Mapping) else self.url
         video_id, hook = job.get("id"), VeoHook(self.conn_id)
-        with fail_fast():
-            stored = hook.download_video(
-                self.destination,
-                video_id=video_id,
-                url=url,
-                if_exists=self.if_exists,
-                sha256=job.get("sha256"),
-                content_timeout=self.content_timeout,
-                max_bytes=self.max_bytes,
-            )
-            facts = facts_of(stored, video_id, job)
-            return {"video_id": video_id} | self._tell_platform(context, hook, stored, facts)
+        stored = hook.download_video(
+            self.destination,
+            video_id=video_id,
+            url=self._address(),
+            if_exists=self.if_exists,
+            sha256=job.get("sha256"),
+            content_timeout=self.content_timeout,
+            max_bytes=self.max_bytes,
+        )
+        facts = facts_of(stored, video_id, job)
+        return {"video_id": video_id} | self._tell_platform(context, hook, stored, facts)
+
+    def _address(self) -> str | None:
+        return self.url.get("url") if isinstance(self.url, Mapping) else self.url
+
+    def _shown(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        url = self._address()
+        return {"of": reference(url) if url else result["video_id"], **records.stored(result)}

@@ -8,10 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator, Context, ObjectStoragePath
+from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
 
+from airflow_provider_veo import records
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import fail_fast
+from airflow_provider_veo.operators.base import VeoTask
+from airflow_provider_veo.records import OUTCOME_KEY, failures_on_record, publish
 from airflow_provider_veo.storage import files, places
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 _PICTURE_TYPES: dict[str, PictureType] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 
 
-class VeoExtractFrameOperator(BaseOperator):
+class VeoExtractFrameOperator(VeoTask):
     """Stores one frame of a video as a picture: the last frame of one clip is the first frame of the next.
 
     Needs `pip install 'airflow-provider-veo[media]'`, and no connection.
@@ -52,9 +55,9 @@ class VeoExtractFrameOperator(BaseOperator):
         self.destination = destination
         self.at = at
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+    def execute(self, context: Context) -> dict[str, Any]:
         """Store the frame."""
-        with fail_fast():
+        with failures_on_record(context), fail_fast():
             with _needs_av():
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.still import extract_frame  # noqa: PLC0415
@@ -65,10 +68,11 @@ class VeoExtractFrameOperator(BaseOperator):
             with files.local_copy(source) as video, files.staged(target) as part:
                 still = extract_frame(Source(str(source), video), part, kind=kind, at=at)
                 stored = _described(target, part)
+            publish(context, OUTCOME_KEY, records.stored(stored, f"image/{kind}"))
         return stored | {"width": still.width, "height": still.height, "seconds": still.seconds}
 
 
-class VeoConcatOperator(BaseOperator):
+class VeoConcatOperator(VeoTask):
     """Joins videos into one film, with their sound.
 
     Clips of one model are copied as they are: no loss, and done in a moment. Where clips differ, all are encoded anew
@@ -96,9 +100,9 @@ class VeoConcatOperator(BaseOperator):
         self.sources = sources
         self.destination = destination
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+    def execute(self, context: Context) -> dict[str, Any]:
         """Store the film."""
-        with fail_fast():
+        with failures_on_record(context), fail_fast():
             with _needs_av():
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.concat import concat  # noqa: PLC0415
@@ -109,6 +113,7 @@ class VeoConcatOperator(BaseOperator):
                 clips = [Source(str(source), copies.enter_context(files.local_copy(source))) for source in sources]
                 film = concat(clips, part)
                 stored = _described(target, part)
+            publish(context, OUTCOME_KEY, records.stored(stored))
         if film.reencoded:
             self.log.info("The clips were encoded anew: %s", film.reencoded)
         return stored | {"seconds": film.seconds, "clips": film.clips, "reencoded": film.reencoded is not None}

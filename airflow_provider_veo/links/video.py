@@ -1,0 +1,48 @@
+"""The link from a task to the page that plays its video."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink
+
+PREFIX = "/veo"
+"""Where the API server has the page."""
+
+TASK_PAGE = "veo/task"
+"""Relative, as all our addresses in Airflow's UI: its pages have a base address, so a prefix of a proxy holds here."""
+
+_FRAME = "plugin/veo"
+"""Airflow's own page around ours. What follows in an address is shown in it, since 3.3.1 by Airflow, before by us."""
+
+
+class VeoVideoLink(BaseOperatorLink):
+    """Leads to the page of one task instance: its video, or how far it is.
+
+    The address depends on nothing but the task instance: it is there as soon as the task is deferred, and no failure
+    makes it worse.
+    """
+
+    name = "Video"
+
+    @property
+    def xcom_key(self) -> str:
+        """Where Airflow 3 keeps the link of a task instance."""
+        return "veo_link"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow's signature
+        """Return the address, relative to the base of Airflow's UI."""
+        return task_page(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index, ti_key.try_number)
+
+
+def task_page(dag_id: str, run_id: str, task_id: str, map_index: int, try_number: int) -> str:
+    """Return the address of a task instance's page."""
+    query = {
+        "dag_id": dag_id,
+        "run_id": run_id,
+        "task_id": task_id,
+        "map_index": map_index,
+        "try_number": try_number,
+    }
+    return f"{_FRAME}/{TASK_PAGE}?{urlencode(query)}"

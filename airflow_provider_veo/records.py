@@ -1,0 +1,113 @@
+"""What the Veo page of Airflow's UI knows of a task: two records, kept in Airflow's database as XComs.
+
+The order is written when the task is about to order, so that its time is the time of the order; the outcome when the
+task ends. Airflow drops both when the next try starts: they tell of the latest try.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from airflow.providers.common.compat.sdk import Context, redact
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
+
+from airflow_provider_veo.api.models import CARD
+
+ORDER_KEY = "veo_order"
+OUTCOME_KEY = "veo_outcome"
+
+PAGE_EXISTS = AIRFLOW_V_3_1_PLUS
+"""Airflow's UI takes pages of plugins since 3.1."""
+
+VIDEO = "video/mp4"
+_LONGEST_TEXT = 10_000  # letters; nobody reads more on a page, and an XCom should stay small
+
+log = logging.getLogger(__name__)
+
+
+def order(
+    kind: Literal["job", "chat"], prompt: str, model: str, size: str | None = None, videos: int = 1
+) -> dict[str, Any]:
+    """Return the record of an order.
+
+    Args:
+        kind: a job, or a chat call.
+        prompt: what to show.
+        model: that is ordered.
+        size: `<width>x<height>`, where it is known already.
+        videos: how many.
+    """
+    card = CARD.get(model)
+    return {
+        "kind": kind,
+        "prompt": prompt,
+        "model": model,
+        "size": size or (card.size if card else None),
+        "videos": videos,
+        "estimated_cost_usd": card.price_usd * videos if card else None,
+    }
+
+
+def stored(result: Mapping[str, Any], media_type: str = VIDEO) -> dict[str, Any]:
+    """Return what an outcome says of a stored file.
+
+    Args:
+        result: of the task, with `path`, `bytes` and `sha256`.
+        media_type: of the file.
+    """
+    return {name: result.get(name) for name in ("path", "bytes", "sha256")} | {"media_type": media_type}
+
+
+def reference(url: str) -> str:
+    """Return a name for a video that has an address only: the address itself may be signed."""
+    return "url-" + hashlib.sha256(url.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def failures_on_record(context: Context) -> Iterator[None]:
+    """Write down why a task fails; a deferral is no failure, and no `Exception` either."""
+    try:
+        yield
+    except Exception as error:
+        publish(context, OUTCOME_KEY, {"error": f"{error}" or type(error).__name__})
+        raise
+
+
+def publish(context: Context, key: str, record: Mapping[str, Any]) -> None:
+    """Write a record. A failure is logged: what the page knows must not cost a video.
+
+    Args:
+        context: of the task.
+        key: `ORDER_KEY` or `OUTCOME_KEY`.
+        record: of JSON values.
+    """
+    if not PAGE_EXISTS or (ti := context.get("ti")) is None:
+        return
+    try:
+        _write(ti, key, {name: _text(value) if isinstance(value, str) else value for name, value in record.items()})
+    except Exception:
+        log.warning("The record %s could not be written, so the Veo page knows less of this task", key, exc_info=True)
+
+
+def _write(ti: Any, key: str, record: dict[str, Any]) -> None:
+    from airflow.sdk.bases.xcom import BaseXCom  # noqa: PLC0415 - Airflow 3
+
+    # not the XCom backend that may be configured: what is kept elsewhere cannot be searched
+    BaseXCom.set(
+        key=key,
+        value=record,
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=ti.map_index,
+    )
+
+
+def _text(value: str) -> str:
+    """Return a text as a database takes it (PostgreSQL's JSON has no NUL), without the secrets that Airflow knows."""
+    text = str(redact(value)).replace("\0", "")
+    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"

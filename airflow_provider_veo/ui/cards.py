@@ -1,0 +1,177 @@
+"""What the page shows of a task: pure functions from records and states to JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+Status = Literal["in_progress", "completed", "failed"]
+
+ENDED: Mapping[str, Status] = {
+    "success": "completed",
+    "failed": "failed",
+    "upstream_failed": "failed",
+    "skipped": "failed",
+    "removed": "failed",
+}
+"""What the states of a task instance mean; all others are on their way."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task instance, with what is on record of it.
+
+    Attributes:
+        state: Airflow's; None for one that was cleared and is not scheduled again yet.
+        order: see `records.order`; None for tasks that order nothing.
+        ordered_at: when the order was written.
+        outcome: how it ended; None as long as it has not.
+        progress: see `task_state.progress_text`.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int
+    operator: str | None
+    state: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    order: Mapping[str, Any] | None
+    ordered_at: datetime | None
+    outcome: Mapping[str, Any] | None
+    progress: str | None
+
+    @property
+    def status(self) -> Status:
+        """How far it is."""
+        return ENDED.get(self.state or "", "in_progress")
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """Return what names it, as the page's addresses have it."""
+        return {
+            "dag_id": self.dag_id,
+            "run_id": self.run_id,
+            "task_id": self.task_id,
+            "map_index": self.map_index,
+        }
+
+    @property
+    def references(self) -> list[str]:
+        """The names of its videos, by which the tasks that have stored them are found."""
+        return [name for name in (self.outcome or {}).get("videos") or [] if isinstance(name, str)]
+
+
+def card(task: Task, stored_by: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the page shows of a task.
+
+    Args:
+        task: the task.
+        stored_by: the media of download tasks, by the name of the video; see `medium`.
+    """
+    order, outcome = task.order or {}, task.outcome or {}
+    size = outcome.get("size") or order.get("size")
+    own = medium(task.key, outcome)
+    return {
+        **task.key,
+        "try_number": task.try_number,
+        "operator": task.operator,
+        "state": task.state,
+        "status": task.status,
+        "progress": progress(task),
+        "prompt": order.get("prompt"),
+        "model": order.get("model"),
+        "videos": order.get("videos"),
+        "size": size,
+        "orientation": orientation(size),
+        "started_at": _iso(task.started_at),
+        "ordered_at": _iso(task.ordered_at),
+        "ended_at": _iso(task.ended_at) if task.status != "in_progress" else None,
+        "generation_seconds": outcome.get("generation_seconds"),
+        "estimated_cost_usd": outcome.get("estimated_cost_usd", order.get("estimated_cost_usd")),
+        "path": outcome.get("path"),
+        "error": outcome.get("error"),
+        "media": [own] if own else [stored_by[name] for name in task.references if name in stored_by],
+    }
+
+
+def medium(key: Mapping[str, Any], outcome: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what can be played of a task; None if it has stored nothing.
+
+    Args:
+        key: of the task that has stored the file; the page asks for its content by it.
+        outcome: of that task.
+    """
+    if not outcome.get("path"):
+        return None
+    return {**key, "media_type": outcome.get("media_type"), "bytes": outcome.get("bytes")}
+
+
+def progress(task: Task) -> dict[str, Any] | None:
+    """Return how far a task is that is on its way; the percentage is None where it is not known."""
+    if task.status != "in_progress":
+        return None
+    text = task.progress if isinstance(task.progress, str) else ""
+    match = re.fullmatch(r"(.*?)(?: (\d+(?:\.\d+)?) %)?", text, re.DOTALL)
+    assert match is not None
+    percent = float(match[2]) if match[2] else None
+    return {"text": match[1] or None, "percent": percent}
+
+
+def orientation(size: Any) -> str | None:
+    """Return `landscape`, `portrait` or `square` of a size like `1280x720`; None of anything else."""
+    match = re.fullmatch(r"(\d+)x(\d+)", size) if isinstance(size, str) else None
+    if not match:
+        return None
+    width, height = int(match[1]), int(match[2])
+    return "square" if width == height else "landscape" if width > height else "portrait"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The tasks of one Dag, model and status, counted.
+
+    Attributes:
+        cost: sum of what is known, in US dollars.
+        seconds: sum of the generation times that are known.
+        timed: how many are known.
+    """
+
+    dag_id: str
+    model: str | None
+    status: Status
+    tasks: int
+    videos: int
+    cost: float
+    seconds: float
+    timed: int
+
+
+def totals(groups: Iterable[Group]) -> dict[str, Any]:
+    """Add groups up; a rate or mean of nothing is None."""
+    groups = list(groups)
+    tasks = {status: sum(group.tasks for group in groups if group.status == status) for status in _STATUSES}
+    completed = [group for group in groups if group.status == "completed"]
+    ended, timed = tasks["completed"] + tasks["failed"], sum(group.timed for group in completed)
+    return {
+        "generations": sum(tasks.values()),
+        "in_progress": tasks["in_progress"],
+        "completed": tasks["completed"],
+        "failed": tasks["failed"],
+        "videos": sum(group.videos for group in completed),
+        "success_rate": tasks["completed"] / ended if ended else None,
+        "estimated_cost_usd": round(sum(group.cost for group in completed), 4),
+        "mean_generation_seconds": sum(group.seconds for group in completed) / timed if timed else None,
+    }
+
+
+_STATUSES: tuple[Status, ...] = ("in_progress", "completed", "failed")
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

@@ -1,0 +1,45 @@
+// Asks the server, and says in words what went wrong.
+
+export async function get(path, parameters) {
+  let answer;
+  try {
+    answer = await fetch(`api/${path}?${query(parameters)}`, { headers: { Accept: "application/json" } });
+  } catch {
+    throw new Error("The API server does not answer.");
+  }
+  if (!answer.ok) throw new Error(await complaint(answer));
+  return answer.json();
+}
+
+export function contentAddress(medium, more = {}) {
+  const { dag_id, run_id, task_id, map_index } = medium;
+  return `api/content?${query({ dag_id, run_id, task_id, map_index, ...more })}`;
+}
+
+// A player only knows that it cannot play; the server knows why.
+export async function whyNot(address) {
+  try {
+    const answer = await fetch(address, { headers: { Range: "bytes=0-0" } });
+    return answer.ok ? "This browser cannot play the file." : await complaint(answer);
+  } catch {
+    return "The API server does not answer.";
+  }
+}
+
+export function query(parameters) {
+  return new URLSearchParams(
+    Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== ""),
+  );
+}
+
+async function complaint(answer) {
+  if (answer.status === 401) return "You are not logged in to Airflow any more. Log in, then load this page again.";
+  if (answer.status === 403) return "You may not read the tasks of this Dag.";
+  let detail = "";
+  try {
+    ({ detail } = await answer.json());
+  } catch {
+    // a proxy has answered
+  }
+  return typeof detail === "string" && detail ? detail : `The API server answers ${answer.status}.`;
+}

@@ -1,0 +1,165 @@
+// The page of all generations.
+
+import { get } from "./api.js";
+import { Card } from "./card.js";
+import { duration, element, money } from "./dom.js";
+import { followLinks, followTheme, goWhereAsked } from "./host.js";
+
+const BUSY = 3000; // milliseconds between two looks while something is in progress
+const QUIET = 15000;
+const FIELDS = ["dag_id", "status", "model", "day"];
+
+const filter = document.getElementById("filter");
+const list = document.getElementById("cards");
+const message = document.getElementById("message");
+const pages = document.getElementById("pages");
+const cards = new Map();
+let asked = 0;
+let timer;
+let summaryOf = "";
+
+function wanted() {
+  const parameters = new URLSearchParams(location.search);
+  const values = Object.fromEntries([...FIELDS, "page"].map((name) => [name, parameters.get(name) ?? ""]));
+  return { ...values, page: Math.max(1, Math.trunc(Number(values.page)) || 1) };
+}
+
+function want(changes) {
+  const { page, ...fields } = { ...wanted(), ...changes };
+  const parameters = new URLSearchParams(Object.entries(fields).filter(([, value]) => value));
+  if (page > 1) parameters.set("page", page);
+  history.replaceState(null, "", `?${parameters}`);
+  return load();
+}
+
+function asFilter({ day, page, ...fields }) {
+  if (!day) return fields;
+  const since = new Date(`${day}T00:00`);
+  const until = new Date(since);
+  until.setDate(until.getDate() + 1);
+  return { ...fields, since: since.toISOString(), until: until.toISOString() };
+}
+
+async function load() {
+  clearTimeout(timer);
+  const turn = ++asked;
+  const chosen = wanted();
+  const parameters = asFilter(chosen);
+  list.ariaBusy = true;
+  try {
+    const found = await get("generations", { ...parameters, page: chosen.page });
+    if (turn !== asked) return;
+    show(found);
+    await summarize(parameters, found, chosen, turn);
+    message.hidden = true;
+  } catch (error) {
+    if (turn !== asked) return;
+    message.textContent = error.message;
+    message.hidden = false;
+  } finally {
+    if (turn === asked) {
+      list.ariaBusy = false;
+      const busy = [...cards.values()].some((card) => card.isBusy);
+      timer = setTimeout(load, busy ? BUSY : QUIET);
+    }
+  }
+}
+
+function show({ generations }) {
+  const shown = new Map(generations.map((task) => [Card.keyOf(task), task]));
+  for (const [key, card] of cards) {
+    if (shown.has(key)) continue;
+    card.element.remove();
+    cards.delete(key);
+  }
+  let position = list.firstElementChild;
+  for (const [key, task] of shown) {
+    let card = cards.get(key);
+    if (card) card.update(task);
+    else cards.set(key, (card = new Card(task)));
+    // moved only if it must be: moving stops a playing video
+    if (card.element === position) position = position.nextElementSibling;
+    else list.insertBefore(card.element, position);
+  }
+}
+
+// Adding up is more work than a page, so only when the filter has changed or something has ended.
+async function summarize(parameters, { generations, more }, { page }, turn) {
+  const what = JSON.stringify([parameters, generations.map((task) => [Card.keyOf(task), task.status])]);
+  if (what !== summaryOf) {
+    const { totals, dags, models, page_size: size } = await get("summary", parameters);
+    if (turn !== asked) return;
+    summaryOf = what;
+    showTotals(totals);
+    offer("dag_id", "All Dags", dags);
+    offer("model", "All models", models);
+    pages.dataset.of = Math.max(1, Math.ceil(totals.generations / size));
+    showEmptiness(totals);
+  }
+  document.getElementById("page").textContent = `Page ${page} of ${Math.max(page, pages.dataset.of)}`;
+  document.getElementById("newer").disabled = page <= 1;
+  document.getElementById("older").disabled = !more;
+  pages.hidden = page <= 1 && !more;
+}
+
+function showTotals(totals) {
+  const rate = totals.success_rate === null ? "–" : `${(100 * totals.success_rate).toFixed(totals.success_rate === 1 ? 0 : 1)} %`;
+  const figures = {
+    Videos: totals.videos.toLocaleString("en"),
+    "In progress": totals.in_progress.toLocaleString("en"),
+    "Success rate": rate,
+    "Estimated cost": money(totals.estimated_cost_usd),
+    "Mean generation time": duration(totals.mean_generation_seconds),
+  };
+  document.getElementById("totals").replaceChildren(
+    ...Object.entries(figures).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))),
+  );
+}
+
+function showEmptiness({ generations }) {
+  const filtered = FIELDS.some((name) => wanted()[name]);
+  document.getElementById("empty").hidden = generations > 0 || filtered;
+  document.getElementById("totals").hidden = generations === 0;
+  let nothing = document.getElementById("nothing");
+  nothing?.remove();
+  if (generations === 0 && filtered) {
+    nothing = element("p", { id: "nothing", className: "message" }, "No generation matches this filter.");
+    list.after(nothing);
+  }
+}
+
+function offer(name, all, values) {
+  const select = filter.elements[name];
+  const chosen = wanted()[name];
+  const offered = chosen && !values.includes(chosen) ? [...values, chosen] : values;
+  if (select.dataset.offered !== JSON.stringify(offered)) {
+    select.dataset.offered = JSON.stringify(offered);
+    select.replaceChildren(new Option(all, ""), ...offered.map((value) => new Option(value, value)));
+  }
+  select.value = chosen;
+}
+
+function fillForm() {
+  for (const name of FIELDS) filter.elements[name].value = wanted()[name];
+}
+
+filter.addEventListener("change", ({ target }) => want({ [target.name]: target.value, page: 1 }));
+filter.addEventListener("submit", (event) => event.preventDefault());
+filter.addEventListener("reset", (event) => {
+  event.preventDefault();
+  want({ dag_id: "", status: "", model: "", day: "", page: 1 });
+  fillForm();
+});
+async function turnPage(by) {
+  await want({ page: wanted().page + by });
+  scrollTo(0, 0);
+}
+document.getElementById("newer").addEventListener("click", () => turnPage(-1));
+document.getElementById("older").addEventListener("click", () => turnPage(1));
+document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : load()));
+
+goWhereAsked();
+followTheme();
+followLinks();
+fillForm();
+load();

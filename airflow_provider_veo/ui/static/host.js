@@ -1,0 +1,66 @@
+// The Airflow UI around this page: its theme, and links that lead back to it.
+
+const KEY = "theme"; // where Airflow's UI keeps the choice: light, dark or system
+
+function outside() {
+  try {
+    return window.parent !== window && window.parent.document ? window.parent : null;
+  } catch {
+    return null; // framed by another site, which the server's policy forbids anyway
+  }
+}
+
+function isDark() {
+  const root = outside()?.document.documentElement;
+  if (root) return root.classList.contains("dark");
+  const chosen = localStorage.getItem(KEY);
+  return chosen === "dark" || (chosen !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+}
+
+export function followTheme() {
+  const apply = () => document.documentElement.classList.toggle("dark", isDark());
+  apply();
+  addEventListener("storage", apply);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
+  const root = outside()?.document.documentElement;
+  if (root) new MutationObserver(apply).observe(root, { attributeFilter: ["class"] });
+}
+
+// Airflow's frame for pages of plugins lets them neither open windows nor lead the whole window elsewhere. A link of the
+// surrounding document may do both.
+export function followLinks() {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[data-airflow]");
+    const host = outside();
+    if (!link || !host || event.button !== 0) return;
+    event.preventDefault();
+    const twin = host.document.createElement("a");
+    twin.href = link.href;
+    if (event.ctrlKey || event.metaKey || event.shiftKey) twin.target = "_blank";
+    host.document.body.append(twin);
+    twin.click();
+    twin.remove();
+  });
+}
+
+// Before version 3.3.1 Airflow's frame begins with the gallery, whatever its address asks for.
+export function goWhereAsked() {
+  const { pathname, search } = outside()?.location ?? location;
+  if (pathname.endsWith("/plugin/veo/veo/task")) location.replace(`task${search}`);
+}
+
+// From the page of a task back to the gallery: in this frame, or out of a tab of Airflow's task view.
+export function leadToGallery(link) {
+  if (!outside() || outside().location.pathname.includes("/plugin/veo")) return;
+  link.href = "../plugin/veo";
+  link.setAttribute("data-airflow", "");
+}
+
+// The pages of Airflow's UI; this page lies one level below its base.
+export function airflowPages(task) {
+  const part = encodeURIComponent;
+  const dag = `../dags/${part(task.dag_id)}`;
+  const run = `${dag}/runs/${part(task.run_id)}`;
+  const instance = `${run}/tasks/${part(task.task_id)}${task.map_index < 0 ? "" : `/mapped/${task.map_index}`}`;
+  return { dag, run, task: `${instance}/details`, log: `${instance}?try_number=${task.try_number}` };
+}

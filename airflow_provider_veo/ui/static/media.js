@@ -1,0 +1,90 @@
+// What there is to see of a task: its video, how far it is, or why there is none.
+
+import { contentAddress, whyNot } from "./api.js";
+import { element, foreign } from "./dom.js";
+
+// A picture of the beginning costs a request or two, so only what comes into view is loaded.
+const inView = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    inView.unobserve(target);
+    target.src = target.dataset.src;
+  }
+}, { rootMargin: "200px" });
+
+const NAMES = { in_progress: "In progress", completed: "Completed", failed: "Failed" };
+
+export const statusName = (status) => NAMES[status];
+
+// Changes when the element must be made anew: a playing video must not be replaced by an equal one.
+export const kindOf = (task) => JSON.stringify([task.status, task.media, task.error]);
+
+export function mediaOf(task) {
+  if (task.media.length) {
+    return element("div", { className: "media" }, ...task.media.map((medium, index) => viewer(medium, nameOf(task, index))));
+  }
+  return element("div", { className: "media" }, instead(task));
+}
+
+export function showProgress(area, task) {
+  const bar = area.querySelector("progress");
+  if (!bar || !task.progress) return;
+  const { percent, text } = task.progress;
+  if (percent === null) bar.removeAttribute("value");
+  else bar.value = percent;
+  const words = percent === null ? (text ?? stateName(task)) : `${text} ${Math.round(percent)} %`;
+  const label = area.querySelector(".progress-text");
+  if (label.textContent !== words) label.textContent = words;
+}
+
+export const numbered = (task, index) => (task.media.length > 1 ? ` ${index + 1} of ${task.media.length}` : "");
+
+const nameOf = (task, index) => `Video${numbered(task, index)}: ${(task.prompt ?? task.task_id).slice(0, 100)}`;
+
+function viewer(medium, name) {
+  const address = contentAddress(medium);
+  const isPicture = medium.media_type.startsWith("image/");
+  const shown = isPicture
+    ? element("img", { alt: name })
+    : element("video", { playsInline: true, preload: "metadata", ariaLabel: name });
+  shown.dataset.src = address;
+  const frame = element("div", { className: "viewer" }, shown, isPicture ? null : starter(shown, name));
+  shown.addEventListener("error", async () => {
+    frame.replaceChildren(element("p", { className: "why" }, await whyNot(address)));
+  });
+  inView.observe(shown);
+  return frame;
+}
+
+// The browser's controls hide much of a small picture, so they come with the first play.
+function starter(video, name) {
+  const button = element("button", { type: "button", className: "play", ariaLabel: `Play ${name}` });
+  button.addEventListener("click", () => video.play());
+  video.addEventListener("play", () => {
+    video.controls = true;
+    if (document.activeElement === button) video.focus();
+    button.remove();
+  }, { once: true });
+  return button;
+}
+
+function instead(task) {
+  if (task.status === "in_progress") {
+    const bar = element("progress", { max: 100, ariaLabel: `Progress of ${task.task_id}` });
+    return element("div", { className: "waiting" }, bar, element("span", { className: "progress-text" }));
+  }
+  if (task.error) return foreign("p", task.error, { className: "why", tabIndex: 0 });
+  if (task.status === "failed") {
+    return element("p", { className: "why" }, `${stateName(task)}. The task's log tells more.`);
+  }
+  return element("p", { className: "why" }, notStored(task));
+}
+
+function notStored(task) {
+  if (task.prompt === null) return "This task has no video.";
+  return "The video is not in your storage. Give the task a destination, or add a VeoDownloadOperator.";
+}
+
+function stateName(task) {
+  return (task.state ?? "waiting to be scheduled").replaceAll("_", " ");
+}

@@ -1,0 +1,139 @@
+"""What the page shows, without database and browser."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_veo.task_state import progress_text
+from airflow_provider_veo.ui.cards import Group, Task, card, medium, orientation, progress, totals
+
+AT = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+KEY = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1}
+STORED = {"path": "/v/a.mp4", "bytes": 10, "sha256": "0" * 64, "media_type": "video/mp4"}
+
+
+def task(state="success", order=None, outcome=None, progress=None):
+    return Task(
+        **KEY,
+        try_number=2,
+        operator="VeoCreateVideoOperator",
+        state=state,
+        started_at=AT,
+        ended_at=AT,
+        order=order,
+        ordered_at=AT if order else None,
+        outcome=outcome,
+        progress=progress,
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("success", "completed"),
+        ("failed", "failed"),
+        ("upstream_failed", "failed"),
+        ("skipped", "failed"),
+        ("deferred", "in_progress"),
+        ("up_for_retry", "in_progress"),
+        (None, "in_progress"),
+    ],
+)
+def test_what_states_mean(state, status):
+    assert task(state).status == status
+
+
+def test_a_running_task_has_no_end_yet():
+    assert card(task("deferred"), {})["ended_at"] is None
+    assert card(task("success"), {})["ended_at"] == "2026-03-01T12:00:00+00:00"
+
+
+def test_what_the_server_has_made_counts_more_than_what_was_ordered():
+    order = {"prompt": "p", "model": "m", "size": "1x2", "videos": 1, "estimated_cost_usd": 0.25}
+    shown = card(task(order=order, outcome={"size": "1280x720", "estimated_cost_usd": None}), {})
+    assert (shown["size"], shown["orientation"], shown["estimated_cost_usd"]) == ("1280x720", "landscape", None)
+    assert card(task(order=order), {})["estimated_cost_usd"] == 0.25
+
+
+def test_a_task_without_records_is_shown_with_what_airflow_knows():
+    shown = card(task("failed"), {})
+    assert (shown["task_id"], shown["status"], shown["prompt"], shown["media"]) == ("t", "failed", None, [])
+
+
+def test_its_own_file_comes_before_what_others_have_stored():
+    own, other = KEY | {"media_type": "video/mp4", "bytes": 10}, {"task_id": "download"}
+    assert card(task(outcome={"videos": ["v"]} | STORED), {"v": other})["media"] == [own]
+    assert card(task(outcome={"videos": ["v", "w"]}), {"v": other})["media"] == [other]
+    assert card(task(outcome={"videos": ["v"]}), {})["media"] == []
+
+
+@pytest.mark.parametrize("records", [{"videos": None}, {"videos": [1, None]}, {"videos": "v"}])
+def test_records_that_others_have_written_break_nothing(records):
+    assert all(isinstance(name, str) for name in task(outcome=records).references)
+
+
+def test_nothing_is_playable_without_a_path():
+    assert medium(KEY, {"error": "no"}) is None
+    assert medium(KEY, {"path": None}) is None
+
+
+@given(st.text(alphabet=st.characters(blacklist_categories=("Cs",)), max_size=30), st.floats(0, 100) | st.none())
+def test_progress_is_read_as_it_was_written(status, percent):
+    text = progress_text(status, percent)
+    read = progress(task("deferred", progress=text))
+    if percent is not None and "e" not in f"{percent:g}":
+        assert read == {"text": status or None, "percent": float(f"{percent:g}")}
+    elif percent is None and not status.endswith(" %"):
+        assert read == {"text": status or None, "percent": None}
+
+
+@pytest.mark.parametrize("value", [None, 7, {"a": 1}, "", "no percentage %"])
+def test_progress_that_is_none_of_ours(value):
+    assert progress(task("deferred", progress=value))["percent"] is None
+
+
+def test_only_what_is_on_its_way_has_progress():
+    assert progress(task("success", progress="completed 100 %")) is None
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ("1280x720", "landscape"),
+        ("720x1280", "portrait"),
+        ("5x5", "square"),
+        ("wide", None),
+        (None, None),
+        ({"a": 1}, None),
+    ],
+)
+def test_orientation(size, expected):
+    assert orientation(size) == expected
+
+
+def test_totals():
+    groups = [
+        Group("d", "m", "completed", tasks=3, videos=4, cost=0.6, seconds=120.0, timed=2),
+        Group("e", "m", "completed", tasks=1, videos=1, cost=0.25, seconds=30.0, timed=1),
+        Group("d", "m", "failed", tasks=1, videos=1, cost=0.0, seconds=0.0, timed=0),
+        Group("d", None, "in_progress", tasks=2, videos=2, cost=9.0, seconds=9.0, timed=1),
+    ]
+    assert totals(groups) == {
+        "generations": 7,
+        "in_progress": 2,
+        "completed": 4,
+        "failed": 1,
+        "videos": 5,
+        "success_rate": 0.8,
+        "estimated_cost_usd": 0.85,
+        "mean_generation_seconds": 50.0,
+    }
+
+
+def test_totals_of_nothing():
+    nothing = totals([])
+    assert (nothing["generations"], nothing["success_rate"], nothing["mean_generation_seconds"]) == (0, None, None)
