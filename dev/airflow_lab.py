@@ -102,13 +102,21 @@ class AirflowLab:
             leader.wait(timeout=20)
         shutil.rmtree(self.home, ignore_errors=True)
 
-    def start_component(self, name: str) -> None:
+    def start_api_server(self, settings: Mapping[str, str]) -> str:
+        """Start another API server with settings of its own, and return its address."""
+        (port,) = _free_ports(1)
+        url = f"http://127.0.0.1:{port}"
+        self.start_component("api-server", {"AIRFLOW__API__PORT": str(port), "AIRFLOW__API__BASE_URL": url, **settings})
+        self._wait_until("the API server", lambda: _answers(f"{url}/api/v2/version"))
+        return url
+
+    def start_component(self, name: str, settings: Mapping[str, str] | None = None) -> None:
         """Start a process of this Airflow, for example a second triggerer."""
         ports = {"AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(_free_ports(1)[0])}
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "airflow", name],
-                env=self.environment | ports,
+                env=self.environment | ports | dict(settings or {}),
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -168,6 +176,10 @@ class AirflowLab:
         body = {"logical_date": None, "conf": dict(conf or {})}
         return str(self.request("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
+    def delete_run(self, dag_id: str, run_id: str) -> None:
+        """Delete a Dag run, with all that Airflow knows of it."""
+        self._http.delete(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").raise_for_status()
+
     def unpause(self, dag_id: str) -> None:
         """Wait until a Dag is parsed, and let it run."""
         self._wait_until(f"Dag {dag_id} to be parsed", lambda: self._is_parsed(dag_id))
@@ -204,9 +216,9 @@ class AirflowLab:
         """Return the state of a run."""
         return str(self.get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
-    def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
-        """Return what a task returned."""
-        value = self.xcom(dag_id, run_id, task_id, "return_value")
+    def result(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """Return what a task returned, or another of its XComs."""
+        value = self.xcom(dag_id, run_id, task_id, key)
         return json.loads(value) if isinstance(value, str) else value
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
@@ -245,6 +257,12 @@ class AirflowLab:
                     f"Waited {START_TIMEOUT:.0f} s for {what} in vain. Airflow's log ends:\n{self.log_tail()}"
                 )
             time.sleep(0.5)
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(url, trust_env=False).is_success
+    return False
 
 
 def _text(line: Any) -> str:

@@ -96,16 +96,12 @@ def add_generations(session, count, *, per_run=100, dag_id="films"):
 
 def notes_of(number):
     state, model = STATES[number % len(STATES)], MODELS[number % len(MODELS)]
-    order = records.order("job", f"prompt {number}: a lighthouse in a storm, slow drone shot " * 3, model)
+    order = records.order("job", f"prompt {number}: a village in the snow, slow drone shot " * 3, model)
     if state == "success":
         outcome = {
             "videos": [f"video_{number}"],
             "generation_seconds": 60.0 + number % 30,
             "estimated_cost_usd": order["estimated_cost_usd"],
-            "path": f"/videos/{number}.mp4",
-            "bytes": 1000,
-            "sha256": "0" * 64,
-            "media_type": records.VIDEO,
         }
         return {ORDER_KEY: order, OUTCOME_KEY: outcome}
     if state == "failed":

@@ -46,7 +46,8 @@ export function followLinks() {
 // Before version 3.3.1 Airflow's frame begins with the gallery, whatever its address asks for.
 export function goWhereAsked() {
   const { pathname, search } = outside()?.location ?? location;
-  if (pathname.endsWith("/plugin/veo/veo/task")) location.replace(`task${search}`);
+  const isFirst = !location.search; // a link that leads here says which page
+  if (isFirst && pathname.endsWith("/plugin/veo/veo/task")) location.replace(`task${search}`);
 }
 
 // From the page of a task back to the gallery: in this frame, or out of a tab of Airflow's task view.

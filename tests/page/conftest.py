@@ -1,0 +1,183 @@
+"""A real Airflow with the demo's kind of data, two users, and a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from airflow_lab import AirflowLab
+from people import KEY, RUNS, until
+from playwright.sync_api import Page, expect, sync_playwright
+
+from airflow_provider_veo.emulator.jobs import Settings
+from airflow_provider_veo.emulator.server import EmulatorServer
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+SCREENSHOTS = ROOT / "screenshots"
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """Start Airflow without any video."""
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "passwords.json").write_text(json.dumps({"admin": "admin", "vera": "vera"}))
+    settings = {
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,vera:viewer",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
+        "AIRFLOW__VEO__STORAGE": str(folder / "videos"),
+        "AIRFLOW__VEO__TASK_TAB": "True",
+        "PYTHONPATH": os.pathsep.join((str(HERE), str(HERE.parent))),
+    }
+    quick, slow = Settings(api_key=KEY, generation_seconds=4), Settings(api_key=KEY, generation_seconds=900)
+    with EmulatorServer(quick) as emulator, EmulatorServer(slow) as slow_emulator:
+        connections = {
+            "veo_default": {"conn_type": "veo", "host": emulator.url, "password": KEY},
+            "veo_slow": {"conn_type": "veo", "host": slow_emulator.url, "password": KEY},
+            "veo_broke": {"conn_type": "veo", "host": emulator.url, "password": "another key"},
+        }
+        with AirflowLab(HERE / "dags", connections, settings, ("admin", "admin")) as lab:
+            yield lab
+
+
+@pytest.fixture(scope="session")
+def guarded(lab):
+    """Return the address of a second API server of the same Airflow, where viewers may not see all Dags.
+
+    `airflow standalone` itself knows its simple auth manager only.
+    """
+    return lab.start_api_server({"AIRFLOW__CORE__AUTH_MANAGER": "rights.RightsByDag"})
+
+
+@pytest.fixture(scope="session")
+def runs(lab):
+    """Run all Dags; return their run ids. The slow one goes on for a quarter of an hour."""
+    started = {dag_id: lab.trigger(dag_id, {"prompt": "A cat <b>wants</b> in"}) for dag_id in RUNS}
+    ends = {dag_id: "failed" if dag_id == "refused" else "success" for dag_id in RUNS if dag_id != "slow"}
+    for dag_id, end in ends.items():
+        until(f"{dag_id} to end", lambda d=dag_id: lab.run_state(d, started[d]) in ("success", "failed"))
+        assert lab.run_state(dag_id, started[dag_id]) == end, lab.task_states(dag_id, started[dag_id])
+    until("progress", lambda: "%" in str(xcom(lab, "slow", started["slow"], "create", "progress")))
+    return started
+
+
+def xcom(lab, *names):
+    try:
+        return lab.xcom(*names)
+    except Exception:  # noqa: BLE001 - it is not there yet
+        return None
+
+
+@pytest.fixture(scope="session")
+def history(lab, runs):
+    """Put a hundred older generations into the database, beside those that were really made."""
+    code = (
+        "import generations; from airflow.utils.session import create_session\n"
+        "with create_session() as session: generations.add_generations(session, 100, dag_id='history', per_run=25)"
+    )
+    command = [sys.executable, "-c", code]
+    for _ in range(5):  # SQLite is locked now and then
+        done = subprocess.run(command, env=lab.environment, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+        time.sleep(2)
+    raise AssertionError(done.stderr)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert path, "The tests of the page need Chromium. On Debian: apt install chromium"
+    expect.set_options(timeout=60_000)
+    with sync_playwright() as playwright:
+        # no GPU and no sandbox: containers offer neither
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(lab, chromium):
+    """Return a function that opens Airflow in the browser as somebody.
+
+    At the end it checks that no page has asked another host for anything, and that none has written an error to the
+    console; with `refusals` that is not looked at, since a browser writes down each answer of 4xx.
+    """
+    contexts, servers, errors, foreign = [], [], [], []
+
+    def watch(page: Page):
+        page.on("console", lambda told: told.type == "error" and errors.append(f"{told.text} {told.location}"))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+
+    def request(asked):
+        if not asked.url.startswith((*servers, "data:", "blob:")):
+            foreign.append(asked.url)
+
+    def open_(user="admin", *, server=lab.url, theme="light", width=1400, height=900, refusals=False):
+        servers.append(server)
+        size = {"width": width, "height": height}
+        context = chromium.new_context(base_url=server, viewport=size, color_scheme=theme)
+        contexts.append(context)
+        context.set_default_timeout(60_000)
+        context.add_cookies([{"name": "_token", "value": lab.token((user, user)), "url": server}])
+        if not refusals:
+            context.on("page", watch)
+        context.on("request", request)
+        return context.new_page()
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert foreign == []
+
+
+@pytest.fixture(scope="session")
+def shoot():
+    """Return a function that keeps a picture of a page."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+
+    def keep(page, name, **more):
+        page.wait_for_timeout(300)  # transitions
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", **more)
+
+    return keep
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """Return a function that names what is wrong for people who cannot see or point."""
+    path = Path(sys.prefix) / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+    assert path.exists(), "axe-core is missing: `make test-page` installs it"
+    source = path.read_text()
+
+    def check(frame):
+        frame.evaluate(source)
+        found = frame.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        assert found["passes"], "axe has looked at nothing"
+        return [
+            f"{one['impact']}: {one['id']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary']}"
+            for one in found["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    return check
+
+
+@pytest.fixture
+def address(runs):
+    """Return a function that makes the address of a task's page."""
+
+    def make(dag_id, task_id="create", map_index=-1, **more):
+        query = {"dag_id": dag_id, "run_id": runs[dag_id], "task_id": task_id, "map_index": map_index} | more
+        return f"/veo/task?{urlencode(query)}"
+
+    return make

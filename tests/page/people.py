@@ -1,0 +1,16 @@
+"""What the tests of the page know of their Airflow, and how they wait for it."""
+
+from __future__ import annotations
+
+import time
+
+RUNS = ("films", "late_download", "chat", "refused", "nasty", "secret", "slow")
+KEY = "sk-canary-58f3a0"
+
+
+def until(what, condition, timeout=300):
+    give_up_at = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < give_up_at, f"waited {timeout} s for {what}"
+        time.sleep(0.3)
+    return value

@@ -1,0 +1,461 @@
+"""The Veo page as people use it: a real Airflow, its scheduler, triggerer and API server, and Chromium."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlencode
+
+import generations
+import httpx
+import pytest
+from people import KEY, RUNS, until
+from playwright.sync_api import expect
+
+LINK = "a[href*='plugin/veo/veo/task']"  # among the extra links of a task, not the tab of the same name
+NARROW = {"width": 390, "height": 844}
+
+
+def gallery(page, **wanted):
+    page.goto(f"/veo/?{urlencode(wanted)}")
+    return cards(page)
+
+
+def cards(page):
+    return page.get_by_role("list", name="Generations").locator("> li")
+
+
+def card(page, text):
+    return cards(page).filter(has_text=text)
+
+
+def figure(page, name):
+    return page.get_by_label("Totals").locator("div", has_text=name).locator("dd")
+
+
+def in_airflow(page):
+    return page.frame_locator("iframe")
+
+
+def frame_of(page):
+    return next(frame for frame in page.frames if "/veo/" in frame.url and frame != page.main_frame)
+
+
+def see(video):
+    """Wait for the picture of a video, which is loaded when it comes into view."""
+    video.scroll_into_view_if_needed()
+    expect(video).to_have_js_property("readyState", 4)
+
+
+# the first test: afterwards there are videos
+def test_an_empty_page_says_what_to_do(lab, visit, shoot, axe):
+    page = visit()
+    page.goto("/veo/")
+    expect(page.get_by_role("heading", name="No videos yet")).to_be_visible()
+    expect(page.get_by_text("VeoCreateVideoOperator(")).to_be_visible()
+    expect(page.get_by_label("Totals")).to_be_hidden()
+    assert axe(page) == []
+    shoot(page, "empty")
+
+
+def test_the_page_is_in_airflows_navigation(visit, runs, shoot):
+    page = visit()
+    page.goto("/")
+    page.get_by_role("link", name="Veo", exact=True).click()
+    frame = in_airflow(page)
+    expect(card(frame, "A lighthouse in a storm")).to_be_visible()
+    assert re.search(r"/plugin/veo", page.url)
+    for text in ("A lighthouse in a storm", "A secret product"):
+        see(card(frame, text).locator("video"))
+    frame_of(page).evaluate("scrollTo(0, 0)")
+    shoot(page, "gallery")
+
+
+def test_what_a_card_tells(visit, runs):
+    page = visit()
+    gallery(page)
+    film = card(page, "A lighthouse in a storm")
+    for text in ("Completed", "veo-3.1-landscape", "landscape", "4 s", "$0.25", "films"):
+        expect(film).to_contain_text(text)
+    expect(card(page, "一只猫在窗台上打哈欠，清晨的阳光，电影感")).to_contain_text("portrait")
+    refused = card(page, "A cat <b>wants</b> in")
+    expect(refused).to_contain_text("Failed")
+    expect(refused).to_contain_text("Check the API key")
+    expect(refused).not_to_contain_text("$")
+    expect(card(page, "A glacier melts")).to_contain_text("In progress")
+    expect(card(page, "Two dancers").locator("video")).to_have_count(2)
+    expect(card(page, "A paper boat").locator("video")).to_have_count(1)
+
+
+def test_totals(visit, runs):
+    page = visit()
+    gallery(page, day=time.strftime("%Y-%m-%d"))  # the history of other tests is older
+    expect(figure(page, "Videos")).to_have_text("10")
+    expect(figure(page, "In progress")).to_have_text("1")
+    expect(figure(page, "Success rate")).to_have_text("90.0 %")
+    expect(figure(page, "Estimated cost")).to_have_text("$1.60")
+    expect(figure(page, "Mean generation time")).to_have_text(re.compile(r"^[3-6] s$"))
+
+
+def test_the_progress_of_a_running_generation_moves(visit, runs):
+    page = visit()
+    gallery(page)
+    bar = card(page, "A glacier melts").get_by_role("progressbar")
+    seen = bar.evaluate("bar => bar.value")
+    assert 0 < seen < 100
+    until("progress", lambda: bar.evaluate("bar => bar.value") > seen)
+    expect(card(page, "A glacier melts")).to_contain_text(re.compile(r"(queued|processing) \d+ %"))
+
+
+def test_a_video_plays_and_seeks(visit, runs):
+    page = visit()
+    parts = []
+    page.on("response", lambda answer: "/api/content" in answer.url and parts.append(answer.status))
+    gallery(page)
+    film = card(page, "A lighthouse in a storm")
+    film.get_by_role("button", name="Play").click()
+    video = film.locator("video")
+    until("the video to play", lambda: video.evaluate("video => video.currentTime") > 0.3)
+    shape = video.evaluate("video => [video.videoWidth, video.videoHeight, Math.round(video.duration)]")
+    assert shape == [1280, 720, 8]
+    video.evaluate("video => { video.currentTime = 6 }")
+    until("the video to go on from there", lambda: video.evaluate("video => video.currentTime") > 6.3)
+    expect(video).to_have_js_property("controls", True)
+    assert set(parts) == {206}
+
+
+def test_an_update_does_not_stop_a_playing_video(visit, runs):
+    page = visit()
+    gallery(page)
+    film = card(page, "A lighthouse in a storm")
+    film.get_by_role("button", name="Play").click()
+    film.locator("video").evaluate("video => { video.loop = true; window.playing = video }")
+    with page.expect_response(re.compile("/api/generations")):
+        pass
+    page.wait_for_timeout(500)
+    assert page.evaluate("playing.isConnected && !playing.paused")
+
+
+def test_filters(visit, runs, history):
+    page = visit()
+    gallery(page)
+    page.get_by_label("Dag").select_option("films")
+    expect(cards(page)).to_have_count(2)
+    expect(figure(page, "Videos")).to_have_text("2")
+    page.get_by_label("Model").select_option("veo-3.1-fast")
+    expect(cards(page)).to_have_count(1)
+    page.reload()
+    expect(cards(page)).to_have_count(1)
+    expect(page.get_by_label("Dag")).to_have_value("films")
+    page.get_by_label("Status").select_option("failed")
+    expect(page.get_by_text("No generation matches this filter.")).to_be_visible()
+    page.get_by_role("button", name="Clear filter").click()
+    expect(cards(page)).to_have_count(24)
+    page.get_by_label("Status").select_option("in_progress")
+    page.get_by_label("Dag").select_option("slow")
+    expect(cards(page)).to_have_count(1)
+    page.get_by_role("button", name="Clear filter").click()
+    page.get_by_label("Day").fill(generations.START.strftime("%Y-%m-%d"))
+    expect(figure(page, "Videos")).to_have_text("60")
+    page.get_by_label("Day").fill((generations.START + timedelta(days=1)).strftime("%Y-%m-%d"))
+    expect(page.get_by_text("No generation matches this filter.")).to_be_visible()
+
+
+def test_paging(visit, runs, history):
+    page = visit()
+    gallery(page, dag_id="history")
+    expect(page.get_by_text("Page 1 of 5")).to_be_visible()
+    expect(cards(page).first).to_contain_text("prompt 99:")
+    expect(page.get_by_role("button", name="Newer")).to_be_disabled()
+    seen = []
+    for number in range(1, 6):
+        expect(page.get_by_text(f"Page {number} of 5")).to_be_visible()
+        expect(cards(page)).to_have_count(24 if number < 5 else 4)
+        expect(cards(page).first).to_contain_text(f"prompt {99 - 24 * (number - 1)}:")
+        seen += [int(re.search(r"prompt (\d+):", text)[1]) for text in cards(page).all_inner_texts()]
+        if number < 5:
+            page.get_by_role("button", name="Older").click()
+    assert seen == list(range(99, -1, -1))
+    expect(page.get_by_role("button", name="Older")).to_be_disabled()
+    page.get_by_role("button", name="Newer").click()
+    expect(page.get_by_text("Page 4 of 5")).to_be_visible()
+
+
+def test_a_viewer_sees_nothing_of_a_dag_without_rights(lab, guarded, visit, runs):
+    page = visit("vera", server=guarded)
+    gallery(page)
+    expect(card(page, "A lighthouse in a storm")).to_be_visible()
+    expect(card(page, "A secret product")).to_have_count(0)
+    assert "secret" not in page.get_by_label("Dag").inner_text()
+    everything = httpx.get(
+        f"{lab.url}/veo/api/summary", headers={"Authorization": f"Bearer {lab.token(('admin', 'admin'))}"}
+    )
+    expect(figure(page, "Videos")).to_have_text(str(everything.json()["totals"]["videos"] - 1))
+    wanted = urlencode({"dag_id": "secret", "run_id": runs["secret"], "task_id": "create"})
+    headers = {"Authorization": f"Bearer {lab.token(('vera', 'vera'))}"}
+    for route in ("generations", "summary", "task", "content"):
+        assert httpx.get(f"{guarded}/veo/api/{route}?{wanted}", headers=headers).status_code == 403
+
+
+def test_a_page_of_a_dag_without_rights_says_so(guarded, visit, address):
+    page = visit("vera", server=guarded, refusals=True)
+    page.goto(address("secret"))
+    expect(page.get_by_role("status")).to_have_text("You may not read the tasks of this Dag.")
+
+
+@pytest.mark.parametrize("path", ["", "task", "static/gallery.js", "api/generations", "api/task", "api/content"])
+def test_nobody_sees_anything_without_logging_in(lab, runs, path):
+    wanted = {"dag_id": "films", "run_id": runs["films"], "task_id": "lighthouse"}
+    answer = httpx.get(f"{lab.url}/veo/{path}", params=wanted)
+    assert answer.status_code == 401
+    assert len(answer.content) < 100
+
+
+def test_the_gateways_key_is_nowhere(lab, visit, runs):
+    page = visit()
+    told = []
+    page.on("response", lambda answer: "/veo/" in answer.url and told.append(answer))
+    gallery(page)
+    expect(cards(page).first).to_be_visible()
+    texts = [answer.text() for answer in told if "/content" not in answer.url]
+    assert any("A lighthouse" in text for text in texts)
+    assert not [text for text in texts if KEY in text]
+    assert not [answer.url for answer in told if KEY in f"{answer.url} {answer.request.headers}"]
+
+
+def test_links_lead_back_into_airflow(visit, runs):
+    page = visit()
+    for name, expected in {
+        "films": r"/dags/films$",
+        "Run": rf"/dags/films/runs/{re.escape(runs['films'].replace(':', '%3A').replace('+', '%2B'))}$",
+        "Task": r"/tasks/lighthouse/details$",
+        "Log": r"/tasks/lighthouse\?try_number=\d$",
+    }.items():
+        page.goto("/plugin/veo")
+        card(in_airflow(page), "A lighthouse in a storm").get_by_role("link", name=name, exact=True).click()
+        page.wait_for_url(re.compile(expected))
+    expect(page.get_by_text("Stored ")).to_be_visible()
+
+
+def test_the_log_of_a_mapped_task(visit, runs):
+    page = visit()
+    page.goto("/plugin/veo")
+    card(in_airflow(page), "猫在灯塔上看海").get_by_role("link", name="Log").click()
+    page.wait_for_url(re.compile(r"/tasks/create/mapped/3\?try_number=\d$"))
+    expect(page.get_by_text("is completed").first).to_be_visible()
+
+
+def task_view(page, runs, dag_id, task):
+    run_id = runs[dag_id].replace("+", "%2B")
+    page.goto(f"/dags/{dag_id}/runs/{run_id}/tasks/{task}")
+
+
+def test_the_link_of_a_deferred_task_shows_its_progress(visit, runs, shoot):
+    page = visit()
+    task_view(page, runs, "slow", "create/details")
+    shoot(page, "task_view")
+    page.locator(LINK).click()
+    frame = in_airflow(page)
+    bar = frame.get_by_role("progressbar")
+    seen = bar.evaluate("bar => bar.value")
+    until("progress", lambda: bar.evaluate("bar => bar.value") > seen)
+    expect(frame.get_by_role("heading", name="create")).to_be_visible()
+    shoot(page, "task_in_progress")
+
+
+def test_the_link_of_a_stored_video_plays_it(visit, runs, shoot):
+    page = visit()
+    task_view(page, runs, "films", "lighthouse/details")
+    page.locator(LINK).click()
+    frame = in_airflow(page)
+    frame.get_by_role("button", name="Play").click()
+    until("the video to play", lambda: frame.locator("video").evaluate("video => video.currentTime") > 0.3)
+    frame.locator("video").evaluate("video => video.pause()")
+    expect(frame.get_by_label("About this task")).to_contain_text("lighthouse.mp4")
+    shoot(page, "task")
+    frame.get_by_role("link", name="All videos").click()
+    expect(cards(frame).first).to_be_visible()
+
+
+def test_the_link_of_each_mapped_index(lab, visit, runs):
+    page = visit()
+    for index, text in ((0, "<img src=x"), (3, "猫在灯塔上看海")):
+        path = f"/dags/nasty/dagRuns/{runs['nasty']}/taskInstances/create/links?map_index={index}"
+        link = lab.get(path)["extra_links"]["Video"]
+        assert f"map_index={index}" in link
+        page.goto(f"/{link}")
+        expect(in_airflow(page).get_by_label("About this task")).to_contain_text(text)
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "task_id", "map_index", "shown"),
+    [
+        ("films", "frame", -1, "img"),
+        ("films", "film", -1, "video"),
+        ("late_download", "download", -1, "video"),
+        ("late_download", "create", -1, "video"),
+        ("chat", "create", -1, "video"),
+        ("chat", "download", 1, "video"),
+        ("refused", "create", -1, ".why"),
+        ("nasty", "create", 1, ".why"),
+    ],
+)
+def test_every_task_of_ours_has_a_page(lab, visit, address, dag_id, task_id, map_index, shown, runs):
+    path = f"/dags/{dag_id}/dagRuns/{runs[dag_id]}/taskInstances/{task_id}/links?map_index={map_index}"
+    assert lab.get(path)["extra_links"]["Video"].startswith("plugin/veo/veo/task?")
+    page = visit()
+    page.goto(address(dag_id, task_id, map_index))
+    media = page.locator(f".media {shown}").first
+    expect(media).to_be_visible()
+    if shown == "img":
+        until("the picture", lambda: media.evaluate("img => img.naturalWidth") == 1280)
+    if shown == "video":
+        see(media)
+
+
+def test_an_older_link_says_that_another_try_came(visit, address):
+    page = visit()
+    page.goto(address("films", "lighthouse", try_number=0))
+    expect(page.get_by_role("note")).to_contain_text("Try 1 came after it")
+    page.goto(address("films", "lighthouse", try_number=1))
+    expect(page.get_by_label("About this task")).to_contain_text("lighthouse")
+    expect(page.get_by_role("note")).to_be_hidden()
+
+
+def test_the_tab_of_a_task_instance(visit, runs, shoot):
+    page = visit()
+    task_view(page, runs, "films", "lighthouse")
+    page.get_by_role("link", name="Video", exact=True).click()
+    frame = in_airflow(page)
+    see(frame.locator("video"))
+    shoot(page, "task_tab")
+    frame.get_by_role("link", name="All videos").click()
+    page.wait_for_url(re.compile(r"/plugin/veo"))
+
+
+def test_a_file_that_is_gone_is_explained(lab, visit, address):
+    run_id = lab.trigger("late_download")
+    until("the run", lambda: lab.run_state("late_download", run_id) == "success")
+    Path(lab.result("late_download", run_id, "download")["path"]).unlink()
+    page = visit(refusals=True)
+    page.goto(address("late_download", "download", run_id=run_id))
+    expect(page.get_by_text("is not there any more")).to_be_visible()
+    lab.delete_run("late_download", run_id)
+
+
+@pytest.mark.parametrize("size", [{"width": 1400, "height": 900}, NARROW], ids=["wide", "narrow"])
+def test_texts_that_try_to_break_out(visit, runs, address, size):
+    page = visit(**size)
+    gallery(page, dag_id="nasty")
+    expect(cards(page)).to_have_count(4)
+    expect(card(page, "<img src=x onerror=").first).to_be_visible()
+    expect(card(page, "right to left:")).to_contain_text("and never closed")
+    card(page, "Wörter").get_by_text("More").or_(card(page, "Wörter").locator("summary")).first.click()
+    assert len(card(page, "Wörter").locator(".whole").inner_text()) == 10_000
+    for path in (None, address("nasty", "create", 0), address("nasty", "create", 2), address("refused")):
+        if path:
+            page.goto(path)
+            expect(page.get_by_label("About this task")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.title() != "broken"
+        assert page.locator("main img, main script, main b").count() == page.locator("section#empty b").count()
+    # a text that changes the direction changes it for itself only
+    assert page.evaluate("getComputedStyle(document.querySelector('.foreign')).unicodeBidi") == "isolate"
+
+
+def test_dark(visit, runs, shoot, axe):
+    page = visit(theme="dark")
+    page.add_init_script("localStorage.setItem('theme', 'dark')")
+    page.goto("/plugin/veo")
+    see(card(in_airflow(page), "A secret product").locator("video"))
+    frame = frame_of(page)
+    assert frame.evaluate("getComputedStyle(document.body).colorScheme") == "dark"
+    assert axe(frame) == []
+    frame.evaluate("scrollTo(0, 0)")
+    shoot(page, "dark")
+
+
+def test_the_page_follows_airflows_theme_at_once(visit, runs):
+    page = visit()
+    page.goto("/plugin/veo")
+    expect(cards(in_airflow(page)).first).to_be_visible()
+    frame = frame_of(page)
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = frame.evaluate(background)
+    page.evaluate("document.documentElement.classList.replace('light', 'dark')")
+    until("the dark theme", lambda: frame.evaluate(background) != light)
+    page.evaluate("document.documentElement.classList.replace('dark', 'light')")
+    until("the light theme", lambda: frame.evaluate(background) == light)
+
+
+def test_a_narrow_screen(visit, runs, address, shoot, axe):
+    page = visit(**NARROW)
+    gallery(page)
+    expect(cards(page).first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert axe(page) == []
+    shoot(page, "narrow")
+    page.goto(address("films", "lighthouse"))
+    expect(page.locator("video")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shoot(page, "narrow_task")
+
+
+def test_accessibility(visit, runs, history, address, axe):
+    page = visit()
+    for path in ("/veo/", "/veo/?page=2", "/veo/?dag_id=nasty", "/veo/?dag_id=none"):
+        page.goto(path)
+        expect(page.locator("#cards[aria-busy=false]")).to_be_attached()
+        page.wait_for_timeout(500)
+        assert axe(page) == [], path
+    for path in (address("films", "lighthouse"), address("slow"), address("refused"), address("nasty", "create", 2)):
+        page.goto(path)
+        expect(page.locator(".media")).to_be_visible()
+        assert axe(page) == [], path
+
+
+def test_the_keyboard_is_enough(visit, runs):
+    page = visit()
+    gallery(page, dag_id="films")
+    expect(cards(page)).to_have_count(2)
+
+    def tab_to(locator):
+        for _ in range(40):
+            if locator.evaluate("one => one === document.activeElement"):
+                return
+            page.keyboard.press("Tab")
+        raise AssertionError(f"Tab never comes to {locator}")
+
+    tab_to(page.get_by_label("Status"))
+    page.keyboard.type("Compl")
+    film = card(page, "A lighthouse in a storm")
+    tab_to(film.get_by_role("button", name="Play"))
+    page.keyboard.press("Enter")
+    video = film.locator("video")
+    until("the video to play", lambda: video.evaluate("video => video.currentTime") > 0.3)
+    expect(video).to_be_focused()
+    tab_to(film.get_by_role("link", name="Open"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="lighthouse")).to_be_visible()
+
+
+def test_workers_triggerers_and_dag_processing_load_nothing_of_the_page(lab):
+    run_id = lab.trigger("probe")
+    until("the run", lambda: lab.run_state("probe", run_id) == "success")
+    processes = {
+        "dag processor": lab.get("/dags/probe")["description"].split(),
+        "worker": lab.result("probe", run_id, "probe", "worker"),
+        "triggerer": lab.result("probe", run_id, "probe", "triggerer"),
+    }
+    for name, loaded in processes.items():
+        assert loaded, name
+        assert [module for module in loaded if module.startswith("airflow_provider_veo.ui")] == [], name
+    assert "airflow_provider_veo.plugin" in processes["worker"]
+
+
+def test_every_run_is_as_it_should_be(lab, runs):
+    """The pictures show what they are said to show."""
+    assert set(runs) == set(RUNS)
+    assert lab.run_state("slow", runs["slow"]) == "running"
