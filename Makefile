@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system test-storage benchmark lint unit integration constraints clean
+.PHONY: help demo test test-system test-page test-storage benchmark lint unit integration constraints clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -25,6 +25,11 @@ integration: $(VENV)/ready ## tests with the emulator and a real Airflow
 
 test-system: $(VENV)/ready $(VENV)/litellm/ready ## kills, freezes and clicks on a real scheduler, a real proxy (a quarter of an hour)
 	@$(BIN)/python -m pytest tests/system
+
+test-page: $(VENV)/ready $(VENV)/axe/ready ## the page in Airflow's UI, in a real browser; pictures into screenshots/ (five minutes)
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+		{ echo "Chromium is missing. On Debian: apt install chromium fonts-wqy-zenhei (for Chinese prompts)"; exit 1; }
+	@$(BIN)/python -m pytest tests/page
 
 test-storage: $(VENV)/storage/ready ## videos into S3, Azure and Google Cloud Storage stand-ins, each through Airflow's own filesystem
 	@$(VENV)/storage/bin/python -m pytest tests/storage
@@ -66,6 +71,14 @@ $(VENV)/storage/ready: tests/storage/requirements.txt | $(VENV)/ready
 	@$(@D)/bin/python -m compileall -q -j 0 $(@D)/lib >/dev/null || true
 	@touch $@
 
+$(VENV)/axe/ready: | $(VENV)/ready
+	@command -v npm >/dev/null || \
+		{ echo "npm is missing. It brings axe-core, which checks accessibility: install Node.js 18 or newer, with npm."; exit 1; }
+	@npm install --prefix $(@D) --no-save --no-package-lock --no-audit --no-fund --ignore-scripts \
+		--loglevel=error axe-core@4.14.1 >/dev/null || \
+		{ echo "The installation of axe-core failed; npm says why above. Its registry must be reachable."; exit 1; }
+	@touch $@
+
 $(VENV)/bench/ready: benchmarks/requirements.txt constraints.txt | $(VENV)/ready
 	@echo "Installing the peers of the benchmark into $(@D) (once; about a minute) ..."
 	@$(BIN)/python -m venv --without-pip $(@D)
@@ -80,4 +93,4 @@ constraints: $(VENV)/ready ## pin what is installed now
 		$(BIN)/python -m pip freeze --all --exclude-editable; } > constraints.txt
 
 clean: ## remove what the commands have made
-	rm -rf $(VENV) demo_videos dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) demo_videos screenshots dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

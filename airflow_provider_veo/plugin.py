@@ -10,10 +10,10 @@ import importlib
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowPlugin, conf
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_4_PLUS
 
 from airflow_provider_veo.links.video import PREFIX, TASK_PAGE
 from airflow_provider_veo.records import PAGE_EXISTS
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_4_PLUS
 
 OPERATORS = (
     "VeoCreateVideoOperator",

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from airflow.providers.common.compat.sdk import Context, redact
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_veo.api.models import CARD
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
 ORDER_KEY = "veo_order"
 OUTCOME_KEY = "veo_outcome"

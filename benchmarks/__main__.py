@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import burst, imports, lives, poll, report, schedules, storing, triggerer, video
+from benchmarks import burst, imports, lives, page, poll, report, schedules, storing, triggerer, video
 from benchmarks.processes import ANSWER_DELAY, ROOT, BenchmarkError, Lab, progress, server
 from benchmarks.report import Section
 
@@ -30,6 +30,7 @@ PARTS: dict[str, Callable[[Lab], Section]] = {
     "imports": imports.run,
     "triggerer": triggerer.run,
     "storing": storing.run,
+    "page": page.run,
     "schedules": _schedules,
 }
 

@@ -52,6 +52,7 @@ def main() -> int:
                 examples.prepare(lab)
                 run(lab, emulator, example, alone=options.once)
                 if not options.once:
+                    say(f"Watch the video: {lab.url}/plugin/veo")
                     say(f"The UI stays up at {lab.url}/dags/{example.dag_id} until Ctrl-C.")
                     while True:
                         time.sleep(3600)

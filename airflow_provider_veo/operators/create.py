@@ -78,9 +78,9 @@ class VeoCreateVideoOperator(StoringOperator):
         `estimated_cost_usd`, `submissions` and `prompt_sha256`; and of `path`, `bytes` and `sha256` (and `sidecar`)
         when a destination was given. What is not known is None. Times are UTC in ISO 8601.
 
-        The task's asset events (`outlets`, also an `AssetAlias`) carry what describes the stored video. While the task
-        waits, and afterwards, its XCom `progress` says how far the video is, like `processing 42 %` (from the
-        triggerer: Airflow 3.3 and later).
+        The task's asset events (`outlets`, also an `AssetAlias`) carry what describes the stored video; the Veo page of
+        Airflow's UI shows it (Airflow 3.1 and later). While the task waits, and afterwards, its XCom `progress` says
+        how far the video is, like `processing 42 %` (from the triggerer: Airflow 3.3 and later).
 
     Raises:
         VeoFailException: the task cannot succeed as it is; no retry.

@@ -10,6 +10,9 @@ from typing import Any, Literal
 
 Status = Literal["in_progress", "completed", "failed"]
 
+VideoName = tuple[str, str, str]
+"""Dag, run, and the video's id or what `records.reference` makes of its address."""
+
 ENDED: Mapping[str, Status] = {
     "success": "completed",
     "failed": "failed",
@@ -62,17 +65,18 @@ class Task:
         }
 
     @property
-    def references(self) -> list[str]:
+    def videos(self) -> list[VideoName]:
         """The names of its videos, by which the tasks that have stored them are found."""
-        return [name for name in (self.outcome or {}).get("videos") or [] if isinstance(name, str)]
+        names = (self.outcome or {}).get("videos") or []
+        return [(self.dag_id, self.run_id, name) for name in names if isinstance(name, str)]
 
 
-def card(task: Task, stored_by: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def card(task: Task, stored_by: Mapping[VideoName, Mapping[str, Any]]) -> dict[str, Any]:
     """Return what the page shows of a task.
 
     Args:
         task: the task.
-        stored_by: the media of download tasks, by the name of the video; see `medium`.
+        stored_by: what download tasks have stored; see `medium`.
     """
     order, outcome = task.order or {}, task.outcome or {}
     size = outcome.get("size") or order.get("size")
@@ -96,7 +100,7 @@ def card(task: Task, stored_by: Mapping[str, Mapping[str, Any]]) -> dict[str, An
         "estimated_cost_usd": outcome.get("estimated_cost_usd", order.get("estimated_cost_usd")),
         "path": outcome.get("path"),
         "error": outcome.get("error"),
-        "media": [own] if own else [stored_by[name] for name in task.references if name in stored_by],
+        "media": [own] if own else [stored_by[name] for name in task.videos if name in stored_by],
     }
 
 

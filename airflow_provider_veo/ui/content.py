@@ -103,7 +103,7 @@ def _open(outcome: Mapping[str, Any]) -> Media:
         target = resolve(path)
         file = _open_file(target)
     except FileNotFoundError:
-        raise ContentError(410, f"{path} is not there any more.") from None
+        raise ContentError(410, f"{path} is not there any more, or not where the API server can see it.") from None
     except InvalidInputError as error:
         raise ContentError(502, f"The API server cannot read {path}: {error}") from error
     except Exception as error:  # storage drivers raise whatever they like

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, case, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from airflow_provider_veo.records import ORDER_KEY, OUTCOME_KEY
 from airflow_provider_veo.task_state import PROGRESS_KEY
-from airflow_provider_veo.ui.cards import ENDED, Group, Status, Task, medium
+from airflow_provider_veo.ui.cards import ENDED, Group, Status, Task, VideoName, medium
 
 PAGE_SIZE = 24
 
@@ -105,23 +106,24 @@ def task(session: Session, dag_id: str, run_id: str, task_id: str, map_index: in
     return _task(row) if row else None
 
 
-def media_of(session: Session, tasks: Sequence[Task]) -> dict[str, dict[str, Any]]:
-    """Return what other tasks have stored of the videos of these, by the videos' names."""
-    wanted = [
-        and_(_Outcome.dag_id == task.dag_id, _Outcome.run_id == task.run_id, _OF.in_(task.references))
-        for task in tasks
-        if task.references
-    ]
-    if not wanted:
+def media_of(session: Session, tasks: Sequence[Task]) -> dict[VideoName, dict[str, Any]]:
+    """Return what other tasks of the same runs have stored of the videos of these."""
+    lacking = [task for task in tasks if task.videos and not medium(task.key, task.outcome or {})]
+    if not lacking:
         return {}
-    statement = select(_Outcome.dag_id, _Outcome.run_id, _Outcome.task_id, _Outcome.map_index, _Outcome.value).where(
-        _Outcome.key == OUTCOME_KEY, or_(*wanted)
+    runs = tuple_(DagRun.dag_id, DagRun.run_id).in_({(task.dag_id, task.run_id) for task in lacking})
+    names = {name for task in lacking for _, _, name in task.videos}
+    statement = (
+        select(_Outcome.dag_id, _Outcome.run_id, _Outcome.task_id, _Outcome.map_index, _Outcome.value)
+        .select_from(DagRun)
+        .join(_Outcome, _Outcome.dag_run_id == DagRun.id)
+        .where(runs, _Outcome.key == OUTCOME_KEY, _OF.in_(names))
     )
     found = {}
     for dag_id, run_id, task_id, map_index, outcome in session.execute(statement):
         key = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": map_index}
         if shown := medium(key, outcome):
-            found[outcome["of"]] = shown
+            found[dag_id, run_id, outcome["of"]] = shown
     return found
 
 

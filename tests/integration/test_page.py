@@ -352,7 +352,7 @@ def test_a_file_that_was_replaced(admin, stored):
 
 def test_a_file_that_is_gone(admin, stored):
     stored.unlink()
-    assert refusal(admin) == (410, f"{stored} is not there any more.")
+    assert refusal(admin) == (410, f"{stored} is not there any more, or not where the API server can see it.")
 
 
 def test_what_is_no_file_is_not_opened(session, admin, tmp_path):

@@ -7,6 +7,7 @@ import { followLinks, followTheme, goWhereAsked } from "./host.js";
 
 const BUSY = 3000; // milliseconds between two looks while something is in progress
 const QUIET = 15000;
+const SLOW = 60000; // between two sums, for what ends on other pages
 const FIELDS = ["dag_id", "status", "model", "day"];
 
 const filter = document.getElementById("filter");
@@ -60,7 +61,7 @@ async function load() {
     if (turn === asked) {
       list.ariaBusy = false;
       const busy = [...cards.values()].some((card) => card.isBusy);
-      timer = setTimeout(load, busy ? BUSY : QUIET);
+      if (!document.hidden) timer = setTimeout(load, busy ? BUSY : QUIET);
     }
   }
 }
@@ -83,9 +84,10 @@ function show({ generations }) {
   }
 }
 
-// Adding up is more work than a page, so only when the filter has changed or something has ended.
+// Adding up is more work than a page: only when the filter has changed, when something has ended here, or now and then.
 async function summarize(parameters, { generations, more }, { page }, turn) {
-  const what = JSON.stringify([parameters, generations.map((task) => [Card.keyOf(task), task.status])]);
+  const age = Math.floor(Date.now() / SLOW);
+  const what = JSON.stringify([parameters, age, generations.map((task) => [Card.keyOf(task), task.status])]);
   if (what !== summaryOf) {
     const { totals, dags, models, page_size: size } = await get("summary", parameters);
     if (turn !== asked) return;

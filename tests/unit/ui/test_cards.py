@@ -66,14 +66,15 @@ def test_a_task_without_records_is_shown_with_what_airflow_knows():
 
 def test_its_own_file_comes_before_what_others_have_stored():
     own, other = KEY | {"media_type": "video/mp4", "bytes": 10}, {"task_id": "download"}
-    assert card(task(outcome={"videos": ["v"]} | STORED), {"v": other})["media"] == [own]
-    assert card(task(outcome={"videos": ["v", "w"]}), {"v": other})["media"] == [other]
+    stored_by = {("d", "r", "v"): other, ("d", "another run", "w"): other}
+    assert card(task(outcome={"videos": ["v"]} | STORED), stored_by)["media"] == [own]
+    assert card(task(outcome={"videos": ["v", "w"]}), stored_by)["media"] == [other]
     assert card(task(outcome={"videos": ["v"]}), {})["media"] == []
 
 
 @pytest.mark.parametrize("records", [{"videos": None}, {"videos": [1, None]}, {"videos": "v"}])
 def test_records_that_others_have_written_break_nothing(records):
-    assert all(isinstance(name, str) for name in task(outcome=records).references)
+    assert all(isinstance(name, str) for _, _, name in task(outcome=records).videos)
 
 
 def test_nothing_is_playable_without_a_path():

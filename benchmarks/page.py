@@ -1,0 +1,62 @@
+"""What the Veo page costs the API server with few and with many generations in Airflow's database."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+
+from benchmarks.processes import ROOT, Lab, progress, run_python
+from benchmarks.report import Section, at_most, paragraph, ratios, spread, table
+
+FEW, MANY = 100, 10_000
+LIMIT = 5
+REQUESTS = {
+    "first page": "generations",
+    "tenth page": "generations?page=10",
+    "first page of failed ones": "generations?status=failed",
+    "first page of one model": "generations?model=sora-9",
+    "totals": "summary",
+}
+
+
+def run(lab: Lab) -> Section:
+    """Ask an API server with few generations and one with many, in turn."""
+    rounds: list[dict[str, dict[str, float]]] = []
+    for _ in range(lab.rounds):
+        rounds.append({str(count): _times(lab, count) for count in (FEW, MANY)})
+        progress(f"page: round {len(rounds)}")
+    by_request = {name: [{count: times[name] for count, times in one.items()} for one in rounds] for name in REQUESTS}
+    figure = at_most(
+        f"first page of {MANY:,} generations against that of {FEW}",
+        LIMIT,
+        ratios(by_request["first page"], str(MANY), str(FEW)),
+    )
+    rows = [
+        (name, *(spread([one[str(count)] for one in times], ".1f") for count in (FEW, MANY)))
+        for name, times in by_request.items()
+    ]
+    lines = [
+        "## The Veo page",
+        "",
+        *paragraph(
+            "One request to Airflow's API server, from the log-in check to the JSON: wall time in milliseconds, the",
+            "median of 20 requests, in this process and on SQLite. Each card of a page is a row of four tables; totals",
+            "go over all generations, so the page asks for them only when a filter changes or a generation ends.",
+        ),
+        "",
+        *table(("request", f"ms with {FEW}", f"ms with {MANY:,}"), rows),
+    ]
+    return Section([figure], lines)
+
+
+def _times(lab: Lab, count: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(dir=lab.home) as home:
+        environment = lab.environment() | {
+            "AIRFLOW_HOME": home,
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
+        }
+        told = run_python(["-m", "benchmarks.page_server", str(count), *REQUESTS.values()], environment)
+    milliseconds: dict[str, float] = json.loads(told.splitlines()[-1])
+    return {name: milliseconds[path] for name, path in REQUESTS.items()}
