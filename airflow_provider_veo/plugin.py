@@ -11,9 +11,11 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowPlugin, conf
 
-from airflow_provider_veo.links.video import PREFIX, TASK_PAGE
+from airflow_provider_veo.links.video import ROUTE
 from airflow_provider_veo.records import PAGE_EXISTS
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_4_PLUS
+
+_BASE = "veo"  # of our addresses on the API server
 
 OPERATORS = (
     "VeoCreateVideoOperator",
@@ -45,20 +47,20 @@ class LazyApp:
 def _views() -> list[dict[str, Any]]:
     """Return what the UI shows: the page in its navigation and, where it is wanted, a tab of task instances."""
     icons = {
-        "icon": f"{PREFIX[1:]}/static/icon.svg",
-        "icon_dark_mode": f"{PREFIX[1:]}/static/icon-dark.svg",
+        "icon": f"{_BASE}/static/icon.svg",
+        "icon_dark_mode": f"{_BASE}/static/icon-dark.svg",
     }
     page = {
         "name": "Veo",
-        "href": f"{PREFIX[1:]}/",
+        "href": f"{_BASE}/",
         "destination": "nav",
-        "url_route": "veo",
+        "url_route": ROUTE,
         "nav_top_level": True,
         **icons,
     }
     tab = {
         "name": "Video",
-        "href": f"{TASK_PAGE}?dag_id={{DAG_ID}}&run_id={{RUN_ID}}&task_id={{TASK_ID}}&map_index={{MAP_INDEX}}",
+        "href": f"{_BASE}/task?dag_id={{DAG_ID}}&run_id={{RUN_ID}}&task_id={{TASK_ID}}&map_index={{MAP_INDEX}}",
         "destination": "task_instance",
         "url_route": "veo_video",
         # before Airflow 3.4 this is not known, and the tab would be on the tasks of all operators
@@ -74,5 +76,5 @@ class VeoPlugin(AirflowPlugin):
 
     name = "veo"
     if PAGE_EXISTS:
-        fastapi_apps = [{"app": LazyApp("airflow_provider_veo.ui.app"), "url_prefix": PREFIX, "name": "Veo"}]
+        fastapi_apps = [{"app": LazyApp("airflow_provider_veo.ui.app"), "url_prefix": f"/{_BASE}", "name": "Veo"}]
         external_views = _views()

@@ -102,10 +102,10 @@ class AirflowLab:
             leader.wait(timeout=20)
         shutil.rmtree(self.home, ignore_errors=True)
 
-    def start_api_server(self, settings: Mapping[str, str]) -> str:
-        """Start another API server with settings of its own, and return its address."""
+    def start_api_server(self, settings: Mapping[str, str], path: str = "") -> str:
+        """Start another API server with settings of its own, and return its address, which ends in the path."""
         (port,) = _free_ports(1)
-        url = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{port}{path}"
         self.start_component("api-server", {"AIRFLOW__API__PORT": str(port), "AIRFLOW__API__BASE_URL": url, **settings})
         self._wait_until("the API server", lambda: _answers(f"{url}/api/v2/version"))
         return url

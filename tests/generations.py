@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timedelta, timezone
 
 from airflow.models.dag import DagModel
@@ -45,7 +44,6 @@ def add_run(session, dag_id, run_id, tasks, *, at=START):
         instances.append(
             {
                 **key,
-                "id": uuid.uuid4(),
                 "state": state,
                 "try_number": 1,
                 "max_tries": 0,

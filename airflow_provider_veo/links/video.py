@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 
-PREFIX = "/veo"
-"""Where the API server has the page."""
-
-TASK_PAGE = "veo/task"
-"""Relative, as all our addresses in Airflow's UI: its pages have a base address, so a prefix of a proxy holds here."""
-
-_FRAME = "plugin/veo"
-"""Airflow's own page around ours. What follows in an address is shown in it, since 3.3.1 by Airflow, before by us."""
+ROUTE = "veo"
+"""The name of our page among those of plugins. Airflow's frame around it shows the gallery, which reads the address around
+it and goes on to the task."""
 
 
 class VeoVideoLink(BaseOperatorLink):
@@ -45,4 +40,5 @@ def task_page(dag_id: str, run_id: str, task_id: str, map_index: int, try_number
         "map_index": map_index,
         "try_number": try_number,
     }
-    return f"{_FRAME}/{TASK_PAGE}?{urlencode(query)}"
+    # relative, as all our addresses in Airflow's UI: its pages have a base address, so a proxy's prefix holds here
+    return f"plugin/{ROUTE}?{urlencode(query, quote_via=quote)}"

@@ -280,6 +280,7 @@ def test_the_whole_file(admin, stored):
     assert answer.headers["content-type"] == "video/mp4"
     assert answer.headers["content-length"] == str(len(FILM))
     assert answer.headers["accept-ranges"] == "bytes"
+    assert answer.headers["content-encoding"] == "identity"
     assert answer.headers["content-disposition"] == "inline; filename*=UTF-8''%E7%8C%AB%20film.mp4"
     assert answer.headers["cache-control"] == "private, no-cache"
     assert "attachment" in admin.get("/api/content", params=key(save="true")).headers["content-disposition"]

@@ -146,5 +146,5 @@ def test_the_link_names_the_very_try(context):
     ti = context["ti"]
     ti.run_id, ti.map_index, ti.try_number = "manual__2026-03-01T12:00:00+00:00", 7, 3
     assert VeoVideoLink().get_link(create(), ti_key=ti) == (
-        "plugin/veo/veo/task?dag_id=d&run_id=manual__2026-03-01T12%3A00%3A00%2B00%3A00&task_id=t&map_index=7&try_number=3"
+        "plugin/veo?dag_id=d&run_id=manual__2026-03-01T12%3A00%3A00%2B00%3A00&task_id=t&map_index=7&try_number=3"
     )

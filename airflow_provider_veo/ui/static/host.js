@@ -43,11 +43,11 @@ export function followLinks() {
   });
 }
 
-// Before version 3.3.1 Airflow's frame begins with the gallery, whatever its address asks for.
+// Airflow's frame begins with the gallery, whatever its own address asks for: the link of a task names the task there.
 export function goWhereAsked() {
-  const { pathname, search } = outside()?.location ?? location;
-  const isFirst = !location.search; // a link that leads here says which page
-  if (isFirst && pathname.endsWith("/plugin/veo/veo/task")) location.replace(`task${search}`);
+  const search = outside()?.location.search ?? "";
+  const isFirst = !location.search; // our own links to the gallery name a page
+  if (isFirst && new URLSearchParams(search).has("task_id")) location.replace(`task${search}`);
 }
 
 // From the page of a task back to the gallery: in this frame, or out of a tab of Airflow's task view.

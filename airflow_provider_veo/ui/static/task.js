@@ -1,6 +1,6 @@
 // The page of one task instance.
 
-import { contentAddress, get } from "./api.js";
+import { asked, contentAddress, get } from "./api.js";
 import { linksOf, timeTaken } from "./card.js";
 import { ago, bytes, date, duration, element, foreign, money } from "./dom.js";
 import { followLinks, followTheme, leadToGallery } from "./host.js";
@@ -8,7 +8,7 @@ import { kindOf, mediaOf, numbered, showProgress, statusName } from "./media.js"
 
 const BUSY = 2000; // milliseconds between two looks
 
-const asked = Object.fromEntries(new URLSearchParams(location.search));
+const { try_number: linked, ...key } = asked();
 const area = document.getElementById("video");
 const message = document.getElementById("message");
 let last;
@@ -16,8 +16,7 @@ let last;
 async function load() {
   let busy = true;
   try {
-    const { dag_id, run_id, task_id, map_index } = asked;
-    const task = await get("task", { dag_id, run_id, task_id, map_index });
+    const task = await get("task", key);
     show(task);
     busy = task.status === "in_progress";
     message.hidden = true;
@@ -43,9 +42,9 @@ function show(task) {
 
 function showNotice(task) {
   const notice = document.getElementById("notice");
-  const other = asked.try_number && Number(asked.try_number) !== task.try_number;
+  const other = linked && Number(linked) !== task.try_number;
   notice.hidden = !other;
-  if (other) notice.textContent = `This link was made by try ${asked.try_number}. Try ${task.try_number} came after it, and is what you see.`;
+  if (other) notice.textContent = `This link was made by try ${linked}. Try ${task.try_number} came after it, and is what you see.`;
 }
 
 function factsOf(task) {
