@@ -8,8 +8,8 @@ from urllib.parse import quote, urlencode
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 
 ROUTE = "veo"
-"""The name of our page among those of plugins. Airflow's frame around it shows the gallery, which reads the address around
-it and goes on to the task."""
+"""The name of our page among those of plugins. Airflow's frame around it shows the gallery, which reads the address
+around it and goes on to the task."""
 
 
 class VeoVideoLink(BaseOperatorLink):

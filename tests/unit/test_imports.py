@@ -48,15 +48,15 @@ def loaded_by(module):
         "airflow_provider_veo.operators.download",
         "airflow_provider_veo.operators.media",
         "airflow_provider_veo.triggers.video",
+        "airflow_provider_veo.plugin",
     ],
 )
 def test_no_http_or_media_library_is_loaded_beyond_airflows_own(module):
     loaded = loaded_by(module)
     assert module in loaded
     assert [name for name in loaded if name.partition(".")[0] in HEAVY] == []
-    assert [
-        name for name in loaded if name.startswith(("airflow_provider_veo.emulator", "airflow_provider_veo.media"))
-    ] == []
+    apart = tuple(f"airflow_provider_veo.{name}" for name in ("emulator", "media", "ui"))
+    assert [name for name in loaded if name.startswith(apart)] == []
 
 
 @pytest.mark.parametrize("module", ["api.client", "media.concat", "media.still"])
