@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 from airflow.providers.common.compat.sdk import Context, redact
 
@@ -29,13 +29,10 @@ _LONGEST_TEXT = 10_000  # letters; nobody reads more on a page, and an XCom shou
 log = logging.getLogger(__name__)
 
 
-def order(
-    kind: Literal["job", "chat"], prompt: str, model: str, size: str | None = None, videos: int = 1
-) -> dict[str, Any]:
+def order(prompt: str, model: str, size: str | None = None, videos: int = 1) -> dict[str, Any]:
     """Return the record of an order.
 
     Args:
-        kind: a job, or a chat call.
         prompt: what to show.
         model: that is ordered.
         size: `<width>x<height>`, where it is known already.
@@ -43,7 +40,6 @@ def order(
     """
     card = CARD.get(model)
     return {
-        "kind": kind,
         "prompt": prompt,
         "model": model,
         "size": size or (card.size if card else None),

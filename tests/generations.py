@@ -94,7 +94,7 @@ def add_generations(session, count, *, per_run=100, dag_id="films"):
 
 def notes_of(number):
     state, model = STATES[number % len(STATES)], MODELS[number % len(MODELS)]
-    order = records.order("job", f"prompt {number}: a village in the snow, slow drone shot " * 3, model)
+    order = records.order(f"prompt {number}: a village in the snow, slow drone shot " * 3, model)
     if state == "success":
         outcome = {
             "videos": [f"video_{number}"],

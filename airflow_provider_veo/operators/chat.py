@@ -106,7 +106,7 @@ class VeoChatCompletionOperator(VeoOperator):
                 max_submissions=self.max_submissions,
                 on_unknown_submission=self.on_unknown_submission,
             )
-            placed = records.order("chat", spec.prompt, spec.model, videos=spec.n)
+            placed = records.order(spec.prompt, spec.model, videos=spec.n)
             publish(context, ORDER_KEY, placed)
             with hook.get_conn() as client:
                 desk = ChatDesk(client, ledger, who, self.log, lambda progress: self._show(context["ti"], progress))

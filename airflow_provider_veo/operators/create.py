@@ -147,7 +147,7 @@ class VeoCreateVideoOperator(StoringOperator):
             poll_interval_or_default(self.poll_interval)
             who = TaskIdentity.of(context)
             order = self._order(who, spec, now)
-            publish(context, ORDER_KEY, records.order("job", spec.prompt, spec.model, spec.size))
+            publish(context, ORDER_KEY, records.order(spec.prompt, spec.model, spec.size))
             with hook.get_conn() as client:
                 desk = OrderDesk(client, _ledger(context), who, self.log)
                 submission, video = desk.order_or_resume(order, spec)

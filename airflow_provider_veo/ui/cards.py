@@ -40,7 +40,6 @@ class Task:
     task_id: str
     map_index: int
     try_number: int
-    operator: str | None
     state: str | None
     started_at: datetime | None
     ended_at: datetime | None
@@ -84,13 +83,11 @@ def card(task: Task, stored_by: Mapping[VideoName, Mapping[str, Any]]) -> dict[s
     return {
         **task.key,
         "try_number": task.try_number,
-        "operator": task.operator,
         "state": task.state,
         "status": task.status,
         "progress": progress(task),
         "prompt": order.get("prompt"),
         "model": order.get("model"),
-        "videos": order.get("videos"),
         "size": size,
         "orientation": orientation(size),
         "started_at": _iso(task.started_at),

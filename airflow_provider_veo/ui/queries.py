@@ -161,7 +161,6 @@ def _columns() -> tuple[Any, ...]:
         _TI.task_id,
         _TI.map_index,
         _TI.try_number,
-        _TI.operator,
         _TI.state,
         _TI.start_date.label("started_at"),
         _TI.end_date.label("ended_at"),

@@ -97,7 +97,7 @@ def record(session, *, dag_id="films", task_id="create", map_index=-1, state="su
         outcome = {"bytes": len(FILM), "sha256": "5" * 64, "media_type": "video/mp4"} | outcome
     notes = {OUTCOME_KEY: outcome} if outcome else {}
     if order:
-        notes[ORDER_KEY] = {"kind": "job", "prompt": "p", "model": "m", "size": None, "videos": 1}
+        notes[ORDER_KEY] = {"prompt": "p", "model": "m", "size": None, "videos": 1}
     generations.add_run(session, dag_id, RUN, [(task_id, map_index, state, notes)])
 
 
@@ -236,7 +236,7 @@ def test_what_is_asked_of_the_database_does_not_grow_with_it(session, admin):
 
 
 def test_a_generation_in_progress(session, admin):
-    notes = {ORDER_KEY: {"kind": "job", "prompt": "猫", "model": "m", "videos": 1}, "progress": "processing 42 %"}
+    notes = {ORDER_KEY: {"prompt": "猫", "model": "m", "videos": 1}, "progress": "processing 42 %"}
     generations.add_run(session, "films", RUN, [("create", 3, "deferred", notes)])
     shown = admin.get("/api/task", params=key(map_index=3)).json()
     assert shown["progress"] == {"text": "processing", "percent": 42.0}
@@ -257,7 +257,7 @@ def test_an_unknown_task(admin, session):
 
 def test_a_generation_shows_what_a_download_task_has_stored(session, admin, tmp_path):
     (tmp_path / "a.mp4").write_bytes(FILM)
-    order = {"kind": "job", "prompt": "p", "model": "m", "videos": 1}
+    order = {"prompt": "p", "model": "m", "videos": 1}
     file = {"path": str(tmp_path / "a.mp4"), "bytes": len(FILM), "sha256": "5" * 64, "media_type": "video/mp4"}
     tasks = [
         ("create", -1, "success", {ORDER_KEY: order, OUTCOME_KEY: {"videos": ["v1", "v2"]}}),

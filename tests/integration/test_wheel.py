@@ -59,6 +59,7 @@ def output_of(command, **environment):
 def test_what_is_in_the_wheel(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "airflow_provider_veo/py.typed" in names
+    assert "airflow_provider_veo/ui/static/gallery.html" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     roots = {name.split("/")[0] for name in names}
     assert {root for root in roots if not root.endswith(".dist-info")} == {"airflow_provider_veo"}

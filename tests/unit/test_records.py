@@ -56,7 +56,6 @@ def test_an_order_is_on_record_while_the_task_is_deferred(mocker, context, writt
         create(prompt="一只猫", model="veo-3.1-landscape").execute(context)
     assert written == {
         ORDER_KEY: {
-            "kind": "job",
             "prompt": "一只猫",
             "model": "veo-3.1-landscape",
             "size": "1280x720",

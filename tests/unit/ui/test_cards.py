@@ -20,7 +20,6 @@ def task(state="success", order=None, outcome=None, progress=None):
     return Task(
         **KEY,
         try_number=2,
-        operator="VeoCreateVideoOperator",
         state=state,
         started_at=AT,
         ended_at=AT,
