@@ -40,7 +40,7 @@ def order(prompt: str, model: str, size: str | None = None, videos: int = 1) -> 
     """
     card = CARD.get(model)
     return {
-        "prompt": prompt,
+        "prompt": _text(prompt),
         "model": model,
         "size": size or (card.size if card else None),
         "videos": videos,
@@ -69,7 +69,7 @@ def failures_on_record(context: Context) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        publish(context, OUTCOME_KEY, {"error": f"{error}" or type(error).__name__})
+        publish(context, OUTCOME_KEY, {"error": _text(str(error) or type(error).__name__)})
         raise
 
 
@@ -84,7 +84,7 @@ def publish(context: Context, key: str, record: Mapping[str, Any]) -> None:
     if not PAGE_EXISTS or (ti := context.get("ti")) is None:
         return
     try:
-        _write(ti, key, {name: _text(value) if isinstance(value, str) else value for name, value in record.items()})
+        _write(ti, key, dict(record))
     except Exception:
         log.warning("The record %s could not be written, so the Veo page knows less of this task", key, exc_info=True)
 
@@ -104,6 +104,9 @@ def _write(ti: Any, key: str, record: dict[str, Any]) -> None:
 
 
 def _text(value: str) -> str:
-    """Return a text as a database takes it (PostgreSQL's JSON has no NUL), without the secrets that Airflow knows."""
+    """Return words of people or servers without the secrets that Airflow knows, and as PostgreSQL takes them: no NUL.
+
+    Paths are left as they are: the password of many a test database is part of them.
+    """
     text = str(redact(value)).replace("\0", "")
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"

@@ -14,6 +14,7 @@ from driving import Driver, Store
 from pictures import picture
 from servers import KEY, Said, connect
 
+from airflow_provider_veo import records
 from airflow_provider_veo.api import client
 from airflow_provider_veo.api.chat_events import Accepted, End, Progress, VideoReady
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
@@ -23,6 +24,7 @@ from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
+from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.ordering import NotOrderedError, UnknownSubmissionError
 
 URLS = [f"https://cdn.example/{number}.mp4?sig=canary-5d" for number in range(1, 9)]
@@ -134,6 +136,27 @@ def test_the_result_is_a_list_of_addresses(veo_default, output):
     log = output()
     assert "for 2 of 2 videos (model veo-3.1-fast, call 1 of at most 2): $0.30" in log
     assert len(set(re.findall(r"Progress: [\d.]+ %", log))) == 10
+
+
+def test_progress_is_shown(veo_default):
+    driver = task()
+    driver.run()
+    shown = [value for key, value in driver.xcoms if key == "progress"]
+    assert len(shown) == 10
+    assert all(re.fullmatch(r"processing [\d.]+ %", value) for value in shown)
+
+
+@pytest.mark.skipif(not records.PAGE_EXISTS, reason="before Airflow 3.1 there is no page to leave records for")
+def test_the_page_finds_the_videos_that_a_download_task_has_stored(veo_default, mocker, tmp_path):
+    written = []
+    mocker.patch.object(records, "_write", lambda _ti, key, record: written.append((key, record)))
+    urls = [video["url"] for video in task(n=2).run()]
+    for number, url in enumerate(urls):
+        arguments = {"url": {"index": number, "url": url}, "destination": str(tmp_path / f"{number}.mp4")}
+        Driver(arguments, operator=VeoDownloadOperator).run()
+    outcomes = [record for key, record in written if key == records.OUTCOME_KEY]
+    assert outcomes[0]["videos"] == [stored["of"] for stored in outcomes[1:]]
+    assert len(set(outcomes[0]["videos"])) == 2
 
 
 def test_frames_are_sent(server_of, tmp_path):

@@ -178,9 +178,17 @@ def test_pages_are_in_order_and_complete(session, admin):
     assert shown == list(range(59, -1, -1))
 
 
+def test_a_full_page_may_be_the_last(session, admin):
+    generations.add_generations(session, PAGE_SIZE)
+    assert admin.get("/api/generations").json()["more"] is False
+
+
 def test_filters(session, admin):
     generations.add_generations(session, 30, per_run=10)
     generations.add_generations(session, 5, dag_id="other")
+    generations.add_run(
+        session, "older", RUN, [("create", -1, "success", generations.notes_of(5))], at=generations.START - timedelta(1)
+    )
     day = {"since": generations.START, "until": generations.START + timedelta(minutes=10)}
 
     def count(**wanted):
@@ -189,12 +197,12 @@ def test_filters(session, admin):
         assert len(listed) == min(PAGE_SIZE, summary["totals"]["generations"])
         return summary["totals"]["generations"]
 
-    assert count() == 35
+    assert count() == 36
     assert count(dag_id="films") == 30
     assert count(dag_id="nosuch") == 0
     assert count(status="failed") == 7
     assert count(status="in_progress", dag_id="films") == 6
-    assert count(model="sora-9") == 11
+    assert count(model="sora-9") == 12
     assert count(**{name: value.isoformat() for name, value in day.items()}) == 15
     assert count(model="veo-3.1-fast", status="completed", dag_id="other") == 1
 
@@ -265,8 +273,12 @@ def test_a_generation_shows_what_a_download_task_has_stored(session, admin, tmp_
         ("download", 1, "success", {OUTCOME_KEY: {"of": "v2", **file}}),
     ]
     generations.add_run(session, "films", RUN, tasks)
-    generations.add_run(session, "other", RUN, [("download", 0, "success", {OUTCOME_KEY: {"of": "v1", **file}})])
-    (shown,) = admin.get("/api/generations").json()["generations"]
+    same = {ORDER_KEY: order, OUTCOME_KEY: {"videos": ["v1"]}}
+    other = [("create", -1, "success", same), ("download", 5, "success", {OUTCOME_KEY: {"of": "v1", **file}})]
+    generations.add_run(session, "other", RUN, other)
+    shown = {one["dag_id"]: one for one in admin.get("/api/generations").json()["generations"]}
+    assert [one["map_index"] for one in shown["other"]["media"]] == [5]
+    shown = shown["films"]
     assert [(one["dag_id"], one["task_id"], one["map_index"]) for one in shown["media"]] == [
         ("films", "download", 0),
         ("films", "download", 1),
@@ -298,6 +310,7 @@ def test_parts_of_the_file(admin, stored):
     assert ask(range="bytes=10-19", if_range=tag) == (206, f"bytes 10-19/{size}", FILM[10:20])
     assert ask(range="bytes=10-19", if_range='"old"') == (200, None, FILM)
     assert ask(if_none_match=tag) == (304, None, b"")
+    assert ask(if_none_match='"old"') == (200, None, FILM)
 
 
 def test_an_object_of_any_storage(session, admin, memory):

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 from airflow_lab import AirflowLab
-from people import KEY, RUNS, TELLS_PROGRESS, until
+from people import FAILING, KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, until
 from playwright.sync_api import Page, expect, sync_playwright
 
 from airflow_provider_veo.emulator.jobs import Settings
@@ -61,7 +61,7 @@ def guarded(lab):
 def runs(lab):
     """Run all Dags; return their run ids. The slow one goes on for a quarter of an hour."""
     started = {dag_id: lab.trigger(dag_id, {"prompt": "A cat <b>wants</b> in"}) for dag_id in RUNS}
-    ends = {dag_id: "failed" if dag_id == "refused" else "success" for dag_id in RUNS if dag_id != "slow"}
+    ends = {dag_id: "failed" if dag_id in FAILING else "success" for dag_id in RUNS if dag_id != "slow"}
     for dag_id, end in ends.items():
         until(f"{dag_id} to end", lambda d=dag_id: lab.run_state(d, started[d]) in ("success", "failed"))
         assert lab.run_state(dag_id, started[dag_id]) == end, lab.task_states(dag_id, started[dag_id])
@@ -80,11 +80,16 @@ def xcom(lab, *names):
 
 @pytest.fixture(scope="session")
 def history(lab, runs):
-    """Put a hundred older generations into the database, beside those that were really made."""
-    code = (
-        "import generations; from airflow.utils.session import create_session\n"
-        "with create_session() as session: generations.add_generations(session, 100, dag_id='history', per_run=25)"
-    )
+    """Put a hundred older generations into the database, beside those that were really made, and a talkative error."""
+    code = f"""
+import generations
+from airflow.utils.session import create_session
+from airflow_provider_veo import records
+with create_session() as session:
+    generations.add_generations(session, 100, dag_id="history", per_run=25)
+    notes = {{records.ORDER_KEY: records.order("A long story", "m"), records.OUTCOME_KEY: {{"error": {LONG_ERROR!r}}}}}
+    generations.add_run(session, "long_error", "r", [("create", -1, "failed", notes)])
+"""
     command = [sys.executable, "-c", code]
     for _ in range(5):  # SQLite is locked now and then
         done = subprocess.run(command, env=lab.environment, capture_output=True, text=True, check=False)
@@ -179,7 +184,7 @@ def address(runs):
     """Return a function that makes the address of a task's page."""
 
     def make(dag_id, task_id="create", map_index=-1, **more):
-        query = {"dag_id": dag_id, "run_id": runs[dag_id], "task_id": task_id, "map_index": map_index} | more
+        query = {"dag_id": dag_id, "run_id": runs.get(dag_id), "task_id": task_id, "map_index": map_index} | more
         return f"veo/task?{urlencode(query)}"
 
     return make

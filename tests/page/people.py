@@ -9,7 +9,9 @@ from airflow_provider_veo.task_state import AIRFLOW_KILLS_TRIGGERS
 TELLS_PROGRESS = AIRFLOW_KILLS_TRIGGERS
 """Since Airflow 3.3 a trigger can say how far it is; before, a bar just shows that something is going on."""
 
-RUNS = ("films", "late_download", "chat", "refused", "nasty", "secret", "slow")
+RUNS = ("films", "late_download", "chat", "refused", "nasty", "nasty_model", "secret", "slow")
+FAILING = ("refused", "nasty_model")
+LONG_ERROR = "<b>The server</b> said " + "E" * 9_900
 KEY = "sk-canary-58f3a0"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -13,8 +14,10 @@ from pathlib import Path
 import pytest
 from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_veo import records
 from airflow_provider_veo.api.errors import InvalidInputError, VeoError
 from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.ui import content
 
 NAME = "films/a.mp4"
 MOST_GROWTH = 64 * 2**20
@@ -43,6 +46,26 @@ def test_all_of_it_is_stored(store, server, films, video_id):
     assert stored.path == f"{store.uri}/{NAME}"
     assert store.sizes() == {NAME: film.size}
     assert store.sha256(NAME) == film.sha256
+
+
+def test_the_page_plays_parts_of_it(store, server, films):
+    """As the API server does when somebody jumps to the end of a film."""
+    film = films["middle"]
+    stored = download(store, "middle")
+    outcome = records.stored({"path": stored.path, "bytes": stored.bytes, "sha256": stored.sha256})
+    whole = b"".join(film.pieces())
+    for part in (range(100), range(film.size // 2, film.size // 2 + 3 * 2**20), range(film.size - 1000, film.size)):
+        assert asyncio.run(played(outcome, part)) == whole[part.start : part.stop]
+    with pytest.raises(content.ContentError, match="something has replaced it"):
+        asyncio.run(played(outcome | {"bytes": film.size + 1}, range(1)))
+    store.clear()
+    with pytest.raises(content.ContentError, match="is not there any more"):
+        asyncio.run(played(outcome, range(1)))
+
+
+async def played(outcome, part):
+    media = await content.opened(outcome)
+    return b"".join([block async for block in content.blocks(media, part)])
 
 
 def test_a_huge_one_is_stored(store, server, films):

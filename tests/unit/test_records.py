@@ -18,7 +18,7 @@ from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
 from airflow_provider_veo.plugin import OPERATORS
-from airflow_provider_veo.records import ORDER_KEY, OUTCOME_KEY, PAGE_EXISTS, publish
+from airflow_provider_veo.records import ORDER_KEY, OUTCOME_KEY, PAGE_EXISTS
 
 pytestmark = pytest.mark.skipif(not PAGE_EXISTS, reason="before Airflow 3.1 there is no page to leave records for")
 
@@ -105,18 +105,21 @@ def test_a_record_that_cannot_be_written_costs_no_video(mocker, context, caplog)
     assert "the Veo page knows less of this task" in caplog.text
 
 
-def test_what_a_database_cannot_take_is_left_out(context, written):
-    publish(context, ORDER_KEY, {"prompt": "a\0b", "model": "m" * 20_000})
-    assert written[ORDER_KEY]["prompt"] == "ab"
-    assert len(written[ORDER_KEY]["model"]) == 10_000
+def test_what_a_database_cannot_take_is_left_out():
+    assert records.order("a\0b", "m")["prompt"] == "ab"
+    assert len(records.order("p" * 20_000, "m")["prompt"]) == 10_000
 
 
-def test_secrets_that_airflow_knows_are_masked(mocker, context, written):
+def test_secrets_that_airflow_knows_are_masked(context, written):
     from airflow.sdk.log import mask_secret
 
     mask_secret("hunter2hunter2")
-    publish(context, OUTCOME_KEY, {"error": "the password hunter2hunter2 was refused"})
+    assert "hunter2" not in records.order("a cat types hunter2hunter2", "m")["prompt"]
+    with pytest.raises(ValueError), records.failures_on_record(context):
+        raise ValueError("the password hunter2hunter2 was refused")
     assert "hunter2" not in written[OUTCOME_KEY]["error"]
+    stored = {"path": "/opt/hunter2hunter2/a.mp4", "bytes": 1, "sha256": "0"}
+    assert records.stored(stored)["path"] == stored["path"]
 
 
 def test_an_address_is_named_by_its_hash():

@@ -61,6 +61,15 @@ with DAG("refused", schedule=None):
         task_id="create", prompt="{{ dag_run.conf['prompt'] }}", conn_id="veo_broke", deferrable=True, retries=0
     )
 
+with DAG("nasty_model", schedule=None):
+    VeoCreateVideoOperator(
+        task_id="create",
+        prompt="A model that nobody has",
+        model="<b>no</b><script>document.title='broken'</script>\u202e such model",
+        deferrable=True,
+        retries=0,
+    )
+
 with DAG("slow", schedule=None):
     VeoCreateVideoOperator(
         task_id="create",
