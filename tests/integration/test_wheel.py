@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_veo.records import PAGE_EXISTS
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -74,6 +76,13 @@ def test_airflow_lists_the_hook(python):
     hooks = json.loads(output_of([python, "-m", "airflow", "providers", "hooks", "--output", "json"]))
     ours = [row for row in hooks if row["connection_type"] == "veo"]
     assert [row["class"] for row in ours] == ["airflow_provider_veo.hooks.veo.VeoHook"]
+
+
+@pytest.mark.skipif(not PAGE_EXISTS, reason="Airflow shows pages of plugins since 3.1")
+def test_airflow_loads_the_plugin(python):
+    plugins = json.loads(output_of([python, "-m", "airflow", "plugins", "--output", "json"]))
+    (ours,) = [plugin for plugin in plugins if plugin["name"] == "veo"]
+    assert "veo" in str(ours["external_views"])
 
 
 def test_airflow_knows_the_configuration(python):

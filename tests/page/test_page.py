@@ -152,6 +152,19 @@ def test_an_update_does_not_stop_a_playing_video(visit, runs):
     assert page.evaluate("playing.isConnected && !playing.paused")
 
 
+def test_times_go_on(visit, runs):
+    page = visit()
+    gallery(page, dag_id="slow")
+    taken = cards(page).locator(".taken")
+    seen = taken.inner_text()
+    until("the time taken to grow", lambda: taken.inner_text() != seen)
+    page.clock.install()
+    page.reload()
+    expect(cards(page)).to_have_count(1)
+    page.clock.fast_forward("02:00:00")
+    expect(cards(page).locator("time")).to_have_text("2 hours ago")
+
+
 def test_filters(visit, runs, history):
     page = visit()
     gallery(page)

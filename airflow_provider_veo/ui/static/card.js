@@ -1,6 +1,6 @@
 // One generation among many.
 
-import { ago, date, duration, element, foreign, money } from "./dom.js";
+import { ago, date, duration, element, foreign, money, setText } from "./dom.js";
 import { airflowPages } from "./host.js";
 import { kindOf, mediaOf, showProgress, statusName } from "./media.js";
 import { query } from "./api.js";
@@ -29,9 +29,12 @@ export class Card {
     }
     showProgress(this.media, task);
     const told = JSON.stringify({ ...task, progress: null });
-    if (told !== this.told || task.status === "in_progress") this.#tell(task);
+    if (told !== this.told) this.#tell(task);
     this.told = told;
     this.task = task;
+    // what changes by itself
+    setText(this.body.querySelector("time"), ago(task.ordered_at));
+    setText(this.body.querySelector(".taken"), duration(timeTaken(task)));
   }
 
   #tell(task) {
@@ -59,7 +62,7 @@ function contentOf(task) {
       { className: "meta" },
       foreign("span", task.model ?? "", { title: "Model" }),
       element("span", { title: task.size }, task.orientation),
-      element("span", { title: "Time taken" }, duration(timeTaken(task))),
+      element("span", { className: "taken", title: "Time taken" }, duration(timeTaken(task))),
       task.status !== "failed" && element("span", { title: "Estimated cost" }, money(task.estimated_cost_usd)),
     ),
     linksOf(task),

@@ -16,6 +16,11 @@ export function foreign(name, text, properties = {}) {
   return element(name, { dir: "auto", ...properties, className: `foreign ${properties.className ?? ""}`.trim() }, text);
 }
 
+// Writes only what is new, or screen readers would read it again.
+export function setText(target, text) {
+  if (target.textContent !== text) target.textContent = text;
+}
+
 const DATE = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
 const MONEY = new Intl.NumberFormat("en", { style: "currency", currency: "USD" });
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });

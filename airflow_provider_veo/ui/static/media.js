@@ -1,7 +1,7 @@
 // What there is to see of a task: its video, how far it is, or why there is none.
 
 import { contentAddress, whyNot } from "./api.js";
-import { element, foreign } from "./dom.js";
+import { element, foreign, setText } from "./dom.js";
 
 // A picture of the beginning costs a request or two, so only what comes into view is loaded.
 const inView = new IntersectionObserver((entries) => {
@@ -33,8 +33,7 @@ export function showProgress(area, task) {
   if (percent === null) bar.removeAttribute("value");
   else bar.value = percent;
   const words = percent === null ? (text ?? stateName(task)) : `${text} ${Math.round(percent)} %`;
-  const label = area.querySelector(".progress-text");
-  if (label.textContent !== words) label.textContent = words;
+  setText(area.querySelector(".progress-text"), words);
 }
 
 export const numbered = (task, index) => (task.media.length > 1 ? ` ${index + 1} of ${task.media.length}` : "");
