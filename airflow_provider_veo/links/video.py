@@ -28,17 +28,12 @@ class VeoVideoLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow's signature
         """Return the address, relative to the base of Airflow's UI."""
-        return task_page(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index, ti_key.try_number)
-
-
-def task_page(dag_id: str, run_id: str, task_id: str, map_index: int, try_number: int) -> str:
-    """Return the address of a task instance's page."""
-    query = {
-        "dag_id": dag_id,
-        "run_id": run_id,
-        "task_id": task_id,
-        "map_index": map_index,
-        "try_number": try_number,
-    }
-    # relative, as all our addresses in Airflow's UI: its pages have a base address, so a proxy's prefix holds here
-    return f"plugin/{ROUTE}?{urlencode(query, quote_via=quote)}"
+        query = {
+            "dag_id": ti_key.dag_id,
+            "run_id": ti_key.run_id,
+            "task_id": ti_key.task_id,
+            "map_index": ti_key.map_index,
+            "try_number": ti_key.try_number,
+        }
+        # relative, as all our addresses in Airflow's UI: its pages have a base address, so a proxy's prefix holds here
+        return f"plugin/{ROUTE}?{urlencode(query, quote_via=quote)}"

@@ -130,7 +130,13 @@ def summary(session: SessionDep, dag_ids: Readable, wanted: Wanted) -> dict[str,
     }
 
 
-def _task(session: SessionDep, dag_id: str, run_id: str, task_id: str, map_index: str = "-1") -> Task:
+def _task(
+    session: SessionDep,
+    dag_id: str,
+    run_id: str,
+    task_id: str,
+    map_index: Annotated[str, Query(max_length=len("{MAP_INDEX}"))] = "-1",
+) -> Task:
     # Airflow's tab of a task instance that is not mapped says {MAP_INDEX}
     index = int(map_index) if map_index.isdecimal() else -1
     found = queries.task(session, dag_id, run_id, task_id, index)

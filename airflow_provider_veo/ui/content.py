@@ -116,8 +116,12 @@ def _open(outcome: Mapping[str, Any]) -> Media:
     except BaseException:
         file.close()
         raise
-    etag = f'"{outcome.get("sha256") or f"{there}"}"'
-    return Media(file, there, media_type, etag, target.name)
+    return Media(file, there, media_type, _etag(outcome.get("sha256"), there), target.name)
+
+
+def _etag(sha256: Any, size: int) -> str:
+    is_hash = isinstance(sha256, str) and sha256.isascii() and sha256.isalnum()
+    return f'"{sha256 if is_hash else size}"'
 
 
 def _open_file(target: Target) -> BinaryIO:

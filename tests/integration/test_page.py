@@ -369,6 +369,18 @@ def test_a_file_that_is_gone(admin, stored):
     assert refusal(admin) == (410, f"{stored} is not there any more, or not where the API server can see it.")
 
 
+@pytest.mark.parametrize("sha256", [None, 7, "a\r\nSet-Cookie: x=y", "猫"])
+def test_a_record_writes_no_header(session, admin, tmp_path, sha256):
+    (tmp_path / "a.mp4").write_bytes(FILM)
+    record(session, path=str(tmp_path / "a.mp4"), sha256=sha256)
+    answer = admin.get("/api/content", params=key())
+    assert (answer.status_code, answer.headers["etag"]) == (200, f'"{len(FILM)}"')
+
+
+def test_a_map_index_of_any_size_is_refused(session, admin):
+    assert admin.get("/api/task", params=key(map_index="9" * 30)).status_code == 422
+
+
 def test_what_is_no_file_is_not_opened(session, admin, tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     record(session, path=str(tmp_path / "pipe.mp4"))
