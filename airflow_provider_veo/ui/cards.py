@@ -66,8 +66,9 @@ class Task:
     @property
     def videos(self) -> list[VideoName]:
         """The names of its videos, by which the tasks that have stored them are found."""
-        names = (self.outcome or {}).get("videos") or []
-        return [(self.dag_id, self.run_id, name) for name in names if isinstance(name, str)]
+        names = (self.outcome or {}).get("videos")
+        known = names if isinstance(names, list) else []
+        return [(self.dag_id, self.run_id, name) for name in known if isinstance(name, str)]
 
 
 def card(task: Task, stored_by: Mapping[VideoName, Mapping[str, Any]]) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def card(task: Task, stored_by: Mapping[VideoName, Mapping[str, Any]]) -> dict[s
         stored_by: what download tasks have stored; see `medium`.
     """
     order, outcome = task.order or {}, task.outcome or {}
-    size = outcome.get("size") or order.get("size")
+    size = _text(outcome.get("size")) or _text(order.get("size"))
     own = medium(task.key, outcome)
     return {
         **task.key,
@@ -86,17 +87,17 @@ def card(task: Task, stored_by: Mapping[VideoName, Mapping[str, Any]]) -> dict[s
         "state": task.state,
         "status": task.status,
         "progress": progress(task),
-        "prompt": order.get("prompt"),
-        "model": order.get("model"),
+        "prompt": _text(order.get("prompt")),
+        "model": _text(order.get("model")),
         "size": size,
         "orientation": orientation(size),
         "started_at": _iso(task.started_at),
         "ordered_at": _iso(task.ordered_at),
         "ended_at": _iso(task.ended_at) if task.status != "in_progress" else None,
-        "generation_seconds": outcome.get("generation_seconds"),
-        "estimated_cost_usd": outcome.get("estimated_cost_usd", order.get("estimated_cost_usd")),
-        "path": outcome.get("path"),
-        "error": outcome.get("error"),
+        "generation_seconds": _number(outcome.get("generation_seconds")),
+        "estimated_cost_usd": _number(outcome.get("estimated_cost_usd", order.get("estimated_cost_usd"))),
+        "path": _text(outcome.get("path")),
+        "error": _text(outcome.get("error")),
         "media": [own] if own else [stored_by[name] for name in task.videos if name in stored_by],
     }
 
@@ -108,9 +109,10 @@ def medium(key: Mapping[str, Any], outcome: Mapping[str, Any]) -> dict[str, Any]
         key: of the task that has stored the file; the page asks for its content by it.
         outcome: of that task.
     """
-    if not outcome.get("path"):
+    media_type, size = _text(outcome.get("media_type")), _number(outcome.get("bytes"))
+    if not _text(outcome.get("path")) or media_type is None or size is None:
         return None
-    return {**key, "media_type": outcome.get("media_type"), "bytes": outcome.get("bytes")}
+    return {**key, "media_type": media_type, "bytes": size}
 
 
 def progress(task: Task) -> dict[str, Any] | None:
@@ -124,9 +126,9 @@ def progress(task: Task) -> dict[str, Any] | None:
     return {"text": match[1] or None, "percent": percent}
 
 
-def orientation(size: Any) -> str | None:
+def orientation(size: str | None) -> str | None:
     """Return `landscape`, `portrait` or `square` of a size like `1280x720`; None of anything else."""
-    match = re.fullmatch(r"(\d+)x(\d+)", size) if isinstance(size, str) else None
+    match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", size or "")
     if not match:
         return None
     width, height = int(match[1]), int(match[2])
@@ -135,7 +137,7 @@ def orientation(size: Any) -> str | None:
 
 @dataclass(frozen=True)
 class Group:
-    """The tasks of one Dag, model and status, counted.
+    """Tasks of one Dag, model and status, counted.
 
     Attributes:
         cost: sum of what is known, in US dollars.
@@ -151,6 +153,23 @@ class Group:
     cost: float
     seconds: float
     timed: int
+
+    @classmethod
+    def of(
+        cls, tasks: int, dag_id: str, model: str | None, status: Status, videos: Any, cost: Any, seconds: Any
+    ) -> Group:
+        """Count tasks that agree in all of this; the last three are of each, as texts from their records."""
+        took = _parsed(seconds)
+        return cls(
+            dag_id,
+            model,
+            status,
+            tasks,
+            videos=tasks * int(_parsed(videos) or 1),
+            cost=tasks * (_parsed(cost) or 0.0),
+            seconds=tasks * (took or 0.0),
+            timed=0 if took is None else tasks,
+        )
 
 
 def totals(groups: Iterable[Group]) -> dict[str, Any]:
@@ -172,6 +191,29 @@ def totals(groups: Iterable[Group]) -> dict[str, Any]:
 
 
 _STATUSES: tuple[Status, ...] = ("in_progress", "completed", "failed")
+
+
+# An XCom of our name may hold anything: what is not of the right kind is not known.
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _parsed(text: Any) -> float | None:
+    """Return the number that a text holds; none of those that JSON does not know, and none that would break a sum."""
+    try:
+        number = float(text)
+    except (TypeError, ValueError):
+        return None
+    return number if 0 <= number < _ABSURD else None
+
+
+_ABSURD = 1e9  # dollars, seconds or videos of one task
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -128,26 +128,25 @@ def media_of(session: Session, tasks: Sequence[Task]) -> dict[VideoName, dict[st
 
 
 def counted(session: Session, dag_ids: Collection[str], since: datetime | None, until: datetime | None) -> list[Group]:
-    """Return the generations of some Dags and a time, counted by Dag, model and status."""
-    model = _Order.value["model"].as_string()
-    seconds = _Outcome.value["generation_seconds"].as_float()
-    groups = (_Order.dag_id, model, _STATUS)
+    """Return the generations of some Dags and a time, counted by Dag, model, status and figures."""
+    # as texts: a database refuses the whole question if one of the records holds no number where it expects one
+    groups = (
+        _Order.dag_id,
+        _Order.value["model"].as_string(),
+        _STATUS,
+        _Order.value["videos"].as_string(),
+        _Outcome.value["estimated_cost_usd"].as_string(),
+        _Outcome.value["generation_seconds"].as_string(),
+    )
     statement = (
-        select(
-            *groups,
-            func.count(),
-            func.sum(func.coalesce(_Order.value["videos"].as_integer(), 1)),
-            func.sum(func.coalesce(_Outcome.value["estimated_cost_usd"].as_float(), 0.0)),
-            func.sum(func.coalesce(seconds, 0.0)),
-            func.count(seconds),
-        )
+        select(func.count(), *groups)
         .select_from(_Order)
         .join(_TI, _same_task(_Order))
         .outerjoin(_Outcome, and_(_same_xcom(_Outcome), _Outcome.key == OUTCOME_KEY))
         .where(*Filter(dag_ids, since=since, until=until).of_orders())
         .group_by(*groups)
     )
-    return [Group(*row) for row in session.execute(statement)]
+    return [Group.of(*row) for row in session.execute(statement)]
 
 
 _OF = _Outcome.value["of"].as_string()

@@ -410,10 +410,20 @@ def test_records_of_a_strange_shape(session, admin, outcome):
     assert admin.get("/api/generations").status_code == 200
 
 
+FIGURES = ("estimated_cost_usd", "generation_seconds")
+
+
 def test_records_that_are_no_objects(session, admin):
     """An XCom of our name may be anything."""
-    generations.add_run(session, "films", RUN, [("create", -1, "success", {ORDER_KEY: "text", OUTCOME_KEY: [1, 2]})])
-    (shown,) = admin.get("/api/generations").raise_for_status().json()["generations"]
-    assert (shown["prompt"], shown["media"]) == (None, [])
-    assert admin.get("/api/summary").json()["totals"]["generations"] == 1
+    strange = {"prompt": 7, "model": {}, "videos": "two"}
+    tasks = [
+        ("create", -1, "success", {ORDER_KEY: "text", OUTCOME_KEY: [1, 2]}),
+        ("strange", -1, "success", {ORDER_KEY: strange, OUTCOME_KEY: dict.fromkeys(FIGURES, "many")}),
+        ("good", -1, "success", generations.notes_of(0)),
+    ]
+    generations.add_run(session, "films", RUN, tasks)
+    shown = admin.get("/api/generations").raise_for_status().json()["generations"]
+    assert [(one["prompt"], one["media"]) for one in shown if one["task_id"] != "good"] == [(None, [])] * 2
+    totals = admin.get("/api/summary").raise_for_status().json()["totals"]
+    assert (totals["generations"], totals["estimated_cost_usd"], totals["mean_generation_seconds"]) == (3, 0.15, 60.0)
     assert refusal(admin)[0] == 404

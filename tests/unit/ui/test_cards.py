@@ -71,6 +71,17 @@ def test_its_own_file_comes_before_what_others_have_stored():
     assert card(task(outcome={"videos": ["v"]}), {})["media"] == []
 
 
+@given(st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(), st.lists, max_leaves=3))
+def test_records_of_any_kind_are_shown_as_far_as_they_make_sense(value):
+    names = ("prompt", "model", "size", "error", "path", "bytes", "media_type", "generation_seconds", "videos")
+    shown = card(task(order=dict.fromkeys(names, value), outcome=dict.fromkeys(names, value)), {})
+    for name in ("prompt", "model", "size", "error", "path"):
+        assert shown[name] is None or isinstance(shown[name], str)
+    for name in ("generation_seconds", "estimated_cost_usd"):
+        assert shown[name] is None or isinstance(shown[name], (int, float))
+    assert all(isinstance(one["media_type"], str) for one in shown["media"])
+
+
 @pytest.mark.parametrize("records", [{"videos": None}, {"videos": [1, None]}, {"videos": "v"}])
 def test_records_that_others_have_written_break_nothing(records):
     assert all(isinstance(name, str) for _, _, name in task(outcome=records).videos)
@@ -107,8 +118,8 @@ def test_only_what_is_on_its_way_has_progress():
         ("720x1280", "portrait"),
         ("5x5", "square"),
         ("wide", None),
+        ("1x" + "9" * 5000, None),
         (None, None),
-        ({"a": 1}, None),
     ],
 )
 def test_orientation(size, expected):
@@ -132,6 +143,20 @@ def test_totals():
         "estimated_cost_usd": 0.85,
         "mean_generation_seconds": 50.0,
     }
+
+
+def test_groups_are_made_of_texts():
+    assert Group.of(3, "d", "m", "completed", "2", "0.3", "60.0") == Group(
+        "d", "m", "completed", tasks=3, videos=6, cost=pytest.approx(0.9), seconds=180.0, timed=3
+    )
+    assert Group.of(3, "d", None, "failed", None, None, None) == Group("d", None, "failed", 3, 3, 0.0, 0.0, 0)
+
+
+@given(st.text() | st.sampled_from(["nan", "inf", "-1", "1e400", "{}", "[1]"]) | st.integers().map(str))
+def test_texts_that_are_no_numbers_break_no_sum(text):
+    groups = [Group.of(1, "d", "m", "completed", text, text, text), Group.of(1, "d", "m", "completed", "1", "1", "1")]
+    for value in totals(groups).values():
+        assert 0 <= value < 1e12
 
 
 def test_totals_of_nothing():
