@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 from airflow_lab import AirflowLab
 from people import FAILING, KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, until
@@ -74,8 +75,10 @@ def runs(lab):
 def xcom(lab, *names):
     try:
         return lab.xcom(*names)
-    except Exception:  # noqa: BLE001 - it is not there yet
-        return None
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code != 404:
+            raise
+        return None  # it is not there yet
 
 
 @pytest.fixture(scope="session")
