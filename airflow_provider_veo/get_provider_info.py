@@ -31,6 +31,10 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "sensors": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_veo.sensors.video"]}],
+        "task-decorators": [
+            {"name": "veo_video", "class-name": "airflow_provider_veo.decorators.video.veo_video_task"},
+        ],
         "hooks": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_veo.hooks.veo"]}],
         "triggers": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_veo.triggers.video"]}],
         "extra-links": ["airflow_provider_veo.links.video.VeoVideoLink"],

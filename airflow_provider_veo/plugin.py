@@ -19,6 +19,7 @@ _BASE = "veo"  # of our addresses on the API server
 
 OPERATORS = (
     "VeoCreateVideoOperator",
+    "@task.veo_video",
     "VeoDownloadOperator",
     "VeoChatCompletionOperator",
     "VeoExtractFrameOperator",

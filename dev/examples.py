@@ -67,7 +67,9 @@ EXAMPLES = {
     example.dag_id: example
     for example in (
         Example("text_to_video", 1, (LANDSCAPE,), scheduled=True),
+        Example("taskflow", 2, (LANDSCAPE,) * 2),
         Example("batch", 3, (PORTRAIT,) * 3),
+        Example("sensor", 1, (PORTRAIT,)),
         Example("first_and_last_frame", 1, (LANDSCAPE,), frames),
         Example("story", 4, (*[(".mp4", 1280, 720, 8)] * 4, (".mp4", 1280, 720, 32), *[(".png", 1280, 720, 0)] * 3)),
         Example("approval", 1, (LANDSCAPE,) * 2),

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, cast
@@ -186,6 +187,16 @@ class VeoHook(BaseHook):
             outcome = await client.wait_for_video(video_id, policy or wait_policy(time.time()), self._tell)
         outcome.raise_for_kind()
         return outcome
+
+    def with_url(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with its address, which the event of a trigger holds only if it surely is not signed."""
+        if not outcome.url_withheld:
+            return outcome
+        try:
+            return replace(outcome, url=self.get_video(outcome.video_id).url)
+        except VeoError as error:
+            self.log.warning("Video %s: its address is not known any more. %s", outcome.video_id, error)
+            return outcome
 
     def _tell(self, news: News) -> None:
         self.log.info(news.text)

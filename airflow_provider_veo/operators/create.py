@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -13,7 +12,6 @@ from airflow.providers.common.compat.sdk import Context, conf
 
 from airflow_provider_veo import records
 from airflow_provider_veo.api.errors import ContentGoneError, Reason, VeoError
-from airflow_provider_veo.api.models import CARD
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import VideoStatus
@@ -23,6 +21,7 @@ from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, poll_interv
 from airflow_provider_veo.operators.base import StoringOperator
 from airflow_provider_veo.ordering import OrderDesk, TaskIdentity
 from airflow_provider_veo.records import ORDER_KEY, OUTCOME_KEY, failures_on_record, publish
+from airflow_provider_veo.results import video_result
 from airflow_provider_veo.storage import places
 from airflow_provider_veo.storage.provenance import facts_of, prompt_sha256
 from airflow_provider_veo.submission import (
@@ -245,8 +244,7 @@ class VeoCreateVideoOperator(StoringOperator):
         self.log.info("Video %s is completed", outcome.video_id)
         hook = VeoHook(self.conn_id)
         model = self.model or hook.settings.default_model
-        if outcome.url_withheld:
-            outcome = replace(outcome, url=self._ask_for_url(hook, outcome.video_id))
+        outcome = hook.with_url(outcome)
         result = video_result(outcome, model, length_was_asked=self.seconds is not None)
         result["submissions"] = record.submissions if record else None
         result["prompt_sha256"] = prompt_sha256(self.prompt)
@@ -261,13 +259,6 @@ class VeoCreateVideoOperator(StoringOperator):
         if record:
             ledger.note(record.delivered())  # the last act: until here a retry or a Clear collects this video
         return result
-
-    def _ask_for_url(self, hook: VeoHook, video_id: str) -> str | None:
-        try:
-            return hook.get_video(video_id).url
-        except VeoError as error:
-            self.log.warning("Video %s: its address is not known any more. %s", video_id, error)
-            return None
 
     def _store(
         self, context: Context, hook: VeoHook, result: dict[str, Any], record: Submission | None
@@ -311,30 +302,3 @@ def _shown(result: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
 
 def _was_cancelled(outcome: Outcome) -> bool:
     return outcome.status == VideoStatus.CANCELLED.value or outcome.reason == Reason.NOT_FOUND.value
-
-
-def video_result(outcome: Outcome, model: str, *, length_was_asked: bool = False) -> dict[str, Any]:
-    """Return what the create operator leaves in XCom.
-
-    For a model of the price card, size and length come from the card where the server is silent; and the length even
-    where it is not, unless one was asked for: the seed's gateway reports 4 seconds for clips of 8.
-
-    Args:
-        outcome: of a completed job.
-        model: the one that was ordered; servers answer with other names.
-        length_was_asked: the order named the seconds.
-    """
-    card = CARD.get(model)
-    known_seconds = card.seconds if card and not length_was_asked else None
-    return {
-        "id": outcome.video_id,
-        "status": outcome.status,
-        "model": model,
-        "url": outcome.url,
-        "size": outcome.size or (card.size if card else None),
-        "seconds": known_seconds or outcome.seconds,
-        "created_at": outcome.created_at,
-        "completed_at": outcome.completed_at,
-        "expires_at": outcome.expires_at,
-        "estimated_cost_usd": card.price_usd if card else None,
-    }

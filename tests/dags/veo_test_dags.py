@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import DAG, Asset, AssetAlias
+from airflow.providers.common.compat.sdk import DAG, Asset, AssetAlias, task
 
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
+from airflow_provider_veo.sensors.video import VeoVideoSensor
 
 with DAG("two_tasks", schedule=None, params={"prompt": "画小猫"}):
     video = VeoCreateVideoOperator(task_id="create", prompt="{{ params.prompt }}", model="veo-3.1", deferrable=True)
@@ -55,3 +56,27 @@ with DAG("film", schedule=None):
     VeoExtractFrameOperator.partial(task_id="posters", at="{{ 3 + 1 }}").expand_kwargs(
         scenes.output.map(lambda scene: {"source": scene, "destination": scene["path"] + ".jpg"})
     )
+
+for mode, deferrable in (("deferred", True), ("waiting", False)):
+    with DAG(f"decorated_{mode}", schedule=None, params={"animal": "{{ 猫 }}"}):
+
+        @task.veo_video(model="veo-3.1", destination="{{ dag.dag_id }}/one.mp4", deferrable=deferrable)
+        def one(verb, params):
+            return f"{params['animal']} {verb}"
+
+        @task.veo_video(model="veo-3.1", deferrable=deferrable, sidecar=True)
+        def many(number) -> dict:
+            return {"prompt": f"scene {number}", "model": "veo-3.1-fast", "destination": f"decorated/{number}.mp4"}
+
+        @task
+        def length(video):
+            return video["bytes"]
+
+        length(one("naps"))
+        many.expand(number=[1, 2])
+
+    with DAG(f"sensor_{mode}", schedule=None, params={"video_id": ""}):
+        found = VeoVideoSensor(
+            task_id="wait", video_id="{{ params.video_id }}", deferrable=deferrable, poke_interval=0.1, timeout=60
+        )
+        VeoDownloadOperator(task_id="download", video_id=found.output, destination="sensed.mp4")

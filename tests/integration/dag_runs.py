@@ -17,9 +17,9 @@ def dags_in(folder):
     return bag.dags
 
 
-def run(dag_id):
+def run(dag_id, conf=None):
     """Run a Dag; return the state of the run, the states of the tasks, and a function that reads XComs."""
-    dag_run = dags_in(DAGS)[dag_id].test()
+    dag_run = dags_in(DAGS)[dag_id].test(run_conf=conf)
     instances = {(ti.task_id, ti.map_index): ti for ti in dag_run.get_task_instances()}
     states = {key: str(ti.state) for key, ti in instances.items()}
 

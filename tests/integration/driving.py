@@ -69,15 +69,23 @@ class Driver:
         ti = SimpleNamespace(
             dag_id="d", run_id="r", task_id=self.name, map_index=-1, max_tries=self.max_tries, try_number=self.tries
         )
-        ti.xcom_push = lambda key, value: self.xcoms.append((key, json.loads(json.dumps(value))))
+        xcoms = {}  # of this try
+        ti.xcom_pull = lambda task_ids, key, map_indexes: xcoms.get(key)
+
+        def push(key, value):
+            xcoms[key] = json.loads(json.dumps(value))
+            self.xcoms.append((key, xcoms[key]))
+
+        ti.xcom_push = push
         context = {"ti": ti} | ({} if self.store is None else {"task_state_store": self.store})
-        operator = self.operator(task_id=self.name, **self.arguments)
-        method, arguments = operator.execute, {}
+        method, arguments = "execute", {}
         while True:
+            # Airflow makes the operator anew when a task resumes
+            operator = self.operator(task_id=self.name, **self.arguments)
             try:
-                return method(context, **arguments)
+                return getattr(operator, method)(dict(context), **arguments)
             except TaskDeferred as deferred:
-                method = getattr(operator, deferred.method_name)
+                method = deferred.method_name
                 arguments = {"event": asyncio.run(_first_event(deferred.trigger))}
 
     def clear(self):

@@ -14,6 +14,8 @@ import pytest
 from dag_runs import DAGS, dags_in, run
 from pictures import picture
 
+from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.task_state import AIRFLOW_KILLS_TRIGGERS, _state_in_database
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
@@ -37,7 +39,7 @@ def test_the_example_dags_can_be_parsed(tmp_path):
     for name in examples if _asks_people() else examples - {"example_veo_approval"}:
         shutil.copy(EXAMPLES / f"{name}.py", tmp_path)
     assert set(dags_in(tmp_path)) == {path.stem for path in tmp_path.glob("*.py")}
-    assert len(examples) == 7
+    assert len(examples) == 9
 
 
 def _asks_people():
@@ -139,6 +141,37 @@ def asset_events():
     with create_session() as session:
         events = session.query(AssetEvent).filter_by(source_dag_id="told").all()
         return {event.uri: dict(event.extra) for event in events}
+
+
+@pytest.mark.parametrize("mode", ["deferred", "waiting"])
+def test_a_function_says_what_to_show(veo_default, storage, mode):
+    state, _, result = run(f"decorated_{mode}")
+    assert state == "success"
+    prompts = sorted((job.prompt, job.model.id) for job in veo_default.jobs.all())
+    assert prompts == [("scene 1", "veo-3.1-fast"), ("scene 2", "veo-3.1-fast"), ("{{ 猫 }} naps", "veo-3.1")]
+    assert result("one")["prompt_sha256"] == hashlib.sha256("{{ 猫 }} naps".encode()).hexdigest()
+    assert result("length") == (storage / f"decorated_{mode}" / "one.mp4").stat().st_size
+    for number in (1, 2):
+        sidecar = json.loads((storage / f"decorated/{number}.mp4.json").read_text(encoding="utf-8"))
+        assert (sidecar["prompt"], sidecar["model"]) == (f"scene {number}", "veo-3.1-fast")
+    assert veo_default.jobs.report()["charged"] == 3
+
+
+@pytest.mark.parametrize("mode", ["deferred", "waiting"])
+def test_a_sensor_waits_for_a_job_that_another_has_ordered(veo_default, storage, mode):
+    ordered = VeoHook().create_video(VideoSpec("a cat", "veo-3.1"))
+    state, _, result = run(f"sensor_{mode}", {"video_id": ordered.id})
+    assert state == "success"
+    assert result("wait")["id"] == ordered.id
+    assert result("download")["bytes"] == (storage / "sensed.mp4").stat().st_size
+
+
+@pytest.mark.parametrize("mode", ["deferred", "waiting"])
+def test_a_sensor_fails_with_the_job(veo_default, mode):
+    veo_default.jobs.fail_next("Content policy violation")
+    ordered = VeoHook().create_video(VideoSpec("a cat", "veo-3.1"))
+    state, states, _ = run(f"sensor_{mode}", {"video_id": ordered.id})
+    assert (state, states["wait", -1], states["download", -1]) == ("failed", "failed", "upstream_failed")
 
 
 @pytest.mark.parametrize("mode", ["deferred", "waiting"])

@@ -16,8 +16,9 @@ from airflow_provider_veo.api.errors import Reason, TransportError, VideoFailedE
 from airflow_provider_veo.api.polling import Outcome
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.exceptions import VeoFailException
-from airflow_provider_veo.operators.create import VeoCreateVideoOperator, video_result
+from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
+from airflow_provider_veo.results import video_result
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 
 NOW = 1_764_172_941.0

@@ -1,0 +1,35 @@
+"""What tasks return of a finished job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_veo.api.models import CARD
+from airflow_provider_veo.api.polling import Outcome
+
+
+def video_result(outcome: Outcome, model: str | None, *, length_was_asked: bool = False) -> dict[str, Any]:
+    """Return what a task that waits for a video leaves in XCom.
+
+    For a model of the price card, size and length come from the card where the server is silent; and the length even
+    where it is not, unless one was asked for: the seed's gateway reports 4 seconds for clips of 8.
+
+    Args:
+        outcome: of a completed job.
+        model: the one that was ordered, as far as it is known; servers answer with other names.
+        length_was_asked: the order named the seconds.
+    """
+    card = CARD.get(model or "")
+    known_seconds = card.seconds if card and not length_was_asked else None
+    return {
+        "id": outcome.video_id,
+        "status": outcome.status,
+        "model": model,
+        "url": outcome.url,
+        "size": outcome.size or (card.size if card else None),
+        "seconds": known_seconds or outcome.seconds,
+        "created_at": outcome.created_at,
+        "completed_at": outcome.completed_at,
+        "expires_at": outcome.expires_at,
+        "estimated_cost_usd": card.price_usd if card else None,
+    }

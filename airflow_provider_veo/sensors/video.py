@@ -1,0 +1,133 @@
+"""The sensor that waits for a video which something else has ordered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NoReturn
+
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    BaseSensorOperator,
+    Context,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_provider_veo.api.errors import InvalidInputError, VideoFailedError, VideoTimeoutError
+from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
+from airflow_provider_veo.exceptions import VeoFailException, fail_fast
+from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
+from airflow_provider_veo.results import video_result
+from airflow_provider_veo.triggers.video import VeoVideoTrigger
+
+_DEFER_MARGIN = 60.0  # seconds; see operators.create
+
+
+class VeoVideoSensor(BaseSensorOperator):
+    """Waits until a job that something else has ordered is finished: another Dag, a script, the gateway's own console.
+
+    It only reads: the job is never cancelled, whatever happens to the task. A job that ends without a video fails the
+    task at once, since asking again cannot help; `soft_fail` skips it instead.
+
+    Args:
+        video_id: of the job, or the whole result of a task that has ordered it: `create.output`, also mapped.
+        conn_id: the Airflow connection of type `veo`.
+        deferrable: wait in the triggerer. By default as `[operators] default_deferrable` says.
+        poll_interval: seconds between two status calls while deferred. None means `[veo] poll_interval`, and without
+            that a schedule that learns from the job's progress.
+        kwargs: of Airflow's sensors. `timeout` bounds the wait of one try, and `execution_timeout` shortens it.
+            `poke_interval` and `mode` count where the sensor is not deferrable.
+
+    Returns:
+        What `VeoCreateVideoOperator` returns of a job: `id`, `status`, `model`, `url`, `size`, `seconds`, `created_at`,
+        `completed_at`, `expires_at` and `estimated_cost_usd`. What is not known is None.
+
+    Raises:
+        AirflowSensorTimeout: `timeout` has passed.
+        VeoFailException: the job ended without a video, or it cannot be asked for; no retry.
+        VeoError: a retry may help.
+    """
+
+    template_fields: Sequence[str] = ("video_id", "conn_id")
+    ui_color = "#e8f0fe"
+
+    def __init__(
+        self,
+        *,
+        video_id: str | Mapping[str, Any],
+        conn_id: str = VeoHook.default_conn_name,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.video_id = video_id
+        self.conn_id = conn_id
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self._since: float | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Wait here, or defer."""
+        with fail_fast():
+            self._id()
+            if self.deferrable:
+                self._defer(time.time())
+            return super().execute(context)
+
+    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 - Airflow's signature
+        """Ask once."""
+        now = time.time()
+        self._since = self._since or now
+        with fail_fast():
+            hook = VeoHook(self.conn_id)
+            with hook.get_conn() as client:
+                outcome = client.wait_for_video(self._id(), WaitPolicy(self._since, deadline=now), self._tell)
+            if outcome.kind == "timeout":
+                return PokeReturnValue(is_done=False)
+            return PokeReturnValue(is_done=True, xcom_value=self._conclude(hook, outcome))
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002
+        """Resume after the trigger has fired."""
+        with fail_fast():
+            return self._conclude(VeoHook(self.conn_id), Outcome.from_event(event))
+
+    def _id(self) -> str:
+        found = self.video_id.get("id") if isinstance(self.video_id, Mapping) else self.video_id
+        if not isinstance(found, str) or not found:
+            raise InvalidInputError(f"video_id is {self.video_id!r}; it must be a job's id, or a result that has it.")
+        return found
+
+    def _defer(self, now: float) -> NoReturn:
+        seconds = self.timeout
+        if self.execution_timeout is not None:
+            # Airflow 3 does not apply it to the deferral
+            seconds = min(seconds, self.execution_timeout.total_seconds())
+        policy = wait_policy(now, deadline=now + seconds, poll_interval=self.poll_interval)
+        self.defer(
+            trigger=VeoVideoTrigger(
+                conn_id=self.conn_id,
+                video_id=self._id(),
+                submitted_at=now,
+                deadline=policy.deadline,
+                poll_interval=policy.poll_interval,
+                cancel_on_kill=False,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=seconds + _DEFER_MARGIN),
+        )
+
+    def _tell(self, news: News) -> None:
+        self.log.info(news.text)
+
+    def _conclude(self, hook: VeoHook, outcome: Outcome) -> dict[str, Any]:
+        try:
+            outcome.raise_for_kind()
+        except VideoTimeoutError as error:
+            raise AirflowSensorTimeout(str(error)) from error
+        except VideoFailedError as error:
+            raise VeoFailException(str(error)) from error
+        self.log.info("Video %s is completed", outcome.video_id)
+        return video_result(hook.with_url(outcome), outcome.model)
