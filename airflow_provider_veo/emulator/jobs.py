@@ -111,7 +111,7 @@ class Jobs:
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self.settings = settings
-        self.clock = clock
+        self.clock = self._running_clock = clock
         self.counters = Counters()
         self.requests: deque[str] = deque(maxlen=_MOST_REQUESTS)
         self._jobs: dict[str, Job] = {}
@@ -155,6 +155,31 @@ class Jobs:
         """Stop a job that is not done yet, and let nobody ask for it any more."""
         self.cancel(job)
         self._jobs[job.id] = replace(self._jobs[job.id], forgotten=True)
+
+    def hold(self) -> None:
+        """Stop the time: jobs stay where they are."""
+        now = self.clock()
+        self.clock = lambda: now
+
+    def set_progress(self, percent: float, job_id: str | None = None) -> None:
+        """Stop the time, and move jobs that are not finished: one, or all of them.
+
+        Raises:
+            ValueError: the percentage is none, or there is no such job.
+        """
+        if not 0 <= percent <= 100:
+            raise ValueError(f"percent is {percent}; it must be from 0 to 100.")
+        if job_id is not None and job_id not in self._jobs:
+            raise ValueError(f"No job {job_id!r} was ordered; there are: {', '.join(self._jobs) or 'none'}.")
+        self.hold()
+        now = self.clock()
+        for job in self.all():
+            if job_id in (None, job.id) and job.status(now) in ("queued", "processing"):
+                self._jobs[job.id] = replace(job, created=now - job.generation_seconds * percent / 100)
+
+    def release(self) -> None:
+        """Let the time go on."""
+        self.clock = self._running_clock
 
     def get(self, job_id: str) -> Job | None:
         """Return a job, or None."""

@@ -55,7 +55,7 @@ def test_no_http_or_media_library_is_loaded_beyond_airflows_own(module):
     loaded = loaded_by(module)
     assert module in loaded
     assert [name for name in loaded if name.partition(".")[0] in HEAVY] == []
-    apart = tuple(f"airflow_provider_veo.{name}" for name in ("emulator", "media", "ui"))
+    apart = tuple(f"airflow_provider_veo.{name}" for name in ("emulator", "media", "testing", "ui"))
     assert [name for name in loaded if name.startswith(apart)] == []
 
 

@@ -1,0 +1,132 @@
+"""The pytest plugin for users' own tests, used as they use it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import httpx
+import pytest
+from driving import Driver
+
+from airflow_provider_veo.api.errors import VideoFailedError
+from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.emulator.jobs import Settings
+from airflow_provider_veo.exceptions import VeoFailException
+from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
+
+
+def task(**arguments):
+    return Driver({"prompt": "a cat", "deferrable": True, **arguments})
+
+
+def progress(video_id):
+    return VeoHook().get_video(video_id).progress
+
+
+def test_a_video_is_ordered_stored_and_charged(veo_emulator):
+    result = task(destination="cat.mp4").run()
+    assert result["path"] == str(veo_emulator.storage / "cat.mp4")
+    assert [(job.id, job.prompt, job.model.id) for job in veo_emulator.orders] == [
+        (result["id"], "a cat", "veo-3.1-fast")
+    ]
+    assert (veo_emulator.charged, veo_emulator.charged_usd) == (1, 0.15)
+
+
+def test_the_next_video_fails_and_is_not_charged(veo_emulator):
+    veo_emulator.fail_next("internal error")
+    veo_emulator.fail_next()
+    first, second, third = task().run(), task().run(), task().run()
+    assert isinstance(first, VideoFailedError)
+    assert isinstance(second, VeoFailException)
+    assert third["status"] == "completed"
+    assert (len(veo_emulator.orders), veo_emulator.charged_usd) == (3, 0.15)
+
+
+@pytest.mark.parametrize("call", ["order", "status", "content"])
+def test_a_rate_limit_is_survived(veo_emulator, call):
+    veo_emulator.answer_next(call, "rate_limit", "rate_limit", retry_after=0.1)
+    assert task(destination="cat.mp4").run()["status"] == "completed"
+    assert veo_emulator.charged == 1
+
+
+def test_an_empty_account(veo_emulator):
+    veo_emulator.answer_next("order", "no_money")
+    assert "out of money" in str(task().run())
+    assert veo_emulator.orders == []
+
+
+def test_an_unknown_trouble_is_named(veo_emulator):
+    with pytest.raises(KeyError, match="NO_SUCH"):
+        veo_emulator.answer_next("order", "no_such")
+
+
+def test_progress_by_hand(veo_emulator):
+    veo_emulator.hold()
+    one, other = (VeoHook().create_video(VideoSpec(name, "veo-3.1")).id for name in ("one", "other"))
+    assert progress(one) == progress(other) == 0
+    veo_emulator.set_progress(42)
+    assert progress(one) == progress(other) == 42
+    assert veo_emulator.charged == 0
+    veo_emulator.set_progress(100, one)
+    assert (progress(one), progress(other)) == (100, 42)
+    assert veo_emulator.charged == 1
+    assert VeoHook().wait_for_video(one).kind == "completed"
+
+
+def test_released_jobs_go_on(veo_emulator):
+    veo_emulator.hold()
+    veo_emulator.release()
+    assert task().run()["status"] == "completed"
+
+
+@pytest.mark.parametrize(("percent", "video_id", "complaint"), [(101, None, "percent is 101"), (5, "v", "No job 'v'")])
+def test_progress_that_cannot_be_is_refused(veo_emulator, percent, video_id, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        veo_emulator.set_progress(percent, video_id)
+
+
+def test_chat_calls_are_charged_too(veo_emulator):
+    Driver({"prompt": "p", "n": 2}, operator=VeoChatCompletionOperator).run()
+    assert (veo_emulator.charged, veo_emulator.charged_usd) == (2, 0.30)
+
+
+def test_another_connection(veo_emulator):
+    veo_emulator.connect("veo_prod", default_model="veo-3.1")
+    task(conn_id="veo_prod").run()
+    assert veo_emulator.charged_usd == 0.25
+
+
+class TestOtherSettings:
+    @pytest.fixture
+    def veo_emulator_settings(self):
+        return Settings(dialect="openai", api_key="sk-other", generation_seconds=0.1)
+
+    def test_the_fixture_can_be_overridden(self, veo_emulator):
+        assert veo_emulator.api_key == "sk-other"
+        assert httpx.get(f"{veo_emulator.url}/v1/models").status_code == 401
+        assert task(model="sora-2").run()["status"] == "completed"
+
+
+def test_pytest_finds_the_plugin_by_itself_and_loads_no_airflow_for_it(tmp_path):
+    (tmp_path / "test_mine.py").write_text(
+        textwrap.dedent("""
+            import os, sys
+
+            def test_plain():
+                assert "airflow_provider_veo.testing" in sys.modules
+                assert [name for name in sys.modules if name.startswith(("airflow.", "starlette", "uvicorn"))] == []
+
+            def test_connected(veo_emulator):
+                assert veo_emulator.url in os.environ["AIRFLOW_CONN_VEO_DEFAULT"]
+                assert os.environ["AIRFLOW__VEO__STORAGE"] == str(veo_emulator.storage)
+
+            def test_alone():
+                assert "AIRFLOW_CONN_VEO_DEFAULT" not in os.environ
+        """)
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    assert "3 passed" in result.stdout, result.stdout + result.stderr
