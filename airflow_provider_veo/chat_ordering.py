@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from airflow_provider_veo import metrics
 from airflow_provider_veo.api.chat_events import (
     Accepted,
     ChatEvent,
@@ -34,6 +35,7 @@ from airflow_provider_veo.submission import (
     urls_kept,
 )
 from airflow_provider_veo.task_state import progress_text
+from airflow_provider_veo.tracing import span
 
 
 class ChatDesk(Desk):
@@ -83,7 +85,8 @@ class ChatDesk(Desk):
             _cost(spec.model, missing),
             len(kept),
         )
-        return self._call(intent, order, replace(spec, n=missing))
+        with span("veo.chat", model=spec.model, videos=missing):
+            return self._call(intent, order, replace(spec, n=missing))
 
     def _call(self, intent: Submission, order: Order, spec: ChatSpec) -> tuple[Submission, list[str]]:
         wanted = len(intent.urls) + spec.n
@@ -98,6 +101,9 @@ class ChatDesk(Desk):
         assert isinstance(begun, Accepted)
         record = intent.accepted(None)
         self._ledger.note(record)
+        card = CARD.get(spec.model)
+        charged = card.price_usd * spec.n if card else None  # at once, whatever comes
+        metrics.send(metrics.of_order(spec.model, spec.n, charged), self._who.tags)
         journal = Journal(self._log.info)
         try:
             for event in events:

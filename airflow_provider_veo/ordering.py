@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pendulum
 from airflow.providers.common.compat.sdk import Context
 
+from airflow_provider_veo import metrics
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import VeoError
 from airflow_provider_veo.api.requests import VideoSpec
@@ -25,6 +26,7 @@ from airflow_provider_veo.submission import (
     next_submission,
     remote_of,
 )
+from airflow_provider_veo.tracing import span
 
 T = TypeVar("T")
 
@@ -74,6 +76,11 @@ class TaskIdentity:
     def key(self) -> str:
         """All of it but the epoch, unambiguously."""
         return "\0".join((self.dag_id, self.run_id, self.task_id, str(self.map_index)))
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """By which the metrics of its task are told apart."""
+        return {"dag_id": self.dag_id, "task_id": self.task_id}
 
     def __str__(self) -> str:
         index = "" if self.map_index < 0 else f"[{self.map_index}]"
@@ -211,9 +218,12 @@ class OrderDesk(Desk):
         return followed
 
     def _submit(self, intent: Submission, order: Order, spec: VideoSpec) -> tuple[Submission, Video]:
-        video = self._send(intent, order, lambda: self._client.create_video(spec, intent.idempotency_key))
+        with span("veo.create_video", model=spec.model) as traced:
+            video = self._send(intent, order, lambda: self._client.create_video(spec, intent.idempotency_key))
+            traced.set_attribute("veo.video_id", video.id)
         submitted = intent.accepted(video.id)
         self._ledger.note(submitted)
+        metrics.send(metrics.of_order(spec.model, 1), self._who.tags)
         self._log.info(
             "Video %s ordered from %s (model %s, order %d of at most %d)",
             video.id,

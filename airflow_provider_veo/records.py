@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from airflow.providers.common.compat.sdk import Context, redact
@@ -40,7 +39,7 @@ def order(prompt: str, model: str, size: str | None = None, videos: int = 1) -> 
     """
     card = CARD.get(model)
     return {
-        "prompt": _text(prompt),
+        "prompt": words(prompt),
         "model": model,
         "size": size or (card.size if card else None),
         "videos": videos,
@@ -61,16 +60,6 @@ def stored(result: Mapping[str, Any], media_type: str = VIDEO) -> dict[str, Any]
 def reference(url: str) -> str:
     """Return a name for a video that has an address only: the address itself may be signed."""
     return "url-" + hashlib.sha256(url.encode()).hexdigest()[:16]
-
-
-@contextmanager
-def failures_on_record(context: Context) -> Iterator[None]:
-    """Write down why a task fails; a deferral is no failure, and no `Exception` either."""
-    try:
-        yield
-    except Exception as error:
-        publish(context, OUTCOME_KEY, {"error": _text(str(error) or type(error).__name__)})
-        raise
 
 
 def publish(context: Context, key: str, record: Mapping[str, Any]) -> None:
@@ -103,8 +92,8 @@ def _write(ti: Any, key: str, record: dict[str, Any]) -> None:
     )
 
 
-def _text(value: str) -> str:
-    """Return words of people or servers without the secrets that Airflow knows, and as PostgreSQL takes them: no NUL.
+def words(value: str) -> str:
+    """Return what people or servers have written, as PostgreSQL takes it (no NUL), without secrets that Airflow knows.
 
     Paths are left as they are: the password of many a test database is part of them.
     """

@@ -108,6 +108,7 @@ class Outcome:
         reason: a `Reason`'s value, when there is no video.
         status: the job's last known status.
         url_withheld: there is an address, which the server must be asked for again.
+        polls: status calls of this wait.
     """
 
     kind: OutcomeKind
@@ -123,6 +124,7 @@ class Outcome:
     completed_at: str | None = None
     expires_at: str | None = None
     url_withheld: bool = False
+    polls: int = 0
 
     @classmethod
     def of(cls, video: Video) -> Outcome:

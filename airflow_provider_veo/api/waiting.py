@@ -7,6 +7,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from airflow_provider_veo.api.errors import VeoError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy, WaitState, first_delay, observe
@@ -23,7 +24,7 @@ class Wait:
         earlier: seconds that earlier jobs of the same model took. What this one takes is added.
     """
 
-    __slots__ = ("_earlier", "_state", "_tell", "policy", "video_id")
+    __slots__ = ("_earlier", "_polls", "_state", "_tell", "policy", "video_id")
 
     def __init__(
         self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None], earlier: deque[float] | None = None
@@ -33,6 +34,7 @@ class Wait:
         self._tell = tell
         self._earlier = deque() if earlier is None else earlier
         self._state = WaitState()
+        self._polls = 0
 
     def first_delay(self) -> float:
         """Return the seconds until the first status call."""
@@ -45,11 +47,12 @@ class Wait:
             seen: the answer, or why there is none.
         """
         now = time.time()
+        self._polls += 1
         self._state, step = observe(self.policy, self._state, self.video_id, seen, now, random.random(), self._earlier)
         if isinstance(step, Outcome):
             if step.kind == "completed" and isinstance(seen, Video):
                 self._earlier.append(seen.took or now - self.policy.submitted_at)
-            return step
+            return replace(step, polls=self._polls)
         if step.news:
             self._tell(step.news)
         return step.delay

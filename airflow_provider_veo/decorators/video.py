@@ -16,9 +16,8 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_veo.api.errors import InvalidInputError, VeoError
-from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
-from airflow_provider_veo.records import failures_on_record
+from airflow_provider_veo.reporting import failures_reported
 
 ARGUMENTS_KEY = "veo_arguments"
 """The XCom that keeps what the function has returned while the task is deferred."""
@@ -62,18 +61,16 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
             raise TypeError("@task.veo_video takes no prompt: the function returns it.")
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, **kwargs)
 
-    def execute(self, context: Context) -> Any:
-        """Ask the function, then do as `VeoCreateVideoOperator`."""
-        with failures_on_record(context), fail_fast():
-            self._take(arguments_of(self._ask_function(context)))
-        context["ti"].xcom_push(key=ARGUMENTS_KEY, value={name: getattr(self, name) for name in _NEEDED_AFTERWARDS})
-        return super().execute(context)
-
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resume after the trigger has fired."""
-        with failures_on_record(context):
+        with failures_reported(context):
             self._take(_kept_arguments(context["ti"]))
         return super().execute_complete(context, event)
+
+    def _order_and_wait(self, context: Context) -> dict[str, Any]:
+        self._take(arguments_of(self._ask_function(context)))
+        context["ti"].xcom_push(key=ARGUMENTS_KEY, value={name: getattr(self, name) for name in _NEEDED_AFTERWARDS})
+        return super()._order_and_wait(context)
 
     def _ask_function(self, context: Context) -> Any:
         context_merge(context, self.op_kwargs)

@@ -35,6 +35,7 @@ from airflow_provider_veo.storage import places
 from airflow_provider_veo.storage.delivery import Delivery, IfExists
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.places import Destination
+from airflow_provider_veo.tracing import span
 
 # httpx logs every request at INFO. Airflow 3 turns that down itself, 2.11 does not: a line for every poll.
 if logging.getLogger("httpx").level == logging.NOTSET:
@@ -238,9 +239,10 @@ class VeoHook(BaseHook):
             retry_pause=self.retry_pause,
             max_bytes=max_bytes,
         )
-        with self.get_conn() as client:
+        with span("veo.download_video", video_id=video_id) as traced, self.get_conn() as client:
             delivery = Delivery(client.source(video_id, url), target, policy, self.log)
             stored = delivery.deliver(if_exists, sha256)
+            traced.set_attribute("veo.bytes", stored.bytes)
         # once, whatever the number of blocks
         get_hook_lineage_collector().add_output_asset(context=self, uri=stored.uri)
         return stored

@@ -17,7 +17,8 @@ from airflow_provider_veo.frames import FrameSource, load_chat_frame, warn_of_sh
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook
 from airflow_provider_veo.operators.base import VeoOperator
 from airflow_provider_veo.ordering import TaskIdentity
-from airflow_provider_veo.records import ORDER_KEY, OUTCOME_KEY, failures_on_record, publish, reference
+from airflow_provider_veo.records import ORDER_KEY, publish, reference
+from airflow_provider_veo.reporting import conclude, failures_reported
 from airflow_provider_veo.submission import Ledger, OnUnknownSubmission, Order, fingerprint_of
 
 
@@ -95,7 +96,7 @@ class VeoChatCompletionOperator(VeoOperator):
         """Make the videos, or those of them that earlier tries have not brought."""
         ledger = Ledger(context.get("task_state_store"))
         who = TaskIdentity.of(context)
-        with failures_on_record(context), fail_fast():
+        with failures_reported(context), fail_fast():
             hook = VeoHook(self.conn_id)
             spec = self._spec(hook)
             order = Order(
@@ -112,7 +113,15 @@ class VeoChatCompletionOperator(VeoOperator):
                 desk = ChatDesk(client, ledger, who, self.log, lambda progress: self._show(context["ti"], progress))
                 record, urls = desk.collect(order, spec)
         cost = placed["estimated_cost_usd"]
-        publish(context, OUTCOME_KEY, {"videos": [reference(url) for url in urls], "estimated_cost_usd": cost})
+        conclude(
+            context,
+            {
+                "videos": [reference(url) for url in urls],
+                "model": spec.model,
+                "submissions": record.submissions,
+                "estimated_cost_usd": cost,
+            },
+        )
         ledger.note(record.delivered())
         return [{"index": index, "url": url} for index, url in enumerate(urls, 1)]
 

@@ -20,7 +20,8 @@ from airflow_provider_veo.frames import FrameSource, load_frame, warn_of_shapes
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, poll_interval_or_default, wait_policy
 from airflow_provider_veo.operators.base import StoringOperator
 from airflow_provider_veo.ordering import OrderDesk, TaskIdentity
-from airflow_provider_veo.records import ORDER_KEY, OUTCOME_KEY, failures_on_record, publish
+from airflow_provider_veo.records import ORDER_KEY, publish
+from airflow_provider_veo.reporting import conclude, failures_reported
 from airflow_provider_veo.results import video_result
 from airflow_provider_veo.storage import places
 from airflow_provider_veo.storage.provenance import facts_of, prompt_sha256
@@ -32,6 +33,7 @@ from airflow_provider_veo.submission import (
     fingerprint_of,
 )
 from airflow_provider_veo.task_state import progress_of, progress_text, task_was_given_up
+from airflow_provider_veo.tracing import past_span
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 
 _DEFER_MARGIN = 60.0
@@ -138,31 +140,12 @@ class VeoCreateVideoOperator(StoringOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Order the video, or find the one that an earlier try has ordered; then wait here or defer."""
-        with failures_on_record(context), fail_fast():
-            hook, now = VeoHook(self.conn_id), time.time()
-            spec = self._spec(hook)
-            if self.destination is not None:
-                places.check_writable(places.resolve(self.destination))
-            poll_interval_or_default(self.poll_interval)
-            who = TaskIdentity.of(context)
-            order = self._order(who, spec, now)
-            publish(context, ORDER_KEY, records.order(spec.prompt, spec.model, spec.size))
-            with hook.get_conn() as client:
-                desk = OrderDesk(client, _ledger(context), who, self.log)
-                submission, video = desk.order_or_resume(order, spec)
-                self._in_flight = (context["ti"], submission.video_id)
-                policy = self._wait_policy(submission, now)
-                if video and video.status.finished:
-                    outcome = Outcome.of(video)
-                elif self.deferrable:
-                    self._defer(policy, submission, spec.model)
-                else:
-                    outcome = client.wait_for_video(str(submission.video_id), policy, self._tell)
-            return self._conclude(context, outcome)
+        with failures_reported(context), fail_fast():
+            return self._order_and_wait(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resume after the trigger has fired."""
-        with failures_on_record(context), fail_fast():
+        with failures_reported(context), fail_fast():
             return self._conclude(context, Outcome.from_event(event))
 
     def on_kill(self) -> None:
@@ -180,6 +163,28 @@ class VeoCreateVideoOperator(StoringOperator):
         thread = threading.Thread(target=cancel, name="veo-cancel", daemon=True)
         thread.start()
         thread.join(_CANCEL_TIMEOUT)
+
+    def _order_and_wait(self, context: Context) -> dict[str, Any]:
+        hook, now = VeoHook(self.conn_id), time.time()
+        spec = self._spec(hook)
+        if self.destination is not None:
+            places.check_writable(places.resolve(self.destination))
+        poll_interval_or_default(self.poll_interval)
+        who = TaskIdentity.of(context)
+        order = self._order(who, spec, now)
+        publish(context, ORDER_KEY, records.order(spec.prompt, spec.model, spec.size))
+        with hook.get_conn() as client:
+            desk = OrderDesk(client, _ledger(context), who, self.log)
+            submission, video = desk.order_or_resume(order, spec)
+            self._in_flight = (context["ti"], submission.video_id)
+            policy = self._wait_policy(submission, now)
+            if video and video.status.finished:
+                outcome = Outcome.of(video)
+            elif self.deferrable:
+                self._defer(policy, submission, spec.model)
+            else:
+                outcome = client.wait_for_video(str(submission.video_id), policy, self._tell)
+        return self._conclude(context, outcome)
 
     def _spec(self, hook: VeoHook) -> VideoSpec:
         spec = VideoSpec(
@@ -237,7 +242,15 @@ class VeoCreateVideoOperator(StoringOperator):
         record = _record_of(ledger, outcome, self.log)
         if record and record.adopted and _was_cancelled(outcome):
             self.log.info("Video %s was cancelled when this task was cleared; ordering another one", outcome.video_id)
-            return self.execute(context)
+            return self._order_and_wait(context)
+        if record:
+            past_span(
+                "veo.wait_for_video",
+                record.sent_at,
+                video_id=outcome.video_id,
+                polls=outcome.polls,
+                status=outcome.status,
+            )
         percent = 100.0 if outcome.kind == "completed" else None
         self._show(context.get("ti"), progress_text(outcome.status, percent))
         outcome.raise_for_kind()
@@ -255,7 +268,7 @@ class VeoCreateVideoOperator(StoringOperator):
                 if record:
                     ledger.note(record.lost())  # or a Clear would go on with this job, for ever
                 raise
-        publish(context, OUTCOME_KEY, _shown(result, outcome))
+        conclude(context, _shown(result, outcome), charged_usd=result["estimated_cost_usd"])
         if record:
             ledger.note(record.delivered())  # the last act: until here a retry or a Clear collects this video
         return result
@@ -291,10 +304,11 @@ def _record_of(ledger: Ledger, outcome: Outcome, log: Any) -> Submission | None:
 
 
 def _shown(result: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
-    names = ("size", "seconds", "created_at", "completed_at", "estimated_cost_usd", "submissions")
+    names = ("model", "size", "seconds", "created_at", "completed_at", "estimated_cost_usd", "submissions")
     return {
         "videos": [outcome.video_id],
         "generation_seconds": outcome.generation_seconds,
+        "polls": outcome.polls,
         **{name: result[name] for name in names},
         **records.stored(result),
     }

@@ -12,7 +12,8 @@ from airflow_provider_veo import records
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.base import StoringOperator
-from airflow_provider_veo.records import OUTCOME_KEY, failures_on_record, publish, reference
+from airflow_provider_veo.records import reference
+from airflow_provider_veo.reporting import conclude, failures_reported
 from airflow_provider_veo.storage.delivery import IfExists
 from airflow_provider_veo.storage.places import Destination
 from airflow_provider_veo.storage.provenance import facts_of
@@ -68,9 +69,9 @@ class VeoDownloadOperator(StoringOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Store the video."""
-        with failures_on_record(context), fail_fast():
+        with failures_reported(context), fail_fast():
             result = self._store(context)
-            publish(context, OUTCOME_KEY, self._shown(result))
+            conclude(context, self._shown(result))
             return result
 
     def _store(self, context: Context) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from airflow_provider_veo import records
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.operators.base import VeoTask
-from airflow_provider_veo.records import OUTCOME_KEY, failures_on_record, publish
+from airflow_provider_veo.reporting import conclude, failures_reported
 from airflow_provider_veo.storage import files, places
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class VeoExtractFrameOperator(VeoTask):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Store the frame."""
-        with failures_on_record(context), fail_fast():
+        with failures_reported(context), fail_fast():
             with _needs_av():
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.still import extract_frame  # noqa: PLC0415
@@ -68,7 +68,7 @@ class VeoExtractFrameOperator(VeoTask):
             with files.local_copy(source) as video, files.staged(target) as part:
                 still = extract_frame(Source(str(source), video), part, kind=kind, at=at)
                 stored = _described(target, part)
-            publish(context, OUTCOME_KEY, records.stored(stored, f"image/{kind}"))
+            conclude(context, records.stored(stored, f"image/{kind}"))
         return stored | {"width": still.width, "height": still.height, "seconds": still.seconds}
 
 
@@ -102,7 +102,7 @@ class VeoConcatOperator(VeoTask):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Store the film."""
-        with failures_on_record(context), fail_fast():
+        with failures_reported(context), fail_fast():
             with _needs_av():
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.concat import concat  # noqa: PLC0415
@@ -113,7 +113,7 @@ class VeoConcatOperator(VeoTask):
                 clips = [Source(str(source), copies.enter_context(files.local_copy(source))) for source in sources]
                 film = concat(clips, part)
                 stored = _described(target, part)
-            publish(context, OUTCOME_KEY, records.stored(stored))
+            conclude(context, records.stored(stored))
         if film.reencoded:
             self.log.info("The clips were encoded anew: %s", film.reencoded)
         return stored | {"seconds": film.seconds, "clips": film.clips, "reencoded": film.reencoded is not None}

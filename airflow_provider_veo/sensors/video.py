@@ -19,6 +19,7 @@ from airflow_provider_veo.api.errors import InvalidInputError, VideoFailedError,
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.exceptions import VeoFailException, fail_fast
 from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
+from airflow_provider_veo.reporting import failures_reported, report
 from airflow_provider_veo.results import video_result
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 
@@ -68,16 +69,17 @@ class VeoVideoSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         self._since: float | None = None
+        self._polls = 0
 
     def execute(self, context: Context) -> Any:
         """Wait here, or defer."""
-        with fail_fast():
+        with failures_reported(context, on_page=False), fail_fast():
             self._id()
             if self.deferrable:
                 self._defer(time.time())
             return super().execute(context)
 
-    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 - Airflow's signature
+    def poke(self, context: Context) -> PokeReturnValue:
         """Ask once."""
         now = time.time()
         self._since = self._since or now
@@ -85,14 +87,17 @@ class VeoVideoSensor(BaseSensorOperator):
             hook = VeoHook(self.conn_id)
             with hook.get_conn() as client:
                 outcome = client.wait_for_video(self._id(), WaitPolicy(self._since, deadline=now), self._tell)
+            self._polls += outcome.polls
             if outcome.kind == "timeout":
                 return PokeReturnValue(is_done=False)
-            return PokeReturnValue(is_done=True, xcom_value=self._conclude(hook, outcome))
+            return PokeReturnValue(is_done=True, xcom_value=self._conclude(context, hook, outcome))
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resume after the trigger has fired."""
-        with fail_fast():
-            return self._conclude(VeoHook(self.conn_id), Outcome.from_event(event))
+        with failures_reported(context, on_page=False), fail_fast():
+            outcome = Outcome.from_event(event)
+            self._polls = outcome.polls
+            return self._conclude(context, VeoHook(self.conn_id), outcome)
 
     def _id(self) -> str:
         found = self.video_id.get("id") if isinstance(self.video_id, Mapping) else self.video_id
@@ -122,7 +127,7 @@ class VeoVideoSensor(BaseSensorOperator):
     def _tell(self, news: News) -> None:
         self.log.info(news.text)
 
-    def _conclude(self, hook: VeoHook, outcome: Outcome) -> dict[str, Any]:
+    def _conclude(self, context: Context, hook: VeoHook, outcome: Outcome) -> dict[str, Any]:
         try:
             outcome.raise_for_kind()
         except VideoTimeoutError as error:
@@ -130,4 +135,9 @@ class VeoVideoSensor(BaseSensorOperator):
         except VideoFailedError as error:
             raise VeoFailException(str(error)) from error
         self.log.info("Video %s is completed", outcome.video_id)
+        made_in = outcome.generation_seconds
+        report(
+            context,
+            {"of": outcome.video_id, "model": outcome.model, "generation_seconds": made_in, "polls": self._polls},
+        )
         return video_result(hook.with_url(outcome), outcome.model)

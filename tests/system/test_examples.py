@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import time
-from collections import deque
+from collections import Counter, deque
 from pathlib import Path
 
 import av
@@ -13,6 +13,7 @@ import clips
 import examples
 import pytest
 from airflow_lab import AirflowLab
+from collector import Collector
 from examples import EXAMPLES, POOL
 from pictures import psnr
 
@@ -26,20 +27,25 @@ STORY = examples.named("story")
 class Finished:
     """What came of one run of all examples."""
 
-    def __init__(self, emulator, storage, states, in_flight):
+    def __init__(self, emulator, storage, states, in_flight, collector):
         self.emulator = emulator
         self.storage = storage
         self.states = states
         self.in_flight = in_flight
+        self.collector = collector
+
+    @property
+    def stored(self):
+        return [path for example in EXAMPLES.values() for path in examples.files(example, self.storage)]
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     storage = tmp_path_factory.mktemp("videos")
     settings = {"AIRFLOW__VEO__STORAGE": str(storage), "AIRFLOW__VEO__POLL_INTERVAL": "1"}
-    with EmulatorServer(Settings(api_key="sk-examples", generation_seconds=6)) as emulator:
+    with EmulatorServer(Settings(api_key="sk-examples", generation_seconds=6)) as emulator, Collector() as collector:
         connection = {"conn_type": "veo", "host": emulator.url, "password": "sk-examples"}
-        with AirflowLab(ROOT / "example_dags", {"veo_default": connection}, settings) as lab:
+        with AirflowLab(ROOT / "example_dags", {"veo_default": connection}, settings | collector.settings) as lab:
             examples.prepare(lab)
             runs = {
                 dag_id: examples.start(lab, example, example.conf(tmp_path_factory.mktemp("conf")))
@@ -48,7 +54,7 @@ def finished(tmp_path_factory):
             }
             lab.unpause("example_veo_on_new_video")
             states, in_flight = _until_all_are_over(lab, runs, emulator)
-        yield Finished(emulator, storage, states, in_flight)
+        yield Finished(emulator, storage, states, in_flight, collector)
 
 
 def _until_all_are_over(lab, runs, emulator):
@@ -73,6 +79,35 @@ def _until_all_are_over(lab, runs, emulator):
     }
     assert not logs, "\n".join(map("\n".join, logs.items()))
     return states, in_flight
+
+
+def test_airflows_stats_are_told(finished):
+    counted = {name: value for name, value in finished.collector.counters.items() if name.startswith("veo.")}
+    report, videos = finished.emulator.jobs.report(), examples.charged(finished.emulator.jobs)
+    # the sensor's video was ordered past Airflow
+    assert counted["veo.submitted"] == counted["veo.completed"] == videos - 1
+    assert counted["veo.estimated_cost_cents"] == round(report["charged_usd"] * 100) - 15
+    assert counted["veo.stored_bytes"] == sum(path.stat().st_size for path in finished.stored)
+    assert 0 < counted["veo.polls"] <= report["polls"]
+    assert finished.collector.timers["veo.generation_seconds"] == videos - report["chat_videos"]
+    assert [name for name in counted if name.startswith("veo.failed")] == []
+
+
+def test_spans_are_part_of_their_tasks_traces(finished):
+    traces = {}
+    for span in finished.collector.spans:
+        traces.setdefault(span.trace_id, Counter())[span.name] += 1
+    ours = Counter(span.name for span in finished.collector.spans if span.name.startswith("veo."))
+    report = finished.emulator.jobs.report()
+    assert ours["veo.create_video"] == ours["veo.wait_for_video"] + 1 == report["orders"]
+    assert ours["veo.chat"] == report["chat_requests"]
+    assert ours["veo.download_video"] > 0
+    for names in traces.values():
+        if any(name.startswith("veo.") for name in names):
+            assert any(name.startswith("worker.") for name in names), names
+    told = str(finished.collector.spans)
+    assert "sk-examples" not in told
+    assert "Sunrise" not in told
 
 
 @pytest.mark.parametrize("dag_id", EXAMPLES)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_veo import records
+from airflow_provider_veo import records, reporting
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.polling import Outcome
 from airflow_provider_veo.api.video import Video, VideoStatus
@@ -89,7 +89,7 @@ def test_why_a_task_fails_is_on_record(context, written):
     failed = replace(COMPLETED, kind="failed", status="failed", message="no cats today")
     with pytest.raises(Exception, match="no cats today"):
         create().execute_complete(context, failed.to_event())
-    assert written[OUTCOME_KEY] == {"error": "Video v failed: no cats today"}
+    assert written[OUTCOME_KEY] == {"error": "Video v failed: no cats today", "reason": "unknown"}
 
 
 def test_bad_input_is_on_record_and_is_no_generation(context, written):
@@ -115,7 +115,7 @@ def test_secrets_that_airflow_knows_are_masked(context, written):
 
     mask_secret("hunter2hunter2")
     assert "hunter2" not in records.order("a cat types hunter2hunter2", "m")["prompt"]
-    with pytest.raises(ValueError), records.failures_on_record(context):
+    with pytest.raises(ValueError), reporting.failures_reported(context):
         raise ValueError("the password hunter2hunter2 was refused")
     assert "hunter2" not in written[OUTCOME_KEY]["error"]
     stored = {"path": "/opt/hunter2hunter2/a.mp4", "bytes": 1, "sha256": "0"}

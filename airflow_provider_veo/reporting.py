@@ -1,0 +1,102 @@
+"""How a task ends, told to all who want to know: the Veo page, Airflow's Stats, and one line in the task's log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, Context
+
+from airflow_provider_veo import metrics, records
+from airflow_provider_veo.api.errors import (
+    ContentError,
+    InvalidInputError,
+    Reason,
+    StorageFullError,
+    TransportError,
+    VideoTimeoutError,
+)
+from airflow_provider_veo.exceptions import VeoFailException
+from airflow_provider_veo.ordering import NotOrderedError, UnknownSubmissionError
+
+log = logging.getLogger(__name__)
+
+_WORDS = (
+    (InvalidInputError, "invalid_input"),
+    (NotOrderedError, "not_ordered"),
+    (UnknownSubmissionError, "unknown_submission"),
+    (VideoTimeoutError, "timeout"),
+    (AirflowSensorTimeout, "timeout"),
+    (TransportError, "network"),
+    (ContentError, "content"),
+    (StorageFullError, "storage"),
+)
+
+
+def conclude(context: Context, outcome: Mapping[str, Any], *, charged_usd: float | None = None) -> None:
+    """Tell how a task has ended, the Veo page too.
+
+    Args:
+        context: of the task.
+        outcome: JSON values, as far as they are known: `videos` (their names), `of` (the name of the video that
+            another task has ordered), `model`, `generation_seconds`, `polls`, `submissions`, `size`, `seconds`,
+            `estimated_cost_usd`, what `records.stored` returns; or `error` and `reason`.
+        charged_usd: what the end of the task costs; None where it is not known, or was told with the order.
+    """
+    records.publish(context, records.OUTCOME_KEY, outcome)
+    report(context, outcome, charged_usd=charged_usd)
+
+
+def report(context: Context, outcome: Mapping[str, Any], *, charged_usd: float | None = None) -> None:
+    """Tell how a task has ended that the Veo page does not show. For the arguments see `conclude`."""
+    log.info("Summary: %s", summary_of(outcome))
+    metrics.send(metrics.of_outcome(outcome, charged_usd), tags_of(context))
+
+
+@contextmanager
+def failures_reported(context: Context, *, on_page: bool = True) -> Iterator[None]:
+    """Tell why a task fails; a deferral is no failure, and no `Exception` either."""
+    try:
+        yield
+    except Exception as error:
+        outcome = {"error": records.words(str(error) or type(error).__name__), "reason": reason_of(error)}
+        (conclude if on_page else report)(context, outcome)
+        raise
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a task fails in one word: a `Reason`'s value, one of `_WORDS`, or `other`."""
+    cause = error.__cause__ if isinstance(error, VeoFailException) else error
+    reason = getattr(cause, "reason", None)
+    if isinstance(reason, Reason):
+        return reason.value
+    return next((word for kind, word in _WORDS if isinstance(cause, kind)), "other")
+
+
+def tags_of(context: Context) -> dict[str, str]:
+    """Return the tags by which the task's metrics are told apart."""
+    ti: Any = context.get("ti")
+    return {} if ti is None else {"dag_id": ti.dag_id, "task_id": ti.task_id}
+
+
+def summary_of(outcome: Mapping[str, Any]) -> str:
+    """Return what has come of a task, in one line. For the arguments see `conclude`."""
+    if "error" in outcome:
+        return f"failed, reason {outcome['reason']}"
+    videos, of = outcome.get("videos", ()), outcome.get("of")
+    named = ", ".join(videos) or of
+    parts = [f"video{'s' if len(videos) > 1 else ''} {named}"] if named else []
+    for name, text in (
+        ("model", "model {}"),
+        ("generation_seconds", "made in {:.0f} s"),
+        ("submissions", "{} submission(s)"),
+        ("polls", "{} status call(s)"),
+        ("estimated_cost_usd", "estimated cost ${:.2f}"),
+    ):
+        if (value := outcome.get(name)) is not None:
+            parts.append(text.format(value))
+    if outcome.get("path"):
+        parts.append(f"{outcome['bytes']:,} bytes stored at {outcome['path']}")
+    return "; ".join(parts) or "done"
