@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+SITE ?= site
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system test-page test-storage benchmark lint unit integration constraints clean
+.PHONY: help demo test docs test-docs test-system test-page test-storage benchmark lint unit integration constraints clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -22,6 +23,12 @@ unit: $(VENV)/ready ## tests without network and database
 
 integration: $(VENV)/ready ## tests with the emulator and a real Airflow
 	@$(BIN)/python -m pytest tests/integration
+
+docs: $(VENV)/ready ## the documentation as a site, into site/; a warning is an error
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs $(SITE)
+
+test-docs: $(VENV)/ready ## every code block of README and docs, and the Chinese pages beside the English ones
+	@$(BIN)/python -m pytest tests/docs
 
 test-system: $(VENV)/ready $(VENV)/litellm/ready ## kills, freezes and clicks on a real scheduler, a real proxy (a quarter of an hour)
 	@$(BIN)/python -m pytest tests/system
@@ -93,4 +100,4 @@ constraints: $(VENV)/ready ## pin what is installed now
 		$(BIN)/python -m pip freeze --all --exclude-editable; } > constraints.txt
 
 clean: ## remove what the commands have made
-	rm -rf $(VENV) demo_videos screenshots dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) site demo_videos screenshots dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
