@@ -84,7 +84,7 @@ ROWS = (
 
 
 @dataclass(frozen=True)
-class Tests:
+class Counts:
     """What pytest has counted.
 
     Attributes:
@@ -108,7 +108,7 @@ class Result:
         consistent: whether `pip check` has nothing to complain of.
     """
 
-    tests: Tests | None
+    tests: Counts | None
     consistent: bool
 
     @property
@@ -247,7 +247,7 @@ def tried(row: Row, python: str, wheel: Path) -> Result:
         return Result(tests(interpreter, Path(folder), wheel, log), consistent)
 
 
-def tests(interpreter: Path, folder: Path, wheel: Path, log: Path) -> Tests:
+def tests(interpreter: Path, folder: Path, wheel: Path, log: Path) -> Counts:
     """Run the tests in a folder without the package; `installed_wheel.py` refuses to test any other than the wheel's.
 
     Raises:
@@ -264,7 +264,7 @@ def tests(interpreter: Path, folder: Path, wheel: Path, log: Path) -> Tests:
     return counted(report.read_text(encoding="utf-8"))
 
 
-def counted(report: str) -> Tests:
+def counted(report: str) -> Counts:
     """Return what a JUnit report of pytest's says."""
     passed, failed, skipped = 0, [], Counter[str]()
     for case in ET.fromstring(report).iter("testcase"):  # noqa: S314 - our own pytest has written it
@@ -277,7 +277,7 @@ def counted(report: str) -> Tests:
             skipped[reason] += 1
         else:
             failed.append(f"{name} (skipped: {reason})")
-    return Tests(passed, tuple(failed), skipped)
+    return Counts(passed, tuple(failed), skipped)
 
 
 def _reason(skip: ET.Element) -> str:
