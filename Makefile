@@ -34,7 +34,7 @@ test-page: $(VENV)/ready $(VENV)/axe/ready ## the page in Airflow's UI, in a rea
 test-storage: $(VENV)/storage/ready ## videos into S3, Azure and Google Cloud Storage stand-ins, each through Airflow's own filesystem
 	@$(VENV)/storage/bin/python -m pytest tests/storage
 
-matrix: $(VENV)/ready ## the built wheel on each supported Airflow, into docs/compatibility.md (an hour); ONLY=3.0.6 runs some
+matrix: $(VENV)/ready ## the built wheel on each supported Airflow, into docs/compatibility.md (two hours); ONLY=3.0.6: some
 	@$(BIN)/python dev/matrix.py $(if $(ONLY),--only $(ONLY)) $(if $(PYTHONS),--pythons $(PYTHONS))
 
 benchmark: $(VENV)/bench/ready ## what waiting costs, beside other providers, into docs/performance.md (half an hour)
