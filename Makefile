@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 SITE ?= site
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs test-docs test-system test-page test-storage benchmark lint unit integration constraints clean
+.PHONY: help demo test docs test-docs test-system test-page test-storage test-cluster matrix mutants benchmark figures \
+	lint unit integration constraints clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -40,6 +41,9 @@ test-page: $(VENV)/ready $(VENV)/axe/ready ## the page in Airflow's UI, in a rea
 
 test-storage: $(VENV)/storage/ready ## videos into S3, Azure and Google Cloud Storage stand-ins, each through Airflow's own filesystem
 	@$(VENV)/storage/bin/python -m pytest tests/storage
+
+matrix: $(VENV)/ready ## the built wheel on each supported Airflow, into docs/compatibility.md (two hours); ONLY=3.0.6: some
+	@$(BIN)/python dev/matrix.py $(if $(ONLY),--only $(ONLY)) $(if $(PYTHONS),--pythons $(PYTHONS))
 
 benchmark: $(VENV)/bench/ready ## what waiting costs, beside other providers, into docs/performance.md (half an hour)
 	@$(VENV)/bench/bin/python -m benchmarks $(if $(QUICK),--quick)

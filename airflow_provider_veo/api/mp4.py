@@ -160,6 +160,8 @@ def _samples_of_chunk(stsc: bytes, chunk: int) -> tuple[int, int]:
     firsts, counts = [first - 1 for first in runs[::3]], runs[1::3]
     before = count = 0
     for first, count, following in zip(firsts, counts, [*firsts[1:], chunk + 1], strict=False):
+        if first > min(chunk, following):  # else there would be samples before the first one, and billions of them
+            raise IncompleteError("its table of chunks is not in order")
         if following > chunk:
             return before + (chunk - first) * count, count
         before += (following - first) * count

@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, cast
 
-from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import (
     AirflowNotFoundException,
@@ -86,7 +86,7 @@ class VeoHook(BaseHook):
         """Return what the connection says; looks it up, once, without blocking the loop."""
         if "settings" not in self.__dict__:
             connection = await self._aget_connection()
-            self.settings = client_settings(connection, await get_async_extra_dejson(connection))
+            self.settings = client_settings(connection, await _extra_of(connection))
         return self.settings
 
     async def aget_conn(self) -> AsyncVeoClient:
@@ -360,6 +360,13 @@ def poll_interval_or_default(given: float | None) -> float | None:
             "(It is an argument of the task, or [veo] poll_interval in Airflow's configuration.)"
         )
     return seconds
+
+
+async def _extra_of(connection: Connection) -> dict[str, Any]:
+    """Do what common-compat does since 1.21, which is not for Python 3.10: reading masks secrets, which may block."""
+    if hasattr(connection, "aextra_dejson"):
+        return dict(await connection.aextra_dejson())
+    return await sync_to_async(lambda: connection.extra_dejson)()
 
 
 def _told(log: Any, video_id: str, cancelled: bool) -> bool:

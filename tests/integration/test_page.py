@@ -20,6 +20,7 @@ from boxes import film
 from fastapi.testclient import TestClient
 from sqlalchemy import event
 
+from airflow_provider_veo import ui
 from airflow_provider_veo.ui.queries import PAGE_SIZE
 
 FILM = film(bytes(5000))
@@ -161,7 +162,7 @@ def test_the_page_names_no_other_host(admin):
         )
 
 
-STATIC = Path(__file__).parents[2] / "airflow_provider_veo" / "ui" / "static"
+STATIC = Path(ui.__file__).parent / "static"
 
 
 @pytest.mark.parametrize("name", ["nosuch.js", "..%2Fapp.py", "%2e%2e/app.py", "/etc/passwd"])

@@ -12,6 +12,7 @@ import pytest
 PROBE = """
 import json, sys
 from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, ObjectStoragePath
+import airflow.sdk.api.client  # which the parent of every process that parses Dags or runs tasks has loaded
 before = set(sys.modules)
 import {module}
 print(json.dumps(sorted(set(sys.modules) - before)))

@@ -12,8 +12,7 @@ from airflow_provider_veo import plugin
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.records import PAGE_EXISTS
 
-ROOT = Path(__file__).parents[2]
-STATIC = ROOT / "airflow_provider_veo" / "ui" / "static"
+STATIC = Path(plugin.__file__).parent / "ui" / "static"
 has_page = pytest.mark.skipif(not PAGE_EXISTS, reason="Airflow shows pages of plugins since 3.1")
 
 

@@ -94,6 +94,13 @@ def test_a_segment_index_tells_of_missing_segments(version):
         check(FTYP + moov() + index + segment)
 
 
+@pytest.mark.parametrize("runs", [[(8, 900)], [(8, 900), (9, 1)], [(1, 1), (5, 900), (2, 900)]])
+def test_a_table_of_chunks_out_of_order_is_damage(runs):
+    six_chunks = track([len(FTYP) + 8 + number for number in range(6)], [100] * 6, runs)
+    with pytest.raises(IncompleteError, match="not in order"):
+        check(FTYP + box(b"mdat", bytes(1000)) + moov(six_chunks))
+
+
 @given(st.binary(max_size=200), st.integers(0, 1700))
 def test_damage_is_told_from_crashes(noise, at):
     """Whatever a file holds, it is whole or not; nothing else is raised."""
