@@ -37,6 +37,7 @@ from airflow_provider_veo.submission import (
     is_unknown,
     next_submission,
     remote_of,
+    urls_kept,
 )
 
 ORDER = Order("f", epoch=2, now=1000.0, timeout=600.0, max_submissions=2, on_unknown_submission="fail")
@@ -126,6 +127,55 @@ def test_a_job_is_followed_after_the_deadline_too():
     assert decide(late, ORDER, Remote.ALIVE) is Action.FOLLOW
 
 
+INTENT = replace(RECORD, state=State.INTENT, video_id=None)
+
+
+@pytest.mark.parametrize(
+    ("after", "retry", "clear"),
+    [
+        (INTENT, Action.STOP_UNKNOWN, Action.SUBMIT_NEW),
+        (INTENT.refused(), Action.SUBMIT_AGAIN, Action.SUBMIT_NEW),
+        (INTENT.accepted("v"), Action.ASK, Action.ASK),
+        (INTENT.accepted("v").delivered(), Action.ASK, Action.SUBMIT_NEW),
+        (INTENT.accepted("v").lost(), Action.SUBMIT_AGAIN, Action.SUBMIT_NEW),
+        (INTENT.accepted(None).received("https://x.example/1.mp4"), Action.ASK, Action.ASK),
+    ],
+)
+def test_what_follows_from_each_step_of_an_order(store, after, retry, clear):
+    Ledger(store).write(after)
+    record = Ledger(store).read()
+    assert record == after
+    assert decide(record, ORDER) is retry
+    assert decide(record, replace(ORDER, epoch=3)) is clear
+
+
+def test_a_job_is_known_by_its_id():
+    assert INTENT.accepted("v") == RECORD
+
+
+CHAT = INTENT.accepted(None).received("https://x.example/1.mp4").received("https://x.example/2.mp4")
+URLS = ("https://x.example/1.mp4", "https://x.example/2.mp4")
+CLEARED = replace(ORDER, epoch=3)
+ONE_DAY = 24 * 3600.0
+
+
+@pytest.mark.parametrize(
+    ("one", "order", "urls"),
+    [
+        (CHAT, ORDER, URLS),
+        (CHAT, CLEARED, URLS),
+        (CHAT.delivered(), ORDER, URLS),
+        (CHAT.delivered(), CLEARED, ()),
+        (CHAT, replace(ORDER, fingerprint="g"), ()),
+        (CHAT, replace(ORDER, now=CHAT.sent_at + ONE_DAY - 1), URLS),
+        (CHAT, replace(ORDER, now=CHAT.sent_at + ONE_DAY), ()),
+        (None, ORDER, ()),
+    ],
+)
+def test_videos_of_a_chat_call_are_kept_until_they_are_handed_over_or_gone(one, order, urls):
+    assert urls_kept(one, order) == urls
+
+
 records = st.builds(
     Submission,
     state=st.sampled_from(State),
@@ -202,6 +252,14 @@ class TestTheNextRecord:
         retry = next_submission(None, replace(ORDER, now=5000.0), Action.SUBMIT_NEW, "me")
         assert retry.idempotency_key == first.idempotency_key
 
+    def test_keys_are_the_same_after_an_update_of_this_package(self):
+        key = next_submission(None, ORDER, Action.SUBMIT_NEW, "me").idempotency_key
+        assert key == "b032e5a9bedc7ce14a32bd42d985916d"
+
+    def test_the_frames_are_on_record(self):
+        order = replace(ORDER, frames={"first_frame": "a hash"})
+        assert next_submission(None, order, Action.SUBMIT_NEW, "me").frames == {"first_frame": "a hash"}
+
     def test_going_on_after_a_clear_gives_fresh_time(self):
         followed = record(State.SUBMITTED, cleared=True, submissions=2).followed(ORDER)
         assert (followed.epoch, followed.waiting_since, followed.submissions) == (2, 1000.0, 1)
@@ -247,6 +305,7 @@ def test_a_refused_key_says_nothing_about_the_job():
         (TransportError("read timeout"), True, [None]),
         (error(Reason.RATE_LIMITED, 429), False, [1.0, 2.0, 4.0, None]),
         (error(Reason.RATE_LIMITED, 429, retry_after=7.0), False, [7.0, 7.0, 7.0, None]),
+        (error(Reason.RATE_LIMITED, 429, retry_after=30.0), False, [30.0]),
         (error(Reason.RATE_LIMITED, 429, retry_after=31.0), False, [None]),
         (error(Reason.SERVER, 503), False, [1.0, 2.0, 4.0, None]),
         (error(Reason.MODEL_UNAVAILABLE, 503), False, [None]),
@@ -256,6 +315,7 @@ def test_a_refused_key_says_nothing_about_the_job():
         (error(Reason.SERVER, 504), True, [None]),
         (error(Reason.SERVER, 408), False, [None]),
         (error(Reason.UNREADABLE, 200), True, [None]),
+        (error(Reason.UNREADABLE, 300), False, [None]),
         (error(Reason.UNREADABLE, 307), False, [None]),
         (error(Reason.BAD_REQUEST, 200), False, [None]),
         (error(Reason.BAD_REQUEST, 400), False, [None]),
@@ -287,6 +347,10 @@ def test_fingerprints():
     )
 
 
+def test_the_record_of_an_earlier_version_of_this_package_is_found_by_its_fingerprint():
+    assert fingerprint_of(VideoSpec("画小猫", "veo-3.1"), "c") == "975202621462ce76"
+
+
 class TestTheLedger:
     def test_a_record_survives(self, store):
         Ledger(store).write(RECORD)
@@ -297,6 +361,19 @@ class TestTheLedger:
         Ledger(store).write(RECORD)
         store.values[KEY]["colour"] = "green"
         assert Ledger(store).read() == RECORD
+
+    def test_a_record_of_a_version_before_the_latest_fields_is_read(self, store):
+        Ledger(store).write(RECORD)
+        for name in ("adopted", "urls", "frames"):
+            del store.values[KEY][name]
+        assert Ledger(store).read() == RECORD
+
+    def test_a_record_stays_as_long_as_its_dag_run(self, store):
+        context = pytest.importorskip("airflow.sdk.execution_time.context")
+        if not hasattr(context, "NEVER_EXPIRE"):
+            pytest.skip("before Airflow 3.3")
+        Ledger(store).write(RECORD)
+        assert store.retentions[KEY] is context.NEVER_EXPIRE
 
     def test_nothing_on_record(self, store):
         assert Ledger(store).read() is None
@@ -309,13 +386,17 @@ class TestTheLedger:
 
     def test_a_store_that_cannot_be_read_is_an_error(self, store):
         store.broken = True
-        with pytest.raises(VeoError, match="cannot be read from the task state store"):
+        with pytest.raises(VeoError, match=r"cannot be read from the task state store.* RuntimeError: the API server"):
             Ledger(store).read()
 
     def test_a_store_that_cannot_be_written_stops_an_order(self, store):
         store.broken = True
-        with pytest.raises(VeoError, match="cannot be written"):
+        with pytest.raises(VeoError, match=r"cannot be written .* RuntimeError: the API server is away"):
             Ledger(store).write(RECORD)
+
+    def test_what_is_noted_is_read(self, store):
+        Ledger(store).note(RECORD)
+        assert Ledger(store).read() == RECORD
 
     def test_a_store_that_cannot_be_written_does_not_lose_a_video(self, store, caplog):
         store.broken = True
