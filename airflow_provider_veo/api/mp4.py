@@ -125,8 +125,8 @@ def _content(file: BinaryIO, box: Box) -> bytes:
 
 
 def _numbers(table: bytes, start: int, count: int, width: int = 4) -> list[int]:
-    """Return big-endian numbers; fewer, where the table is shorter than it says."""
-    ends = range(start + width, min(start + count * width, len(table)) + 1, width)
+    """Return big-endian numbers; fewer, where the table is shorter than it says, and none from before its start."""
+    ends = range(start + width, min(start + count * width, len(table)) + 1, width) if start >= 0 else ()
     return [int.from_bytes(table[end - width : end], "big") for end in ends]
 
 

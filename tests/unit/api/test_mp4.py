@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 
 import pytest
 from boxes import FTYP, box, film, large_box, moov, numbers, track
@@ -92,6 +93,25 @@ def test_a_segment_index_tells_of_missing_segments(version):
     check(FTYP + moov() + index + segment * 2)
     with pytest.raises(IncompleteError, match="index points to byte"):
         check(FTYP + moov() + index + segment)
+
+
+@pytest.mark.parametrize(("version", "offset"), [(0, 0x01020304), (1, 0x0102030405060708)])
+def test_a_segment_index_says_where_the_last_segment_ends(version, offset):
+    sizes = range(1, 259)
+    times = numbers(0, offset) if version == 0 else struct.pack(">QQ", 0, offset)
+    segments = b"".join(
+        numbers(1 << 31 | size, 1000, 0) for size in sizes
+    )  # the first bit is the kind of the reference
+    index = box(b"sidx", numbers(version << 24, 1, 1000), times, numbers(len(sizes)), segments, numbers(9, 9, 9))
+    end = len(FTYP + moov() + index) + offset + sum(sizes)
+    with pytest.raises(IncompleteError, match=f"index points to byte {end},"):
+        check(FTYP + moov() + index + box(b"mdat"))
+
+
+@pytest.mark.parametrize("runs", [[(2**32 - 1, 2**32 - 1), (1, 2**32 - 1)], [(2**31, 2**32 - 1)]])
+def test_a_damaged_index_is_not_read_for_ever(runs):
+    """Its runs of chunks do not begin at the first one, or do not ascend. Without a limit this test would not end."""
+    check(FTYP + moov(track([0], [1], runs)) + box(b"mdat"))
 
 
 @given(st.binary(max_size=200), st.integers(0, 1700))
