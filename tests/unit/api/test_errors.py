@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers import Answer, ErrorDetail, read_error
-from airflow_provider_veo.api.errors import ApiError, Reason, error_from, reason_of, retry_after
+from airflow_provider_veo.api.errors import ApiError, ChatIncompleteError, Reason, error_from, reason_of, retry_after
 
 NEW_API_NESTED = json.dumps(
     {
@@ -140,6 +141,7 @@ def test_long_messages_are_cut():
         ({"openai-poll-after-ms": "2500"}, 2.5),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:10 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 10),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": "Wed, 21 Oct 2026 07:29:00 GMT"}, 0),
+        ({"retry-after": "Wed, 21 Oct 2026 08:28:10 +0100", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 10),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-5"}, None),
         ({"retry-after": "inf"}, None),
@@ -149,6 +151,30 @@ def test_long_messages_are_cut():
 )
 def test_how_long_the_server_wants_us_to_wait(headers, seconds):
     assert retry_after(headers) == seconds
+
+
+def test_a_time_without_a_zone_is_utc(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    try:
+        headers = {"retry-after": "Wed, 21 Oct 2026 07:28:10 -0000", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}
+        assert retry_after(headers) == 10
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "text"),
+    [
+        ("no cats", Reason.MODERATION, "1 of 2 videos: no cats. The content filter refused it: change"),
+        ("", Reason.UNKNOWN, "1 of 2 videos: the server gave no reason"),
+    ],
+)
+def test_a_chat_call_that_brought_too_few_videos_says_why(message, reason, text):
+    error = ChatIncompleteError("1 of 2 videos", reason, message)
+    assert str(error).startswith(text)
+    assert error.permanent is reason.permanent
 
 
 json_values = st.recursive(

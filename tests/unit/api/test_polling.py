@@ -94,7 +94,7 @@ def test_jobs_that_end_without_a_video(status):
 
 def test_a_failure_without_a_reason_may_be_tried_again():
     outcome = see(video("failed", reason=Reason.UNKNOWN))[1]
-    with pytest.raises(VideoFailedError, match="the server gave no reason") as caught:
+    with pytest.raises(VideoFailedError, match="Video v failed: the server gave no reason") as caught:
         outcome.raise_for_kind()
     assert not caught.value.permanent
 
