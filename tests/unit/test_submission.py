@@ -128,52 +128,44 @@ def test_a_job_is_followed_after_the_deadline_too():
 
 
 INTENT = replace(RECORD, state=State.INTENT, video_id=None)
+CLEARED = replace(ORDER, epoch=3)
 
 
 @pytest.mark.parametrize(
-    ("after", "retry", "clear"),
+    ("steps", "retry", "clear"),
     [
-        (INTENT, Action.STOP_UNKNOWN, Action.SUBMIT_NEW),
-        (INTENT.refused(), Action.SUBMIT_AGAIN, Action.SUBMIT_NEW),
-        (INTENT.accepted("v"), Action.ASK, Action.ASK),
-        (INTENT.accepted("v").delivered(), Action.ASK, Action.SUBMIT_NEW),
-        (INTENT.accepted("v").lost(), Action.SUBMIT_AGAIN, Action.SUBMIT_NEW),
-        (INTENT.accepted(None).received("https://x.example/1.mp4"), Action.ASK, Action.ASK),
+        (lambda intent: intent, Action.STOP_UNKNOWN, Action.SUBMIT_NEW),
+        (lambda intent: intent.refused(), Action.SUBMIT_AGAIN, Action.SUBMIT_NEW),
+        (lambda intent: intent.accepted("v"), Action.ASK, Action.ASK),
+        (lambda intent: intent.accepted("v").delivered(), Action.ASK, Action.SUBMIT_NEW),
+        (lambda intent: intent.accepted("v").lost(), Action.SUBMIT_AGAIN, Action.SUBMIT_NEW),
+        (lambda intent: intent.accepted(None).received("https://x.example/1.mp4"), Action.ASK, Action.ASK),
     ],
 )
-def test_what_follows_from_each_step_of_an_order(store, after, retry, clear):
+def test_what_follows_from_each_step_of_an_order(store, steps, retry, clear):
+    after = steps(INTENT)
     Ledger(store).write(after)
     record = Ledger(store).read()
     assert record == after
     assert decide(record, ORDER) is retry
-    assert decide(record, replace(ORDER, epoch=3)) is clear
+    assert decide(record, CLEARED) is clear
 
 
 def test_a_job_is_known_by_its_id():
     assert INTENT.accepted("v") == RECORD
 
 
-CHAT = INTENT.accepted(None).received("https://x.example/1.mp4").received("https://x.example/2.mp4")
-URLS = ("https://x.example/1.mp4", "https://x.example/2.mp4")
-CLEARED = replace(ORDER, epoch=3)
-ONE_DAY = 24 * 3600.0
-
-
-@pytest.mark.parametrize(
-    ("one", "order", "urls"),
-    [
-        (CHAT, ORDER, URLS),
-        (CHAT, CLEARED, URLS),
-        (CHAT.delivered(), ORDER, URLS),
-        (CHAT.delivered(), CLEARED, ()),
-        (CHAT, replace(ORDER, fingerprint="g"), ()),
-        (CHAT, replace(ORDER, now=CHAT.sent_at + ONE_DAY - 1), URLS),
-        (CHAT, replace(ORDER, now=CHAT.sent_at + ONE_DAY), ()),
-        (None, ORDER, ()),
-    ],
-)
-def test_videos_of_a_chat_call_are_kept_until_they_are_handed_over_or_gone(one, order, urls):
-    assert urls_kept(one, order) == urls
+def test_videos_of_a_chat_call_are_kept_until_they_are_handed_over_or_gone():
+    urls = ("https://x.example/1.mp4", "https://x.example/2.mp4")
+    chat = INTENT.accepted(None).received(urls[0]).received(urls[1])
+    one_day = 24 * 3600.0
+    assert urls_kept(chat, ORDER) == urls_kept(chat, CLEARED) == urls
+    assert urls_kept(chat.delivered(), ORDER) == urls
+    assert urls_kept(chat.delivered(), CLEARED) == ()
+    assert urls_kept(chat, replace(ORDER, fingerprint="g")) == ()
+    assert urls_kept(chat, replace(ORDER, now=chat.sent_at + one_day - 1)) == urls
+    assert urls_kept(chat, replace(ORDER, now=chat.sent_at + one_day)) == ()
+    assert urls_kept(None, ORDER) == ()
 
 
 records = st.builds(
