@@ -349,6 +349,26 @@ class TestTheLedger:
         assert Ledger(store).read() == RECORD
         assert store.values[KEY]["version"] == 1
 
+    def test_later_versions_find_it_in_this_form(self, store):
+        Ledger(store).write(RECORD)
+        assert store.values == {
+            "veo_submission": {
+                "version": 1,
+                "state": "submitted",
+                "fingerprint": "f",
+                "epoch": 2,
+                "idempotency_key": "k",
+                "submissions": 1,
+                "waiting_since": 900.0,
+                "sent_at": 950.0,
+                "video_id": "v",
+                "adopted": False,
+                "urls": [],
+                "frames": {},
+            }
+        }
+        assert [state.value for state in State] == ["intent", "refused", "submitted", "delivered", "lost"]
+
     def test_fields_of_a_later_version_do_no_harm(self, store):
         Ledger(store).write(RECORD)
         store.values[KEY]["colour"] = "green"
