@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_veo.api.answers import ErrorDetail
 from airflow_provider_veo.api.errors import (
     ApiError,
+    InvalidInputError,
     NotSentError,
     Reason,
     TransportError,
@@ -102,6 +103,17 @@ def test_another_request_counts(state):
     assert decide(record(state, submissions=2), changed) is Action.STOP_EXHAUSTED
     assert decide(record(state, submissions=2, cleared=True), changed) is Action.SUBMIT_NEW
     assert next_submission(record(state), changed, Action.SUBMIT_NEW, "me").submissions == 2
+
+
+def test_one_submission_is_the_least():
+    assert decide(record(State.SUBMITTED), replace(ORDER, max_submissions=1), Remote.GONE) is Action.STOP_EXHAUSTED
+    with pytest.raises(InvalidInputError, match="max_submissions is 0; it must be 1 or more"):
+        replace(ORDER, max_submissions=0)
+
+
+def test_what_to_do_about_an_unknown_order_is_one_of_two():
+    with pytest.raises(InvalidInputError, match=r"on_unknown_submission is 'retry'.*'fail', 'resubmit'"):
+        replace(ORDER, on_unknown_submission="retry")
 
 
 def test_an_unknown_order_is_repeated_where_the_user_says_so():

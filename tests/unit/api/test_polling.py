@@ -201,6 +201,14 @@ def test_outcomes_survive_the_trip_through_the_database():
     assert Outcome.from_event(event | {"field_of_a_later_version": 1}) == outcome
 
 
+def test_how_long_the_server_has_worked_is_known_where_it_tells_both_ends():
+    created, completed = "2026-11-26T16:02:21Z", "2026-11-26T16:05:13Z"
+    outcome = Outcome("completed", "v", "completed", created_at=created, completed_at=completed)
+    assert outcome.generation_seconds == 172.0
+    assert replace(outcome, created_at=None).generation_seconds is None
+    assert replace(outcome, completed_at=None).generation_seconds is None
+
+
 @pytest.mark.parametrize("event", [None, {}, "success", {"version": 2, "video_id": "v"}, {"version": 1}])
 def test_foreign_events_are_refused(event):
     with pytest.raises(VeoError, match="cannot read"):

@@ -26,6 +26,8 @@ def settings(**fields):
         ("https://api.example.com//v1//", "https://api.example.com"),
         ("https://api.example.com/proxy/v1", "https://api.example.com/proxy"),
         ("https://api.example.com/v1/proxy", "https://api.example.com/v1/proxy"),
+        ("https://api.example.com/X/", "https://api.example.com/X"),
+        ("https://api.example.com/X/v1", "https://api.example.com/X"),
         ("http://127.0.0.1:8123", "http://127.0.0.1:8123"),
     ],
 )
@@ -38,6 +40,10 @@ def test_the_key_is_sent_as_a_bearers_or_as_it_is_or_not_at_all():
     assert settings(api_key=KEY, auth_scheme="raw").authorization() == {"Authorization": KEY}
     assert settings().authorization() == {}
     assert settings(api_key="").authorization() == {}
+
+
+def test_a_timeout_may_be_less_than_a_second():
+    assert settings(timeout=0.5).timeout == 0.5
 
 
 @pytest.mark.parametrize(
