@@ -89,6 +89,9 @@ VLLM_400 = json.dumps(
         (200, '{"code":"quota_not_enough","message":"no"}', Reason.QUOTA, "quota_not_enough"),
         (200, "<html>welcome</html>", Reason.UNREADABLE, "welcome"),
         (200, "", Reason.UNREADABLE, ""),
+        (200, '{"code":429,"message":"slow down"}', Reason.RATE_LIMITED, "slow down"),
+        (200, '{"code":"invalid_request","message":"no"}', Reason.BAD_REQUEST, "invalid_request"),
+        (300, "", Reason.UNREADABLE, ""),
         (302, "", Reason.UNREADABLE, ""),
     ],
 )
@@ -99,6 +102,23 @@ def test_what_an_error_answer_means(status, body, reason, words):
     assert words in str(error)
     assert f"Creating the video failed (HTTP {status})" in str(error)
     assert error.permanent is reason.permanent
+
+
+def test_an_error_knows_how_long_the_server_wants_us_to_wait():
+    assert error_from(Answer(429, "", {"retry-after": "7"}), "Asking").retry_after == 7.0
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "text"),
+    [
+        (Reason.SERVER, "", "Asking failed (HTTP 500)"),
+        (Reason.SERVER, "x" * 500, "Asking failed (HTTP 500): " + "x" * 500),
+        (Reason.SERVER, "x" * 501, "Asking failed (HTTP 500): " + "x" * 500 + "…"),
+        (Reason.MODERATION, "No X.", f"Asking failed (HTTP 500): No X. {Reason.MODERATION.advice}"),
+    ],
+)
+def test_an_error_says_what_failed_the_servers_words_and_what_to_do(reason, message, text):
+    assert str(ApiError("Asking failed", reason=reason, status=500, detail=ErrorDetail(message))) == text
 
 
 def test_permanent_errors_say_what_to_do():
@@ -142,6 +162,7 @@ def test_long_messages_are_cut():
         ({"retry-after": "Wed, 21 Oct 2026 07:28:10 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 10),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": "Wed, 21 Oct 2026 07:29:00 GMT"}, 0),
         ({"retry-after": "Wed, 21 Oct 2026 08:28:10 +0100", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 10),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:10 GMT"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-5"}, None),
         ({"retry-after": "inf"}, None),

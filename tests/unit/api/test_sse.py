@@ -29,6 +29,7 @@ def decoded(*chunks):
         (b"data: a\n", ["a"]),
         ("data: 画\u2028猫\x85\x0b\n\n".encode(), ["画\u2028猫\x85\x0b"]),
         (b"data: \xff\n\n", ["\ufffd"]),
+        (b"data: \xe7\x8c", ["\ufffd"]),
         (b"", []),
         (b"\n\n\n", []),
     ],
@@ -58,6 +59,13 @@ def test_an_endless_event_ends(monkeypatch, start):
         decoder.feed(b"y" * 100)
     with pytest.raises(ContentError, match="has an event of more than"):
         decoder.feed(b"y" * 101)
+
+
+def test_sixteen_megabytes_are_the_most():
+    event = b"data: " + b"y" * (16 * 2**20 - 6)
+    assert EventDecoder().feed(event, final=True) == ["y" * (16 * 2**20 - 6)]
+    with pytest.raises(ContentError, match="more than 16 MB"):
+        EventDecoder().feed(event + b"y")
 
 
 def test_a_long_stream_of_short_events_is_no_endless_event(monkeypatch):
