@@ -215,6 +215,39 @@ def test_any_body_can_be_read(body):
     assert isinstance(reason_of(detail, 500), Reason)
 
 
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ("404", ErrorDetail("404")),
+        ('["a", "b", "c", "d", "e", "f"]', ErrorDetail("a; b; c; d; e")),
+        ('{"data": 1}', ErrorDetail()),
+        ('{"code": "outer", "message": {"code": "inner", "message": "m"}}', ErrorDetail("m", "outer/inner")),
+        ('{"code": "abc", "message": "m"}', ErrorDetail("m", "abc")),
+        ('{"code": 399, "message": "m"}', ErrorDetail("m", "399")),
+        ('{"code": 400, "message": "m"}', ErrorDetail("m", "400", 400)),
+        ('{"code": "599", "message": "m"}', ErrorDetail("m", "599", 599)),
+        ('{"code": 600, "message": "m"}', ErrorDetail("m", "600")),
+    ],
+)
+def test_what_a_body_says(body, detail):
+    assert read_error(body) == detail
+
+
+@pytest.mark.parametrize(
+    ("body", "depth", "message"),
+    [
+        ([["m"]], 2, "m"),
+        ([["m"]], 1, ""),
+        ({"error": {"message": "m"}}, 2, "m"),
+        ({"error": {"message": "m"}}, 1, ""),
+        (r'{"message": "{\"message\": \"m\"}"}', 4, "m"),
+        (r'{"message": "{\"message\": \"m\"}"}', 2, '{"message": "m"}'),
+    ],
+)
+def test_bodies_in_bodies_are_opened_so_many_times(body, depth, message):
+    assert read_error(body, depth).message == message
+
+
 def test_a_bottomless_body_can_be_read():
     assert read_error("[" * 100_000).message
     assert isinstance(read_error('{"error":' * 5_000 + "1" + "}" * 5_000).message, str)

@@ -50,6 +50,12 @@ def test_lines_that_are_no_events_are_kept_apart():
     assert decoder.strays == ["{", '"error": "no"', "}"]
 
 
+def test_comments_and_other_fields_are_not_among_them():
+    decoder = EventDecoder()
+    assert decoder.feed(b": ping\nevent: x\nid: 1\nretry: 5\n\n", final=True) == []
+    assert decoder.strays == []
+
+
 @pytest.mark.parametrize("start", [b"data: ", b"", b"data: x\n", b"{"])
 def test_an_endless_event_ends(monkeypatch, start):
     monkeypatch.setattr(sse, "EVENT_LIMIT", 1000)
