@@ -107,7 +107,7 @@ def test_texts_split_and_joined():
         ("Generation failed: upstream error", Failure("Generation failed: upstream error", Reason.UNKNOWN)),
         ("抱歉，余额不足", Failure("抱歉，余额不足", Reason.QUOTA)),
         ("Sorry, I cannot do that.", Failure("Sorry, I cannot do that.", Reason.UNKNOWN)),
-        ("> Made by Veo", Note("Made by Veo")),
+        ("> XL cats by Veo", Note("XL cats by Veo")),
         ("Made ``` by Veo", Note("Made ``` by Veo")),
         ("```Made by Veo```", Note("```Made by Veo```")),
         (f"✅ Video 1 generated: {FIRST}", VideoReady(1, FIRST)),
@@ -115,6 +115,7 @@ def test_texts_split_and_joined():
         (f"[download]({FIRST}).", VideoReady(1, FIRST)),
         (f'<a href="{FIRST}">下载</a>', VideoReady(1, FIRST)),
         ("https://cdn.example/a(1).mp4?sig=x%2By&e=1。", VideoReady(1, "https://cdn.example/a(1).mp4?sig=x%2By&e=1")),
+        (f"✅ {FIRST}~", VideoReady(1, FIRST)),
         ("Done: https://cdn.example/v/abc123", VideoReady(1, "https://cdn.example/v/abc123")),
         ("Done. Terms: https://example.com/terms.html", Note("Done. Terms: https://example.com/terms.html")),
         ("See https://example.com", Note("See https://example.com")),
@@ -215,6 +216,19 @@ def test_an_error_in_mid_stream_or_under_http_200(body, message, reason):
     assert events == [VideoReady(1, FIRST), Failure(message, reason), End(False, None)]
     assert read(json.dumps(body).encode()) == [Failure(message, reason), End(False, None)]
     assert read(json.dumps(body, indent=2).encode()) == [Failure(message, reason), End(False, None)]
+
+
+@pytest.mark.parametrize(
+    ("body", "event"),
+    [
+        ({"code": "busy"}, Failure("[busy]", Reason.UNKNOWN)),
+        ({"message": "busy"}, Failure("busy", Reason.UNKNOWN)),
+        ({"url": FIRST}, VideoReady(1, FIRST)),
+        ({"code": 200, "message": "ok", "choices": [{"delta": {"content": "50 %"}}]}, Progress(50.0)),
+    ],
+)
+def test_an_object_without_choices_is_an_error_or_a_video(body, event):
+    assert read(json.dumps(body).encode()) == [event, End(False, None)]
 
 
 def test_an_answer_that_is_no_stream():
