@@ -23,6 +23,8 @@ def decoded(*chunks):
         (b"data: a\r\rdata: b\r\r", ["a", "b"]),
         (b"data:a\n\ndata:  b\n\n", ["a", " b"]),
         (b"data: a\ndata: b\n\n", ["a\nb"]),
+        (b"data: a\r\ndata: b\r\n\r\n", ["a\nb"]),
+        (b"data: a\r\ndata: b\n\ndata: c\n\n", ["a\nb", "c"]),
         (b": comment\n\nevent: x\nid: 1\nretry: 5\ndata: a\n\n:\n\n", ["a"]),
         (b"\xef\xbb\xbfdata: a\n\n", ["a"]),
         (b"data: a", ["a"]),
@@ -36,6 +38,8 @@ def decoded(*chunks):
 )
 def test_events(stream, events):
     assert decoded(stream) == events
+    assert EventDecoder().feed(stream, final=True) == events
+    assert all(decoded(stream[:at], stream[at:]) == events for at in range(len(stream)))
     assert decoded(*(stream[at : at + 1] for at in range(len(stream)))) == events
 
 
