@@ -48,6 +48,9 @@ matrix: $(VENV)/ready ## the built wheel on each supported Airflow, into docs/co
 benchmark: $(VENV)/bench/ready ## what waiting costs, beside other providers, into docs/performance.md (half an hour)
 	@$(VENV)/bench/bin/python -m benchmarks $(if $(QUICK),--quick)
 
+mutants: $(VENV)/mutmut/ready ## whether the unit tests notice changes of the pure core (an hour); MODULE=api.schedule checks one
+	@$(BIN)/python dev/mutants.py $(MODULE)
+
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed. Name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
@@ -99,9 +102,14 @@ $(VENV)/bench/ready: benchmarks/requirements.txt constraints.txt | $(VENV)/ready
 	@$(@D)/bin/python -m compileall -q -j 0 $(@D)/lib >/dev/null || true
 	@touch $@
 
-constraints: $(VENV)/ready ## pin what is installed now
+$(VENV)/mutmut/ready: pyproject.toml constraints.txt | $(VENV)/ready
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group mutants || \
+		{ echo "The installation failed; pip says why above. A package index must be reachable."; exit 1; }
+	@mkdir -p $(@D) && touch $@
+
+constraints: $(VENV)/ready $(VENV)/mutmut/ready ## pin what is installed now
 	@{ echo "# Versions for development and CI, written by 'make constraints'. The package itself declares ranges."; \
 		$(BIN)/python -m pip freeze --all --exclude-editable; } > constraints.txt
 
 clean: ## remove what the commands have made
-	rm -rf $(VENV) site demo_videos screenshots dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) site demo_videos screenshots mutants dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

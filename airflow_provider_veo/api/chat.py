@@ -77,9 +77,6 @@ class ChatReader:
 
     def _read(self, data: str) -> Iterator[ChatEvent]:
         self._any_event = True
-        if data.strip() == "[DONE]":
-            self._done = True
-            return
         whole = parse_json(data)
         if isinstance(whole, dict):
             yield from self._read_object(whole)
@@ -134,7 +131,7 @@ class ChatReader:
 
     def _lines(self, lines: Iterable[str]) -> Iterator[ChatEvent]:
         for line in lines:
-            yield from self._read_block(line) if line.startswith(_FENCE) else self._read_line(line)
+            yield from self._read_block(line) if "\n" in line else self._read_line(line)
 
     def _read_block(self, block: str) -> Iterator[ChatEvent]:
         """Read a fenced block: the echo of the request, or anything."""
@@ -186,14 +183,14 @@ class ChatReader:
 
 
 class _Page:
-    """The text of one choice, which arrives in pieces: complete lines come out, a fenced block as one."""
+    """The text of one choice, which comes in pieces: complete lines come out, and a fenced block as one of several."""
 
     def __init__(self) -> None:
         self._rest = ""
         self._block: list[str] = []
 
     def add(self, text: str) -> Iterator[str]:
-        *lines, self._rest = (self._rest + text).replace("\r\n", "\n").split("\n")
+        *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             yield from self._take(line)
 
@@ -216,7 +213,7 @@ class _Page:
             yield line
 
     def _closed(self) -> str:
-        block, self._block = "\n".join(self._block), []
+        block, self._block = "\n".join([*self._block, ""]), []
         return block
 
 

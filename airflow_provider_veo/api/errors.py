@@ -299,12 +299,11 @@ _DELAY_HEADERS = (
 )
 
 
-def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Return the seconds that the server asks to wait, or None.
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that the server asks to wait, or None. A date is one of the server's clock, as its `Date` is.
 
     Args:
         headers: of the answer, names in lower case.
-        now: seconds since the epoch, needed for the date form only; by default the answer's own Date header.
     """
     for header in _DELAY_HEADERS:
         value = headers.get(header.name)
@@ -313,17 +312,16 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
         try:
             seconds = float(value) * header.unit
         except ValueError:
-            seconds = _seconds_until(value, headers.get("date"), now)
+            seconds = _seconds_until(value, headers.get("date", ""))
         if 0 <= seconds < float("inf"):
             return seconds
     return None
 
 
-def _seconds_until(http_date: str, date_header: str | None, now: float | None) -> float:
+def _seconds_until(http_date: str, date_header: str) -> float:
     try:
         then = parsedate_to_datetime(http_date)
-        if now is None:
-            now = parsedate_to_datetime(date_header or "").timestamp()
+        now = parsedate_to_datetime(date_header).timestamp()
     except (ValueError, TypeError):
         return -1.0
     if then.tzinfo is None:
@@ -336,4 +334,4 @@ def _sentence(what: str, message: str, advice: str) -> str:
     if len(message) > MESSAGE_LIMIT:
         message = message[:MESSAGE_LIMIT] + "…"
     text = f"{what}: {message}" if message else what
-    return f"{text.rstrip('.')}. {advice}".rstrip() if advice else text
+    return f"{text.rstrip('.')}. {advice}" if advice else text

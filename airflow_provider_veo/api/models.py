@@ -42,20 +42,18 @@ class VideoModel:
         return f"{self.width}x{self.height}"
 
 
-def _model(*, landscape: bool, fast: bool, frames: bool) -> VideoModel:
-    name = "veo-3.1" + "-landscape" * landscape + "-fast" * fast + "-fl" * frames
-    width, height = (1280, 720) if landscape else (720, 1280)
-    return VideoModel(name, 0.15 if fast else 0.25, width, height, 8, frames)
-
-
 CARD: Mapping[str, VideoModel] = MappingProxyType(
     {
         model.id: model
         for model in (
-            _model(landscape=landscape, fast=fast, frames=frames)
-            for landscape in (False, True)
-            for fast in (False, True)
-            for frames in (False, True)
+            VideoModel("veo-3.1", 0.25, 720, 1280, 8, takes_frames=False),
+            VideoModel("veo-3.1-fl", 0.25, 720, 1280, 8, takes_frames=True),
+            VideoModel("veo-3.1-fast", 0.15, 720, 1280, 8, takes_frames=False),
+            VideoModel("veo-3.1-fast-fl", 0.15, 720, 1280, 8, takes_frames=True),
+            VideoModel("veo-3.1-landscape", 0.25, 1280, 720, 8, takes_frames=False),
+            VideoModel("veo-3.1-landscape-fl", 0.25, 1280, 720, 8, takes_frames=True),
+            VideoModel("veo-3.1-landscape-fast", 0.15, 1280, 720, 8, takes_frames=False),
+            VideoModel("veo-3.1-landscape-fast-fl", 0.15, 1280, 720, 8, takes_frames=True),
         )
     }
 )

@@ -144,15 +144,15 @@ def _other_kind(content: bytes) -> str:
 
 
 def _big(content: bytes, position: int, count: int) -> int:
-    return _number(content, position, count, "big")
+    return int.from_bytes(_part(content, position, count), "big")
 
 
 def _little(content: bytes, position: int, count: int) -> int:
-    return _number(content, position, count, "little")
+    return int.from_bytes(_part(content, position, count), "little")
 
 
-def _number(content: bytes, position: int, count: int, order: str) -> int:
+def _part(content: bytes, position: int, count: int) -> bytes:
     part = content[position : position + count]
     if len(part) < count:
         raise IndexError
-    return int.from_bytes(part, "big" if order == "big" else "little")
+    return part

@@ -51,7 +51,6 @@ class EventDecoder:
         events = [event for line in lines if (event := self._take(line)) is not None]
         if final:
             rest = (self._take(self._line), self._take(""))
-            self._line = ""
             events += [event for event in rest if event is not None]
         return events
 

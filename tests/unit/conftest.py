@@ -24,6 +24,7 @@ class Store:
 
     def __init__(self):
         self.values = {}
+        self.retentions = {}
         self.broken = False
 
     def get(self, key, default=None):
@@ -33,7 +34,8 @@ class Store:
     def set(self, key, value, *, retention=None):
         self._check()
         self.values[key] = json.loads(json.dumps(value))
-        assert self.values[key] == value, "Airflow's store takes JSON values only: no tuples"
+        self.retentions[key] = retention
+        assert repr(self.values[key]) == repr(value), "Airflow's store takes JSON values only: no tuples, no enums"
 
     def _check(self):
         if self.broken:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_veo.api.answers import ErrorDetail
 from airflow_provider_veo.api.errors import (
     ApiError,
+    InvalidInputError,
     NotSentError,
     Reason,
     TransportError,
@@ -37,6 +38,7 @@ from airflow_provider_veo.submission import (
     is_unknown,
     next_submission,
     remote_of,
+    urls_kept,
 )
 
 ORDER = Order("f", epoch=2, now=1000.0, timeout=600.0, max_submissions=2, on_unknown_submission="fail")
@@ -103,6 +105,17 @@ def test_another_request_counts(state):
     assert next_submission(record(state), changed, Action.SUBMIT_NEW, "me").submissions == 2
 
 
+def test_one_submission_is_the_least():
+    assert decide(record(State.SUBMITTED), replace(ORDER, max_submissions=1), Remote.GONE) is Action.STOP_EXHAUSTED
+    with pytest.raises(InvalidInputError, match="max_submissions is 0; it must be 1 or more"):
+        replace(ORDER, max_submissions=0)
+
+
+def test_what_to_do_about_an_unknown_order_is_one_of_two():
+    with pytest.raises(InvalidInputError, match=r"on_unknown_submission is 'retry'.*'fail', 'resubmit'"):
+        replace(ORDER, on_unknown_submission="retry")
+
+
 def test_an_unknown_order_is_repeated_where_the_user_says_so():
     order = replace(ORDER, on_unknown_submission="resubmit")
     assert decide(record(State.INTENT), order) is Action.SUBMIT_AGAIN
@@ -124,6 +137,47 @@ def test_no_order_after_the_deadline(state, cleared, remote):
 def test_a_job_is_followed_after_the_deadline_too():
     late = record(State.SUBMITTED, waiting_since=0.0)
     assert decide(late, ORDER, Remote.ALIVE) is Action.FOLLOW
+
+
+INTENT = replace(RECORD, state=State.INTENT, video_id=None)
+CLEARED = replace(ORDER, epoch=3)
+
+
+@pytest.mark.parametrize(
+    ("steps", "retry", "clear"),
+    [
+        (lambda intent: intent, Action.STOP_UNKNOWN, Action.SUBMIT_NEW),
+        (lambda intent: intent.refused(), Action.SUBMIT_AGAIN, Action.SUBMIT_NEW),
+        (lambda intent: intent.accepted("v"), Action.ASK, Action.ASK),
+        (lambda intent: intent.accepted("v").delivered(), Action.ASK, Action.SUBMIT_NEW),
+        (lambda intent: intent.accepted("v").lost(), Action.SUBMIT_AGAIN, Action.SUBMIT_NEW),
+        (lambda intent: intent.accepted(None).received("https://x.example/1.mp4"), Action.ASK, Action.ASK),
+    ],
+)
+def test_what_follows_from_each_step_of_an_order(store, steps, retry, clear):
+    after = steps(INTENT)
+    Ledger(store).write(after)
+    record = Ledger(store).read()
+    assert record == after
+    assert decide(record, ORDER) is retry
+    assert decide(record, CLEARED) is clear
+
+
+def test_a_job_is_known_by_its_id():
+    assert INTENT.accepted("v") == RECORD
+
+
+def test_videos_of_a_chat_call_are_kept_until_they_are_handed_over_or_gone():
+    urls = ("https://x.example/1.mp4", "https://x.example/2.mp4")
+    chat = INTENT.accepted(None).received(urls[0]).received(urls[1])
+    one_day = 24 * 3600.0
+    assert urls_kept(chat, ORDER) == urls_kept(chat, CLEARED) == urls
+    assert urls_kept(chat.delivered(), ORDER) == urls
+    assert urls_kept(chat.delivered(), CLEARED) == ()
+    assert urls_kept(chat, replace(ORDER, fingerprint="g")) == ()
+    assert urls_kept(chat, replace(ORDER, now=chat.sent_at + one_day - 1)) == urls
+    assert urls_kept(chat, replace(ORDER, now=chat.sent_at + one_day)) == ()
+    assert urls_kept(None, ORDER) == ()
 
 
 records = st.builds(
@@ -202,6 +256,14 @@ class TestTheNextRecord:
         retry = next_submission(None, replace(ORDER, now=5000.0), Action.SUBMIT_NEW, "me")
         assert retry.idempotency_key == first.idempotency_key
 
+    def test_keys_are_the_same_after_an_update_of_this_package(self):
+        key = next_submission(None, ORDER, Action.SUBMIT_NEW, "me").idempotency_key
+        assert key == "b032e5a9bedc7ce14a32bd42d985916d"
+
+    def test_the_frames_are_on_record(self):
+        order = replace(ORDER, frames={"first_frame": "a hash"})
+        assert next_submission(None, order, Action.SUBMIT_NEW, "me").frames == {"first_frame": "a hash"}
+
     def test_going_on_after_a_clear_gives_fresh_time(self):
         followed = record(State.SUBMITTED, cleared=True, submissions=2).followed(ORDER)
         assert (followed.epoch, followed.waiting_since, followed.submissions) == (2, 1000.0, 1)
@@ -247,6 +309,7 @@ def test_a_refused_key_says_nothing_about_the_job():
         (TransportError("read timeout"), True, [None]),
         (error(Reason.RATE_LIMITED, 429), False, [1.0, 2.0, 4.0, None]),
         (error(Reason.RATE_LIMITED, 429, retry_after=7.0), False, [7.0, 7.0, 7.0, None]),
+        (error(Reason.RATE_LIMITED, 429, retry_after=30.0), False, [30.0]),
         (error(Reason.RATE_LIMITED, 429, retry_after=31.0), False, [None]),
         (error(Reason.SERVER, 503), False, [1.0, 2.0, 4.0, None]),
         (error(Reason.MODEL_UNAVAILABLE, 503), False, [None]),
@@ -256,6 +319,7 @@ def test_a_refused_key_says_nothing_about_the_job():
         (error(Reason.SERVER, 504), True, [None]),
         (error(Reason.SERVER, 408), False, [None]),
         (error(Reason.UNREADABLE, 200), True, [None]),
+        (error(Reason.UNREADABLE, 300), False, [None]),
         (error(Reason.UNREADABLE, 307), False, [None]),
         (error(Reason.BAD_REQUEST, 200), False, [None]),
         (error(Reason.BAD_REQUEST, 400), False, [None]),
@@ -287,16 +351,53 @@ def test_fingerprints():
     )
 
 
+def test_the_record_of_an_earlier_version_of_this_package_is_found_by_its_fingerprint():
+    assert fingerprint_of(VideoSpec("画小猫", "veo-3.1"), "c") == "975202621462ce76"
+
+
 class TestTheLedger:
     def test_a_record_survives(self, store):
         Ledger(store).write(RECORD)
         assert Ledger(store).read() == RECORD
         assert store.values[KEY]["version"] == 1
 
+    def test_later_versions_find_it_in_this_form(self, store):
+        Ledger(store).write(RECORD)
+        assert store.values == {
+            "veo_submission": {
+                "version": 1,
+                "state": "submitted",
+                "fingerprint": "f",
+                "epoch": 2,
+                "idempotency_key": "k",
+                "submissions": 1,
+                "waiting_since": 900.0,
+                "sent_at": 950.0,
+                "video_id": "v",
+                "adopted": False,
+                "urls": [],
+                "frames": {},
+            }
+        }
+        assert [state.value for state in State] == ["intent", "refused", "submitted", "delivered", "lost"]
+
     def test_fields_of_a_later_version_do_no_harm(self, store):
         Ledger(store).write(RECORD)
         store.values[KEY]["colour"] = "green"
         assert Ledger(store).read() == RECORD
+
+    def test_a_record_of_a_version_before_the_latest_fields_is_read(self, store):
+        Ledger(store).write(RECORD)
+        for name in ("adopted", "urls", "frames"):
+            del store.values[KEY][name]
+        assert Ledger(store).read() == RECORD
+
+    def test_a_record_stays_as_long_as_its_dag_run(self, store):
+        context = pytest.importorskip("airflow.sdk.execution_time.context")
+        if not hasattr(context, "NEVER_EXPIRE"):
+            pytest.skip("before Airflow 3.3")
+        Ledger(store).write(RECORD)
+        assert store.retentions[KEY] is context.NEVER_EXPIRE
 
     def test_nothing_on_record(self, store):
         assert Ledger(store).read() is None
@@ -309,13 +410,17 @@ class TestTheLedger:
 
     def test_a_store_that_cannot_be_read_is_an_error(self, store):
         store.broken = True
-        with pytest.raises(VeoError, match="cannot be read from the task state store"):
+        with pytest.raises(VeoError, match=r"cannot be read from the task state store.* RuntimeError: the API server"):
             Ledger(store).read()
 
     def test_a_store_that_cannot_be_written_stops_an_order(self, store):
         store.broken = True
-        with pytest.raises(VeoError, match="cannot be written"):
+        with pytest.raises(VeoError, match=r"cannot be written .* RuntimeError: the API server is away"):
             Ledger(store).write(RECORD)
+
+    def test_what_is_noted_is_read(self, store):
+        Ledger(store).note(RECORD)
+        assert Ledger(store).read() == RECORD
 
     def test_a_store_that_cannot_be_written_does_not_lose_a_video(self, store, caplog):
         store.broken = True

@@ -98,6 +98,59 @@ def test_link_local_hosts_are_never_asked(host):
         check(host, NOT_PUBLIC)
 
 
+def test_a_scope_is_no_part_of_an_address():
+    with pytest.raises(InvalidInputError, match=" fe80::1 is not a public address"):
+        check("link.example")
+
+
+class Stream:
+    """A connection that has just been made, as httpx shows it."""
+
+    def __init__(self, address):
+        self.known = {"server_addr": (address, 8080), "client_addr": ("93.184.216.34", 50000)}
+        self.open = True
+
+    def get_extra_info(self, name):
+        return self.known.get(name)
+
+    def close(self):
+        self.open = False
+
+
+def connect(address, allowed=()):
+    """Let a name that was public when it was checked lead to this address when the connection is made."""
+    extensions = AddressRule(allowed, "Advice.").connection_check("http://cdn.example/a.png?token=x", "last_frame")
+    stream = Stream(address)
+    try:
+        extensions["trace"]("connection.connect_tcp.started", {"host": address})
+        extensions["trace"]("connection.connect_tcp.complete", {"return_value": stream})
+    finally:
+        assert stream.open is (network_of(ipaddress.ip_address(address)) in {Network.PUBLIC, *allowed})
+
+
+@pytest.fixture
+def no_proxy(monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("no_proxy")
+def test_a_connection_to_another_address_than_the_checked_one_is_closed():
+    connect("93.184.216.34")
+    connect("10.1.2.3", NOT_PUBLIC)
+    with pytest.raises(
+        InvalidInputError, match=r"^last_frame leads to http://cdn\.example/a\.png.*, and 10\.1\.2\.3 is"
+    ):
+        connect("10.1.2.3")
+
+
+@pytest.mark.usefixtures("no_proxy")
+def test_where_a_proxy_makes_the_connection_there_is_nothing_to_check(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://10.0.0.1:3128")
+    assert AddressRule((), "").connection_check("http://cdn.example/a.png", "last_frame") == {}
+    assert AddressRule((), "").connection_check("https://cdn.example/a.png", "last_frame") != {}
+
+
 def test_the_networks_of_a_host():
     assert networks_of("http://two-faced.example:8000/x") == {Network.PUBLIC, Network.PRIVATE}
     assert networks_of("http://unknown.example") == frozenset()

@@ -90,6 +90,7 @@ def test_texts_split_and_joined():
     assert read(stream(whole)) == expected
     assert read(stream(*whole)) == expected
     assert read(stream(whole[:70], whole[70:])) == expected
+    assert read(stream(*whole.replace("\n", "\r\n"))) == expected
 
 
 @pytest.mark.parametrize(
@@ -106,12 +107,15 @@ def test_texts_split_and_joined():
         ("Generation failed: upstream error", Failure("Generation failed: upstream error", Reason.UNKNOWN)),
         ("抱歉，余额不足", Failure("抱歉，余额不足", Reason.QUOTA)),
         ("Sorry, I cannot do that.", Failure("Sorry, I cannot do that.", Reason.UNKNOWN)),
-        ("Made by Veo", Note("Made by Veo")),
+        ("> XL cats by Veo", Note("XL cats by Veo")),
+        ("Made ``` by Veo", Note("Made ``` by Veo")),
+        ("```Made by Veo```", Note("```Made by Veo```")),
         (f"✅ Video 1 generated: {FIRST}", VideoReady(1, FIRST)),
         (f"Video #2 is ready: <video src='{FIRST}' controls></video>", VideoReady(2, FIRST)),
         (f"[download]({FIRST}).", VideoReady(1, FIRST)),
         (f'<a href="{FIRST}">下载</a>', VideoReady(1, FIRST)),
         ("https://cdn.example/a(1).mp4?sig=x%2By&e=1。", VideoReady(1, "https://cdn.example/a(1).mp4?sig=x%2By&e=1")),
+        (f"✅ {FIRST}~", VideoReady(1, FIRST)),
         ("Done: https://cdn.example/v/abc123", VideoReady(1, "https://cdn.example/v/abc123")),
         ("Done. Terms: https://example.com/terms.html", Note("Done. Terms: https://example.com/terms.html")),
         ("See https://example.com", Note("See https://example.com")),
@@ -134,10 +138,20 @@ def test_addresses_that_were_sent_are_no_videos():
     assert videos(read(stream(f"```json\n{echo}\n```\n✅ {SECOND}\n"))) == [(1, SECOND)]
 
 
+def test_a_line_with_an_address_that_was_sent_is_a_line_all_the_same():
+    assert read(stream(f"Like {FIRST}"), sent=(FIRST,)) == [Note(f"Like {FIRST}"), End(True, "stop")]
+
+
+def test_an_echo_without_a_mode():
+    assert read(stream('```json\n{"prompt": "p", "mode": 5}\n```\n')) == [Echo("p", None), End(True, "stop")]
+
+
 def test_a_fenced_block_that_is_no_echo():
     assert videos(read(stream(f'```json\n{{"url": "{FIRST}"}}\n```\n'))) == [(1, FIRST)]
     assert videos(read(stream(f"```\n✅ {FIRST}\n"))) == [(1, FIRST)]
     assert videos(read(stream(f"```code``` on one line\n✅ {FIRST}\n"))) == [(1, FIRST)]
+    assert videos(read(stream(f"```✅ {FIRST}```\n"))) == [(1, FIRST)]
+    assert read(stream("```\n```\n")) == read(stream("```\n")) == [End(True, "stop")]
 
 
 def test_no_video_is_counted_twice_and_none_is_lost_to_a_wrong_number():
@@ -154,6 +168,33 @@ def test_several_choices_are_several_texts():
     events = read("".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks).encode())
     assert {url for _, url in videos(events)} == {FIRST, SECOND}
     assert events[-1] == End(False, None)
+
+
+def events_of(*choices):
+    return read("".join(f"data: {json.dumps({'choices': [choice]})}\n\n" for choice in choices).encode())
+
+
+@pytest.mark.parametrize("index", [{}, {"index": None}, {"index": []}])
+def test_a_choice_without_a_number_is_the_first(index):
+    halves = {"index": 0, "delta": {"content": f"✅ {FIRST[:20]}"}}, index | {"delta": {"content": FIRST[20:]}}
+    assert videos(events_of(*halves)) == [(1, FIRST)]
+
+
+def test_what_the_model_thinks_is_read_too():
+    assert events_of({"delta": {"reasoning_content": "进度：50%\n"}}) == [Progress(50.0), End(False, None)]
+
+
+def test_a_reason_to_finish_is_a_word():
+    assert events_of({"delta": {}, "finish_reason": 7}) == [End(False, None)]
+
+
+def test_an_event_may_have_several_lines():
+    body = json.dumps({"choices": [{"delta": {"content": "50 %\n"}}]}, indent=1).replace("\n", "\ndata: ")
+    assert read(f"data: {body}\n\n".encode()) == [Progress(50.0), End(False, None)]
+
+
+def test_lines_that_are_no_events_do_no_harm_to_a_stream():
+    assert read(b"hello\n" + stream("50 %")) == [Progress(50.0), End(True, "stop")]
 
 
 @pytest.mark.parametrize(
@@ -175,6 +216,19 @@ def test_an_error_in_mid_stream_or_under_http_200(body, message, reason):
     assert events == [VideoReady(1, FIRST), Failure(message, reason), End(False, None)]
     assert read(json.dumps(body).encode()) == [Failure(message, reason), End(False, None)]
     assert read(json.dumps(body, indent=2).encode()) == [Failure(message, reason), End(False, None)]
+
+
+@pytest.mark.parametrize(
+    ("body", "event"),
+    [
+        ({"code": "busy"}, Failure("[busy]", Reason.UNKNOWN)),
+        ({"message": "busy"}, Failure("busy", Reason.UNKNOWN)),
+        ({"url": FIRST}, VideoReady(1, FIRST)),
+        ({"code": 200, "message": "ok", "choices": [{"delta": {"content": "50 %"}}]}, Progress(50.0)),
+    ],
+)
+def test_an_object_without_choices_is_an_error_or_a_video(body, event):
+    assert read(json.dumps(body).encode()) == [event, End(False, None)]
 
 
 def test_an_answer_that_is_no_stream():

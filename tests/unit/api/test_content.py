@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pendulum
 import pytest
@@ -45,6 +46,8 @@ def hop(status, body="", **headers):
         (200, '{"url": "https://cdn.example.net/a.mp4", "duration": 8}', {}, "https://cdn.example.net/a.mp4"),
         (200, '{"data": {"video_url": "/a.mp4"}}', {}, "https://api.example.com/a.mp4"),
         (200, "https://cdn.example.net/a.mp4\n", {}, "https://cdn.example.net/a.mp4"),
+        (200, "http://cdn.example.net/a.mp4", {}, "http://cdn.example.net/a.mp4"),
+        (302, "", {}, URL),  # nowhere: the limit of hops ends it
     ],
 )
 def test_ways_to_another_address(status, body, headers, target):
@@ -56,8 +59,14 @@ def test_ways_to_another_address(status, body, headers, target):
     [(400, NOT_COMPLETED), (404, '{"detail":"Generation is still in-progress"}'), (404, ""), (425, ""), (200, "")],
 )
 def test_not_yet(status, body):
-    with pytest.raises(ContentNotReadyError):
+    with pytest.raises(ContentNotReadyError, match=r"^Downloading: the "):
         hop(status, body)
+
+
+def test_not_yet_in_the_servers_own_words():
+    with pytest.raises(ContentNotReadyError, match=r"is not there yet \(HTTP 400: Task is not completed yet") as caught:
+        hop(400, NOT_COMPLETED)
+    assert isinstance(caught.value.__cause__, ApiError)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +81,7 @@ def test_not_yet(status, body):
     ],
 )
 def test_refusals(status, body, reason):
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(ApiError, match=r"^Downloading failed") as caught:
         hop(status, body)
     assert caught.value.reason is reason
 
@@ -83,24 +92,27 @@ def test_refusals(status, body, reason):
         (200, "<html>login</html>", {}, "an HTML page"),
         (200, "no video here", {}, "something else that begins with 'no video here'"),
         (200, '{"id": "v", "status": "completed"}', {}, "something else"),
+        (200, "x" * 1000, {}, "begins with '" + "x" * 60 + "'"),
         (302, "", {"location": "file:///etc/passwd"}, "no http"),
         (302, "", {"location": "http://[broken"}, "no http"),
         (200, '{"url": "https://cdn.example.net:port/a.mp4"}', {}, "something else"),
     ],
 )
 def test_neither_a_video_nor_a_way_to_one(status, body, headers, complaint):
-    with pytest.raises(ContentError, match=complaint):
+    with pytest.raises(ContentError, match=f"^Downloading: .*{complaint}"):
         hop(status, body, **headers)
 
 
 def test_a_file_that_the_server_has_thrown_away():
-    with pytest.raises(ContentGoneError, match=r"the video is gone.*clear the task that ordered it") as caught:
+    with pytest.raises(
+        ContentGoneError, match=r"^Downloading: the video is gone.*HTTP 410.*clear the task that ordered"
+    ) as e:
         hop(410)
-    assert caught.value.permanent
+    assert e.value.permanent
 
 
 def test_a_part_that_the_server_does_not_have():
-    with pytest.raises(ContentChangedError):
+    with pytest.raises(ContentChangedError, match=r"^Downloading failed \(HTTP 416\)"):
         hop(416)
 
 
@@ -156,7 +168,8 @@ def test_the_rest_of_the_same_file(headers, resume):
     ],
 )
 def test_the_rest_of_another_file(headers, resume):
-    with pytest.raises(ContentChangedError):
+    range_in_the_answer = headers.get("content-range", "no range")
+    with pytest.raises(ContentChangedError, match=rf"from byte 5, .*{re.escape(range_in_the_answer)}"):
         check_continuation(headers, resume)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers import Answer, ErrorDetail, read_error
-from airflow_provider_veo.api.errors import ApiError, Reason, error_from, reason_of, retry_after
+from airflow_provider_veo.api.errors import ApiError, ChatIncompleteError, Reason, error_from, reason_of, retry_after
 
 NEW_API_NESTED = json.dumps(
     {
@@ -88,6 +89,9 @@ VLLM_400 = json.dumps(
         (200, '{"code":"quota_not_enough","message":"no"}', Reason.QUOTA, "quota_not_enough"),
         (200, "<html>welcome</html>", Reason.UNREADABLE, "welcome"),
         (200, "", Reason.UNREADABLE, ""),
+        (200, '{"code":429,"message":"slow down"}', Reason.RATE_LIMITED, "slow down"),
+        (200, '{"code":"invalid_request","message":"no"}', Reason.BAD_REQUEST, "invalid_request"),
+        (300, "", Reason.UNREADABLE, ""),
         (302, "", Reason.UNREADABLE, ""),
     ],
 )
@@ -98,6 +102,23 @@ def test_what_an_error_answer_means(status, body, reason, words):
     assert words in str(error)
     assert f"Creating the video failed (HTTP {status})" in str(error)
     assert error.permanent is reason.permanent
+
+
+def test_an_error_knows_how_long_the_server_wants_us_to_wait():
+    assert error_from(Answer(429, "", {"retry-after": "7"}), "Asking").retry_after == 7.0
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "text"),
+    [
+        (Reason.SERVER, "", "Asking failed (HTTP 500)"),
+        (Reason.SERVER, "x" * 500, "Asking failed (HTTP 500): " + "x" * 500),
+        (Reason.SERVER, "x" * 501, "Asking failed (HTTP 500): " + "x" * 500 + "…"),
+        (Reason.MODERATION, "No X.", f"Asking failed (HTTP 500): No X. {Reason.MODERATION.advice}"),
+    ],
+)
+def test_an_error_says_what_failed_the_servers_words_and_what_to_do(reason, message, text):
+    assert str(ApiError("Asking failed", reason=reason, status=500, detail=ErrorDetail(message))) == text
 
 
 def test_permanent_errors_say_what_to_do():
@@ -140,6 +161,8 @@ def test_long_messages_are_cut():
         ({"openai-poll-after-ms": "2500"}, 2.5),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:10 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 10),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": "Wed, 21 Oct 2026 07:29:00 GMT"}, 0),
+        ({"retry-after": "Wed, 21 Oct 2026 08:28:10 +0100", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 10),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:10 GMT"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-5"}, None),
         ({"retry-after": "inf"}, None),
@@ -149,6 +172,30 @@ def test_long_messages_are_cut():
 )
 def test_how_long_the_server_wants_us_to_wait(headers, seconds):
     assert retry_after(headers) == seconds
+
+
+def test_a_time_without_a_zone_is_utc(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    try:
+        headers = {"retry-after": "Wed, 21 Oct 2026 07:28:10 -0000", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}
+        assert retry_after(headers) == 10
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "text"),
+    [
+        ("no cats", Reason.MODERATION, "1 of 2 videos: no cats. The content filter refused it: change"),
+        ("", Reason.UNKNOWN, "1 of 2 videos: the server gave no reason"),
+    ],
+)
+def test_a_chat_call_that_brought_too_few_videos_says_why(message, reason, text):
+    error = ChatIncompleteError("1 of 2 videos", reason, message)
+    assert str(error).startswith(text)
+    assert error.permanent is reason.permanent
 
 
 json_values = st.recursive(
@@ -166,6 +213,39 @@ def test_any_body_can_be_read(body):
     detail = read_error(body)
     assert isinstance(detail.message, str)
     assert isinstance(reason_of(detail, 500), Reason)
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ("404", ErrorDetail("404")),
+        ('["a", "b", "c", "d", "e", "f"]', ErrorDetail("a; b; c; d; e")),
+        ('{"data": 1}', ErrorDetail()),
+        ('{"code": "outer", "message": {"code": "inner", "message": "m"}}', ErrorDetail("m", "outer/inner")),
+        ('{"code": "abc", "message": "m"}', ErrorDetail("m", "abc")),
+        ('{"code": 399, "message": "m"}', ErrorDetail("m", "399")),
+        ('{"code": 400, "message": "m"}', ErrorDetail("m", "400", 400)),
+        ('{"code": "599", "message": "m"}', ErrorDetail("m", "599", 599)),
+        ('{"code": 600, "message": "m"}', ErrorDetail("m", "600")),
+    ],
+)
+def test_what_a_body_says(body, detail):
+    assert read_error(body) == detail
+
+
+@pytest.mark.parametrize(
+    ("body", "depth", "message"),
+    [
+        ([["m"]], 2, "m"),
+        ([["m"]], 1, ""),
+        ({"error": {"message": "m"}}, 2, "m"),
+        ({"error": {"message": "m"}}, 1, ""),
+        (r'{"message": "{\"message\": \"m\"}"}', 4, "m"),
+        (r'{"message": "{\"message\": \"m\"}"}', 2, '{"message": "m"}'),
+    ],
+)
+def test_bodies_in_bodies_are_opened_so_many_times(body, depth, message):
+    assert read_error(body, depth).message == message
 
 
 def test_a_bottomless_body_can_be_read():

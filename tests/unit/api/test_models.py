@@ -25,7 +25,7 @@ def test_the_card_is_the_documented_one():
     [
         ("veo-3.1", True, False, "Use 'veo-3.1-fl'"),
         ("veo-3.1-landscape-fast", True, True, "Use 'veo-3.1-landscape-fast-fl'"),
-        ("veo-3.1-fl", False, False, "needs a first_frame"),
+        ("veo-3.1-fl", False, False, "needs a first_frame. Use 'veo-3.1' to make a video from the prompt"),
         ("veo-3.1-fl", False, True, "last_frame needs a first_frame"),
         ("anything-else", False, True, "last_frame needs a first_frame"),
     ],

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 
 import pytest
 from boxes import FTYP, box, film, large_box, moov, numbers, track
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_veo.api import mp4
 from airflow_provider_veo.api.mp4 import IncompleteError, check_whole, is_video
 from airflow_provider_veo.emulator.render import Scene, render
 
@@ -92,6 +94,79 @@ def test_a_segment_index_tells_of_missing_segments(version):
     check(FTYP + moov() + index + segment * 2)
     with pytest.raises(IncompleteError, match="index points to byte"):
         check(FTYP + moov() + index + segment)
+
+
+@pytest.mark.parametrize(("version", "offset"), [(0, 0x01020304), (1, 0x0102030405060708)])
+def test_a_segment_index_says_where_the_last_segment_ends(version, offset):
+    sizes = range(1, 259)
+    times = numbers(0, offset) if version == 0 else struct.pack(">QQ", 0, offset)
+    segments = b"".join(
+        numbers(1 << 31 | size, 1000, 0) for size in sizes
+    )  # the first bit is the kind of the reference
+    index = box(b"sidx", numbers(version << 24, 1, 1000), times, numbers(len(sizes)), segments, numbers(9, 9, 9))
+    end = len(FTYP + moov() + index) + offset + sum(sizes)
+    with pytest.raises(IncompleteError, match=f"index points to byte {end},"):
+        check(FTYP + moov() + index + box(b"mdat"))
+
+
+def film_of(*tables):
+    """Return a film with these sample tables, and with hardly any media."""
+    index = moov(box(b"trak", box(b"mdia", box(b"minf", box(b"stbl", *tables)))))
+    return FTYP + index + box(b"mdat", b"\xff" * 8)
+
+
+def end_by(*tables):
+    """Return the byte behind the end of that film that its index points to."""
+    with pytest.raises(IncompleteError, match="index points to byte") as caught:
+        check(film_of(*tables))
+    return int(str(caught.value).split()[5].rstrip(","))
+
+
+STSC, STSZ, STCO = numbers(0, 1, 1, 1, 1), numbers(0, 0, 1, 300), numbers(0, 1, 10_000)  # one chunk with one sample
+
+
+def test_an_index_points_to_the_end_of_the_last_sample():
+    assert end_by(box(b"stsc", STSC), box(b"stsz", STSZ), box(b"stco", STCO)) == 10_300
+    far = numbers(0, 1) + struct.pack(">Q", 2**33 + 1)
+    assert end_by(box(b"stsc", STSC), box(b"stsz", STSZ), box(b"co64", far)) == 2**33 + 301
+    assert end_by(box(b"stsc", numbers(0, 1, 1, 3, 1)), box(b"stsz", numbers(0, 7, 3)), box(b"stco", STCO)) == 10_021
+    assert end_by(box(b"stsc", STSC), box(b"stsz", numbers(0, 2**24, 1)), box(b"stco", STCO)) == 10_000 + 2**24
+
+
+@pytest.mark.parametrize(("last", "samples"), [(0, (0, 2)), (1, (2, 4)), (2, (4, 5)), (3, (5, 6)), (4, (6, 9))])
+def test_the_last_chunk_may_be_any_and_have_any_number_of_samples(last, samples):
+    runs = numbers(0, 3, 1, 2, 1, 3, 1, 1, 5, 3, 1)  # two samples in chunks 1 and 2, one in 3 and 4, three in 5
+    sizes = [2**power for power in range(9)]
+    offsets = [20_000 if chunk == last else 10_000 for chunk in range(5)]
+    end = end_by(box(b"stsc", runs), box(b"stsz", numbers(0, 0, 9, *sizes)), box(b"stco", numbers(0, 5, *offsets)))
+    assert end == 20_000 + sum(sizes[slice(*samples)])
+
+
+def test_tables_are_read_as_far_as_they_say_and_as_far_as_they_go():
+    more, cut = numbers(99_999, 1, 1, 1), b"\xff\xff\xff"
+    say_less = box(b"stsc", STSC, numbers(1, 9, 9)), box(b"stsz", STSZ, more), box(b"stco", STCO, more)
+    assert end_by(*say_less) == 10_300
+    many = numbers(0, 2**24)
+    say_more = box(b"stsc", many, STSC[8:]), box(b"stsz", STSZ, cut), box(b"stco", many, STCO[8:], cut)
+    assert end_by(*say_more) == 10_300
+
+
+def test_a_run_of_chunks_that_is_cut_is_taken_for_one_like_the_run_before():
+    tables = box(b"stsc", numbers(0, 2, 1, 1, 1, 2)), box(b"stsz", numbers(0, 0, 2, 300, 400))
+    assert end_by(*tables, box(b"stco", numbers(0, 2, 10_000, 20_000))) == 20_400
+
+
+def test_a_track_may_lack_tables():
+    assert end_by(box(b"stsc", STSC), box(b"stco", STCO)) == 10_000
+    check(film_of(box(b"stsc", STSC), box(b"stsz", STSZ)))
+    check(film_of(box(b"stsz", STSZ), box(b"stco", STCO)))
+
+
+def test_no_index_is_larger_than_that_of_hours(monkeypatch):
+    monkeypatch.setattr(mp4, "_LARGEST_INDEX", len(STSC))
+    assert end_by(box(b"stsc", STSC), box(b"stsz", STSZ), box(b"stco", STCO)) == 10_300
+    with pytest.raises(IncompleteError, match="its 'stsc' box is absurdly large"):
+        check(film_of(box(b"stsc", STSC, b"x"), box(b"stsz", STSZ), box(b"stco", STCO)))
 
 
 @pytest.mark.parametrize("runs", [[(8, 900)], [(8, 900), (9, 1)], [(1, 1), (5, 900), (2, 900)]])

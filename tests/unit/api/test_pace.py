@@ -31,6 +31,7 @@ def test_many_refusals_of_one_moment_are_one():
     pace = refused(Pace(), sent_at=9.0, now=10.0, retry_after=None)
     again = refused(pace, sent_at=9.5, now=10.1, retry_after=None)
     assert again.gap == pace.gap
+    assert refused(pace, sent_at=10.0, now=10.1, retry_after=None).gap == pace.gap
     assert refused(again, sent_at=11.5, now=12.0, retry_after=None).gap == 2 * pace.gap
 
 

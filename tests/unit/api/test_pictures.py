@@ -51,6 +51,13 @@ def test_a_png_with_a_wrong_byte():
         read_picture(bytes(content))
 
 
+def test_a_webp_with_an_unknown_first_chunk():
+    content = bytearray(picture("WEBP"))
+    content[12:16] = b"VP9 "
+    with pytest.raises(ValueError, match="is a damaged WebP picture"):
+        read_picture(bytes(content))
+
+
 @pytest.mark.parametrize(
     ("content", "kind"),
     [

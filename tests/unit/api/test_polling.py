@@ -73,6 +73,8 @@ def test_the_last_question_is_asked_at_the_deadline():
     assert see(video("completed"), now=2200.0)[1].kind == "completed"
     outcome = see(video(progress=50.0), now=2200.0)[1]
     assert outcome.kind == "timeout"
+    assert (outcome.video_id, outcome.status) == ("v", "running")
+    assert "(last status: running). The job" in see(video(), now=2200.0)[1].message
     with pytest.raises(VideoTimeoutError, match=r"v was not finished 1200 s .* at 50 %\). The job may still finish"):
         outcome.raise_for_kind()
 
@@ -94,7 +96,7 @@ def test_jobs_that_end_without_a_video(status):
 
 def test_a_failure_without_a_reason_may_be_tried_again():
     outcome = see(video("failed", reason=Reason.UNKNOWN))[1]
-    with pytest.raises(VideoFailedError, match="the server gave no reason") as caught:
+    with pytest.raises(VideoFailedError, match="Video v failed: the server gave no reason") as caught:
         outcome.raise_for_kind()
     assert not caught.value.permanent
 
@@ -177,8 +179,9 @@ def test_a_slow_schedule_survives_a_few_failures_too():
 
 @pytest.mark.parametrize("reason", [Reason.AUTHENTICATION, Reason.FORBIDDEN, Reason.QUOTA, Reason.BAD_REQUEST])
 def test_a_call_that_cannot_succeed_is_given_up_at_once(reason):
-    outcome = see(api_error(reason))[1]
+    outcome = see(api_error(reason), state=WaitState(VideoStatus.RUNNING))[1]
     assert (outcome.kind, outcome.reason) == ("error", reason.value)
+    assert (outcome.video_id, outcome.status) == ("v", "running")
     with pytest.raises(StatusUnknownError, match="The job itself may go on") as caught:
         outcome.raise_for_kind()
     assert caught.value.permanent
@@ -186,7 +189,7 @@ def test_a_call_that_cannot_succeed_is_given_up_at_once(reason):
 
 def test_an_unknown_id_is_waited_for_just_after_the_order_only():
     assert isinstance(see(api_error(Reason.NOT_FOUND), now=1059.0)[1], AskAgain)
-    assert see(api_error(Reason.NOT_FOUND), now=1061.0)[1].kind == "error"
+    assert see(api_error(Reason.NOT_FOUND), now=1060.0)[1].kind == "error"
 
 
 def test_failing_calls_do_not_outlast_the_deadline():
@@ -199,6 +202,14 @@ def test_outcomes_survive_the_trip_through_the_database():
     assert Outcome.from_event(event) == outcome
     assert all(isinstance(value, (str, int, float, type(None))) for value in event.values())
     assert Outcome.from_event(event | {"field_of_a_later_version": 1}) == outcome
+
+
+def test_how_long_the_server_has_worked_is_known_where_it_tells_both_ends():
+    created, completed = "2026-11-26T16:02:21Z", "2026-11-26T16:05:13Z"
+    outcome = Outcome("completed", "v", "completed", created_at=created, completed_at=completed)
+    assert outcome.generation_seconds == 172.0
+    assert replace(outcome, created_at=None).generation_seconds is None
+    assert replace(outcome, completed_at=None).generation_seconds is None
 
 
 @pytest.mark.parametrize("event", [None, {}, "success", {"version": 2, "video_id": "v"}, {"version": 1}])

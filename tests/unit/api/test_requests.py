@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from pictures import picture
 
@@ -7,7 +9,7 @@ from airflow_provider_veo.api import requests
 from airflow_provider_veo.api.answers import Answer
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.frames import Frame, FrameUrl
-from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
+from airflow_provider_veo.api.requests import ApiRequest, ChatSpec, VideoSpec
 
 PNG, JPEG = picture("PNG"), picture("JPEG")
 
@@ -37,9 +39,16 @@ def test_further_fields():
     }
 
 
+@pytest.mark.parametrize("request_format", ["auto", "json"])
+def test_an_order_without_frames_is_json(request_format):
+    request = requests.create_video(VideoSpec("p", "m"), request_format)
+    assert (request.json, request.parts) == ({"prompt": "p", "model": "m"}, ())
+
+
 def test_frames_go_as_multipart_first_then_last():
     spec = VideoSpec("p", "veo-3.1-fl", first_frame=Frame.from_bytes(PNG, "a"), last_frame=Frame.from_bytes(JPEG, "b"))
     request = requests.create_video(spec)
+    assert (request.method, request.path) == ("POST", "/v1/videos")
     assert request.json is None
     assert request.parts == (
         ("prompt", (None, b"p")),
@@ -112,8 +121,11 @@ def test_json_cannot_carry_frames():
         ({"prompt": "half a character \ud800"}, "cannot be written as JSON"),
         ({"model": ""}, "model must be the name"),
         ({"model": None}, "model must be the name"),
-        ({"extra_body": ["x"]}, "extra_body must be a dictionary"),
+        ({"last_frame": Frame.from_bytes(PNG, "a")}, "last_frame needs a first_frame"),
+        ({"extra_body": ["x"]}, "extra_body must be a dictionary, not list"),
         ({"extra_body": {"prompt": "x"}}, "extra_body may not set prompt"),
+        ({"extra_body": {"size": "x", "model": "x"}}, "extra_body may not set model, size: use"),
+        ({"extra_body": {"seconds": "x"}}, "extra_body may not set seconds"),
         ({"extra_body": {"input_reference": "x"}}, "first_frame"),
         ({"extra_body": {"x": object()}}, "cannot be written as JSON"),
         ({"extra_body": {"x": float("nan")}}, "cannot be written as JSON"),
@@ -134,8 +146,13 @@ def test_a_wrong_order_is_refused(arguments, complaint):
     ],
 )
 def test_ids_are_quoted(video_id, path):
-    assert requests.get_video(video_id).path == path
-    assert requests.get_content(video_id).path == path + "/content"
+    assert requests.get_video(video_id) == ApiRequest("GET", path)
+    assert requests.cancel_video(video_id) == ApiRequest("DELETE", path)
+    assert requests.get_content(video_id) == ApiRequest("GET", f"{path}/content")
+
+
+def test_the_models_are_asked_for():
+    assert requests.list_models() == ApiRequest("GET", "/v1/models")
 
 
 @pytest.mark.parametrize("video_id", ["", " ", None, 7, ".", ".."])
@@ -144,8 +161,13 @@ def test_no_id_no_request(video_id):
         requests.get_video(video_id)
 
 
+CHAT_FIELDS = ("prompt", "messages", "model", "stream", "n")
+
+
 def test_the_seed_pages_chat_calls():
-    assert requests.chat_completion(ChatSpec("画只猪在天上飞", "veo_3_1", n=2)).json == {
+    request = requests.chat_completion(ChatSpec("画只猪在天上飞", "veo_3_1", n=2))
+    assert (request.method, request.path) == ("POST", "/v1/chat/completions")
+    assert request.json == {
         "messages": [{"role": "user", "content": "画只猪在天上飞"}],
         "model": "veo_3_1",
         "stream": True,
@@ -161,6 +183,30 @@ def test_the_seed_pages_chat_calls():
     assert content[2]["image_url"]["url"].startswith("data:image/png;base64,")
 
 
+def test_a_chat_call_asks_for_a_stream_that_no_proxy_compresses_and_for_one_order():
+    headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity", "x-litellm-num-retries": "0"}
+    assert requests.chat_completion(ChatSpec("p", "m")).headers == headers
+    assert requests.chat_completion(ChatSpec("p", "m"), "key").headers == headers | {"Idempotency-Key": "key"}
+
+
+def test_four_videos_are_the_most():
+    assert requests.chat_completion(ChatSpec("p", "m", n=4)).json["n"] == 4
+
+
+def test_the_same_chat_order_has_the_same_identity():
+    same = ChatSpec("p", "m", extra_body={"a": 1, "b": 2})
+    assert same.identity() == ChatSpec("p", "m", extra_body={"b": 2, "a": 1}).identity()
+    assert same.identity() != ChatSpec("q", "m", extra_body={"a": 1, "b": 2}).identity()
+
+
+def test_pictures_are_known_by_their_hashes():
+    spec = VideoSpec("p", "veo-3.1-fl", Frame.from_bytes(PNG, "a"), Frame.from_bytes(JPEG, "b"))
+    assert spec.frame_hashes() == {
+        "first_frame": hashlib.sha256(PNG).hexdigest(),
+        "last_frame": hashlib.sha256(JPEG).hexdigest(),
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -171,7 +217,7 @@ def test_the_seed_pages_chat_calls():
         ({"prompt": " "}, "prompt must be a text"),
         ({"model": "veo-3.1-fl"}, "needs a first_frame"),
         ({"first_frame": FrameUrl("https://a")}, "takes no frames"),
-        ({"extra_body": {"stream": False}}, "extra_body may not set stream"),
+        *(({"extra_body": {name: 2}}, f"extra_body may not set {name}") for name in CHAT_FIELDS),
     ],
 )
 def test_chat_orders_that_are_refused(arguments, complaint):

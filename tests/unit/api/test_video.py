@@ -128,6 +128,18 @@ def test_a_captured_completed_answer():
     assert video.expires_at is None
 
 
+def test_what_else_an_answer_may_tell():
+    body = {"status": "In Progress", "model": "veo", "expires_at": 1764173113}
+    video = parse_video(Answer(200, json.dumps(body), {"retry-after": "7"}, URL), "Asking", "v")
+    assert (video.status_word, video.model, video.retry_after) == ("In Progress", "veo", 7.0)
+    assert video.expires_at == pendulum.datetime(2025, 11, 26, 16, 5, 13)
+
+
+@pytest.mark.parametrize("key", ["status", "task_status", "state"])
+def test_the_status_has_several_names(key):
+    assert read({key: "processing"}, "v").status is VideoStatus.RUNNING
+
+
 def test_the_id_of_a_later_answer_is_never_taken_over():
     assert read({"id": "video_other", "status": "queued"}, "video_mine").id == "video_mine"
 
@@ -174,6 +186,15 @@ def test_why_a_failed_job_failed(error, reason, message):
     assert (video.reason, video.message) == (reason, message)
 
 
+@pytest.mark.parametrize("key", ["error", "fail_reason", "message"])
+def test_the_reason_of_a_failure_has_several_names(key):
+    assert read({"status": "failed", key: "no cats"}, "v").message == "no cats"
+
+
+def test_nobody_judges_by_the_words_why_a_job_was_cancelled():
+    assert read({"status": "cancelled", "error": "Content policy violation"}, "v").reason is Reason.UNKNOWN
+
+
 def test_a_running_job_has_no_failure():
     video = read({"status": "processing", "error": {"message": "ignored"}}, "v")
     assert (video.reason, video.message) == (None, "")
@@ -189,6 +210,8 @@ def test_a_running_job_has_no_failure():
         ("2025-11-26T16:05:13Z", 2025),
         ("2025-11-26T17:05:13+01:00", 2025),
         ("yesterday", None),
+        (1e11, 1973),
+        (1, 1970),
         (0, None),
         (-5, None),
         (True, None),
@@ -198,9 +221,14 @@ def test_a_running_job_has_no_failure():
     ],
 )
 def test_times(value, year):
-    moment = read({"status": "queued", "created_at": value}, "v").created_at
+    moment = read({"status": "completed", "completed_at": value}, "v").completed_at
     assert (moment and moment.year) == year
     assert moment is None or moment.timezone_name == "UTC"
+
+
+def test_a_time_in_milliseconds():
+    moment = read({"status": "queued", "created_at": 1764173113000}, "v").created_at
+    assert moment == pendulum.datetime(2025, 11, 26, 16, 5, 13)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +237,11 @@ def test_times(value, year):
         ({"seconds": "8"}, 8.0, None),
         ({"seconds": 10}, 10.0, None),
         ({"duration": 8, "resolution": "720x1280"}, 8.0, "720x1280"),
+        ({"duration": "8s"}, 8.0, None),
+        ({"seconds": 1}, 1.0, None),
+        ({"seconds": "2X"}, None, None),
         ({"seconds": "long", "size": "big"}, None, None),
+        ({"size": "720xlarge"}, None, None),
         ({"seconds": 0, "size": "1280X720"}, None, "1280x720"),
         ({"size": "1280*720"}, None, "1280x720"),
         ({"resolution": "720p"}, None, None),
@@ -231,7 +263,7 @@ def test_length_and_size(body, seconds, size):
     ],
 )
 def test_an_order_without_an_id_is_an_error(status, body, reason):
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(ApiError, match=r"^Asking failed") as caught:
         read(body, status=status)
     assert caught.value.reason is reason
 
@@ -240,7 +272,7 @@ def test_an_order_without_an_id_is_an_error(status, body, reason):
     "body", [{"error": {"message": "database is locked"}}, {"code": "fail_to_fetch_task", "message": "x", "data": None}]
 )
 def test_an_error_with_status_200_is_no_status(body):
-    with pytest.raises(ApiError):
+    with pytest.raises(ApiError, match=r"^Asking failed"):
         read(body, "v")
 
 

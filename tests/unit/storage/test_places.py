@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,11 @@ def test_the_id_fills_the_destination(tmp_path):
 def test_relative_destinations_stand_on_the_configured_base(tmp_path, monkeypatch, memory):
     monkeypatch.setenv("AIRFLOW__VEO__STORAGE", f"{tmp_path}/")
     assert places.resolve("a/b.mp4", name="v") == tmp_path / "a/b.mp4"
-    monkeypatch.setenv("AIRFLOW__VEO__STORAGE", memory)
-    assert places.resolve("a/b.mp4", name="v").path == ObjectStoragePath(f"{memory}/a/b.mp4").path
+    monkeypatch.setenv("AIRFLOW__VEO__STORAGE", f"{tmp_path}/X")
+    assert places.resolve("a/b.mp4", name="v") == tmp_path / "X/a/b.mp4"
+    for base in (memory, f"{memory}/"):
+        monkeypatch.setenv("AIRFLOW__VEO__STORAGE", base)
+        assert places.resolve("a/b.mp4", name="v").path == ObjectStoragePath(f"{memory}/a/b.mp4").path
 
 
 @pytest.mark.parametrize(
@@ -43,10 +47,18 @@ def test_relative_destinations_stand_on_the_configured_base(tmp_path, monkeypatc
         ("", None, "destination is empty"),
         (None, None, "destination is empty"),
         ("  ", None, "destination is empty"),
-        ("a.mp4", None, r"set \[veo\] storage"),
+        ("a.mp4", None, r"^destination 'a.mp4' is relative.*set \[veo\] storage \(AIRFLOW__VEO__STORAGE\)"),
         ("a.mp4", "videos", r"\[veo\] storage is 'videos'"),
-        ("nosuch://bucket/a.mp4", None, "cannot be used: .*nosuch"),
-        ("a.mp4", "s3://bucket", r"pip install 'airflow-provider-veo\[s3\]'"),
+        (
+            "nosuch://bucket/a.mp4",
+            None,
+            r"cannot be used: ValueError: .*nosuch.*with the Airflow provider of that storage",
+        ),
+        (
+            "a.mp4",
+            "s3://bucket",
+            r"^destination 's3://bucket/a.mp4' cannot be used: .*pip install 'airflow-provider-veo\[s3\]'",
+        ),
     ],
 )
 def test_what_cannot_be_a_destination(destination, base, complaint, monkeypatch):
@@ -68,9 +80,10 @@ def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
     with pytest.raises(InvalidInputError, match="file is a file"):
         places.check_writable(tmp_path / "file/a.mp4")
     places.check_writable(tmp_path / "new/folder/a.mp4")
-    monkeypatch.setattr("os.access", lambda path, _mode: path != tmp_path)
-    with pytest.raises(InvalidInputError, match=f"may not write to {tmp_path}"):
-        places.check_writable(tmp_path / "new/folder/a.mp4")
+    for missing in (os.W_OK, os.X_OK):
+        monkeypatch.setattr("os.access", lambda path, mode, missing=missing: path != tmp_path or not mode & missing)
+        with pytest.raises(InvalidInputError, match=f"may not write to {tmp_path}"):
+            places.check_writable(tmp_path / "new/folder/a.mp4")
 
 
 def test_addresses_for_assets():
@@ -78,6 +91,7 @@ def test_addresses_for_assets():
         "/data/ds=2026-11-26/a b.mp4": "file:///data/ds=2026-11-26/a%20b.mp4",
         "/data/猫.mp4": "file:///data/%E7%8C%AB.mp4",
         "s3://c@bucket/x/猫.mp4": "s3://bucket/x/%E7%8C%AB.mp4",
+        "s3://c@bucket/猫/a@b://c.mp4": "s3://bucket/%E7%8C%AB/a@b://c.mp4",
         "gs://bucket/a+b&c?.mp4": "gs://bucket/a+b&c?.mp4",
     }.items():
         target = ObjectStoragePath(place) if "://" in place else Path(place)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from airflow_provider_veo.task_state import progress_text
 from airflow_provider_veo.ui.cards import Group, Task, card, medium, orientation, progress, totals
 
 AT = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+LATER = AT + timedelta(seconds=5)
 KEY = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1}
 STORED = {"path": "/v/a.mp4", "bytes": 10, "sha256": "0" * 64, "media_type": "video/mp4"}
 
@@ -46,16 +48,43 @@ def test_what_states_mean(state, status):
     assert task(state).status == status
 
 
+ORDER = {"prompt": "p", "model": "m", "size": "1x2", "videos": 1, "estimated_cost_usd": 0.25}
+NOTHING_YET = dict.fromkeys(("ended_at", "generation_seconds", "path", "error"))
+
+
+def test_a_task_on_its_way_is_shown_with_its_order_and_its_progress():
+    running = task("deferred", ORDER, progress="processing 30 %")
+    assert card(replace(running, ordered_at=LATER), {}) == KEY | NOTHING_YET | {
+        "try_number": 2,
+        "state": "deferred",
+        "status": "in_progress",
+        "progress": {"text": "processing", "percent": 30.0},
+        "prompt": "p",
+        "model": "m",
+        "size": "1x2",
+        "orientation": "portrait",
+        "started_at": "2026-03-01T12:00:00+00:00",
+        "ordered_at": "2026-03-01T12:00:05+00:00",
+        "estimated_cost_usd": 0.25,
+        "media": [],
+    }
+
+
+def test_of_an_ended_task_is_shown_how_it_ended():
+    shown = card(task(order=ORDER, outcome=STORED | {"generation_seconds": 61.5}), {})
+    assert (shown["generation_seconds"], shown["path"], shown["error"]) == (61.5, "/v/a.mp4", None)
+    assert card(task("failed", ORDER, {"error": "no cats"}), {})["error"] == "no cats"
+
+
 def test_a_running_task_has_no_end_yet():
     assert card(task("deferred"), {})["ended_at"] is None
     assert card(task("success"), {})["ended_at"] == "2026-03-01T12:00:00+00:00"
 
 
 def test_what_the_server_has_made_counts_more_than_what_was_ordered():
-    order = {"prompt": "p", "model": "m", "size": "1x2", "videos": 1, "estimated_cost_usd": 0.25}
-    shown = card(task(order=order, outcome={"size": "1280x720", "estimated_cost_usd": None}), {})
+    shown = card(task(order=ORDER, outcome={"size": "1280x720", "estimated_cost_usd": None}), {})
     assert (shown["size"], shown["orientation"], shown["estimated_cost_usd"]) == ("1280x720", "landscape", None)
-    assert card(task(order=order), {})["estimated_cost_usd"] == 0.25
+    assert card(task(order=ORDER), {})["estimated_cost_usd"] == 0.25
 
 
 def test_a_task_without_records_is_shown_with_what_airflow_knows():
@@ -87,9 +116,11 @@ def test_records_that_others_have_written_break_nothing(records):
     assert all(isinstance(name, str) for _, _, name in task(outcome=records).videos)
 
 
-def test_nothing_is_playable_without_a_path():
+@pytest.mark.parametrize("missing", ["path", "media_type", "bytes"])
+def test_nothing_is_playable_of_which_not_all_is_known(missing):
+    assert medium(KEY, STORED) is not None
+    assert medium(KEY, STORED | {missing: None}) is None
     assert medium(KEY, {"error": "no"}) is None
-    assert medium(KEY, {"path": None}) is None
 
 
 @given(st.text(alphabet=st.characters(blacklist_categories=("Cs",)), max_size=30), st.floats(0, 100) | st.none())
@@ -129,7 +160,7 @@ def test_orientation(size, expected):
 def test_totals():
     groups = [
         Group("d", "m", "completed", tasks=3, videos=4, cost=0.6, seconds=120.0, timed=2),
-        Group("e", "m", "completed", tasks=1, videos=1, cost=0.25, seconds=30.0, timed=1),
+        Group("e", "m", "completed", tasks=1, videos=1, cost=0.250004, seconds=30.0, timed=1),
         Group("d", "m", "failed", tasks=1, videos=1, cost=0.0, seconds=0.0, timed=0),
         Group("d", None, "in_progress", tasks=2, videos=2, cost=9.0, seconds=9.0, timed=1),
     ]
@@ -150,6 +181,11 @@ def test_groups_are_made_of_texts():
         "d", "m", "completed", tasks=3, videos=6, cost=pytest.approx(0.9), seconds=180.0, timed=3
     )
     assert Group.of(3, "d", None, "failed", None, None, None) == Group("d", None, "failed", 3, 3, 0.0, 0.0, 0)
+
+
+def test_a_time_of_zero_is_known_and_an_absurd_one_is_not():
+    assert Group.of(3, "d", "m", "completed", "1", "0", "0").timed == 3
+    assert Group.of(3, "d", "m", "completed", "1", "0", "1e9").timed == 0
 
 
 @given(st.text() | st.sampled_from(["nan", "inf", "-1", "1e400", "{}", "[1]"]) | st.integers().map(str))
