@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system test-page test-storage benchmark lint unit integration constraints clean
+.PHONY: help demo test test-system test-page test-storage test-cluster benchmark lint unit integration constraints clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -33,6 +33,9 @@ test-page: $(VENV)/ready $(VENV)/axe/ready ## the page in Airflow's UI, in a rea
 
 test-storage: $(VENV)/storage/ready ## videos into S3, Azure and Google Cloud Storage stand-ins, each through Airflow's own filesystem
 	@$(VENV)/storage/bin/python -m pytest tests/storage
+
+test-cluster: $(VENV)/cluster/ready ## 300 videos on PostgreSQL, Celery and two triggerers; machines are lost on the way (a quarter of an hour)
+	@$(VENV)/cluster/bin/python -m pytest tests/cluster
 
 benchmark: $(VENV)/bench/ready ## what waiting costs, beside other providers, into docs/performance.md (half an hour)
 	@$(VENV)/bench/bin/python -m benchmarks $(if $(QUICK),--quick)
@@ -68,6 +71,15 @@ $(VENV)/storage/ready: tests/storage/requirements.txt | $(VENV)/ready
 	@npm install --prefix $(@D)/azurite --no-save --no-package-lock --no-audit --no-fund --ignore-scripts \
 		--loglevel=error azurite@3.35.0 >/dev/null || \
 		{ echo "The installation of azurite failed; npm says why above. Its registry must be reachable."; exit 1; }
+	@$(@D)/bin/python -m compileall -q -j 0 $(@D)/lib >/dev/null || true
+	@touch $@
+
+$(VENV)/cluster/ready: tests/cluster/requirements.txt constraints.txt | $(VENV)/ready
+	@echo "Installing Airflow with Celery and PostgreSQL's drivers into $(@D) (once; about a minute) ..."
+	@$(BIN)/python -m venv --without-pip $(@D)
+	@$(BIN)/python -m pip --quiet --python $(@D)/bin/python install --constraint constraints.txt --editable '.[emulator]' \
+		--requirement $< psutil pytest pytest-asyncio || \
+		{ echo "The installation failed; pip says why above. A package index must be reachable."; exit 1; }
 	@$(@D)/bin/python -m compileall -q -j 0 $(@D)/lib >/dev/null || true
 	@touch $@
 
