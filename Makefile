@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system test-page test-storage test-cluster benchmark lint unit integration constraints clean
+.PHONY: help demo test test-system test-page test-storage test-cluster benchmark figures lint unit integration constraints clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -39,6 +39,9 @@ test-cluster: $(VENV)/cluster/ready ## 300 videos on PostgreSQL, Celery and two 
 
 benchmark: $(VENV)/bench/ready ## what waiting costs, beside other providers, into docs/performance.md (half an hour)
 	@$(VENV)/bench/bin/python -m benchmarks $(if $(QUICK),--quick)
+
+figures: $(VENV)/cluster/ready ## what docs/scaling.md says of triggerers and of the cost of a task, printed (a quarter of an hour)
+	@PYTHONPATH=.:dev:tests/cluster $(VENV)/cluster/bin/python -u tests/cluster/figures.py
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
