@@ -7,6 +7,7 @@ It needs the machine for itself.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,12 +17,12 @@ from pathlib import Path
 import psutil
 from machines import VIDEOS, Cluster, airflow_on_postgresql, video_cluster
 
-from benchmarks.deferred import RUN_ID
 from benchmarks.deferred_dag import DAG_FILE, DAG_ID
 from benchmarks.processes import ROOT, server
 
 PER_LOOP = (50, 1000)
 COUNTS = (300, 1000)
+CALM = 20.0  # seconds in which a triggerer starts its second process
 
 
 def main():
@@ -42,20 +43,31 @@ def take_up(port, per_loop):
             print("| selected per loop | triggerers | triggers | all assigned after s | all run after s | shares |")
             print("| ---: | ---: | ---: | ---: | ---: | ---: |")
             for triggerers in (1, 2):
-                while len(cluster.triggerers) < triggerers:
-                    cluster.start_triggerer()
                 for count in COUNTS:
+                    start_anew(cluster, triggerers)
                     begin = defer(cluster, port, count)
                     assigned, run = taken_up(cluster, count)
                     shares = " + ".join(str(cluster.waiting().get(number, 0)) for number in cluster.triggerers)
                     row = (per_loop, triggerers, count, f"{assigned - begin:.1f}", f"{run - begin:.1f}", shares)
                     print("|", " | ".join(map(str, row)), "|", flush=True)
-                    forget(cluster)
+            start_anew(cluster, 2)
             defer(cluster, port, COUNTS[-1])
             taken_up(cluster, COUNTS[-1])
             begin = time.monotonic()
             lost = cluster.lose_triggerer()
             print(f"\n{lost} triggers of a lost triggerer: with the other one {time.monotonic() - begin:.0f} s later\n")
+
+
+def start_anew(cluster, triggerers):
+    """Forget what was deferred, and start triggerers that have nothing to do."""
+    for number in list(cluster.triggerers):
+        cluster.lab.kill(cluster.triggerers.pop(number))
+    for table in ("dag_run", "trigger", "connection"):
+        cluster.sql(f"with gone as (delete from {table} returning 1) select count(*) from gone")
+    shutil.rmtree(cluster.lab.home / "logs" / f"dag_id={DAG_ID}", ignore_errors=True)
+    for _ in range(triggerers):
+        cluster.start_triggerer()
+    time.sleep(CALM)
 
 
 def defer(cluster, port, count):
@@ -81,14 +93,6 @@ def taken_up(cluster, count):
     logs = cluster.lab.home / "logs"  # a trigger that begins says so
     begun = cluster.until("logs", lambda: len(list(logs.rglob("*.trigger.*"))) >= count and time.monotonic(), pause=0.1)
     return assigned, begun
-
-
-def forget(cluster):
-    cluster.sql(f"with gone as (delete from dag_run where run_id = '{RUN_ID}' returning 1) select count(*) from gone")
-    cluster.sql("with gone as (delete from connection returning 1) select count(*) from gone")
-    cluster.until("no triggers", lambda: not cluster.waiting())
-    # aside, not away: triggers that have just been told to stop still write
-    (cluster.lab.home / "logs" / f"dag_id={DAG_ID}").rename(cluster.lab.home / f"logs-{time.monotonic()}")
 
 
 def whole_run():

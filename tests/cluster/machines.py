@@ -48,6 +48,7 @@ class Cluster:
         self.lab = lab
         self._sql = sql
         self.triggerers = {}
+        self._newest = 0
         self._note_triggerer(lab.leaders[CORE.index("triggerer")])
 
     def start_triggerer(self):
@@ -55,9 +56,9 @@ class Cluster:
         self._note_triggerer(self.lab.start_component("triggerer"))
 
     def _note_triggerer(self, leader):
-        query = "select id from job where job_type = 'TriggererJob'"
-        new = self.until("the triggerer", lambda: {number for (number,) in self.sql(query)} - set(self.triggerers))
-        self.triggerers[new.pop()] = leader
+        query = f"select id from job where job_type = 'TriggererJob' and id > {self._newest}"
+        [(self._newest,)] = self.until("the triggerer", lambda: self.sql(query))
+        self.triggerers[self._newest] = leader
 
     def sql(self, query):
         with self._sql.cursor() as cursor:
