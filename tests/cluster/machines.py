@@ -30,7 +30,7 @@ SETTINGS = {
     "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "10",
 }
 HOUR = 3600.0
-PATIENCE = 1200.0
+PATIENCE = 1800.0  # seconds, for a machine that has other things to do
 
 # new-api is what many real gateways run, and its videos may be small
 GATEWAY = Settings(dialect="new-api", api_key=KEY, generation_seconds=HOUR, content_lag=HOUR)
