@@ -42,11 +42,17 @@ test-page: $(VENV)/ready $(VENV)/axe/ready ## the page in Airflow's UI, in a rea
 test-storage: $(VENV)/storage/ready ## videos into S3, Azure and Google Cloud Storage stand-ins, each through Airflow's own filesystem
 	@$(VENV)/storage/bin/python -m pytest tests/storage
 
+test-cluster: $(VENV)/cluster/ready ## 300 videos on PostgreSQL, Celery and two triggerers; machines are lost on the way (a quarter of an hour)
+	@$(VENV)/cluster/bin/python -m pytest tests/cluster
+
 matrix: $(VENV)/ready ## the built wheel on each supported Airflow, into docs/compatibility.md (two hours); ONLY=3.0.6: some
 	@$(BIN)/python dev/matrix.py $(if $(ONLY),--only $(ONLY)) $(if $(PYTHONS),--pythons $(PYTHONS))
 
 benchmark: $(VENV)/bench/ready ## what waiting costs, beside other providers, into docs/performance.md (half an hour)
 	@$(VENV)/bench/bin/python -m benchmarks $(if $(QUICK),--quick)
+
+figures: $(VENV)/cluster/ready ## what docs/scaling.md says of triggerers and of the cost of a task, printed (a quarter of an hour)
+	@PYTHONPATH=.:dev:tests/cluster $(VENV)/cluster/bin/python -u tests/cluster/figures.py
 
 mutants: $(VENV)/mutmut/ready ## whether the unit tests notice changes of the pure core (an hour); MODULE=api.schedule checks one
 	@$(BIN)/python dev/mutants.py $(MODULE)
@@ -82,6 +88,15 @@ $(VENV)/storage/ready: tests/storage/requirements.txt | $(VENV)/ready
 	@npm install --prefix $(@D)/azurite --no-save --no-package-lock --no-audit --no-fund --ignore-scripts \
 		--loglevel=error azurite@3.35.0 >/dev/null || \
 		{ echo "The installation of azurite failed; npm says why above. Its registry must be reachable."; exit 1; }
+	@$(@D)/bin/python -m compileall -q -j 0 $(@D)/lib >/dev/null || true
+	@touch $@
+
+$(VENV)/cluster/ready: tests/cluster/requirements.txt constraints.txt | $(VENV)/ready
+	@echo "Installing Airflow with Celery and PostgreSQL's drivers into $(@D) (once; about a minute) ..."
+	@$(BIN)/python -m venv --without-pip $(@D)
+	@$(BIN)/python -m pip --quiet --python $(@D)/bin/python install --constraint constraints.txt --editable '.[emulator]' \
+		--requirement $< psutil pytest pytest-asyncio || \
+		{ echo "The installation failed; pip says why above. A package index must be reachable."; exit 1; }
 	@$(@D)/bin/python -m compileall -q -j 0 $(@D)/lib >/dev/null || true
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""A real, throw-away Airflow: `airflow standalone` on free ports in a temporary home, ended without a trace."""
+"""A real, throw-away Airflow on free ports in a temporary home, ended without a trace."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,11 @@ class AirflowLab:
         connections: by id; each a dictionary as in `AIRFLOW_CONN_...` JSON.
         settings: further environment variables.
         login: name and password, where the settings do not make everybody an administrator.
+        components: what to start, as after `airflow` on the command line; without `standalone`, the settings name a
+            database that all of them can use.
+
+    Attributes:
+        leaders: the first process of each component, in the order in which they were started.
     """
 
     def __init__(
@@ -48,12 +53,14 @@ class AirflowLab:
         connections: Mapping[str, Mapping[str, Any]],
         settings: Mapping[str, str],
         login: tuple[str, str] | None = None,
+        components: Sequence[str] = ("standalone",),
     ) -> None:
         self._login = login
+        self._components = components
         self.home = Path(tempfile.mkdtemp(prefix="veo-airflow-"))
-        self._leaders: list[subprocess.Popen[bytes]] = []
-        self.log = self.home / "standalone.log"
-        port, worker_logs = _free_ports(2)
+        self.leaders: list[subprocess.Popen[bytes]] = []
+        self.log = self.home / "airflow.log"
+        (port,) = _free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         # what this machine has set for another Airflow must not reach this one
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
@@ -72,7 +79,6 @@ class AirflowLab:
             "AIRFLOW__API__PORT": str(port),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__WORKERS": "1",
-            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name, connection in connections.items()},
@@ -81,7 +87,9 @@ class AirflowLab:
 
     def __enter__(self) -> Self:
         try:
-            self.start_component("standalone")
+            self._migrate_database()
+            for name in self._components:
+                self.start_component(name)
             self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
             self._wait_until("Airflow to be healthy", self._healthy)
             self._http.headers["Authorization"] = f"Bearer {self.token(self._login)}"
@@ -98,7 +106,7 @@ class AirflowLab:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     stop(process)
             psutil.wait_procs(running, timeout=20)
-        for leader in self._leaders:
+        for leader in self.leaders:
             leader.wait(timeout=20)
         shutil.rmtree(self.home, ignore_errors=True)
 
@@ -110,12 +118,16 @@ class AirflowLab:
         self._wait_until("the API server", lambda: _answers(f"{url}/api/v2/version"))
         return url
 
-    def start_component(self, name: str, settings: Mapping[str, str] | None = None) -> None:
-        """Start a process of this Airflow, for example a second triggerer."""
-        ports = {"AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(_free_ports(1)[0])}
+    def start_component(self, name: str, settings: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start a component of this Airflow, for example a second triggerer, and return its first process."""
+        worker_logs, trigger_logs = _free_ports(2)
+        ports = {
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
+        }
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "airflow", name],
+                [sys.executable, "-m", "airflow", *name.split()],
                 env=self.environment | ports | dict(settings or {}),
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
@@ -123,7 +135,14 @@ class AirflowLab:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is ours to handle
             )
-        self._leaders.append(process)
+        self.leaders.append(process)
+        return process
+
+    def kill(self, component: subprocess.Popen[bytes]) -> None:
+        """End a component and all its children by SIGKILL, as when their machine is lost."""
+        for process in self.processes(component):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def token(self, login: tuple[str, str] | None) -> str:
         """Log in, and return what requests are to carry.
@@ -137,9 +156,9 @@ class AirflowLab:
             answer = self._http.post("/auth/token", json={"username": login[0], "password": login[1]})
         return str(answer.raise_for_status().json()["access_token"])
 
-    def processes(self) -> list[psutil.Process]:
-        """Return every process of this Airflow: those of the sessions that its components lead."""
-        sessions = {leader.pid for leader in self._leaders}
+    def processes(self, *components: subprocess.Popen[bytes]) -> list[psutil.Process]:
+        """Return every process of some components, by default of all: those of the sessions that they lead."""
+        sessions = {leader.pid for leader in components or self.leaders}
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, ProcessLookupError):
@@ -237,9 +256,15 @@ class AirflowLab:
             raise LabError(f"A Dag file cannot be imported:\n{errors[0]['stack_trace']}")
         return self._http.get(f"/api/v2/dags/{dag_id}").is_success
 
+    def _migrate_database(self) -> None:
+        if "standalone" not in self._components and self.start_component("db migrate").wait():
+            raise LabError(f"airflow db migrate failed:\n{self.log_tail()}")
+        self.leaders.clear()
+
     def _healthy(self) -> bool:
-        if self._leaders[0].poll() is not None:
-            raise LabError(f"airflow standalone ended by itself:\n{self.log_tail()}")
+        for leader in self.leaders:
+            if leader.poll() is not None:
+                raise LabError(f"{' '.join(map(str, leader.args[1:]))} ended by itself:\n{self.log_tail()}")
         with contextlib.suppress(httpx.HTTPError, ValueError):
             health = self._http.get("/api/v2/monitor/health").json()
             return all((health.get(name) or {}).get("status") == "healthy" for name in COMPONENTS)

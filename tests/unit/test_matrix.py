@@ -117,7 +117,8 @@ def test_no_other_package_than_the_installed_one_is_tested(tmp_path):
     (tmp_path / "test_one.py").write_text("def test_one(): pass")
     shutil.copy(Path(matrix.__file__).with_name("installed_wheel.py"), tmp_path / "conftest.py")
     (tmp_path / "checkout" / "airflow_provider_veo").mkdir(parents=True)
-    (tmp_path / "checkout" / "airflow_provider_veo" / "__init__.py").touch()
+    for name in ("__init__.py", "testing.py"):  # pytest loads the latter, as a plugin
+        (tmp_path / "checkout" / "airflow_provider_veo" / name).touch()
     refused = pytest_of(tmp_path, PYTHONPATH=str(tmp_path / "checkout"))
     assert refused.returncode == pytest.ExitCode.USAGE_ERROR
     assert "this is not the installed wheel" in refused.stdout + refused.stderr

@@ -1,0 +1,153 @@
+"""The machines of a distributed Airflow, which are all this one, with the steps that tests are made of."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+
+import psycopg2
+from airflow_lab import AirflowLab
+from services import PostgreSQL, Redis
+
+from airflow_provider_veo.emulator.jobs import Settings
+from airflow_provider_veo.emulator.server import EmulatorServer
+
+VIDEOS = 300
+KEY = "sk-canary-7b1d40"
+SLOTS = 3  # of each worker
+WORKERS = tuple(f"celery worker --celery-hostname {name}@%h" for name in ("first", "second"))
+CORE = ("api-server", "scheduler", "dag-processor", "triggerer")
+SETTINGS = {
+    "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+    "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(SLOTS),
+    # a few tasks more than there are slots, so that workers find the next one in Redis
+    "AIRFLOW__CORE__PARALLELISM": str(4 * SLOTS),
+    # how soon a lost worker's tasks are taken up: those that it ran, and those that it had only accepted
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "180",
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "10",
+    "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "10",
+}
+HOUR = 3600.0
+PATIENCE = 1800.0  # seconds, for a machine that has other things to do
+
+# new-api is what many real gateways run, and its videos may be small
+GATEWAY = Settings(dialect="new-api", api_key=KEY, generation_seconds=HOUR, content_lag=HOUR)
+
+
+class Cluster:
+    """Airflow on PostgreSQL, in separate processes.
+
+    Attributes:
+        lab: Airflow.
+        triggerers: the first process of each triggerer, by its id in the database.
+    """
+
+    def __init__(self, lab, sql):
+        self.lab = lab
+        self._sql = sql
+        self.triggerers = {}
+        self._newest = 0
+        self._note_triggerer(lab.leaders[CORE.index("triggerer")])
+
+    def start_triggerer(self):
+        """Start another one, and wait for it: its id would not tell which of two new ones it is."""
+        self._note_triggerer(self.lab.start_component("triggerer"))
+
+    def _note_triggerer(self, leader):
+        query = f"select id from job where job_type = 'TriggererJob' and id > {self._newest}"
+        [(self._newest,)] = self.until("the triggerer", lambda: self.sql(query))
+        self.triggerers[self._newest] = leader
+
+    def sql(self, query):
+        with self._sql.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
+
+    def states(self):
+        """Count the task instances by state."""
+        return dict(self.sql("select state, count(*) from task_instance group by state"))
+
+    def waiting(self):
+        """Count the videos that each triggerer waits for; None stands for nobody."""
+        return dict(self.sql("select triggerer_id, count(*) from trigger group by triggerer_id"))
+
+    def lose_triggerer(self):
+        """Kill the one that waits for more videos, and return how many these are, when the others wait for them."""
+        waiting = {number: count for number, count in self.waiting().items() if number}
+        lost = max(waiting, key=waiting.get)
+        self.lab.kill(self.triggerers.pop(lost))
+        self.until("the other triggerer", lambda: lost not in self.waiting())
+        return waiting[lost]
+
+    def until(self, what, condition, pause=1.0):
+        give_up_at = time.monotonic() + PATIENCE
+        while not (value := condition()):
+            assert time.monotonic() < give_up_at, f"waited for {what}: {self.story()}"
+            time.sleep(pause)
+        return value
+
+    def story(self):
+        """Return where things stand, for the message of an assertion."""
+        return f"{self.states()}, {self.waiting()}\n{self.lab.log_tail()}"
+
+
+class VideoCluster(Cluster):
+    """Airflow with CeleryExecutor, and a gateway.
+
+    Attributes:
+        gateway: the video API. A video takes an hour there, its content one more; they pass in `hours_later`.
+        storage: the folder of the videos.
+        workers: the first process of each worker.
+    """
+
+    def __init__(self, lab, sql, gateway, storage):
+        super().__init__(lab, sql)
+        self.gateway = gateway
+        self.storage = storage
+        self.workers = lab.leaders[len(CORE) : len(CORE) + len(WORKERS)]
+
+    def hours_later(self, hours):
+        self.gateway.jobs.clock = lambda: time.time() + hours * HOUR
+
+    def asked_for(self):
+        """Return the videos whose content was asked for."""
+        return {path for line in self.gateway.jobs.requests if (path := line.partition("?")[0]).endswith("/content")}
+
+    def lose_worker(self):
+        """Kill a worker, and return the indices of the tasks that it ran."""
+        worker = self.workers.pop()
+        pids = {process.pid for process in self.lab.processes(worker)}
+        rows = self.sql("select pid, map_index from task_instance where state = 'running'")
+        self.lab.kill(worker)
+        return [index for pid, index in rows if pid in pids]
+
+    def story(self):
+        return f"{self.gateway.jobs.report()}, {super().story()}"
+
+
+@contextlib.contextmanager
+def airflow_on_postgresql(dags, settings, connections=None, components=CORE):
+    """Run PostgreSQL and an Airflow on it; yield the Airflow and a connection of the database."""
+    with PostgreSQL() as database:
+        on_database = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.url, **settings}
+        with (
+            AirflowLab(dags, connections or {}, on_database, components=components) as lab,
+            contextlib.closing(psycopg2.connect(database.dsn)) as sql,
+        ):
+            sql.autocommit = True
+            yield lab, sql
+
+
+@contextlib.contextmanager
+def video_cluster(storage):
+    """Run PostgreSQL, Redis, a gateway, and an Airflow with two workers and two triggerers."""
+    with EmulatorServer(GATEWAY) as gateway, Redis() as broker:
+        settings = SETTINGS | {"AIRFLOW__CELERY__BROKER_URL": broker.url, "AIRFLOW__VEO__STORAGE": str(storage)}
+        connections = {"veo_default": {"conn_type": "veo", "host": gateway.url, "password": KEY}}
+        dags = Path(__file__).parent / "dags"
+        with airflow_on_postgresql(dags, settings, connections, (*CORE, *WORKERS)) as (lab, sql):
+            cluster = VideoCluster(lab, sql, gateway, storage)
+            cluster.start_triggerer()
+            yield cluster
