@@ -124,7 +124,7 @@ $(VENV)/mutmut/ready: pyproject.toml constraints.txt | $(VENV)/ready
 
 constraints: $(VENV)/ready $(VENV)/mutmut/ready ## pin what is installed now
 	@{ echo "# Versions for development and CI, written by 'make constraints'. The package itself declares ranges."; \
-		$(BIN)/python -m pip freeze --all --exclude-editable; } > constraints.txt
+		$(BIN)/python -m pip freeze --all --exclude-editable --exclude setuptools; } > constraints.txt
 
 clean: ## remove what the commands have made
 	rm -rf $(VENV) site demo_videos screenshots mutants dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
