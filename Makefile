@@ -11,8 +11,8 @@ SITE ?= site
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
-demo: $(VENV)/ready ## a prompt becomes a video on a real Airflow; ONCE=1 ends by itself, DAG=story runs another example
-	@$(BIN)/python dev/demo.py $(if $(DAG),--dag $(DAG)) $(if $(ONCE),--once)
+demo: $(VENV)/ready ## a prompt becomes a video on a real Airflow; ONCE=1 ends by itself, DAG=story another example, DAGS=folder your own
+	@$(BIN)/python dev/demo.py $(if $(DAG),--dag $(DAG)) $(if $(DAGS),--dags $(DAGS)) $(if $(ONCE),--once)
 
 test: lint unit integration ## everything that a contribution must pass
 

@@ -38,22 +38,27 @@ class Watch:
 def main() -> int:
     """Run the demo and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dag", default="text_to_video", help="which example (default: %(default)s)")
+    parser.add_argument("--dag", default="text_to_video", help="which example (default: %(default)s), or your Dag's id")
+    parser.add_argument("--dags", type=Path, help="a folder with Dags of your own, instead of the examples")
     parser.add_argument("--once", action="store_true", help="end when the run is over; say yes where a person is asked")
     parser.add_argument("--generation-seconds", type=float, default=20.0)
     options = parser.parse_args()
     try:
-        example = examples.named(options.dag)
+        example = None if options.dags else examples.named(options.dag)
         with EmulatorServer(Settings(generation_seconds=options.generation_seconds)) as emulator:
             say(f"Emulator of the video API: {emulator.url}")
             say("Airflow: starting (this takes half a minute) ...")
-            with AirflowLab(ROOT / "example_dags", {"veo_default": connection(emulator)}, settings()) as lab:
+            folder = options.dags or ROOT / "example_dags"
+            with AirflowLab(folder, {"veo_default": connection(emulator)}, settings()) as lab:
                 say(f"Airflow UI: {lab.url}")
                 examples.prepare(lab)
-                run(lab, emulator, example, alone=options.once)
+                if example:
+                    run(lab, emulator, example, alone=options.once)
+                else:
+                    run_own(lab, emulator, options.dag, alone=options.once)
                 if not options.once:
                     say(f"Watch the video: {lab.url}/plugin/veo")
-                    say(f"The UI stays up at {lab.url}/dags/{example.dag_id} until Ctrl-C.")
+                    say(f"The UI stays up at {lab.url}/dags/{example.dag_id if example else options.dag} until Ctrl-C.")
                     while True:
                         time.sleep(3600)
     except KeyboardInterrupt:
@@ -103,6 +108,21 @@ def run(lab: AirflowLab, emulator: EmulatorServer, example: Example, *, alone: b
     if charged != example.videos:
         raise LabError(f"{charged} videos were charged instead of {example.videos}.")
     say(f"Cost at the real gateway: ${emulator.jobs.report()['charged_usd']:.2f} for {charged} videos")
+
+
+def run_own(lab: AirflowLab, emulator: EmulatorServer, dag_id: str, *, alone: bool) -> None:
+    """Run a Dag of somebody's own. For the arguments see `run`.
+
+    Raises:
+        LabError: there is no such Dag, or its run fails.
+    """
+    earlier = set(STORAGE.rglob("*"))
+    run_id = lab.trigger(dag_id)
+    say(f"{dag_id}: run {run_id} started")
+    watched(lab, dag_id, run_id, alone=alone)
+    for path in sorted(path for path in set(STORAGE.rglob("*")) - earlier if path.is_file()):
+        say(f"File: {path} ({path.stat().st_size:,} bytes)")
+    say(f"Cost at the real gateway: ${emulator.jobs.report()['charged_usd']:.2f}")
 
 
 def watched(lab: AirflowLab, dag_id: str, run_id: str, *, alone: bool) -> Watch:
