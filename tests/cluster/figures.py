@@ -99,12 +99,12 @@ def whole_run():
     """Make all videos, without losses, and see what that costs."""
     with tempfile.TemporaryDirectory(prefix="veo-videos-") as storage, video_cluster(Path(storage)) as cluster:
         before, begin = cpu(cluster), time.monotonic()
-        run_id = cluster.lab.trigger("many")
+        cluster.lab.trigger("many")
         cluster.until("all orders", lambda: cluster.states().get("deferred") == VIDEOS)
         ordered, waiting = cpu(cluster), time.monotonic()
         connections = cluster.sql("select count(*) from pg_stat_activity where client_port is not null")[0][0]
         cluster.hours_later(2)
-        cluster.until("the run to end", lambda: cluster.lab.run_state("many", run_id) == "success")
+        cluster.until("the run to end", lambda: cluster.run_state() == "success")
         stored = cpu(cluster)
         print(f"{VIDEOS} orders: {waiting - begin:.0f} s; the rest: {time.monotonic() - waiting:.0f} s")
         print(f"{connections} connections of the database\n")

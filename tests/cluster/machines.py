@@ -65,6 +65,11 @@ class Cluster:
             cursor.execute(query)
             return cursor.fetchall()
 
+    def run_state(self):
+        """Return the state of the only Dag run."""
+        [(state,)] = self.sql("select state from dag_run")
+        return state
+
     def states(self):
         """Count the task instances by state."""
         return dict(self.sql("select state, count(*) from task_instance group by state"))

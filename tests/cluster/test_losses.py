@@ -15,7 +15,7 @@ from airflow_provider_veo.api.mp4 import check_whole
 @pytest.fixture(scope="module")
 def made(cluster):
     """Make the videos; on the way a triggerer and a worker are killed, and not replaced."""
-    run_id = cluster.lab.trigger("many")
+    cluster.lab.trigger("many")
     cluster.until("a third of the orders", lambda: sum(cluster.waiting().values()) >= VIDEOS / 3)
     orders, lost_videos = cluster.gateway.jobs.counters.orders, cluster.lose_triggerer()
     cluster.until("all orders", lambda: cluster.states().get("deferred") == VIDEOS)
@@ -27,9 +27,8 @@ def made(cluster):
     # error that nobody knows whether a video was ordered; tests/system has that
     lost_tasks = cluster.lose_worker()
     cluster.hours_later(2)
-    cluster.until("the run to end", lambda: cluster.lab.run_state("many", run_id) in ("success", "failed"))
+    cluster.until("the run to end", lambda: cluster.run_state() in ("success", "failed"))
     return SimpleNamespace(
-        run_id=run_id,
         orders_before=orders,
         lost_videos=lost_videos,
         lost_tasks=lost_tasks,
@@ -43,7 +42,7 @@ def progress(cluster):
 
 
 def test_all_videos_are_made(cluster, made):
-    assert cluster.lab.run_state("many", made.run_id) == "success", cluster.story()
+    assert cluster.run_state() == "success", cluster.story()
     assert cluster.states() == {"success": VIDEOS}
 
 
