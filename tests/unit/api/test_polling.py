@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pendulum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,6 +93,21 @@ def test_jobs_that_end_without_a_video(status):
     with pytest.raises(VideoFailedError, match=f"Video v {status}: no cats. The content filter refused it") as caught:
         outcome.raise_for_kind()
     assert caught.value.permanent
+
+
+def test_what_is_known_of_a_video_goes_into_the_outcome():
+    times = [pendulum.datetime(2026, 11, 26, 16, minute) for minute in (2, 5, 9)]
+    known = {"model": "veo", "url": "https://x.example/a.mp4", "size": "720x1280", "seconds": 8.0}
+    made = dict(zip(("created_at", "completed_at", "expires_at"), times, strict=True))
+    assert see(video("completed", **known, **made))[1] == Outcome(
+        "completed",
+        "v",
+        "completed",
+        **known,
+        created_at="2026-11-26T16:02:00Z",
+        completed_at="2026-11-26T16:05:00Z",
+        expires_at="2026-11-26T16:09:00Z",
+    )
 
 
 def test_a_failure_without_a_reason_may_be_tried_again():
