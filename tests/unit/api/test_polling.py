@@ -64,6 +64,11 @@ def test_an_unknown_word_means_still_running_and_is_named():
     assert "an unknown word, taken as running" in step.news.text
 
 
+def test_no_word_is_no_unknown_word():
+    news = see(Video("v", VideoStatus.UNKNOWN))[1].news
+    assert news.text == "Video v: accepted, 100 s after submission"
+
+
 def test_the_interval_has_ten_percent_of_jitter():
     assert see(video(), chance=0.0)[1].delay == pytest.approx(9.0)
     assert see(video(), chance=1.0)[1].delay == pytest.approx(11.0)
