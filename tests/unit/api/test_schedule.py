@@ -86,6 +86,8 @@ def test_a_long_job_is_asked_for_less_often():
 
 def test_earlier_jobs_tell_when_to_begin():
     assert first_pause(0.0, (), MIDDLE) == OPENING
+    assert first_pause(30.0, (), MIDDLE) == OPENING - 30.0
+    assert first_pause(OPENING, (), MIDDLE) == STEADY / 2
     assert first_pause(0.0, (20.0, 20.0), MIDDLE) == OPENING  # two are no rule
     assert first_pause(0.0, (20.0, 21.0, 22.0), MIDDLE) == pytest.approx(18.0)
     assert first_pause(0.0, (900.0, 900.0, 900.0), MIDDLE) == 60.0  # the UI wants news
