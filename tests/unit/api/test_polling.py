@@ -52,6 +52,11 @@ def test_a_running_job_is_asked_again():
     assert (state.status, state.progress) == (VideoStatus.RUNNING, 30.0)
 
 
+def test_a_job_may_be_asked_for_at_once_and_often():
+    _, step = see(video(), now=1000.0, policy=replace(POLICY, poll_interval=0.5))
+    assert (step.delay, step.news.text) == (0.5, "Video v: processing, 0 s after submission")
+
+
 def test_only_changes_are_noted():
     state, _ = see(video(progress=30.0))
     assert see(video(progress=30.0), state=state)[1].news is None
@@ -61,7 +66,7 @@ def test_only_changes_are_noted():
 def test_an_unknown_word_means_still_running_and_is_named():
     _, step = see(video("dreaming"))
     assert isinstance(step, AskAgain)
-    assert "an unknown word, taken as running" in step.news.text
+    assert step.news.text == "Video v: dreaming (an unknown word, taken as running), 100 s after submission"
 
 
 def test_no_word_is_no_unknown_word():
