@@ -286,7 +286,8 @@ def _progress_news(before: WaitState, video: Video, elapsed: float) -> News | No
         return None
     progress = "" if video.progress is None else f" {video.progress:g} %"
     word = video.status_word or "accepted"
-    unknown = " (an unknown word, taken as running)" if word and video.status is VideoStatus.UNKNOWN else ""
+    is_unknown = video.status_word and video.status is VideoStatus.UNKNOWN
+    unknown = " (an unknown word, taken as running)" if is_unknown else ""
     return News(f"Video {video.id}: {word}{progress}{unknown}, {elapsed:.0f} s after submission", video)
 
 

@@ -222,8 +222,7 @@ def create_video_as_form(
         idempotency_key: of the order.
         answer: to the first call.
     """
-    first = create_video(spec, request_format)
-    if request_format != "auto" or first.json is None or answer.ok:
+    if request_format != "auto" or create_video(spec).json is None or answer.ok:
         return None
     if error_from(answer, "Creating the video").reason is not Reason.REQUEST_FORMAT:
         return None

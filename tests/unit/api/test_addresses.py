@@ -55,6 +55,7 @@ def resolver(monkeypatch):
         ("::ffff:169.254.169.254", Network.LINK_LOCAL),
         ("::ffff:93.184.216.34", Network.PUBLIC),
         ("::127.0.0.1", Network.LOOPBACK),
+        ("::1:127.0.0.1", Network.PRIVATE),  # no form of one
         ("64:ff9b::169.254.169.254", Network.LINK_LOCAL),
         ("64:ff9b::10.0.0.1", Network.PRIVATE),
         ("64:ff9b::93.184.216.34", Network.PUBLIC),

@@ -6,7 +6,7 @@ import re
 import pendulum
 import pytest
 
-from airflow_provider_veo.api.answers import Answer
+from airflow_provider_veo.api.answers import Answer, ErrorDetail
 from airflow_provider_veo.api.content import (
     Follow,
     Resume,
@@ -89,10 +89,11 @@ def test_refusals(status, body, reason):
 @pytest.mark.parametrize(
     ("status", "body", "headers", "complaint"),
     [
-        (200, "<html>login</html>", {}, "an HTML page"),
+        (200, "<html>login</html>", {}, "got an HTML page that begins"),
         (200, "no video here", {}, "something else that begins with 'no video here'"),
         (200, '{"id": "v", "status": "completed"}', {}, "something else"),
         (200, "x" * 1000, {}, "begins with '" + "x" * 60 + "'"),
+        (200, "http://[broken", {}, "no http"),
         (302, "", {"location": "file:///etc/passwd"}, "no http"),
         (302, "", {"location": "http://[broken"}, "no http"),
         (200, '{"url": "https://cdn.example.net:port/a.mp4"}', {}, "something else"),
@@ -105,7 +106,7 @@ def test_neither_a_video_nor_a_way_to_one(status, body, headers, complaint):
 
 def test_a_file_that_the_server_has_thrown_away():
     with pytest.raises(
-        ContentGoneError, match=r"^Downloading: the video is gone.*HTTP 410.*clear the task that ordered"
+        ContentGoneError, match=r"^Downloading: the video is gone.*HTTP 410.* To have another one made, clear the task"
     ) as e:
         hop(410)
     assert e.value.permanent
@@ -176,8 +177,8 @@ def test_the_rest_of_another_file(headers, resume):
 NOW = pendulum.datetime(2026, 11, 26)
 
 
-def not_found():
-    return ApiError("Asking", reason=Reason.NOT_FOUND, status=404)
+def not_found(message=""):
+    return ApiError("Asking", reason=Reason.NOT_FOUND, status=404, detail=ErrorDetail(message))
 
 
 @pytest.mark.parametrize(
@@ -197,6 +198,22 @@ def not_found():
 )
 def test_why_content_will_never_come(seen, error):
     assert type(lost(seen, "Downloading video v", NOW)) is (error or type(None))
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        (not_found("no X."), "Downloading: the video is gone. The server does not know it any more (HTTP 404: no X)."),
+        (Video("v", VideoStatus.EXPIRED), "Downloading: the video is gone. It has expired."),
+        (
+            Video("v", VideoStatus.COMPLETED, expires_at=NOW),
+            "Downloading: the video is gone. It expired at 2026-11-26T00:00:00+00:00.",
+        ),
+        (Video("v", VideoStatus.FAILED, message="no cats"), "Video v failed: no cats"),
+    ],
+)
+def test_the_error_says_why(seen, words):
+    assert str(lost(seen, "Downloading", NOW)).startswith(words)
 
 
 @pytest.mark.parametrize(

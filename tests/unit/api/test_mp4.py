@@ -133,9 +133,31 @@ def test_an_index_points_to_the_end_of_the_last_sample():
     assert end_by(box(b"stsc", STSC), box(b"stsz", numbers(0, 2**24, 1)), box(b"stco", STCO)) == 10_000 + 2**24
 
 
+def test_a_large_box_has_contents_too():
+    index = large_box(b"moov", track([10_000], [300], [(1, 1)]))
+    with pytest.raises(IncompleteError, match="index points to byte 10300,"):
+        check(FTYP + index + box(b"mdat"))
+
+
+def test_a_box_may_say_that_it_is_very_large():
+    head = numbers(1) + b"mdat" + struct.pack(">Q", 2**60 + 5)
+    with pytest.raises(IncompleteError, match=f"its 'mdat' box is cut: it ends at byte {len(FTYP) + 2**60 + 5},"):
+        check(FTYP + head)
+
+
+def test_only_the_index_is_read():
+    class File(io.BytesIO):
+        def read(self, size=-1):
+            assert 0 <= size < 100
+            return super().read(size)
+
+    check_whole(File(film()))
+
+
 @pytest.mark.parametrize(("last", "samples"), [(0, (0, 2)), (1, (2, 4)), (2, (4, 5)), (3, (5, 6)), (4, (6, 9))])
 def test_the_last_chunk_may_be_any_and_have_any_number_of_samples(last, samples):
     runs = numbers(0, 3, 1, 2, 1, 3, 1, 1, 5, 3, 1)  # two samples in chunks 1 and 2, one in 3 and 4, three in 5
+    runs += numbers(4, 9, 1)  # beyond what the table says
     sizes = [2**power for power in range(9)]
     offsets = [20_000 if chunk == last else 10_000 for chunk in range(5)]
     end = end_by(box(b"stsc", runs), box(b"stsz", numbers(0, 0, 9, *sizes)), box(b"stco", numbers(0, 5, *offsets)))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import pytest
 from hypothesis import given
@@ -51,6 +53,46 @@ def test_a_png_with_a_wrong_byte():
         read_picture(bytes(content))
 
 
+def _chunk(name, data=b""):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def _png(*chunks):
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks) + _chunk(b"IEND")
+
+
+def _head(width, height):
+    return _chunk(b"IHDR", struct.pack(">II5B", width, height, 8, 2, 0, 0, 0))
+
+
+def test_a_png_needs_a_head_data_and_a_size():
+    data = _chunk(b"IDAT", b"x")
+    assert read_picture(_png(_head(7, 5), data)) == Picture("image/png", 7, 5)
+    for damaged in (_png(_head(7, 5)), _png(data, _head(7, 5))):
+        with pytest.raises(ValueError, match="is a damaged PNG picture: it has no image data"):
+            read_picture(damaged)
+    for head in (_head(0, 5), _head(7, 0)):
+        with pytest.raises(ValueError, match="is a damaged picture: it has no size"):
+            read_picture(_png(head, data))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [b"\xff", b"\xff\xff\xff", b"\xff\x01", b"\xff\xd0\xff\xd7", b"\xff\xfe\0\2", b"\xff\xfe\0\3x\xff\xff\x01"],
+    ids=["a fill byte", "fill bytes", "a marker alone", "two of them", "an empty segment", "all of it"],
+)
+def test_what_may_stand_between_the_segments_of_a_jpeg(more):
+    content = picture("JPEG", 72, 128)
+    assert read_picture(content[:2] + more + content[2:]) == Picture("image/jpeg", 72, 128)
+
+
+@pytest.mark.parametrize("more", [b"\xff\xfe\0\1", b"\xff\xfe\0\2x"], ids=["a length below its own", "no marker"])
+def test_a_damaged_jpeg(more):
+    content = picture("JPEG")
+    with pytest.raises(ValueError, match="is a damaged JPEG picture"):
+        read_picture(content[:2] + more + content[2:])
+
+
 def test_a_webp_with_an_unknown_first_chunk():
     content = bytearray(picture("WEBP"))
     content[12:16] = b"VP9 "
@@ -66,6 +108,9 @@ def test_a_webp_with_an_unknown_first_chunk():
         (picture("TIFF"), "a TIFF, "),
         (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG, "),
         (b"\xef\xbb\xbf <!DOCTYPE html><title>Not found</title>", "an HTML page, "),
+        (b"<html><title>Not found</title>", "an HTML page, "),
+        (b"X<html>", ""),
+        (b"RIFF\0\0\0\0AVI LIST", ""),
         (b"\0\0\0\x20ftypavif", "an AVIF or HEIC picture or a video, "),
         (b"%PDF-1.7", "a PDF, "),
         (b"hello", ""),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pendulum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +52,11 @@ def test_a_running_job_is_asked_again():
     assert (state.status, state.progress) == (VideoStatus.RUNNING, 30.0)
 
 
+def test_a_job_may_be_asked_for_at_once_and_often():
+    _, step = see(video(), now=1000.0, policy=replace(POLICY, poll_interval=0.5))
+    assert (step.delay, step.news.text) == (0.5, "Video v: processing, 0 s after submission")
+
+
 def test_only_changes_are_noted():
     state, _ = see(video(progress=30.0))
     assert see(video(progress=30.0), state=state)[1].news is None
@@ -60,7 +66,12 @@ def test_only_changes_are_noted():
 def test_an_unknown_word_means_still_running_and_is_named():
     _, step = see(video("dreaming"))
     assert isinstance(step, AskAgain)
-    assert "an unknown word, taken as running" in step.news.text
+    assert step.news.text == "Video v: dreaming (an unknown word, taken as running), 100 s after submission"
+
+
+def test_no_word_is_no_unknown_word():
+    news = see(Video("v", VideoStatus.UNKNOWN))[1].news
+    assert news.text == "Video v: accepted, 100 s after submission"
 
 
 def test_the_interval_has_ten_percent_of_jitter():
@@ -92,6 +103,21 @@ def test_jobs_that_end_without_a_video(status):
     with pytest.raises(VideoFailedError, match=f"Video v {status}: no cats. The content filter refused it") as caught:
         outcome.raise_for_kind()
     assert caught.value.permanent
+
+
+def test_what_is_known_of_a_video_goes_into_the_outcome():
+    times = [pendulum.datetime(2026, 11, 26, 16, minute) for minute in (2, 5, 9)]
+    known = {"model": "veo", "url": "https://x.example/a.mp4", "size": "720x1280", "seconds": 8.0}
+    made = dict(zip(("created_at", "completed_at", "expires_at"), times, strict=True))
+    assert see(video("completed", **known, **made))[1] == Outcome(
+        "completed",
+        "v",
+        "completed",
+        **known,
+        created_at="2026-11-26T16:02:00Z",
+        completed_at="2026-11-26T16:05:00Z",
+        expires_at="2026-11-26T16:09:00Z",
+    )
 
 
 def test_a_failure_without_a_reason_may_be_tried_again():

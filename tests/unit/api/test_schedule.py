@@ -60,6 +60,7 @@ def test_a_first_look_cannot_know_how_long_the_job_was_queued():
 def test_an_expectation_that_has_proved_wrong_is_given_up():
     marks = (50.5, 50.5), (60.5, 60.5), (98.5, 98.5)
     assert pause(99.5, *marks) == SHORTEST
+    assert pause(106.0, *marks) == SHORTEST
     assert pause(107.0, *marks) == STEADY
 
 
@@ -67,6 +68,12 @@ def test_progress_that_stands_still_is_not_waited_for():
     marks = (40.0, 1.5), (50.0, 6.5), (60.0, 11.5)
     assert pause(61.0, *marks) == LONGEST
     assert pause(90.0, *marks) == STEADY
+
+
+def test_coarse_progress_may_stand_still_for_two_steps_and_a_percent():
+    marks = (100.0, 10.0), (200.0, 20.0), (300.0, 30.0)  # 0.1 % a second
+    assert pause(510.0, *marks) == LONGEST
+    assert pause(511.0, *marks) == pytest.approx(511 / 18)
 
 
 @pytest.mark.parametrize("marks", [(), [(45.0, 0.0)], [(45.0, 50.0), (55.0, 100.0)], [(45.0, 0.0), (55.0, 50.0)]])
@@ -86,6 +93,8 @@ def test_a_long_job_is_asked_for_less_often():
 
 def test_earlier_jobs_tell_when_to_begin():
     assert first_pause(0.0, (), MIDDLE) == OPENING
+    assert first_pause(30.0, (), MIDDLE) == OPENING - 30.0
+    assert first_pause(OPENING, (), MIDDLE) == STEADY / 2
     assert first_pause(0.0, (20.0, 20.0), MIDDLE) == OPENING  # two are no rule
     assert first_pause(0.0, (20.0, 21.0, 22.0), MIDDLE) == pytest.approx(18.0)
     assert first_pause(0.0, (900.0, 900.0, 900.0), MIDDLE) == 60.0  # the UI wants news
@@ -96,6 +105,7 @@ def test_earlier_jobs_that_took_the_same_time_make_the_pace_brisk():
     assert pause(19.0, earlier=steady_jobs) == SHORTEST
     assert pause(30.0, earlier=steady_jobs) == STEADY  # this one is another
     assert pause(20.0, earlier=(100.0, 120.0, 180.0)) == pytest.approx(60.0)
+    assert pause(90.0, earlier=(100.0, 120.0, 180.0)) == pytest.approx(8.0)
     assert pause(120.0, earlier=(100.0, 120.0, 180.0)) == pytest.approx(8.0)
 
 

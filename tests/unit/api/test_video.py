@@ -155,6 +155,8 @@ def test_the_id_of_a_later_answer_is_never_taken_over():
         ({"unsigned_urls": ["https://x.example/a.mp4"]}, "https://x.example/a.mp4"),
         ({"task_result": {"videos": [{"url": "https://x.example/a.mp4"}]}}, "https://x.example/a.mp4"),
         ({"metadata": {"url": "https://x.example/a.mp4"}}, "https://x.example/a.mp4"),
+        ({"output": {"url": "https://x.example/a.mp4"}}, "https://x.example/a.mp4"),
+        ({"videos": "https://x.example/a.mp4"}, None),
         ({"url": ""}, None),
         ({"url": None, "video_url": "https://x.example/a.mp4"}, "https://x.example/a.mp4"),
         ({"url": "file:///etc/passwd"}, None),
@@ -167,6 +169,27 @@ def test_the_id_of_a_later_answer_is_never_taken_over():
 def test_addresses(body, url):
     assert read({"status": "completed", **body}, "v").url == url
     assert find_url({"id": "v", **body}, URL) == url
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: {"result": inner}, lambda inner: {"videos": [inner]}])
+def test_an_address_is_looked_for_three_levels_down(wrap):
+    body = wrap(wrap(wrap({"url": "https://x.example/a.mp4"})))
+    assert find_url(body, URL) == "https://x.example/a.mp4"
+    assert find_url(wrap(body), URL) is None
+
+
+def test_three_envelopes_are_opened():
+    body = {"data": {"data": [{"data": {"id": "v", "status": "queued"}}]}}
+    assert read(body).id == "v"
+    with pytest.raises(ApiError):
+        read({"data": body})
+
+
+@pytest.mark.parametrize("told", [{"status": "completed"}, {"url": "/a.mp4"}, {"video_url": "/a.mp4"}, {"id": "v"}])
+def test_what_tells_of_a_video_is_no_envelope(told):
+    other = {"data": {"id": "w", "status": "failed", "url": "/b.mp4"}}
+    plain, found = read(told, "v"), read(told | other, "v")
+    assert (found.status, found.url) == (plain.status, plain.url)
 
 
 @pytest.mark.parametrize(
@@ -224,6 +247,11 @@ def test_times(value, year):
     moment = read({"status": "completed", "completed_at": value}, "v").completed_at
     assert (moment and moment.year) == year
     assert moment is None or moment.timezone_name == "UTC"
+
+
+@pytest.mark.parametrize("key", ["created_at", "created"])
+def test_the_time_of_the_order_has_two_names(key):
+    assert read({key: 1764173113}, "v").created_at == pendulum.datetime(2025, 11, 26, 16, 5, 13)
 
 
 def test_a_time_in_milliseconds():

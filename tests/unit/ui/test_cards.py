@@ -133,9 +133,11 @@ def test_progress_is_read_as_it_was_written(status, percent):
         assert read == {"text": status or None, "percent": None}
 
 
-@pytest.mark.parametrize("value", [None, 7, {"a": 1}, "", "no percentage %"])
-def test_progress_that_is_none_of_ours(value):
-    assert progress(task("deferred", progress=value))["percent"] is None
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, None), (7, None), ({"a": 1}, None), ("", None), ("no percentage %", "no percentage %")]
+)
+def test_progress_that_is_none_of_ours(value, text):
+    assert progress(task("deferred", progress=value)) == {"text": text, "percent": None}
 
 
 def test_only_what_is_on_its_way_has_progress():
@@ -160,7 +162,7 @@ def test_orientation(size, expected):
 def test_totals():
     groups = [
         Group("d", "m", "completed", tasks=3, videos=4, cost=0.6, seconds=120.0, timed=2),
-        Group("e", "m", "completed", tasks=1, videos=1, cost=0.250004, seconds=30.0, timed=1),
+        Group("e", "m", "completed", tasks=1, videos=1, cost=0.25004, seconds=30.0, timed=1),
         Group("d", "m", "failed", tasks=1, videos=1, cost=0.0, seconds=0.0, timed=0),
         Group("d", None, "in_progress", tasks=2, videos=2, cost=9.0, seconds=9.0, timed=1),
     ]

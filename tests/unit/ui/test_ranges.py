@@ -36,7 +36,7 @@ def test_what_cannot_be_understood_is_ignored(header):
     ("header", "size"), [("bytes=100-", 100), ("bytes=200-300", 100), ("bytes=-0", 100), ("bytes=0-", 0)]
 )
 def test_a_range_behind_the_end(header, size):
-    with pytest.raises(UnsatisfiableError):
+    with pytest.raises(UnsatisfiableError, match=header):
         requested(header, size)
 
 
