@@ -68,6 +68,8 @@ class Collector:
             "AIRFLOW__METRICS__STATSD_ON": "True",
             "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
             "AIRFLOW__METRICS__STATSD_PORT": str(self._udp.getsockname()[1]),
+            # Airflow's own are many, and UDP drops what a busy listener does not take at once
+            "AIRFLOW__METRICS__METRICS_ALLOW_LIST": "^veo\\.",
             "AIRFLOW__TRACES__OTEL_ON": "True",
             "OTEL_TRACES_EXPORTER": "otlp_proto_http",  # else gRPC, whatever other settings say
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{self._http.server_port}/v1/traces",
