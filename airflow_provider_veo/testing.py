@@ -102,11 +102,19 @@ class VeoEmulator:
             troubles: a `Trouble` or its name: `rate_limit` (429), `no_money`, `error` (500), `bad_gateway`,
                 `broken_json`, `dropped`, `slow`, `cut`, `gone` (410).
             retry_after: seconds; of a rate limit's header, and of an answer that is slow.
-        """
-        from airflow_provider_veo.emulator.faults import Fault, Trouble  # noqa: PLC0415 - as above
 
+        Raises:
+            ValueError: there is no such call or trouble.
+        """
+        from airflow_provider_veo.emulator.faults import CALLS, Fault, Trouble  # noqa: PLC0415 - as above
+
+        if call not in CALLS:
+            raise ValueError(f"There is no call {call!r}; there are: {', '.join(CALLS)}.")
+        kinds = {kind.name.lower(): kind for kind in Trouble}
         for trouble in troubles:
-            kind = trouble if isinstance(trouble, Trouble) else Trouble[trouble.upper()]
+            kind = trouble if isinstance(trouble, Trouble) else kinds.get(trouble)
+            if kind is None:
+                raise ValueError(f"There is no trouble {trouble!r}; there are: {', '.join(kinds)}.")
             self._faults.add(call, Fault(kind, seconds=retry_after))
 
     def hold(self) -> None:

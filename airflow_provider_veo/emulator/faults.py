@@ -8,7 +8,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
+from typing import Literal, get_args
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +17,7 @@ from airflow_provider_veo.emulator.dialects.base import Dialect
 from airflow_provider_veo.emulator.messages import Reply
 
 Call = Literal["order", "status", "content"]
+CALLS: tuple[Call, ...] = get_args(Call)
 
 
 class Trouble(Enum):

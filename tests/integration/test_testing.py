@@ -58,9 +58,16 @@ def test_an_empty_account(veo_emulator):
     assert veo_emulator.orders == []
 
 
-def test_an_unknown_trouble_is_named(veo_emulator):
-    with pytest.raises(KeyError, match="NO_SUCH"):
-        veo_emulator.answer_next("order", "no_such")
+@pytest.mark.parametrize(
+    ("call", "trouble", "complaint"),
+    [
+        ("orders", "error", "no call 'orders'; there are: order, status, content"),
+        ("order", "ratelimit", "no trouble 'ratelimit'; there are: no_money, rate_limit"),
+    ],
+)
+def test_what_cannot_go_wrong_is_refused(veo_emulator, call, trouble, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        veo_emulator.answer_next(call, trouble)
 
 
 def test_progress_by_hand(veo_emulator):
