@@ -43,13 +43,18 @@ def resolve(destination: Destination, *, name: str | None = None) -> Target:
         name: the video's id or another name for the file. None while there is no video yet: this checks the rest.
 
     Raises:
-        InvalidInputError: no destination, a relative one without a base, or a storage that this Airflow cannot
-            write to.
+        InvalidInputError: no destination, a relative one without a base or out of it, something in braces that nothing
+            fills in, or a storage that this Airflow cannot write to.
     """
     text = str(destination).strip() if destination is not None else ""
     if not text:
         raise InvalidInputError(
             "destination is empty: give a path, a URI such as s3://conn_id@bucket/key.mp4, or both."
+        )
+    if left := re.search(r"\{\{|\{\w*\}", text.replace(VIDEO_ID_PLACEHOLDER, "")):
+        raise InvalidInputError(
+            f"destination {text!r} still has {left[0]!r} in it, which nothing fills in: only {VIDEO_ID_PLACEHOLDER} "
+            "is, and Airflow's templates in arguments of an operator, but not in what a function has returned."
         )
     if name is not None:
         safe_name = re.sub(r"[^\w.=-]", "_", name)
@@ -129,6 +134,8 @@ def _located(text: str, argument: str) -> Target:
             )
         if "://" not in base and not Path(base).expanduser().is_absolute():
             raise InvalidInputError(f"[veo] storage is {base!r}; it must be an absolute path or a URI.")
+        if os.pardir in Path(os.path.normpath(path)).parts:
+            raise InvalidInputError(f"{argument} {text!r} leads out of [veo] storage; give an absolute path for that.")
         return _located(f"{base.rstrip('/')}/{text}", argument)
     parts = urlsplit(text)
     if parts.scheme in _LOCAL_SCHEMES:

@@ -36,6 +36,7 @@ def test_relative_destinations_stand_on_the_configured_base(tmp_path, monkeypatc
     assert places.resolve("a/b.mp4", name="v") == tmp_path / "a/b.mp4"
     monkeypatch.setenv("AIRFLOW__VEO__STORAGE", f"{tmp_path}/X")
     assert places.resolve("a/b.mp4", name="v") == tmp_path / "X/a/b.mp4"
+    assert places.resolve("a/../..b.mp4", name="v") == tmp_path / "X/a/../..b.mp4"
     for base in (memory, f"{memory}/"):
         monkeypatch.setenv("AIRFLOW__VEO__STORAGE", base)
         assert places.resolve("a/b.mp4", name="v").path == ObjectStoragePath(f"{memory}/a/b.mp4").path
@@ -49,6 +50,10 @@ def test_relative_destinations_stand_on_the_configured_base(tmp_path, monkeypatc
         ("  ", None, "destination is empty"),
         ("a.mp4", None, r"^destination 'a.mp4' is relative.*set \[veo\] storage \(AIRFLOW__VEO__STORAGE\)"),
         ("a.mp4", "videos", r"\[veo\] storage is 'videos'"),
+        ("../a.mp4", "/videos", r"'../a.mp4' leads out of \[veo\] storage"),
+        ("a/../../b/", "s3://bucket", "leads out of"),
+        ("/x/{{ ds }}.mp4", None, "still has '{{' in it"),
+        ("/x/{vid}-{video_id}.mp4", None, "still has '{vid}' in it, which nothing fills in: only {video_id} is"),
         (
             "nosuch://bucket/a.mp4",
             None,
