@@ -113,7 +113,7 @@ def _steady_pause(elapsed: float, earlier: Sequence[float]) -> float:
 
 def _grain(marks: Sequence[Mark]) -> float:
     """Return the step in which progress is told, in percent; 0 where there is none to be seen."""
-    for step in (50.0, _TOO_COARSE, 10.0, 5.0, 1.0):
+    for step in (_TOO_COARSE, 10.0, 5.0, 1.0):
         if all(progress % step == 0 for _, progress in marks):
             return step
     return 0.0
