@@ -126,9 +126,9 @@ def _estimate(marks: Sequence[Mark], grain: float) -> _Estimate | None:
     now, progress = marks[-1]
     far_enough = (mark for mark in reversed(marks[:-1]) if progress - mark[1] >= 4 * grain)
     then, before = next(far_enough, marks[0]) if len(marks) > 1 else (0.0, 0.0)
-    if not 0 < progress < 100 or progress <= before or now <= then:
+    if progress >= 100 or now <= then:
         return None
     rate = (progress - before) / (now - then)
-    if rate < _SLOWEST:  # a number that a server made up; and the end would be infinitely far away
+    if rate < _SLOWEST:  # none, or a number that a server made up: the end would be infinitely far away
         return None
-    return _Estimate(now + max(0.0, 100 - progress - grain / 2) / rate, rate)
+    return _Estimate(now + (100 - progress - grain / 2) / rate, rate)

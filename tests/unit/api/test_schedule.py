@@ -55,7 +55,13 @@ def test_coarse_steps_are_asked_for_earlier_and_from_their_middle():
 
 
 def test_a_first_look_cannot_know_how_long_the_job_was_queued():
-    assert pause(45.0, (45.0, 50.0)) < 45.0
+    left = (100 - 80.5) * 45.0 / 80.5
+    assert pause(45.0, (45.0, 80.5)) == pytest.approx(left - 0.36 * 0.4 * left + 1.5)
+
+
+def test_the_last_percent_counts_too():
+    # 0.01 % a second: the end is at 10 000 s
+    assert pause(9980.0, (5050.0, 50.5), (9950.0, 99.5)) == pytest.approx(21.5)
 
 
 def test_an_expectation_that_has_proved_wrong_is_given_up():
@@ -79,7 +85,14 @@ def test_coarse_progress_may_stand_still_for_two_steps_and_a_percent():
 
 @pytest.mark.parametrize(
     "marks",
-    [(), [(45.0, 0.0)], [(45.0, 50.0), (55.0, 100.0)], [(45.0, 0.0), (55.0, 50.0)], [(45.0, 25.0), (55.0, 50.0)]],
+    [
+        (),
+        [(45.0, 0.0)],
+        [(45.0, 50.0), (55.0, 100.0)],
+        [(45.0, 0.0), (55.0, 50.0)],
+        [(45.0, 25.0), (55.0, 50.0)],
+        [(45.0, 50.5), (55.0, 100.0)],
+    ],
 )
 def test_where_progress_tells_nothing_the_pace_is_steady(marks):
     assert pause(60.0, *marks) == STEADY
