@@ -64,7 +64,7 @@ def check_whole(file: BinaryIO) -> None:
             raise IncompleteError(f"its {_name(kind)} box is missing")
     if b"moof" in kinds and b"mdat" not in kinds[_last(kinds, b"moof") :]:
         raise IncompleteError("the media data of its last fragment are missing")
-    end = max((_end_of_media(file, box) for box in boxes), default=0)
+    end = max(_end_of_media(file, box) for box in boxes)
     if end > size:
         raise IncompleteError(f"its index points to byte {end}, and it has {size}")
 
@@ -94,7 +94,7 @@ def _box(file: BinaryIO, start: int, end: int) -> Box:
         length, content = int.from_bytes(header[8:16], "big"), start + 16
     elif length == 0:  # up to the end
         length = end - start
-    if len(kind) < 4 or content > end or content > start + length:
+    if len(kind) < 4 or content > start + length:
         raise IncompleteError(f"byte {start} begins no box")
     if start + length > end:
         raise IncompleteError(f"its {_name(kind)} box is cut: it ends at byte {start + length}, and there are {end}")

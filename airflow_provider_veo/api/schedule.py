@@ -113,7 +113,7 @@ def _steady_pause(elapsed: float, earlier: Sequence[float]) -> float:
 
 def _grain(marks: Sequence[Mark]) -> float:
     """Return the step in which progress is told, in percent; 0 where there is none to be seen."""
-    for step in (50.0, _TOO_COARSE, 10.0, 5.0, 1.0):
+    for step in (_TOO_COARSE, 10.0, 5.0, 1.0):
         if all(progress % step == 0 for _, progress in marks):
             return step
     return 0.0
@@ -126,9 +126,9 @@ def _estimate(marks: Sequence[Mark], grain: float) -> _Estimate | None:
     now, progress = marks[-1]
     far_enough = (mark for mark in reversed(marks[:-1]) if progress - mark[1] >= 4 * grain)
     then, before = next(far_enough, marks[0]) if len(marks) > 1 else (0.0, 0.0)
-    if not 0 < progress < 100 or progress <= before or now <= then:
+    if progress >= 100 or now <= then:
         return None
     rate = (progress - before) / (now - then)
-    if rate < _SLOWEST:  # a number that a server made up; and the end would be infinitely far away
+    if rate < _SLOWEST:  # none, or a number that a server made up: the end would be infinitely far away
         return None
-    return _Estimate(now + max(0.0, 100 - progress - grain / 2) / rate, rate)
+    return _Estimate(now + (100 - progress - grain / 2) / rate, rate)

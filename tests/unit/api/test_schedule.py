@@ -51,10 +51,17 @@ def test_the_question_is_aimed_at_the_expected_end():
 
 def test_coarse_steps_are_asked_for_earlier_and_from_their_middle():
     assert pause(80.0, (50.0, 50.0), (60.0, 60.0), (80.0, 80.0)) == pytest.approx(20.0 - 5.0 + 1.5 - 0.36 * 0.4 * 10)
+    assert pause(81.0, (51.0, 51.0), (61.0, 61.0), (81.0, 81.0)) == pytest.approx(19.0 - 0.5 + 1.5 - 0.36 * 0.4)
 
 
 def test_a_first_look_cannot_know_how_long_the_job_was_queued():
-    assert pause(45.0, (45.0, 50.0)) < 45.0
+    left = (100 - 80.5) * 45.0 / 80.5
+    assert pause(45.0, (45.0, 80.5)) == pytest.approx(left - 0.36 * 0.4 * left + 1.5)
+
+
+def test_the_last_percent_counts_too():
+    # 0.01 % a second: the end is at 10 000 s
+    assert pause(9980.0, (5050.0, 50.5), (9950.0, 99.5)) == pytest.approx(21.5)
 
 
 def test_an_expectation_that_has_proved_wrong_is_given_up():
@@ -76,7 +83,17 @@ def test_coarse_progress_may_stand_still_for_two_steps_and_a_percent():
     assert pause(511.0, *marks) == pytest.approx(511 / 18)
 
 
-@pytest.mark.parametrize("marks", [(), [(45.0, 0.0)], [(45.0, 50.0), (55.0, 100.0)], [(45.0, 0.0), (55.0, 50.0)]])
+@pytest.mark.parametrize(
+    "marks",
+    [
+        (),
+        [(45.0, 0.0)],
+        [(45.0, 50.0), (55.0, 100.0)],
+        [(45.0, 0.0), (55.0, 50.0)],
+        [(45.0, 25.0), (55.0, 50.0)],
+        [(45.0, 50.5), (55.0, 100.0)],
+    ],
+)
 def test_where_progress_tells_nothing_the_pace_is_steady(marks):
     assert pause(60.0, *marks) == STEADY
 
@@ -107,6 +124,7 @@ def test_earlier_jobs_that_took_the_same_time_make_the_pace_brisk():
     assert pause(20.0, earlier=(100.0, 120.0, 180.0)) == pytest.approx(60.0)
     assert pause(90.0, earlier=(100.0, 120.0, 180.0)) == pytest.approx(8.0)
     assert pause(120.0, earlier=(100.0, 120.0, 180.0)) == pytest.approx(8.0)
+    assert pause(180.0, earlier=(100.0, 120.0, 180.0)) == pytest.approx(8.0)
 
 
 def test_jobs_that_are_taken_over_are_not_asked_for_all_at_once():
