@@ -2,6 +2,9 @@
 
 mutmut makes the changes and runs the tests. This adds a memory: mutants that may survive stand in `mutants.toml` with
 their reasons, and any other survivor is a failure. So is one that stands there and does not survive any more.
+
+mutmut leaves constants and decorated functions as they are. And it imports the tests once, unchanged: what a test has
+worked out by then, in the arguments of `parametrize`, say, notices nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import tomllib
@@ -35,13 +39,13 @@ def main() -> int:
     os.chdir(ROOT)  # mutmut knows no other place
     if not module:
         shutil.rmtree(RESULTS, ignore_errors=True)
-    pattern = f"{PACKAGE}.{module}.*" if module else f"{PACKAGE}.*"
-    program = Path(sys.executable).with_name("mutmut")
-    # by name all are run again, whatever an earlier run has found; a single core, since others may work here, too
-    subprocess.run([program, "run", "--max-children", "1", pattern], check=True)
+    status = _run([f"{PACKAGE}.{module}.*"] if module else [])
+    if status:
+        return status
     found = list(_results(module))
-    for name, count in sorted(Counter((where, status) for where, status, _ in found).items()):
-        print(f"{name[0]}: {count} {name[1]}")
+    for name, mutants in groupby(found, key=lambda mutant: mutant[0]):
+        counts = Counter(status for _, status, _ in mutants)
+        print(f"{name}: " + ", ".join(f"{count} {status}" for status, count in sorted(counts.items())))
     survivors = {change for _, status, change in found if status not in NOTICED}
     accepted = {change for change in _accepted() if not module or change.startswith(f"{module}.")}
     _list("Survivors without a reason", survivors - accepted)
@@ -49,13 +53,20 @@ def main() -> int:
     return int(survivors != accepted)
 
 
+def _run(patterns: list[str]) -> int:
+    """Run mutmut on one core, since others may work here, too. What a pattern names is run again in any case."""
+    command = [Path(sys.executable).with_name("mutmut"), "run", "--max-children", "1", *patterns]
+    with_plugin = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}  # `fastest_first`
+    return subprocess.run(command, env=with_plugin, check=False).returncode
+
+
 def _results(module: str) -> Iterator[tuple[str, str, str]]:
     """Yield the module, the status and, unless it was noticed, the change of each mutant."""
     for meta in sorted(RESULTS.rglob("*.py.meta")):
         path = meta.relative_to(RESULTS).with_suffix("")
         where = ".".join(path.with_suffix("").parts[1:])
-        for mutant, exit_code in json.loads(meta.read_text())["exit_code_by_key"].items():
-            if where == module or not module:
+        if where == module or not module:
+            for mutant, exit_code in json.loads(meta.read_text())["exit_code_by_key"].items():
                 status = status_by_exit_code[exit_code]
                 yield where, status, "" if status in NOTICED else _change(mutant, path)
 
