@@ -103,7 +103,7 @@ class ChatDesk(Desk):
         self._ledger.note(record)
         card = CARD.get(spec.model)
         charged = card.price_usd * spec.n if card else None  # at once, whatever comes
-        metrics.send(metrics.of_order(spec.model, spec.n, charged), self._who.tags)
+        metrics.send(metrics.of_order(spec.model, spec.n, charged), self._who)
         journal = Journal(self._log.info)
         try:
             for event in events:

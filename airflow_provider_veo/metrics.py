@@ -75,16 +75,17 @@ def of_outcome(outcome: Mapping[str, Any], charged_usd: float | None = None) -> 
     return found + _cost(charged_usd, tags)
 
 
-def send(metrics: Iterable[Metric], tags: Mapping[str, str]) -> None:
+def send(metrics: Iterable[Metric], task: Any) -> None:
     """Tell Airflow's Stats. A failure is logged: what is measured must not cost a video.
 
     Args:
         metrics: what to tell.
-        tags: of the task, for all of them.
+        task: whose `dag_id` and `task_id` are tags of all of them; None where there is none.
     """
-    from airflow.providers.common.compat.sdk import Stats  # noqa: PLC0415 - no Dag file needs it
-
+    tags = {} if task is None else {"dag_id": task.dag_id, "task_id": task.task_id}
     try:
+        from airflow.providers.common.compat.sdk import Stats  # noqa: PLC0415 - no Dag file needs it
+
         for metric in metrics:
             if isinstance(metric.value, timedelta):
                 Stats.timing(metric.name, metric.value, tags={**tags, **metric.tags})

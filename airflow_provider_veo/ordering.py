@@ -77,11 +77,6 @@ class TaskIdentity:
         """All of it but the epoch, unambiguously."""
         return "\0".join((self.dag_id, self.run_id, self.task_id, str(self.map_index)))
 
-    @property
-    def tags(self) -> dict[str, str]:
-        """By which the metrics of its task are told apart."""
-        return {"dag_id": self.dag_id, "task_id": self.task_id}
-
     def __str__(self) -> str:
         index = "" if self.map_index < 0 else f"[{self.map_index}]"
         return f"Dag {self.dag_id}, run {self.run_id}, task {self.task_id}{index}"
@@ -220,10 +215,10 @@ class OrderDesk(Desk):
     def _submit(self, intent: Submission, order: Order, spec: VideoSpec) -> tuple[Submission, Video]:
         with span("veo.create_video", model=spec.model) as traced:
             video = self._send(intent, order, lambda: self._client.create_video(spec, intent.idempotency_key))
+            submitted = intent.accepted(video.id)
+            self._ledger.note(submitted)  # before anything else: from here on nothing can be paid for again
             traced.set_attribute("veo.video_id", video.id)
-        submitted = intent.accepted(video.id)
-        self._ledger.note(submitted)
-        metrics.send(metrics.of_order(spec.model, 1), self._who.tags)
+        metrics.send(metrics.of_order(spec.model, 1), self._who)
         self._log.info(
             "Video %s ordered from %s (model %s, order %d of at most %d)",
             video.id,

@@ -52,7 +52,7 @@ def conclude(context: Context, outcome: Mapping[str, Any], *, charged_usd: float
 def report(context: Context, outcome: Mapping[str, Any], *, charged_usd: float | None = None) -> None:
     """Tell how a task has ended that the Veo page does not show. For the arguments see `conclude`."""
     log.info("Summary: %s", summary_of(outcome))
-    metrics.send(metrics.of_outcome(outcome, charged_usd), tags_of(context))
+    metrics.send(metrics.of_outcome(outcome, charged_usd), context.get("ti"))
 
 
 @contextmanager
@@ -73,12 +73,6 @@ def reason_of(error: Exception) -> str:
     if isinstance(reason, Reason):
         return reason.value
     return next((word for kind, word in _WORDS if isinstance(cause, kind)), "other")
-
-
-def tags_of(context: Context) -> dict[str, str]:
-    """Return the tags by which the task's metrics are told apart."""
-    ti: Any = context.get("ti")
-    return {} if ti is None else {"dag_id": ti.dag_id, "task_id": ti.task_id}
 
 
 def summary_of(outcome: Mapping[str, Any]) -> str:

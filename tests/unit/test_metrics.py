@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_cents_are_whole_and_never_too_few(usd, cents):
 def test_all_tags_are_sent(mocker):
     stats = mocker.patch("airflow.providers.common.compat.sdk.Stats", create=True)
     time = Metric("veo.generation_seconds", timedelta(seconds=2), {})
-    metrics.send([Metric("veo.completed", 1, {"model": "m"}), time], {"dag_id": "d", "task_id": "t"})
+    metrics.send([Metric("veo.completed", 1, {"model": "m"}), time], SimpleNamespace(dag_id="d", task_id="t"))
     stats.incr.assert_called_once_with("veo.completed", 1, tags={"dag_id": "d", "task_id": "t", "model": "m"})
     stats.timing.assert_called_once_with(
         "veo.generation_seconds", timedelta(seconds=2), tags={"dag_id": "d", "task_id": "t"}
@@ -71,5 +72,5 @@ def test_all_tags_are_sent(mocker):
 def test_stats_that_are_broken_cost_nothing(mocker, caplog):
     stats = mocker.patch("airflow.providers.common.compat.sdk.Stats", create=True)
     stats.incr.side_effect = OSError("no route to the collector")
-    metrics.send([Metric("veo.completed", 1, {})], {})
+    metrics.send([Metric("veo.completed", 1, {})], None)
     assert "could not be told" in caplog.text

@@ -78,13 +78,13 @@ def sent(mocker):
     return mocker.patch.object(metrics, "send")
 
 
-def test_a_failure_is_told_once_with_the_tasks_tags(context, sent, caplog):
+def test_a_failure_is_told_once_as_the_tasks_own(context, sent, caplog):
     caplog.set_level("INFO", logger=reporting.__name__)
     with pytest.raises(ValueError, match="boom"), failures_reported(context):
         raise ValueError("boom")
-    (told, tags), _ = sent.call_args
+    (told, task), _ = sent.call_args
     assert [metric.name for metric in told] == ["veo.failed", "veo.failed.other"]
-    assert tags == {"dag_id": "d", "task_id": "t"}
+    assert task is context["ti"]
     assert caplog.messages.count("Summary: failed, reason other") == 1
 
 
