@@ -277,7 +277,7 @@ def test_links_lead_back_into_airflow(visit, runs):
         page.goto("plugin/veo")
         card(in_airflow(page), "A lighthouse in a storm").get_by_role("link", name=name, exact=True).click()
         page.wait_for_url(re.compile(expected))
-    expect(page.get_by_text("Stored ")).to_be_visible()
+    expect(page.get_by_text("Summary: video ")).to_be_visible()
 
 
 def test_the_log_of_a_mapped_task(visit, runs):
