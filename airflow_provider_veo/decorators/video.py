@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from airflow.providers.common.compat.sdk import (
-    SET_DURING_EXECUTION,
     Context,
     DecoratedOperator,
     TaskDecorator,
@@ -57,9 +56,9 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
         op_kwargs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        if kwargs.setdefault("prompt", SET_DURING_EXECUTION) is not SET_DURING_EXECUTION:
+        if "prompt" in kwargs:
             raise TypeError("@task.veo_video takes no prompt: the function returns it.")
-        super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, **kwargs)
+        super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, prompt="", **kwargs)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resume after the trigger has fired."""

@@ -285,7 +285,7 @@ def test_the_log_of_a_mapped_task(visit, runs):
     page.goto("plugin/veo")
     card(in_airflow(page), "猫在灯塔上看海").get_by_role("link", name="Log").click()
     page.wait_for_url(re.compile(r"/tasks/create/mapped/3\?try_number=\d$"))
-    expect(page.get_by_text("is completed").first).to_be_visible()
+    expect(page.get_by_text("Summary: video ")).to_be_visible()
 
 
 def task_view(page, runs, dag_id, task):
