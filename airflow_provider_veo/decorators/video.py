@@ -47,6 +47,8 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
         *(name for name in VeoCreateVideoOperator.template_fields if name != "prompt"),
     )
     template_fields_renderers = {**DecoratedOperator.template_fields_renderers, "extra_body": "json"}  # noqa: RUF012
+    if not hasattr(DecoratedOperator, "xcom_push"):
+        xcom_push = None  # Airflow 3.0 asks for it when the work is done, and uses it for nothing
 
     def __init__(
         self,
