@@ -11,7 +11,15 @@ from airflow_provider_veo.api.errors import VeoError
 
 
 class VeoFailException(AirflowFailException):
-    """The task fails at once, whatever its `retries`: the same again would fail again."""
+    """The task fails at once, whatever its `retries`: the same again would fail again.
+
+    Attributes:
+        cause: what cannot be helped; its message is this one's.
+    """
+
+    def __init__(self, cause: VeoError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 @contextmanager
@@ -25,5 +33,10 @@ def fail_fast() -> Iterator[None]:
         yield
     except VeoError as error:
         if error.permanent:
-            raise VeoFailException(str(error)) from error
+            raise refusal(error) from None
         raise
+
+
+def refusal(error: VeoError) -> VeoFailException:
+    """Return what to raise `from None` in place of an error: with its traceback, so that the log has one, not two."""
+    return VeoFailException(error).with_traceback(error.__traceback__)

@@ -127,7 +127,7 @@ class Desk:
                 pause = create_pause(error, attempt)
                 if pause is None:
                     raise
-                self._log.warning("Not ordered yet, the next attempt follows in %.0f s. %s", pause, error)
+                self._log.warning("Not ordered yet, the next attempt follows in %.1f s. %s", pause, error)
             time.sleep(pause)
             attempt += 1
 

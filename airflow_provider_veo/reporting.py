@@ -68,7 +68,7 @@ def failures_reported(context: Context, *, on_page: bool = True) -> Iterator[Non
 
 def reason_of(error: Exception) -> str:
     """Return why a task fails in one word: a `Reason`'s value, one of `_WORDS`, or `other`."""
-    cause = error.__cause__ if isinstance(error, VeoFailException) else error
+    cause = error.cause if isinstance(error, VeoFailException) else error
     reason = getattr(cause, "reason", None)
     if isinstance(reason, Reason):
         return reason.value

@@ -56,6 +56,7 @@ class WaitState:
         progress: of the same.
         failures: failed status calls since then.
         failing_since: when the first of them happened, in seconds since the epoch.
+        failure: what kind the last of them is of.
         marks: the last changes of its progress.
     """
 
@@ -64,6 +65,7 @@ class WaitState:
     progress: float | None = None
     failures: int = 0
     failing_since: float | None = None
+    failure: str | None = None
     marks: tuple[Mark, ...] = ()
 
 
@@ -243,10 +245,13 @@ def observe(
         news = _progress_news(state, seen, elapsed)
     else:
         since = state.failing_since if state.failing_since is not None else now
-        new_state = replace(state, failures=state.failures + 1, failing_since=since)
+        failure = seen.reason.value if isinstance(seen, ApiError) else type(seen).__name__
+        new_state = replace(state, failures=state.failures + 1, failing_since=since, failure=failure)
         if not _may_pass(policy, seen, now) or _exhausted(policy, new_state, seen, now):
             return new_state, _gave_up(video_id, new_state, seen)
-        news = News(f"Video {video_id}: asking for its status failed, will ask again. {seen}")
+        news = None
+        if failure != state.failure:
+            news = News(f"Video {video_id}: asking for its status failed, and is repeated. {seen}")
     if now >= policy.deadline:
         return new_state, _timed_out(policy, video_id, new_state, now)
     if policy.poll_interval is None:
@@ -282,27 +287,41 @@ def _marked(marks: tuple[Mark, ...], video: Video, elapsed: float) -> tuple[Mark
 
 
 def _progress_news(before: WaitState, video: Video, elapsed: float) -> News | None:
-    if (before.status_word, before.progress) == (video.status_word, video.progress):
+    if not before.failures and (before.status_word, before.progress) == (video.status_word, video.progress):
         return None
     progress = "" if video.progress is None else f" {video.progress:g} %"
     word = video.status_word or "accepted"
     is_unknown = video.status_word and video.status is VideoStatus.UNKNOWN
     unknown = " (an unknown word, taken as running)" if is_unknown else ""
-    return News(f"Video {video.id}: {word}{progress}{unknown}, {elapsed:.0f} s after submission", video)
+    after = f"{elapsed:.0f} s after submission"
+    if before.failures:
+        after += f" and {_failed_calls(before)}"
+    return News(f"Video {video.id}: {word}{progress}{unknown}, {after}", video)
 
 
 def _gave_up(video_id: str, state: WaitState, error: VeoError) -> Outcome:
     reason = error.reason if isinstance(error, ApiError) else Reason.UNKNOWN
+    if reason is Reason.NOT_FOUND:
+        message = (
+            f"The server does not know video {video_id} ({_failed_calls(state)}). Check the id and the connection, and "
+            "how long this server keeps its jobs; if it was ordered, it may have been billed."
+        )
+    else:
+        message = (
+            f"Video {video_id}: its status could not be learnt ({_failed_calls(state)} in a row). "
+            "The job itself may go on, and is billed if it completes."
+        )
     return Outcome(
         kind="error",
         video_id=video_id,
         status=state.status.value,
         reason=reason.value,
-        message=(
-            f"Video {video_id}: its status could not be learnt ({state.failures} failed calls in a row). "
-            f"The job itself may go on, and is billed if it completes. Last error: {error}"
-        ),
+        message=f"{message} Last error: {error}",
     )
+
+
+def _failed_calls(state: WaitState) -> str:
+    return f"{state.failures} failed call{'s' if state.failures > 1 else ''}"
 
 
 def _timed_out(policy: WaitPolicy, video_id: str, state: WaitState, now: float) -> Outcome:

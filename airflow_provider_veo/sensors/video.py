@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_veo.api.errors import InvalidInputError, VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
-from airflow_provider_veo.exceptions import VeoFailException, fail_fast
+from airflow_provider_veo.exceptions import fail_fast, refusal
 from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
 from airflow_provider_veo.reporting import failures_reported, report
 from airflow_provider_veo.results import video_result
@@ -133,7 +133,7 @@ class VeoVideoSensor(BaseSensorOperator):
         except VideoTimeoutError as error:
             raise AirflowSensorTimeout(str(error)) from error
         except VideoFailedError as error:
-            raise VeoFailException(str(error)) from error
+            raise refusal(error) from None
         self.log.info("Video %s is completed", outcome.video_id)
         made_in = outcome.generation_seconds
         report(

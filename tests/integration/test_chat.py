@@ -279,7 +279,7 @@ def test_a_failure_text_that_a_retry_cannot_mend_fails_at_once(server_of, line, 
 def test_an_answer_that_never_began_is_an_unknown_order(server_of):
     server = server_of(lambda _heard: Said(body=b"", headers={"Content-Length": "5"}, close_early=0, status=504))
     error = task(retries=2).run()
-    assert isinstance(error.__cause__, UnknownSubmissionError)
+    assert isinstance(error.cause, UnknownSubmissionError)
     assert len(server.heard) == 1
 
 

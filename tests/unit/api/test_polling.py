@@ -193,6 +193,33 @@ def test_a_good_answer_ends_a_run_of_failures():
     assert isinstance(see(api_error(Reason.SERVER), state=state, now=1900.0)[1], AskAgain)
 
 
+def test_failing_calls_are_told_once_and_their_end_too():
+    state, told = WaitState(), []
+    for seen in (
+        video(progress=42.0),
+        TransportError("broken pipe"),
+        TransportError("broken pipe, again"),
+        api_error(Reason.SERVER),
+        api_error(Reason.SERVER),
+        video(progress=42.0),
+        video(progress=42.0),
+        api_error(Reason.SERVER),
+    ):
+        state, step = see(seen, state=state)
+        told.append(step.news.text if step.news else None)
+    failed = "Video v: asking for its status failed, and is repeated. "
+    assert told == [
+        "Video v: processing 42 %, 100 s after submission",
+        f"{failed}broken pipe",
+        None,
+        f"{failed}{api_error(Reason.SERVER)}",
+        None,
+        "Video v: processing 42 %, 100 s after submission and 4 failed calls",
+        None,
+        f"{failed}{api_error(Reason.SERVER)}",
+    ]
+
+
 def test_a_slow_schedule_survives_a_few_failures_too():
     slow = WaitPolicy(submitted_at=0.0, deadline=1e6, poll_interval=600.0)
     state, now = WaitState(), 0.0
@@ -215,7 +242,12 @@ def test_a_call_that_cannot_succeed_is_given_up_at_once(reason):
 
 def test_an_unknown_id_is_waited_for_just_after_the_order_only():
     assert isinstance(see(api_error(Reason.NOT_FOUND), now=1059.0)[1], AskAgain)
-    assert see(api_error(Reason.NOT_FOUND), now=1060.0)[1].kind == "error"
+    outcome = see(api_error(Reason.NOT_FOUND), now=1060.0)[1]
+    assert (outcome.kind, outcome.reason) == ("error", "not_found")
+    assert outcome.message.startswith(
+        "The server does not know video v (1 failed call). Check the id and the connection, and how long this server "
+        "keeps its jobs; if it was ordered, it may have been billed. Last error: "
+    )
 
 
 def test_failing_calls_do_not_outlast_the_deadline():

@@ -62,7 +62,7 @@ def test_a_job_is_asked_for_until_it_is_finished(sleeps, in_a_loop):
     assert sleeps == [5.0, 10.0, 10.0, 10.0]
     assert [news.text for news in told] == [
         "Video v: processing 30 %, 5 s after submission",
-        "Video v: asking for its status failed, will ask again. broken pipe",
+        "Video v: asking for its status failed, and is repeated. broken pipe",
     ]
 
 
