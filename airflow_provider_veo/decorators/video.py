@@ -61,6 +61,7 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
         if "prompt" in kwargs:
             raise TypeError("@task.veo_video takes no prompt: the function returns it.")
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, prompt="", **kwargs)
+        self._has_own_destination = False
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resume after the trigger has fired."""
@@ -69,9 +70,14 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
         return super().execute_complete(context, event)
 
     def _order_and_wait(self, context: Context) -> dict[str, Any]:
-        self._take(arguments_of(self._ask_function(context)))
+        arguments = arguments_of(self._ask_function(context))
+        self._take(arguments)
+        self._has_own_destination = "destination" in arguments
         context["ti"].xcom_push(key=ARGUMENTS_KEY, value={name: getattr(self, name) for name in _NEEDED_AFTERWARDS})
         return super()._order_and_wait(context)
+
+    def _destination_of_all(self) -> Any:
+        return None if self._has_own_destination else super()._destination_of_all()
 
     def _ask_function(self, context: Context) -> Any:
         context_merge(context, self.op_kwargs)

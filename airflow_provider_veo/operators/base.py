@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, Context
 
 from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES
+from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.links.video import VeoVideoLink
 from airflow_provider_veo.records import PAGE_EXISTS
 from airflow_provider_veo.retry_policy import default_retry_policy
+from airflow_provider_veo.storage import places
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.provenance import announce, lineage_of, task_of, write_sidecar
 from airflow_provider_veo.task_state import PROGRESS_KEY
@@ -62,6 +64,25 @@ class StoringOperator(VeoOperator):
         self.max_bytes = max_bytes
         self.sidecar = sidecar
         self._told: tuple[dict[str, Any], str] | None = None
+
+    def _check_own_place(self, context: Context) -> None:
+        """Refuse one destination for all tasks of a mapped one: each would replace the video of another.
+
+        Raises:
+            InvalidInputError: they have one.
+        """
+        is_mapped = getattr(context.get("ti"), "map_index", -1) >= 0
+        template = self._destination_of_all() if is_mapped else None
+        if template is not None and places.is_same_for_all(str(template)):
+            raise InvalidInputError(
+                f"destination {str(template)!r} is the same for all tasks that this one is mapped to, and each would "
+                "replace the video of another: put {video_id} or {{ ti.map_index }} into it."
+            )
+
+    def _destination_of_all(self) -> Any:
+        """Return the destination that is not mapped, as the Dag has it; None where there is none."""
+        mapped = self.dag.get_task(self.task_id)  # this task is one of them, and its templates are rendered
+        return getattr(mapped, "partial_kwargs", {}).get("destination")
 
     def _tell_platform(
         self, context: Context, hook: VeoHook, stored: StoredVideo, facts: dict[str, Any], **more: Any

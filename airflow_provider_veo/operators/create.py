@@ -169,6 +169,7 @@ class VeoCreateVideoOperator(StoringOperator):
         spec = self._spec(hook)
         if self.destination is not None:
             places.check_writable(places.resolve(self.destination))
+            self._check_own_place(context)
         poll_interval_or_default(self.poll_interval)
         who = TaskIdentity.of(context)
         order = self._order(who, spec, now)

@@ -70,6 +70,7 @@ class VeoDownloadOperator(StoringOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Store the video."""
         with failures_reported(context), fail_fast():
+            self._check_own_place(context)
             result = self._store(context)
             conclude(context, self._shown(result))
             return result

@@ -64,6 +64,18 @@ def resolve(destination: Destination, *, name: str | None = None) -> Target:
     return _located(text, "destination")
 
 
+def is_same_for_all(template: str) -> bool:
+    """Say whether a destination, as a Dag has it, names one place for all tasks of a mapped one, as far as can be seen.
+
+    Args:
+        template: before Airflow renders it. Names of the run, like `{{ ds }}`, are the same for all; the task's own,
+            calls and statements may not be.
+    """
+    if VIDEO_ID_PLACEHOLDER in template or template.endswith("/"):
+        return False
+    return not any(re.search(r"\(|\bti\b|task", code) for code in re.findall(r"\{\{.*?\}\}|\{%.*", template, re.DOTALL))
+
+
 def check_writable(target: Target) -> None:
     """Check that a file can be made at a local path; of an object only its storage can tell.
 

@@ -75,6 +75,17 @@ for mode, deferrable in (("deferred", True), ("waiting", False)):
         length(one("naps"))
         many.expand(number=[1, 2])
 
+    with DAG(f"one_place_{mode}", schedule=None):
+        arguments = {"destination": "{{ ds }}/{{ dag.dag_id }}.mp4", "deferrable": deferrable}
+        VeoCreateVideoOperator.partial(task_id="create", **arguments).expand(prompt=["one", "two"])
+
+        @task.veo_video(**arguments)
+        def say(number):
+            return f"scene {number}"
+
+        say.expand(number=[1, 2])
+        VeoDownloadOperator.partial(task_id="download", destination="a.mp4").expand(video_id=["v", "w"])
+
     with DAG(f"sensor_{mode}", schedule=None, params={"video_id": ""}):
         found = VeoVideoSensor(
             task_id="wait", video_id="{{ params.video_id }}", deferrable=deferrable, poke_interval=0.1, timeout=60

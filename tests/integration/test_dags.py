@@ -160,6 +160,15 @@ def asset_events():
 
 
 @pytest.mark.parametrize("mode", ["deferred", "waiting"])
+def test_mapped_tasks_with_one_place_for_all_are_refused_before_they_order(veo_default, storage, caplog, mode):
+    state, states, _ = run(f"one_place_{mode}")
+    assert (state, set(states.values())) == ("failed", {"failed"})
+    assert len(states) == 6
+    assert caplog.text.count("Summary: failed, reason invalid_input") == 6
+    assert (veo_default.jobs.report()["orders"], storage.exists()) == (0, False)
+
+
+@pytest.mark.parametrize("mode", ["deferred", "waiting"])
 def test_a_function_says_what_to_show(veo_default, storage, mode):
     state, _, result = run(f"decorated_{mode}")
     assert state == "success"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
 from pictures import picture
 
 from airflow_provider_veo.api.client import VeoClient
@@ -89,6 +89,15 @@ def test_a_broken_connection_is_refused(order, context, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps({"conn_type": "veo"}))
     with pytest.raises(VeoFailException, match="'veo_default' has no host"):
         create().execute(context)
+    order.assert_not_called()
+
+
+def test_one_place_for_all_of_a_mapped_task_is_refused(order, context):
+    with DAG("d", schedule=None) as dag:
+        VeoCreateVideoOperator.partial(task_id="create", destination="/tmp/a.mp4").expand(prompt=["one", "two"])
+    context["ti"].map_index = 0
+    with pytest.raises(VeoFailException, match=r"'/tmp/a\.mp4' is the same for all .*: put \{video_id\} or"):
+        dag.get_task("create").unmap({"prompt": "one"}).execute(context)
     order.assert_not_called()
 
 

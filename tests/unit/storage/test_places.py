@@ -120,6 +120,26 @@ def test_files_are_found_by_path_and_by_result(tmp_path, memory, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("template", "same"),
+    [
+        ("film.mp4", True),
+        ("s3://task@bucket/ti/{{ ds }}/{{ run_id }}.mp4", True),
+        ("{{ params.name }}/{{ times }}.mp4", True),
+        ("{video_id}.mp4", False),
+        ("{{ ds }}/{video_id}.mp4", False),
+        ("folder/", False),
+        ("{{ ti.map_index }}.mp4", False),
+        ("{{ ds }}/{{\n task.prompt }}.mp4", False),
+        ("{{ task_instance.map_index }}.mp4", False),
+        ("{{ macros.uuid.uuid4() }}.mp4", False),
+        ("{% if ti.map_index %}a{% endif %}.mp4", False),
+    ],
+)
+def test_one_place_for_all_of_a_mapped_task_is_seen(template, same):
+    assert places.is_same_for_all(template) is same
+
+
+@pytest.mark.parametrize(
     ("source", "complaint"),
     [
         (None, "source names no file"),
