@@ -135,9 +135,11 @@ class VeoVideoSensor(BaseSensorOperator):
         except VideoFailedError as error:
             raise refusal(error) from None
         self.log.info("Video %s is completed", outcome.video_id)
+        ordered = self.video_id.get("model") if isinstance(self.video_id, Mapping) else None
+        result = video_result(hook.with_url(outcome), ordered or outcome.model)
         made_in = outcome.generation_seconds
         report(
             context,
-            {"of": outcome.video_id, "model": outcome.model, "generation_seconds": made_in, "polls": self._polls},
+            {"of": outcome.video_id, "model": result["model"], "generation_seconds": made_in, "polls": self._polls},
         )
-        return video_result(hook.with_url(outcome), outcome.model)
+        return result

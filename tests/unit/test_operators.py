@@ -198,6 +198,13 @@ def test_the_length_is_the_cards_unless_one_was_asked_for():
     assert video_result(COMPLETED, "sora-9")["seconds"] == 4.0
 
 
+def test_what_the_seeds_gateway_says_of_model_and_length_is_not_taken():
+    by_seed = replace(COMPLETED, model="sora2_video_generation")
+    assert video_result(by_seed, "veo-3.1", length_was_asked=True)["seconds"] == 8
+    result = video_result(by_seed, by_seed.model)
+    assert (result["model"], result["seconds"]) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("outcome", "error", "complaint"),
     [

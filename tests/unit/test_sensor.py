@@ -68,6 +68,12 @@ def test_a_completed_job_is_returned(context):
     assert (result["id"], result["model"], result["seconds"], result["estimated_cost_usd"]) == ("v", "veo-3.1", 8, 0.25)
 
 
+def test_the_result_of_who_has_ordered_names_the_model(context):
+    event = replace(COMPLETED, model="sora2_video_generation").to_event()
+    result = sensor(video_id={"id": "v", "model": "veo-3.1-fast"}).execute_complete(context, event)
+    assert (result["model"], result["seconds"], result["estimated_cost_usd"]) == ("veo-3.1-fast", 8, 0.15)
+
+
 def test_nothing_is_invented_about_an_unknown_model(context):
     result = sensor().execute_complete(context, replace(COMPLETED, model=None).to_event())
     assert (result["model"], result["seconds"], result["estimated_cost_usd"]) == (None, 4.0, None)
