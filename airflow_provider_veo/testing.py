@@ -84,15 +84,18 @@ class VeoEmulator:
         connection = {"conn_type": "veo", "host": self.url, "password": self.api_key, "extra": extra}
         self._monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
 
-    def fail_next(self, reason: str = "Content policy violation", code: str = "task_failed") -> None:
+    def fail_next(
+        self, reason: str = "Content policy violation", code: str = "task_failed", *, prompt: str = ""
+    ) -> None:
         """Let the next video that is ordered fail. Several calls queue up.
 
         Args:
             reason: the server's words. What they mean to the tasks is decided as with a real server: words about
                 policy or moderation are permanent, "internal error" is retried.
             code: the machine's word for it, in dialects that have one.
+            prompt: words in the prompt of the video that is meant; by default it is the next, whatever its prompt.
         """
-        self._jobs.fail_next(reason, code)
+        self._jobs.fail_next(reason, code, prompt)
 
     def answer_next(self, call: Call, *troubles: Trouble | str, retry_after: float = 1.0) -> None:
         """Let the next answers of a kind go wrong, in this order.

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from airflow_provider_veo.api.models import VideoModel
 from airflow_provider_veo.emulator.messages import Accepted, Frame
@@ -101,6 +102,12 @@ class Counters:
     refused: int = 0
 
 
+class _Failure(NamedTuple):
+    reason: str
+    code: str
+    prompt: str
+
+
 class Jobs:
     """All jobs of one emulator.
 
@@ -115,19 +122,24 @@ class Jobs:
         self.counters = Counters()
         self.requests: deque[str] = deque(maxlen=_MOST_REQUESTS)
         self._jobs: dict[str, Job] = {}
-        self._failures: deque[tuple[str, str]] = deque()
+        self._failures: list[_Failure] = []
         self._job_of_key: dict[str, str] = {}
 
-    def fail_next(self, reason: str, code: str = "task_failed") -> None:
-        """Let the next job that is ordered fail, with this reason. Several calls queue up."""
-        self._failures.append((reason, code))
+    def fail_next(self, reason: str, code: str = "task_failed", prompt: str = "") -> None:
+        """Let the next job that is ordered fail, with this reason: the next whose prompt has `prompt` in it.
+
+        Several calls queue up.
+        """
+        self._failures.append(_Failure(reason, code, prompt))
 
     def order(self, job_id: str, accepted: Accepted, key: str = "") -> Job:
         """Make a job of an order, or recognise the order by its idempotency key."""
         if key and self.settings.honours_idempotency_key and key in self._job_of_key:
             self.counters.repeated_orders += 1
             return self._jobs[self._job_of_key[key]]
-        failure, failure_code = self._failures.popleft() if self._failures else (None, "")
+        failure = next((failure for failure in self._failures if failure.prompt in accepted.prompt), None)
+        if failure:
+            self._failures.remove(failure)
         job = Job(
             id=job_id,
             prompt=accepted.prompt,
@@ -136,8 +148,8 @@ class Jobs:
             generation_seconds=self.settings.generation_seconds,
             frames=accepted.frames,
             key=key,
-            failure=failure,
-            failure_code=failure_code,
+            failure=failure.reason if failure else None,
+            failure_code=failure.code if failure else "",
         )
         self.counters.orders += 1
         self._jobs[job.id] = job

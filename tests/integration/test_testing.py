@@ -35,6 +35,12 @@ def test_a_video_is_ordered_stored_and_charged(veo_emulator):
     assert (veo_emulator.charged, veo_emulator.charged_usd) == (1, 0.15)
 
 
+def test_of_many_videos_the_one_that_is_meant_fails(veo_emulator):
+    veo_emulator.fail_next(prompt="dog")
+    videos = [task(prompt=prompt).run() for prompt in ("a cat", "a dog", "another dog")]
+    assert [isinstance(video, VeoFailException) for video in videos] == [False, True, False]
+
+
 def test_the_next_video_fails_and_is_not_charged(veo_emulator):
     veo_emulator.fail_next("internal error")
     veo_emulator.fail_next()
