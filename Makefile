@@ -22,8 +22,8 @@ lint: $(VENV)/ready ## style and types
 unit: $(VENV)/ready ## tests without network and database
 	@$(BIN)/python -m pytest tests/unit
 
-integration: $(VENV)/ready ## tests with the emulator and a real Airflow
-	@$(BIN)/python -m pytest tests/integration
+integration: $(VENV)/ready ## tests with the emulator and a real Airflow, four at a time: they wait more than they compute
+	@$(BIN)/python -m pytest -n 4 --dist worksteal tests/integration
 
 docs: $(VENV)/ready ## the documentation as a site, into site/; a warning is an error
 	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs $(SITE)

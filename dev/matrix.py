@@ -258,7 +258,8 @@ def tests(interpreter: Path, folder: Path, wheel: Path, log: Path) -> Counts:
     shutil.copy(ROOT / "pyproject.toml", folder)
     shutil.copy(ROOT / "dev" / "installed_wheel.py", folder / "conftest.py")
     report = folder / "junit.xml"
-    status = call([interpreter, "-m", "pytest", f"--junitxml={report}", *TESTS], log, cwd=folder, wheel=wheel)
+    pytest = [interpreter, "-m", "pytest", "-n", "4", "--dist", "worksteal", f"--junitxml={report}"]
+    status = call([*pytest, *TESTS], log, cwd=folder, wheel=wheel)
     if status not in (0, 1):
         raise MatrixError(f"pytest ended with {status}; {log.relative_to(ROOT)} says why.")
     return counted(report.read_text(encoding="utf-8"))
