@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pendulum
 import psutil
+from server_process import free_ports, is_answering
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -60,7 +60,7 @@ class AirflowLab:
         self.home = Path(tempfile.mkdtemp(prefix="veo-airflow-"))
         self.leaders: list[subprocess.Popen[bytes]] = []
         self.log = self.home / "airflow.log"
-        (port,) = _free_ports(1)
+        (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         # what this machine has set for another Airflow must not reach this one
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
@@ -90,7 +90,7 @@ class AirflowLab:
             self._migrate_database()
             for name in self._components:
                 self.start_component(name)
-            self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+            self._http = httpx.Client(base_url=self.url, timeout=120, trust_env=False)
             self._wait_until("Airflow to be healthy", self._healthy)
             self._http.headers["Authorization"] = f"Bearer {self.token(self._login)}"
         except BaseException:
@@ -112,15 +112,15 @@ class AirflowLab:
 
     def start_api_server(self, settings: Mapping[str, str], path: str = "") -> str:
         """Start another API server with settings of its own, and return its address, which ends in the path."""
-        (port,) = _free_ports(1)
+        (port,) = free_ports(1)
         url = f"http://127.0.0.1:{port}{path}"
         self.start_component("api-server", {"AIRFLOW__API__PORT": str(port), "AIRFLOW__API__BASE_URL": url, **settings})
-        self._wait_until("the API server", lambda: _answers(f"{url}/api/v2/version"))
+        self._wait_until("the API server", lambda: is_answering(f"{url}/api/v2/version"))
         return url
 
     def start_component(self, name: str, settings: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start a component of this Airflow, for example a second triggerer, and return its first process."""
-        worker_logs, trigger_logs = _free_ports(2)
+        worker_logs, trigger_logs = free_ports(2)
         ports = {
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
@@ -284,12 +284,6 @@ class AirflowLab:
             time.sleep(0.5)
 
 
-def _answers(url: str) -> bool:
-    with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(url, trust_env=False).is_success
-    return False
-
-
 def _text(line: Any) -> str:
     """Return a log line's message, with the errors that the UI shows below it."""
     if not isinstance(line, dict):
@@ -301,9 +295,3 @@ def _text(line: Any) -> str:
 def _name(instance: Mapping[str, Any]) -> str:
     index = instance["map_index"]
     return instance["task_id"] + ("" if index < 0 else f"[{index}]")
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in sockets]

@@ -11,6 +11,6 @@ from services import PostgreSQL, Redis
 def cluster(tmp_path_factory):
     for service in (PostgreSQL, Redis):
         if service.program() is None:
-            pytest.skip(f"{service.__name__} is missing. On Debian: apt install {service.package}")
+            pytest.skip(f"{service.__name__} is missing. On Debian: apt install {service.name}")
     with video_cluster(tmp_path_factory.mktemp("videos")) as cluster:
         yield cluster

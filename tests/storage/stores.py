@@ -9,11 +9,7 @@ import base64
 import contextlib
 import hashlib
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,16 +19,13 @@ from xml.etree import ElementTree as ET
 
 import fsspec
 import httpx
-from airflow_lab import _free_ports
+from server_process import ServerProcess
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
-    from typing_extensions import Self
 
 AZURITE = Path(sys.prefix, "azurite/node_modules/.bin/azurite-blob")
 BUCKET = "videos"
-START_TIMEOUT = 60.0
-END_TIMEOUT = 10.0
 _PIECE = 2**20
 
 
@@ -138,11 +131,8 @@ class MemoryStore(Store):
         self._files.pseudo_dirs[:] = [""]
 
 
-class StoreServer(Store):
-    """A server on loopback, in a process of its own: `with S3Server(folder) as store: ... store.uri ...`.
-
-    Args:
-        folder: for its log and its files; may be removed afterwards.
+class StoreServer(Store, ServerProcess):
+    """A server on loopback: `with S3Server(folder) as store: ... store.uri ...`.
 
     Attributes:
         url: where it listens.
@@ -154,73 +144,16 @@ class StoreServer(Store):
     connection: dict[str, Any]
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._log = folder / f"{self.name}.log"
-        self._port = _free_ports(1)[0]
-        self.url = f"http://127.0.0.1:{self._port}"
+        super().__init__(folder)
+        self.url = f"http://127.0.0.1:{self.port}"
         self.conn_id = f"store_{self.name}"
         self.uri = f"{self.scheme}://{self.conn_id}@{BUCKET}"
         # no proxy of this machine stands between us and loopback
         self._http = httpx.Client(base_url=self.url, headers=self._headers, trust_env=False, timeout=60)
 
-    @abstractmethod
-    def _command(self) -> list[str]:
-        """Return what starts it."""
-
-    @abstractmethod
-    def _make_bucket(self) -> None:
-        """Make the bucket, unless it is there."""
-
-    def _environment(self) -> dict[str, str]:
-        # nothing is inherited: what this machine has set for the real clouds must not reach this one
-        return {"PATH": os.environ["PATH"], "HOME": str(self._folder), "TMPDIR": str(self._folder)}
-
-    def __enter__(self) -> Self:
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                self._command(),
-                env=self._environment(),
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            self._wait_until_it_answers()
-            self._make_bucket()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
     def __exit__(self, *_: object) -> None:
         self._http.close()
-        try:
-            self._signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(END_TIMEOUT)
-        finally:
-            self._signal(signal.SIGKILL)  # whatever of its process group has not gone
-            self._process.wait()
-
-    def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
-
-    def _wait_until_it_answers(self) -> None:
-        give_up_at = time.monotonic() + START_TIMEOUT
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > give_up_at:
-                raise RuntimeError(f"{self.name} did not start:\n{self._log.read_text(errors='replace')[-3000:]}")
-            time.sleep(0.1)
-
-    def _answers(self) -> bool:
-        try:
-            self._http.get("/")
-        except httpx.TransportError:
-            return False
-        return True
+        super().__exit__()
 
     def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self._http.request(method, path, **options).raise_for_status()
@@ -243,9 +176,9 @@ class S3Server(StoreServer):
         self.connection = {"conn_type": "aws", "login": "someone", "password": "something", "extra": extra}
 
     def _command(self) -> list[str]:
-        return [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(self._port)]
+        return [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(self.port)]
 
-    def _make_bucket(self) -> None:
+    def _make_ready(self) -> None:
         self._ask("PUT", f"/{BUCKET}")
 
     def sizes(self) -> dict[str, int]:
@@ -260,7 +193,7 @@ class S3Server(StoreServer):
 
     def clear(self) -> None:
         self._ask("POST", "/moto-api/reset")
-        self._make_bucket()
+        self._make_ready()
 
 
 class GCSServer(StoreServer):
@@ -279,10 +212,10 @@ class GCSServer(StoreServer):
         self.connection = {"conn_type": "google_cloud_platform", "extra": extra}
 
     def _command(self) -> list[str]:
-        address = ["--host", "127.0.0.1", "--port", str(self._port)]
+        address = ["--host", "127.0.0.1", "--port", str(self.port)]
         return [sys.executable, "-m", "gcp_storage_emulator", "start", *address, "--in-memory", "--quiet"]
 
-    def _make_bucket(self) -> None:
+    def _make_ready(self) -> None:
         self._ask("POST", "/storage/v1/b", json={"name": BUCKET})
 
     def sizes(self) -> dict[str, int]:
@@ -324,15 +257,15 @@ class AzureServer(StoreServer):
     def _command(self) -> list[str]:
         if not AZURITE.exists():
             raise FileNotFoundError(f"{AZURITE} is missing. `make test-storage` installs it, and runs these tests.")
-        address = ["--blobHost", "127.0.0.1", "--blobPort", str(self._port)]
+        address = ["--blobHost", "127.0.0.1", "--blobPort", str(self.port)]
         # the client is newer than the server, and says so
         tolerant = ["--skipApiVersionCheck", "--disableTelemetry", "--silent"]
-        return ["node", str(AZURITE), *address, "--location", str(self._folder), *tolerant]
+        return ["node", str(AZURITE), *address, "--location", str(self.folder), *tolerant]
 
     def _environment(self) -> dict[str, str]:
         return super()._environment() | {"AZURITE_ACCOUNTS": f"{self._ACCOUNT}:{self._KEY}"}
 
-    def _make_bucket(self) -> None:
+    def _make_ready(self) -> None:
         from azure.storage.blob import ContainerClient
 
         address = self.connection["extra"]["connection_string"]
