@@ -161,6 +161,7 @@ def asset_events():
 
 @pytest.mark.parametrize("mode", ["deferred", "waiting"])
 def test_mapped_tasks_with_one_place_for_all_are_refused_before_they_order(veo_default, storage, caplog, mode):
+    caplog.set_level("INFO")
     state, states, _ = run(f"one_place_{mode}")
     assert (state, set(states.values())) == ("failed", {"failed"})
     assert len(states) == 6

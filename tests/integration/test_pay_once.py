@@ -219,12 +219,14 @@ def test_a_changed_prompt_is_a_new_video(task):
 
 
 def test_after_the_deadline_a_retry_collects_the_video(task):
+    task.emulator.jobs.hold()
     driver = task(timeout=timedelta(seconds=0.2))
     error = driver.run()
     assert isinstance(error, VideoTimeoutError)
     video_id = task.emulator.jobs.all()[0].id
     assert video_id in str(error)
     assert "may still finish, and is billed then" in str(error)
+    task.emulator.jobs.release()
     while task.emulator.jobs.all()[0].status(time.time()) != "completed":
         time.sleep(0.05)
     assert driver.run()["id"] == video_id
@@ -233,20 +235,23 @@ def test_after_the_deadline_a_retry_collects_the_video(task):
 
 def test_the_deadline_counts_from_the_first_submission(task):
     task.emulator.jobs.fail_next("AUDIO_FILTERED")
-    driver = task(timeout=timedelta(seconds=0.7))
+    driver = task()
     assert isinstance(driver.run(), VideoFailedError)
-    time.sleep(0.3)
+    driver.arguments["timeout"] = timedelta(seconds=0.3)  # the failed job has taken longer
     error = driver.run()
     assert isinstance(error, VeoFailException)
     assert "the time for another one is over" in str(error)
     assert task.emulator.jobs.report()["orders"] == 1
+    driver.arguments["timeout"] = timedelta(seconds=60)
     assert driver.clear().run()["status"] == "completed"
 
 
 def test_a_clear_gives_a_running_job_fresh_time(task):
+    task.emulator.jobs.hold()
     driver = task(timeout=timedelta(seconds=0.3))
     assert isinstance(driver.run(), VideoTimeoutError)
-    driver.arguments["timeout"] = timedelta(seconds=10)
+    task.emulator.jobs.release()
+    driver.arguments["timeout"] = timedelta(seconds=60)
     assert driver.clear().run()["submissions"] == 1
     assert charged(task) == 1
 
@@ -290,6 +295,7 @@ def test_a_job_cancelled_by_the_very_clear_is_replaced(monkeypatch):
     """The new try may see the old job alive just before the trigger's cancellation reaches the server."""
     with EmulatorServer(Settings(api_key=KEY, generation_seconds=0.5, can_cancel=True)) as emulator:
         connect(monkeypatch, emulator.url)
+        emulator.jobs.hold()
         driver = Driver({"prompt": "p", "deferrable": True, "timeout": timedelta(seconds=0.05)})
         assert isinstance(driver.run(), VideoTimeoutError)
         driver.arguments["timeout"] = timedelta(seconds=30)
@@ -298,6 +304,7 @@ def test_a_job_cancelled_by_the_very_clear_is_replaced(monkeypatch):
         async def cancelled_first(trigger):
             VeoVideoTrigger.run = run
             await VeoHook(trigger.conn_id).acancel_video(trigger.video_id)
+            emulator.jobs.release()
             async for event in run(trigger):
                 yield event
 

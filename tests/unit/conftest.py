@@ -7,7 +7,14 @@ import json
 import socket
 from types import SimpleNamespace
 
+import hypothesis
 import pytest
+
+# a slow machine is no failure
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
