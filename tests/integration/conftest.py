@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -12,6 +13,31 @@ from servers import KEY, Heard, Said, ScriptedServer, connect
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
+
+AIRFLOW_3 = importlib.util.find_spec("airflow.sdk") is not None
+
+
+@pytest.fixture(scope="session")
+def database() -> None:
+    """Make Airflow's database, with the assets of the Dags here."""
+    from airflow.utils.db import initdb
+
+    initdb()
+    if AIRFLOW_3 and not AIRFLOW_V_3_1_PLUS:
+        _activate("veo_video", "veo_daily_video")
+
+
+def _activate(*names: str) -> None:
+    """Do what a scheduler does with the assets of Dags: `dag.test()` of Airflow 3.0 runs no task with others."""
+    from airflow.models.asset import AssetActive, AssetModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        assets = [AssetModel(name=name, uri=name) for name in names]
+        session.add_all(assets)
+        session.flush()
+        session.add_all(AssetActive.for_asset(asset) for asset in assets)
 
 
 @pytest.fixture

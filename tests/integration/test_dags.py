@@ -23,25 +23,7 @@ AIRFLOW_3 = importlib.util.find_spec("airflow.sdk") is not None
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def database():
-    from airflow.utils.db import initdb
-
-    initdb()
-    if AIRFLOW_3 and not AIRFLOW_V_3_1_PLUS:
-        activate("veo_video", "veo_daily_video")
-
-
-def activate(*names):
-    """Do what a scheduler does with the assets of Dags: `dag.test()` of Airflow 3.0 runs no task with others."""
-    from airflow.models.asset import AssetActive, AssetModel
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        assets = [AssetModel(name=name, uri=name) for name in names]
-        session.add_all(assets)
-        session.flush()
-        session.add_all(AssetActive.for_asset(asset) for asset in assets)
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture(autouse=True)

@@ -19,11 +19,7 @@ FOLDER = Path(__file__).parents[2] / "example_dags"
 ALONE = [example for example in EXAMPLES.values() if example.started_by is None]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def database():
-    from airflow.utils.db import initdb
-
-    initdb()
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture(scope="session")
