@@ -119,6 +119,15 @@ def test_files_are_found_by_path_and_by_result(tmp_path, memory, monkeypatch):
     assert places.find("a.mp4", "source") == local
 
 
+def test_two_braces_are_for_airflow_and_one_for_us():
+    with pytest.raises(InvalidInputError) as caught:
+        places.resolve("/videos/{{video_id}}.mp4")
+    assert str(caught.value) == (
+        "destination '/videos/{{video_id}}.mp4' still has '{}' in it, which nothing fills in: only {video_id} is, and "
+        "Airflow's templates in arguments of an operator, but not in what a function has returned."
+    )
+
+
 @pytest.mark.parametrize(
     ("template", "same"),
     [
