@@ -45,7 +45,7 @@ test-storage: $(VENV)/storage/ready ## videos into S3, Azure and Google Cloud St
 test-cluster: $(VENV)/cluster/ready ## 300 videos on PostgreSQL, Celery and two triggerers; machines are lost on the way (a quarter of an hour)
 	@$(VENV)/cluster/bin/python -m pytest tests/cluster
 
-matrix: $(VENV)/ready ## the built wheel on each supported Airflow, into docs/compatibility.md (two hours); ONLY=3.0.6: some
+matrix: $(VENV)/ready ## the built wheel on each supported Airflow, into docs/compatibility.md (an hour); ONLY=3.0.6: some
 	@$(BIN)/python dev/matrix.py $(if $(ONLY),--only $(ONLY)) $(if $(PYTHONS),--pythons $(PYTHONS))
 
 benchmark: $(VENV)/bench/ready ## what waiting costs, beside other providers, into docs/performance.md (half an hour)
