@@ -31,8 +31,8 @@ docs: $(VENV)/ready ## the documentation as a site, into site/; a warning is an 
 test-docs: $(VENV)/ready ## every code block of README and docs, and the Chinese pages beside the English ones
 	@$(BIN)/python -m pytest tests/docs
 
-test-system: $(VENV)/ready $(VENV)/litellm/ready ## kills, freezes and clicks on a real scheduler, a real proxy (a quarter of an hour)
-	@$(BIN)/python -m pytest tests/system
+test-system: $(VENV)/ready $(VENV)/litellm/ready ## kills, freezes and clicks on a real scheduler, a real proxy (ten minutes)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/system
 
 test-page: $(VENV)/ready $(VENV)/axe/ready ## the page in Airflow's UI, in a real browser; pictures into screenshots/ (five minutes)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \

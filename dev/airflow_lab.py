@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +99,12 @@ class AirflowLab:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # the scheduler first would start new children, so all at once, twice
+        # once `standalone` is gone, nobody reads what its scheduler prints, and that never ends by itself
+        for scheduler in self.processes():
+            with contextlib.suppress(psutil.Error):
+                if scheduler.cmdline()[-1:] == ["scheduler"]:
+                    _kill([scheduler, *scheduler.children(recursive=True)])
+        # components start new children for those that end, so all at once, twice
         for stop in (psutil.Process.terminate, psutil.Process.kill):
             running = self.processes()
             for process in running:
@@ -140,9 +145,7 @@ class AirflowLab:
 
     def kill(self, component: subprocess.Popen[bytes]) -> None:
         """End a component and all its children by SIGKILL, as when their machine is lost."""
-        for process in self.processes(component):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        _kill(self.processes(component))
 
     def token(self, login: tuple[str, str] | None) -> str:
         """Log in, and return what requests are to carry.
@@ -282,6 +285,12 @@ class AirflowLab:
                     f"Waited {START_TIMEOUT:.0f} s for {what} in vain. Airflow's log ends:\n{self.log_tail()}"
                 )
             time.sleep(0.5)
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _text(line: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import httpx
 import pytest
 
@@ -18,19 +20,19 @@ def progress(system, dag_id, run_id):
 
 @pytest.mark.parametrize(("dag_id", "state"), [("deferred", "deferred"), ("waiting", "running")])
 def test_progress_is_seen_live_and_at_the_end(system, dag_id, state):
-    run_id = system.start(dag_id)
-    seen = []
+    jobs = system.gateways["veo_plain"].jobs
+    steps = {20: "processing 20 %", 50: "processing 50 %", 80: "processing 80 %"}
 
-    def note():
-        value, now = progress(system, dag_id, run_id), system.state(dag_id, run_id)
-        if value and now == state and value not in seen:
-            seen.append(value)
-        return now == "success"
+    def is_seen(text):
+        return progress(system, dag_id, run_id) == text and system.state(dag_id, run_id) == state
 
-    system.until("the video", note)
-    percents = [float(value.split()[1]) for value in seen if value.startswith("processing")]
-    assert len(percents) >= 3
-    assert percents == sorted(percents)
+    with system.held("veo_plain"):
+        run_id = system.start(dag_id)
+        [job] = system.until("the order", lambda: system.jobs("veo_plain", run_id))
+        for percent, text in steps.items():
+            jobs.set_progress(percent, job.id)
+            system.until(text, partial(is_seen, text))
+    assert system.until_over(dag_id, run_id) == "success"
     assert progress(system, dag_id, run_id) == "completed 100 %"
     log = system.log(dag_id, run_id)
-    assert [value for value in seen if value not in log] == []
+    assert [text for text in steps.values() if text not in log] == [], log

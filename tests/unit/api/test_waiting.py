@@ -57,7 +57,7 @@ def test_a_job_is_asked_for_until_it_is_finished(sleeps, in_a_loop):
     told = []
     answers = [RUNNING, RUNNING, TransportError("broken pipe"), COMPLETED]
     outcome, asked = waited(answers, Wait("v", POLICY, told.append), in_a_loop=in_a_loop)
-    assert (outcome.kind, outcome.video_id) == ("completed", "v")
+    assert (outcome.kind, outcome.video_id, outcome.polls) == ("completed", "v", 4)
     assert asked == ["v"] * 4
     assert sleeps == [5.0, 10.0, 10.0, 10.0]
     assert [news.text for news in told] == [
@@ -70,7 +70,7 @@ def test_a_job_is_asked_for_until_it_is_finished(sleeps, in_a_loop):
 def test_a_wait_ends_when_asking_is_pointless(in_a_loop):
     refused = ApiError("Asking failed", reason=Reason.AUTHENTICATION, status=401)
     outcome, asked = waited([refused], Wait("v", POLICY, [].append), in_a_loop=in_a_loop)
-    assert (outcome.kind, outcome.reason, asked) == ("error", "authentication", ["v"])
+    assert (outcome.kind, outcome.reason, outcome.polls, asked) == ("error", "authentication", 1, ["v"])
 
 
 def test_what_earlier_jobs_took_decides_when_to_begin():
