@@ -169,7 +169,7 @@ def test_a_clear_of_a_finished_task_makes_exactly_one_new_video(system):
 def test_mapped_tasks_make_one_video_each(system):
     before = len(system.gateways["veo_plain"].jobs.all())
     run_id = system.start("mapped")
-    assert system.until_over("mapped", run_id, timeout=300) == "success"
+    assert system.until_over("mapped", run_id) == "success"
     jobs = system.gateways["veo_plain"].jobs.all()[: len(system.gateways["veo_plain"].jobs.all()) - before]
     assert len(jobs) == 20
     assert sum(job.prompt == "mapped 0" for job in jobs) == 2
@@ -202,7 +202,7 @@ def test_a_storm_on_a_real_scheduler(system):
     """Thirty per cent of all answers go wrong: every task ends in a video or in a named error."""
     gateway = system.gateways["veo_storm"]
     run_id = system.start("mapped", "veo_storm")
-    system.until_over("mapped", run_id, timeout=300)
+    system.until_over("mapped", run_id)
     rows = system.sql(f"select map_index, state, try_number from task_instance where run_id = '{run_id}'")
     states = {map_index: state for map_index, state, _ in rows}
     assert len(states) == 20
@@ -270,10 +270,10 @@ def test_a_killed_triggerer_loses_none_of_a_hundred_videos(system):
     count = "select count(*) from task_instance where dag_id = 'hundred' and state = 'deferred'"
     with system.held("veo_hundred"):
         run_id = system.start("hundred", "veo_hundred")
-        system.until("a hundred deferred tasks", lambda: system.sql(count)[0][0] == 100, timeout=600)
+        system.until("a hundred deferred tasks", lambda: system.sql(count)[0][0] == 100)
         for process in with_children(triggerers(system)[0]):
             os.kill(process.pid, signal.SIGKILL)
-    assert system.until_over("hundred", run_id, timeout=600) == "success"
+    assert system.until_over("hundred", run_id) == "success"
     report = system.gateways["veo_hundred"].jobs.report()
     assert (report["orders"], report["charged"], report["cancelled"]) == (100, 100, 0)
 
