@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from airflow_version import AIRFLOW_3
 from bench import LONG, Bench
 from servers import KEY, Heard, Said, ScriptedServer, connect
 
@@ -14,8 +14,6 @@ from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
-
-AIRFLOW_3 = importlib.util.find_spec("airflow.sdk") is not None
 
 
 @pytest.fixture(scope="session")

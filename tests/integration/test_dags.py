@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from airflow_version import AIRFLOW_3
 from dag_runs import DAGS, dags_in, run
 from pictures import picture
 
@@ -19,9 +19,7 @@ from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.task_state import AIRFLOW_KILLS_TRIGGERS, _state_in_database
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
-AIRFLOW_3 = importlib.util.find_spec("airflow.sdk") is not None
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
-
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -18,7 +18,6 @@ from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 FOLDER = Path(__file__).parents[2] / "example_dags"
 ALONE = [example for example in EXAMPLES.values() if example.started_by is None]
 
-
 pytestmark = pytest.mark.usefixtures("database")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import sys
 import time
@@ -12,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from airflow_version import AIRFLOW_3
 from driving import Driver, Store
 from servers import KEY, connect
 
@@ -25,7 +25,6 @@ from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.retry_policy import default_retry_policy
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 
-AIRFLOW_3 = importlib.util.find_spec("airflow.sdk") is not None
 LOST = [
     Fault(Trouble.DROPPED, accepted=True),
     Fault(Trouble.ERROR, accepted=True),

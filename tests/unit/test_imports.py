@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 
 import pytest
+from airflow_version import AIRFLOW_3
 
 PROBE = """
 import json, sys
@@ -39,9 +39,7 @@ def loaded_by(module):
     return json.loads(result.stdout.splitlines()[-1])
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("airflow.sdk") is None, reason="Airflow 2 has no airflow.sdk to compare with"
-)
+@pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 has no airflow.sdk to compare with")
 @pytest.mark.parametrize(
     "module",
     [

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from types import SimpleNamespace
 
 import pytest
+from airflow_version import AIRFLOW_3
 
 from airflow_provider_veo.api.polling import Outcome
 from airflow_provider_veo.hooks.veo import VeoHook
@@ -39,9 +39,7 @@ def state_is(mocker, state):
     mocker.patch("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", supervisor, create=True)
 
 
-needs_airflow_3 = pytest.mark.skipif(
-    importlib.util.find_spec("airflow.sdk") is None, reason="Airflow 2 asks its database instead of a supervisor"
-)
+needs_airflow_3 = pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 asks its database instead of a supervisor")
 
 
 @needs_airflow_3
