@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from airflow_provider_veo.api.answers import ErrorDetail, parse_json, read_error
+from airflow_provider_veo.api.answers import ErrorDetail, read_error
 from airflow_provider_veo.api.chat_events import (
     ChatEvent,
     Echo,
@@ -23,8 +23,10 @@ from airflow_provider_veo.api.chat_events import (
     VideoReady,
     Waiting,
 )
-from airflow_provider_veo.api.errors import MESSAGE_LIMIT, Reason, reason_of
+from airflow_provider_veo.api.errors import Reason, reason_of
+from airflow_provider_veo.api.json_text import parse_json
 from airflow_provider_veo.api.sse import EventDecoder
+from airflow_provider_veo.api.text import MESSAGE_LIMIT
 from airflow_provider_veo.api.video import find_url
 
 _URL = re.compile(r"https?://(?:[^\s<>\"'`()\[\]{}|\\^（）【】《》“”，。]|\([^\s()]*\))+", re.IGNORECASE)

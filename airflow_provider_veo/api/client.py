@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from airflow_provider_veo import __version__
-from airflow_provider_veo.api import addresses, content, mp4, requests, urls, waiting
+from airflow_provider_veo.api import addresses, content, masking, mp4, requests, urls, waiting
 from airflow_provider_veo.api.answers import Answer
 from airflow_provider_veo.api.chat import ChatReader
-from airflow_provider_veo.api.chat_events import Accepted, ChatEvent, Failure, Note
+from airflow_provider_veo.api.chat_events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
 from airflow_provider_veo.api.content import ContentStream, Resume
 from airflow_provider_veo.api.download import Source
 from airflow_provider_veo.api.errors import (
@@ -30,6 +30,7 @@ from airflow_provider_veo.api.errors import (
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import ApiRequest, ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings, tls_context
+from airflow_provider_veo.api.text import for_people
 from airflow_provider_veo.api.video import Video, parse_video
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Local servers are given keys like "x" or "EMPTY". These are no secrets, and may be a part of any word or job's id.
-_SHORTEST_SECRET = 8
 DEFAULT_CHAT_TIMEOUT = 1200.0
 """Seconds that a chat call may take."""
 
@@ -70,7 +69,8 @@ def _transport_errors(request: httpx.Request) -> Iterator[None]:
     except httpx.RequestError as error:
         kind = NotSentError if isinstance(error, _NEVER_SENT) else TransportError
         where = urls.redact(str(request.url))
-        raise kind(f"{request.method} {where}: {type(error).__name__}: {error}".rstrip(": ")) from error
+        said = for_people(f"{type(error).__name__}: {error}").rstrip(": ")
+        raise kind(f"{request.method} {where}: {said}") from error
 
 
 class _Client:
@@ -107,6 +107,21 @@ class _Client:
         except httpx.InvalidURL as error:
             raise ContentError(f"The video's address {urls.redact(url)!r} cannot be used: {error}.") from None
 
+    def _unfolded(self, url: str) -> str:
+        """Return an address that was kept as it is asked; see `masking.Mask.fold`.
+
+        Raises:
+            ContentError: it needs the key, which goes to the API alone.
+        """
+        if masking.KEY_IN_ADDRESS not in url:
+            return url
+        if not urls.same_origin(url, self.settings.base_url):
+            raise ContentError(
+                f"The video's address {urls.redact(url)!r} held the API key, which is neither kept nor sent anywhere "
+                "but to the API itself. Look for the video in the gateway's console."
+            )
+        return self.settings.mask.unfold(url)
+
     @cached_property
     def _address_rule(self) -> addresses.AddressRule:
         """Say where a server may send us: not into our private network, unless it is there itself."""
@@ -116,18 +131,13 @@ class _Client:
         return addresses.AddressRule(allowed, _PRIVATE_ADVICE)
 
     def _answer(self, response: httpx.Response, body: bytes | None = None) -> Answer:
-        text = response.text if body is None else body.decode(errors="replace")
-        return Answer(
-            status=response.status_code,
-            text=self._without_key(text),
-            headers={name.lower(): value for name, value in response.headers.items()},
-            url=str(response.request.url),
+        return Answer.of(
+            response.status_code,
+            response.content if body is None else body,
+            response.headers.items(),
+            str(response.request.url),
+            secrets=self.settings.secrets,
         )
-
-    def _without_key(self, text: str) -> str:
-        """Servers quote what they were sent in their error messages."""
-        key = self.settings.api_key or ""
-        return text.replace(key, "***") if len(key) >= _SHORTEST_SECRET else text
 
     def _chat_request(self, spec: ChatSpec, idempotency_key: str | None, timeout: float) -> httpx.Request:
         request = self._request(requests.chat_completion(spec, idempotency_key))
@@ -136,9 +146,18 @@ class _Client:
         return request
 
     def _shown(self, event: ChatEvent) -> ChatEvent:
-        if isinstance(event, Failure):
-            return replace(event, message=self._without_key(event.message))
-        return replace(event, text=self._without_key(event.text)) if isinstance(event, Note) else event
+        """Hide the key in an event: what it says is for people, and its address is kept."""
+        mask = self.settings.mask
+        match event:
+            case Failure(message=message):
+                return replace(event, message=for_people(mask.hide(message)))
+            case Note(text=text):
+                return Note(for_people(mask.hide(text)))
+            case Echo(prompt=prompt, mode=mode):
+                return Echo(mask.hide(prompt), mode and for_people(mask.hide(mode)))
+            case VideoReady(url=url):
+                return replace(event, url=mask.fold(url))
+        return event
 
     def _parse_cancelled(self, video_id: str) -> Callable[[Answer], bool]:
         def parse(answer: Answer) -> bool:
@@ -263,7 +282,7 @@ class VeoClient(_Client):
             ContentError: what is there is not a video.
             InvalidInputError: the server points into a private network.
         """
-        target = url or self.settings.base_url + requests.get_content(str(video_id)).path
+        target = self._unfolded(url) if url else self.settings.base_url + requests.get_content(str(video_id)).path
         what = download_name(video_id, url)
         for _ in range(content.MAX_HOPS):
             request = self._content_request(target, what, resume)

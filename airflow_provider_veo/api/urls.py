@@ -5,6 +5,11 @@ from __future__ import annotations
 from urllib.parse import SplitResult, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from airflow_provider_veo.api.text import is_one_word
+
+LONGEST_URL = 8_192
+"""Characters; servers and proxies take no longer ones."""
+
 _DEFAULT_PORT = {"http": 80, "https": 443}
 
 
@@ -14,7 +19,8 @@ def absolute(base: str, url: str) -> str | None:
         joined = urljoin(base, url)
     except ValueError:
         return None
-    return joined if _split(joined) else None
+    is_fit = len(joined) <= LONGEST_URL and is_one_word(joined)
+    return joined if is_fit and _split(joined) else None
 
 
 def with_port(url: str, port: int) -> str:

@@ -92,7 +92,7 @@ def test_refusals(status, body, reason):
         (200, "<html>login</html>", {}, "got an HTML page that begins"),
         (200, "no video here", {}, "something else that begins with 'no video here'"),
         (200, '{"id": "v", "status": "completed"}', {}, "something else"),
-        (200, "x" * 1000, {}, "begins with '" + "x" * 60 + "'"),
+        (200, "x" * 1000, {}, "begins with '" + "x" * 60 + "…'"),
         (200, "http://[broken", {}, "no http"),
         (302, "", {"location": "file:///etc/passwd"}, "no http"),
         (302, "", {"location": "http://[broken"}, "no http"),
