@@ -16,6 +16,7 @@ _LONGEST_CUT_TEXT = 65_536  # characters
 _LONGEST_ESCAPE = len("\\u0000")
 _KEY = re.compile(r'[\s,]*"')
 _ITEM = re.compile(r"[\s,]*(?=[^\s,\]])")
+_NUMBER_TO_THE_END = re.compile(r"[-+.0-9eE]*\Z")
 _COLON = re.compile(r"\s*:\s*")
 
 
@@ -52,7 +53,7 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int | None]:
         value, end = _DECODER.raw_decode(text, at)
     except (ValueError, RecursionError):
         return _cut_value(text, at, depth), None
-    is_cut = end == len(text) and isinstance(value, (int, float))
+    is_cut = isinstance(value, (int, float)) and _NUMBER_TO_THE_END.match(text, end)
     return (None, None) if is_cut else (value, end)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import Field, asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 import pendulum
@@ -156,7 +156,10 @@ class Outcome:
         """How long the server has worked, in seconds, by its own clock; None where it does not tell."""
         if not (self.created_at and self.completed_at):
             return None
-        seconds: float = (_moment(self.completed_at) - _moment(self.created_at)).total_seconds()
+        try:
+            seconds: float = (_moment(self.completed_at) - _moment(self.created_at)).total_seconds()
+        except Exception:  # noqa: BLE001 - whatever was written into the event
+            return None
         return seconds
 
     def to_event(self) -> dict[str, Any]:
@@ -177,12 +180,12 @@ class Outcome:
         """
         if not isinstance(event, dict) or event.get("version") != 1:
             raise _unreadable(event)
-        known = {field.name for field in fields(cls)}
-        values = {name: value for name, value in event.items() if name in known}
-        words = (values.get("kind"), values.get("video_id"), values.get("status"))
-        if values.get("kind") not in get_args(OutcomeKind) or not all(isinstance(word, str) and word for word in words):
+        given = {part.name: _fit(event.get(part.name)) for part in fields(cls)}
+        values = {part.name: given[part.name] for part in fields(cls) if isinstance(given[part.name], _types(part))}
+        is_whole = values.get("kind") in get_args(OutcomeKind) and values.get("video_id") and "status" in values
+        if not is_whole:
             raise _unreadable(event)
-        if values.get("reason") not in {reason.value for reason in Reason}:
+        if values.get("reason") not in _REASONS:
             values["reason"] = Reason.UNKNOWN.value
         return cls(**values)
 
@@ -230,6 +233,15 @@ def _fit(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if value is None or isinstance(value, (bool, int, float)) else None
+
+
+_REASONS = frozenset(reason.value for reason in Reason)
+_TYPES = {"str": str, "OutcomeKind": str, "float": (int, float), "int": int, "bool": bool, "None": type(None)}
+
+
+def _types(part: Field[Any]) -> Any:
+    """Return what a field of an outcome may be, as `isinstance` takes it."""
+    return tuple(_TYPES[name] for name in str(part.type).split(" | "))
 
 
 def _unreadable(event: Any) -> VeoError:
