@@ -13,7 +13,7 @@ from servers import Said
 from airflow_provider_veo.api.chat_events import Echo, VideoReady
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import ContentError, VeoError
-from airflow_provider_veo.api.polling import Outcome
+from airflow_provider_veo.api.polling import Outcome, WaitPolicy, WaitState, observe
 from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.api.settings import ClientSettings
 
@@ -56,7 +56,10 @@ def test_no_answer_shows_the_key(serve, key, way, status):
             video = client.get_video("v")
             told = [dataclasses.asdict(video), Outcome.of(video).to_event()]
         except VeoError as error:
-            told = [str(error), repr(error), error.detail]
+            _, outcome = observe(
+                WaitPolicy(0.0, 1e10, failure_budget=0.0, failure_count=1), WaitState(), "v", error, 1e9, 0.5
+            )
+            told = [str(error), repr(error), error.detail, outcome.to_event()]
     assert "***" in str(told)
     assert not shows(key, str(told))
 
