@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 T = TypeVar("T")
+BeforePost = Callable[[], None]
 
 # Local servers are given keys like "x" or "EMPTY". These are no secrets, and may be a part of any word or job's id.
 _SHORTEST_SECRET = 8
@@ -174,15 +175,26 @@ class VeoClient(_Client):
         """Close the connections."""
         self._http.close()
 
-    def create_video(self, spec: VideoSpec, idempotency_key: str | None = None) -> Video:
+    def create_video(
+        self, spec: VideoSpec, idempotency_key: str | None = None, before_post: BeforePost = lambda: None
+    ) -> Video:
         """Order a video. This is the call that costs money.
 
         The order is sent once; a second time only as `requests.create_video_as_form` allows.
+
+        Args:
+            spec: the order.
+            idempotency_key: for servers that honour it.
+            before_post: called before each request; what it raises ends the call.
         """
         order = spec, self.settings.request_format, idempotency_key
-        answer = self.call(requests.create_video(*order))
-        again = requests.create_video_as_form(*order, answer)
-        return parse_video(self.call(again) if again else answer, "Creating the video")
+        request = requests.create_video(*order)
+        before_post()
+        answer = self.call(request)
+        if again := requests.create_video_as_form(*order, answer):
+            before_post()
+            answer = self.call(again)
+        return parse_video(answer, "Creating the video")
 
     def get_video(self, video_id: str) -> Video:
         """Ask how a job stands."""

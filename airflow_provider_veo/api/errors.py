@@ -100,6 +100,7 @@ class ApiError(VeoError):
         status: the HTTP status.
         detail: message and code of the server, as found in the body.
         retry_after: seconds the server asks to wait, or None.
+        answer: all of it, or None; see `refusals.judge`.
     """
 
     def __init__(
@@ -110,11 +111,13 @@ class ApiError(VeoError):
         status: int,
         detail: ErrorDetail | None = None,
         retry_after: float | None = None,
+        answer: Answer | None = None,
     ) -> None:
         self.reason = reason
         self.status = status
         self.detail = detail or ErrorDetail()
         self.retry_after = retry_after
+        self.answer = answer
         super().__init__(_sentence(f"{what} (HTTP {status})", str(self.detail), reason.advice))
 
     @property
@@ -280,7 +283,12 @@ def error_from(answer: Answer, what: str) -> ApiError:
     else:
         reason = reason_of(detail, status)
     return ApiError(
-        f"{what} failed", reason=reason, status=status, detail=detail, retry_after=retry_after(answer.headers)
+        f"{what} failed",
+        reason=reason,
+        status=status,
+        detail=detail,
+        retry_after=retry_after(answer.headers),
+        answer=answer,
     )
 
 

@@ -13,6 +13,7 @@ from airflow_provider_veo.api.answers import Answer
 from airflow_provider_veo.api.errors import InvalidInputError, Reason, error_from
 from airflow_provider_veo.api.frames import Frame, FrameUrl
 from airflow_provider_veo.api.models import check_frames
+from airflow_provider_veo.api.refusals import Verdict, judge
 
 RequestFormat = Literal["auto", "json", "multipart"]
 REQUEST_FORMATS: tuple[RequestFormat, ...] = get_args(RequestFormat)
@@ -224,7 +225,8 @@ def create_video_as_form(
     """
     if request_format != "auto" or create_video(spec).json is None or answer.ok:
         return None
-    if error_from(answer, "Creating the video").reason is not Reason.REQUEST_FORMAT:
+    error = error_from(answer, "Creating the video")
+    if error.reason is not Reason.REQUEST_FORMAT or judge(error) is Verdict.UNKNOWN:
         return None
     return create_video(spec, "multipart", idempotency_key)
 
