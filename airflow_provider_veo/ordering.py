@@ -202,9 +202,10 @@ class Desk:
                 f"{MOST_POSTS} are sent. They were refused, never arrived, or came to nothing; the errors of its "
                 "earlier tries say why. Clear the task to order again."
             )
+        one = f"another one (the last: {_what(record)})" if record.posts else "an order"
         return NotOrderedError(
-            f"The time for an order is over: timeout is {order.timeout:g} s from {_iso(record.waiting_since)}"
-            f"{_and_this_try(order)}. Nothing was ordered now. Clear the task to order again."
+            f"Nothing was ordered now: the time for {one} is over (timeout {order.timeout:g} s from "
+            f"{_iso(record.waiting_since)}{_and_this_try(order)}). Clear the task to order again."
         )
 
     def _unknown(self, record: Submission, order: Order, what: str) -> UnknownSubmissionError:

@@ -38,11 +38,11 @@ def _any_of(*patterns: str) -> re.Pattern[str]:
 _DOUBT = _any_of(
     r"(?<!set)time[ _-]?out|timed[ _-]?out|deadline|超时",
     r"do[ _]request[ _]failed|bad[ _-]?gateway|gateway[ _-]error|backend[ _-](fetch|error)|guru meditation",
-    r"upstream[ _-](\w+[ _-])?(error|fail\w*|connect\w*|request|respon\w*|server|unavailable|prematurely|closed)",
+    r"upstream[ _-](\w{1,20}[ _-])?(error|fail|connect|request|respon|server|unavailable|prematurely|closed)",
     r"上游.{0,6}(错误|失败|异常|无响应|请求)|网关(错误|异常)|(网络|连接).{0,4}(错误|异常|失败|重置|中断|断开)",
     r"connection.{0,20}(reset|closed|abort|broken|lost|terminat|refused|error|fail)|reset by peer|broken pipe",
-    r"\beof\b|socket hang ?up|disconnect|\bE(CONN|PIPE)\w*|client closed|cancell?ed|\baborted",
-    r"bad[ _]response|invalid[ _]response|response[ _]body|(no|empty|read\w*|pars\w+)[ _](the[ _])?response|无响应",
+    r"\beof\b|socket hang ?up|disconnect|\bE(CONN|PIPE)|client closed|cancell?ed|\baborted",
+    r"bad[ _]response|invalid[ _]response|response[ _]body|(no|empty|read|reading|parse|parsing)[ _](the[ _])?response|无响应",
     r"internal[ _-]?(server[ _-]?)?(error|exception)|内部(错误|异常|服务)|(unknown|unexpected)[ _]error|未知错误",
     r"in[ _-]progress|already|duplicat|idempoten|重复|已存在|已提交|处理中|进行中",
     r"retried\W{0,3}[1-9]|max(imum)?[ _]retries[ _](exceeded|reached)|doing the fallback",
@@ -60,7 +60,7 @@ _STAYS = _any_of(
     r"unsupported_model|无可用渠道|模型不存在",
     r"moderation|content[ _-]?(policy|filter)|policy[ _-]violation|sensitive[ _-](content|words)|prohibited",
     r"PUBLIC_ERROR_|敏感|违规",
-    r"invalid[ _](request|parameter|argument|json|model|api[ _]key|token)|missing_model|parse_request_failed",
+    r"missing_model|parse_request_failed",
 )
 _PASSES = _any_of(
     r"rate[ _-]?limit|too[ _]many|throttl|saturat|overload|capacity|concurren|\bbusy\b|resource[ _]exhausted",
@@ -75,7 +75,7 @@ _STATUSES_IN_TEXT = (
 _UNAVAILABLE = re.compile(r"service[ _-](temporarily[ _-])?unavailable|服务不可用", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")  # of JSON in the middle of a text, and of half an object
 _ID_KEYS = ("id", "task_id", "video_id", "job_id")
-_ID_IN_TEXT = _any_of(r"""["'](id|(task|video|job)_id)[\\"']+\s*:\s*[\\"']*(?!null|none)\w""")
+_ID_IN_TEXT = _any_of(r"""["'](id|(task|video|job)_id)[\\"']{1,12}\s{0,9}:\s{0,9}[\\"']{0,12}(?!null|none)\w""")
 _ECHOES = ("input", "prompt")  # the order itself, which FastAPI sends back
 _DEPTH = 6  # of bodies in the texts of bodies
 
