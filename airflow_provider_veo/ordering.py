@@ -153,7 +153,7 @@ class Desk:
 
         while True:
             try:
-                return record, send(before_post)
+                answer = send(before_post)
             except Exception as error:
                 if is_unknown(error):
                     raise self._unknown(self._with_job(record, error), order, _words(error)) from error
@@ -163,6 +163,8 @@ class Desk:
                 if pause is None or forbidden(record, order, time.time() + pause):
                     raise
                 self._log.warning("Not ordered yet, the next attempt follows in %.1f s. %s", pause, error)
+            else:
+                return record, answer
             time.sleep(pause)
             attempt += 1
 

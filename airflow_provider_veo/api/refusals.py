@@ -42,7 +42,7 @@ _DOUBT = _any_of(
     r"上游.{0,6}(错误|失败|异常|无响应|请求)|网关(错误|异常)|(网络|连接).{0,4}(错误|异常|失败|重置|中断|断开)",
     r"connection.{0,20}(reset|closed|abort|broken|lost|terminat|refused|error|fail)|reset by peer|broken pipe",
     r"\beof\b|socket hang ?up|disconnect|\bE(CONN|PIPE)|client closed|cancell?ed|\baborted",
-    r"bad[ _]response|invalid[ _]response|response[ _]body|(no|empty|read|reading|parse|parsing)[ _](the[ _])?response|无响应",
+    r"(bad|invalid|no|empty|read|reading|parse|parsing)[ _](the[ _])?response|response[ _]body|无响应",
     r"internal[ _-]?(server[ _-]?)?(error|exception)|内部(错误|异常|服务)|(unknown|unexpected)[ _]error|未知错误",
     r"in[ _-]progress|already|duplicat|idempoten|重复|已存在|已提交|处理中|进行中",
     r"retried\W{0,3}[1-9]|max(imum)?[ _]retries[ _](exceeded|reached)|doing the fallback",
