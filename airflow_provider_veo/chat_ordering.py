@@ -19,7 +19,7 @@ from airflow_provider_veo.api.chat_events import (
     VideoReady,
     Waiting,
 )
-from airflow_provider_veo.api.client import VeoClient
+from airflow_provider_veo.api.client import BeforePost, VeoClient
 from airflow_provider_veo.api.errors import ChatIncompleteError, Reason, VeoError
 from airflow_provider_veo.api.models import CARD
 from airflow_provider_veo.api.requests import ChatSpec
@@ -92,14 +92,15 @@ class ChatDesk(Desk):
         wanted = len(intent.urls) + spec.n
         events: Iterator[ChatEvent] = iter(())
 
-        def begin() -> ChatEvent:
+        def begin(before_post: BeforePost) -> ChatEvent:
             nonlocal events
+            before_post()
             events = self._client.stream_chat(spec, intent.idempotency_key, order.timeout)
             return next(events)
 
-        begun = self._send(intent, order, begin)
+        posted, begun = self._send(intent, order, begin)
         assert isinstance(begun, Accepted)
-        record = intent.accepted(None)
+        record = posted.accepted(None)
         self._ledger.note(record)
         card = CARD.get(spec.model)
         charged = card.price_usd * spec.n if card else None  # at once, whatever comes

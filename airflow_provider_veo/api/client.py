@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 T = TypeVar("T")
+BeforePost = Callable[[], None]
 
 DEFAULT_CHAT_TIMEOUT = 1200.0
 """Seconds that a chat call may take."""
@@ -193,15 +194,26 @@ class VeoClient(_Client):
         """Close the connections."""
         self._http.close()
 
-    def create_video(self, spec: VideoSpec, idempotency_key: str | None = None) -> Video:
+    def create_video(
+        self, spec: VideoSpec, idempotency_key: str | None = None, before_post: BeforePost = lambda: None
+    ) -> Video:
         """Order a video. This is the call that costs money.
 
         The order is sent once; a second time only as `requests.create_video_as_form` allows.
+
+        Args:
+            spec: the order.
+            idempotency_key: for servers that honour it.
+            before_post: called before each request; what it raises ends the call.
         """
         order = spec, self.settings.request_format, idempotency_key
-        answer = self.call(requests.create_video(*order))
-        again = requests.create_video_as_form(*order, answer)
-        return parse_video(self.call(again) if again else answer, "Creating the video")
+        request = requests.create_video(*order)
+        before_post()
+        answer = self.call(request)
+        if again := requests.create_video_as_form(*order, answer):
+            before_post()
+            answer = self.call(again)
+        return parse_video(answer, "Creating the video")
 
     def get_video(self, video_id: str) -> Video:
         """Ask how a job stands."""

@@ -107,6 +107,7 @@ class ApiError(VeoError):
         detail: message and code of the server, as found in the body.
         retry_after: seconds the server asks to wait, at most `LONGEST_WAIT`; or None.
         job_id: of the job that the answer names all the same, as people can read it; or None.
+        answer: all of it, or None; see `refusals.judge`.
     """
 
     def __init__(
@@ -118,12 +119,14 @@ class ApiError(VeoError):
         detail: ErrorDetail | None = None,
         retry_after: float | None = None,
         job_id: str | None = None,
+        answer: Answer | None = None,
     ) -> None:
         self.reason = reason
         self.status = status
         self.detail = detail or ErrorDetail()
         self.retry_after = retry_after
         self.job_id = job_id
+        self.answer = answer
         super().__init__(_sentence(f"{what} (HTTP {status})", str(self.detail), reason.advice))
 
     @property
@@ -296,6 +299,7 @@ def error_from(answer: Answer, what: str, longest_wait: float = LONGEST_WAIT) ->
         detail=detail,
         retry_after=retry_after(answer.headers, longest_wait),
         job_id=seen_id(answer),
+        answer=answer,
     )
 
 
@@ -312,7 +316,6 @@ def unreadable(answer: Answer, what: str, why: str) -> ApiError:
         reason=Reason.UNREADABLE,
         status=answer.status,
         detail=ErrorDetail(why),
-        retry_after=retry_after(answer.headers),
         job_id=seen_id(answer),
     )
 

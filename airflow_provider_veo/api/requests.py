@@ -13,6 +13,7 @@ from airflow_provider_veo.api.answers import Answer, is_usable_id
 from airflow_provider_veo.api.errors import InvalidInputError, Reason, error_from
 from airflow_provider_veo.api.frames import Frame, FrameUrl
 from airflow_provider_veo.api.models import check_frames
+from airflow_provider_veo.api.refusals import Verdict, judge
 from airflow_provider_veo.api.text import for_people
 
 RequestFormat = Literal["auto", "json", "multipart"]
@@ -225,7 +226,8 @@ def create_video_as_form(
     """
     if request_format != "auto" or create_video(spec).json is None or answer.ok:
         return None
-    if error_from(answer, "Creating the video").reason is not Reason.REQUEST_FORMAT:
+    error = error_from(answer, "Creating the video")
+    if error.reason is not Reason.REQUEST_FORMAT or judge(error) is Verdict.UNKNOWN:
         return None
     return create_video(spec, "multipart", idempotency_key)
 

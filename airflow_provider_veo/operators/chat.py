@@ -19,7 +19,7 @@ from airflow_provider_veo.operators.base import VeoOperator
 from airflow_provider_veo.ordering import TaskIdentity
 from airflow_provider_veo.records import ORDER_KEY, publish, reference
 from airflow_provider_veo.reporting import conclude, failures_reported
-from airflow_provider_veo.submission import Ledger, OnUnknownSubmission, Order, fingerprint_of
+from airflow_provider_veo.submission import Ledger, OnUnknownSubmission, Order, fingerprint_of, seconds_of
 
 
 class VeoChatCompletionOperator(VeoOperator):
@@ -106,6 +106,12 @@ class VeoChatCompletionOperator(VeoOperator):
                 timeout=self.timeout.total_seconds(),
                 max_submissions=self.max_submissions,
                 on_unknown_submission=self.on_unknown_submission,
+                execution_timeout=seconds_of(self.execution_timeout),
+                model=spec.model,
+                conn_id=self.conn_id,
+                try_number=who.try_number,
+                clear_number=who.clear_number,
+                retries=who.retries,
             )
             placed = records.order(spec.prompt, spec.model, videos=spec.n)
             publish(context, ORDER_KEY, placed)

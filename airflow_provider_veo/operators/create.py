@@ -31,6 +31,7 @@ from airflow_provider_veo.submission import (
     Order,
     Submission,
     fingerprint_of,
+    seconds_of,
 )
 from airflow_provider_veo.task_state import progress_of, progress_text, task_was_given_up
 from airflow_provider_veo.tracing import past_span
@@ -209,6 +210,12 @@ class VeoCreateVideoOperator(StoringOperator):
             max_submissions=self.max_submissions,
             on_unknown_submission=self.on_unknown_submission,
             frames=spec.frame_hashes(),
+            execution_timeout=seconds_of(self.execution_timeout),
+            model=spec.model,
+            conn_id=self.conn_id,
+            try_number=who.try_number,
+            clear_number=who.clear_number,
+            retries=who.retries,
         )
 
     def _wait_policy(self, submission: Submission, now: float) -> WaitPolicy:

@@ -25,7 +25,8 @@ from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
-from airflow_provider_veo.ordering import NotOrderedError, UnknownSubmissionError
+from airflow_provider_veo.ordering import UnknownSubmissionError
+from airflow_provider_veo.submission import NotOrderedError
 
 URLS = [f"https://cdn.example/{number}.mp4?sig=canary-5d" for number in range(1, 9)]
 

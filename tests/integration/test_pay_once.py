@@ -239,7 +239,7 @@ def test_the_deadline_counts_from_the_first_submission(task):
     driver.arguments["timeout"] = timedelta(seconds=0.3)  # the failed job has taken longer
     error = driver.run()
     assert isinstance(error, VeoFailException)
-    assert "the time for another one is over" in str(error)
+    assert "Nothing was ordered now: the time for another one" in str(error)
     assert task.emulator.jobs.report()["orders"] == 1
     driver.arguments["timeout"] = timedelta(seconds=60)
     assert driver.clear().run()["status"] == "completed"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.api.answers import ErrorDetail
+from airflow_provider_veo.api.answers import Answer, ErrorDetail
 from airflow_provider_veo.api.errors import (
     ApiError,
     InvalidInputError,
@@ -20,14 +20,18 @@ from airflow_provider_veo.api.errors import (
     Reason,
     TransportError,
     VeoError,
+    VideoTimeoutError,
+    error_from,
 )
 from airflow_provider_veo.api.frames import Frame
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.submission import (
     KEY,
+    MOST_POSTS,
     Action,
     Ledger,
+    NotOrderedError,
     Order,
     Remote,
     State,
@@ -35,7 +39,9 @@ from airflow_provider_veo.submission import (
     create_pause,
     decide,
     fingerprint_of,
+    forbidden,
     is_unknown,
+    left_behind,
     next_submission,
     remote_of,
     urls_kept,
@@ -46,6 +52,8 @@ RECORD = Submission(
     State.SUBMITTED, "f", epoch=2, idempotency_key="k", submissions=1, waiting_since=900.0, sent_at=950.0, video_id="v"
 )
 OLD_EPOCH = 1
+INTENT = replace(RECORD, state=State.INTENT, video_id=None)
+CLEARED = replace(ORDER, epoch=3)
 
 # record state, cleared since, remote answer -> action, with submissions left, time left and on_unknown="fail"
 TABLE = {
@@ -107,8 +115,19 @@ def test_another_request_counts(state):
 
 def test_one_submission_is_the_least():
     assert decide(record(State.SUBMITTED), replace(ORDER, max_submissions=1), Remote.GONE) is Action.STOP_EXHAUSTED
-    with pytest.raises(InvalidInputError, match="max_submissions is 0; it must be 1 or more"):
-        replace(ORDER, max_submissions=0)
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, float("nan"), float("inf"), True, "3", None])
+def test_max_submissions_is_a_whole_number(number):
+    with pytest.raises(InvalidInputError, match=r"max_submissions is .*; it must be a whole number, 1 or more"):
+        replace(ORDER, max_submissions=number)
+
+
+@pytest.mark.parametrize("name", ["timeout", "execution_timeout"])
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
+def test_a_time_that_is_over_is_not_ordered_for(name, seconds):
+    with pytest.raises(InvalidInputError, match=rf"{name} is .* s, .*Nothing was ordered"):
+        replace(ORDER, **{name: seconds})
 
 
 def test_what_to_do_about_an_unknown_order_is_one_of_two():
@@ -134,13 +153,65 @@ def test_no_order_after_the_deadline(state, cleared, remote):
     assert decide(record(state, cleared=cleared, waiting_since=400.0), ORDER, remote) is Action.STOP_LATE
 
 
+@pytest.mark.parametrize(("state", "cleared", "remote"), REPEATS)
+def test_requests_are_counted_whatever_came_of_them(state, cleared, remote):
+    def action(posts):
+        return decide(record(state, cleared=cleared, posts=posts), ORDER, remote)
+
+    assert action(MOST_POSTS - 1) is Action.SUBMIT_AGAIN
+    assert action(MOST_POSTS) is Action.STOP_POSTS
+
+
+@pytest.mark.parametrize(
+    ("posts", "now", "execution_timeout", "reason"),
+    [
+        (0, 1000.0, None, None),
+        (MOST_POSTS - 1, 1499.0, None, None),
+        (MOST_POSTS, 1000.0, None, Action.STOP_POSTS),
+        (0, 1500.0, None, Action.STOP_LATE),
+        (0, 1009.0, 10.0, None),
+        (0, 1010.0, 10.0, Action.STOP_LATE),
+        (0, 1500.0, 3600.0, Action.STOP_LATE),
+    ],
+)
+def test_no_request_is_one_too_many_or_too_late(posts, now, execution_timeout, reason):
+    order = replace(ORDER, execution_timeout=execution_timeout)
+    assert forbidden(replace(INTENT, posts=posts), order, now) is reason
+
+
+def test_requests_of_one_order_are_counted_and_a_refused_order_is_not():
+    first = next_submission(None, ORDER, Action.SUBMIT_NEW, "me")
+    sent = first.posted(1001.0).posted(1002.0)
+    assert (sent.state, sent.posts, sent.submissions, sent.sent_at) == (State.INTENT, 2, 1, 1002.0)
+    again = next_submission(sent.refused(), ORDER, Action.SUBMIT_AGAIN, "me").posted(1003.0)
+    assert (again.posts, again.submissions, again.waiting_since) == (3, 1, 1000.0)
+    other = next_submission(sent, replace(ORDER, fingerprint="g"), Action.SUBMIT_NEW, "me")
+    assert (other.posts, other.submissions) == (2, 2)
+    assert next_submission(sent, CLEARED, Action.SUBMIT_NEW, "me").posts == 0
+    assert sent.accepted("v").followed(CLEARED).posts == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "left"),
+    [
+        (State.INTENT, True),
+        (State.REFUSED, False),
+        (State.SUBMITTED, True),
+        (State.DELIVERED, False),
+        (State.LOST, False),
+    ],
+)
+@pytest.mark.parametrize("cleared", [True, False])
+def test_another_request_leaves_what_may_be_paid_for(state, left, cleared):
+    one = record(state, cleared=cleared)
+    assert left_behind(one, replace(ORDER, fingerprint="g")) is (one if left else None)
+    assert left_behind(one, ORDER) is None
+    assert left_behind(None, ORDER) is None
+
+
 def test_a_job_is_followed_after_the_deadline_too():
     late = record(State.SUBMITTED, waiting_since=0.0)
     assert decide(late, ORDER, Remote.ALIVE) is Action.FOLLOW
-
-
-INTENT = replace(RECORD, state=State.INTENT, video_id=None)
-CLEARED = replace(ORDER, epoch=3)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +309,18 @@ class TestTheNextRecord:
             next_submission(unknown, replace(ORDER, epoch=5), action, "me").idempotency_key == unknown.idempotency_key
         )
 
+    def test_a_refused_order_is_repeated_with_its_key(self):
+        first = next_submission(None, replace(ORDER, try_number=1), Action.SUBMIT_NEW, "me")
+        later = replace(ORDER, try_number=2)
+        again = next_submission(first.refused(), later, Action.SUBMIT_AGAIN, "me")
+        assert again.idempotency_key == first.idempotency_key
+
+    def test_an_epoch_that_comes_again_has_another_key(self):
+        first = next_submission(None, replace(ORDER, try_number=1), Action.SUBMIT_NEW, "me").accepted("v").delivered()
+        later = replace(ORDER, try_number=2, clear_number=1, retries=1)
+        known = replace(first, try_number=1, clear_number=0)
+        assert next_submission(known, later, Action.SUBMIT_NEW, "me").idempotency_key != first.idempotency_key
+
     def test_a_clear_starts_anew(self):
         old = record(State.DELIVERED, cleared=True, submissions=2)
         new = next_submission(old, ORDER, Action.SUBMIT_NEW, "me")
@@ -302,28 +385,41 @@ def test_a_refused_key_says_nothing_about_the_job():
         remote_of(error(Reason.AUTHENTICATION, 401), young=False)
 
 
+def answered(status, body="", **headers):
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return error_from(Answer(status, body, names), "Creating the video")
+
+
+BUSY = '{"error": {"message": "overloaded"}}'
+
+
 @pytest.mark.parametrize(
     ("failure", "unknown", "pauses"),
     [
         (NotSentError("no route"), False, [1.0, 2.0, 4.0, None]),
         (TransportError("read timeout"), True, [None]),
-        (error(Reason.RATE_LIMITED, 429), False, [1.0, 2.0, 4.0, None]),
-        (error(Reason.RATE_LIMITED, 429, retry_after=7.0), False, [7.0, 7.0, 7.0, None]),
-        (error(Reason.RATE_LIMITED, 429, retry_after=30.0), False, [30.0]),
-        (error(Reason.RATE_LIMITED, 429, retry_after=31.0), False, [None]),
-        (error(Reason.SERVER, 503), False, [1.0, 2.0, 4.0, None]),
-        (error(Reason.MODEL_UNAVAILABLE, 503), False, [None]),
-        (error(Reason.QUOTA, 429), False, [None]),
-        (error(Reason.SERVER, 500), True, [None]),
-        (error(Reason.SERVER, 502), True, [None]),
-        (error(Reason.SERVER, 504), True, [None]),
-        (error(Reason.SERVER, 408), False, [None]),
-        (error(Reason.UNREADABLE, 200), True, [None]),
-        (error(Reason.UNREADABLE, 300), False, [None]),
-        (error(Reason.UNREADABLE, 307), False, [None]),
-        (error(Reason.BAD_REQUEST, 200), False, [None]),
-        (error(Reason.BAD_REQUEST, 400), False, [None]),
-        (error(Reason.AUTHENTICATION, 401), False, [None]),
+        (answered(429, BUSY), False, [1.0, 2.0, 4.0, None]),
+        (answered(429, retry_after="7"), False, [7.0, 7.0, 7.0, None]),
+        (answered(429, retry_after="30"), False, [30.0]),
+        (answered(429, retry_after="31"), False, [None]),
+        (answered(429), False, [None]),
+        (answered(503, BUSY), False, [1.0, 2.0, 4.0, None]),
+        (answered(503, '{"error": {"message": "no available channel"}}'), False, [None]),
+        (answered(503, retry_after="7"), True, [None]),
+        (answered(429, '{"error": {"code": "insufficient_quota"}}'), False, [None]),
+        (answered(500, BUSY), True, [None]),
+        (answered(408, BUSY), True, [None]),
+        (answered(307), True, [None]),
+        (answered(200), True, [None]),
+        (answered(200, '{"code": 504, "message": "no"}'), True, [None]),
+        (answered(200, '{"code": 400, "message": "no"}'), False, [None]),
+        (answered(400), False, [None]),
+        (answered(401), False, [None]),
+        (InvalidInputError("x"), False, [None]),
+        (NotOrderedError("x"), False, [None]),
+        (VideoTimeoutError("x"), True, [None]),
+        (VeoError("x"), True, [None]),
+        (KeyError("x"), True, [None]),
     ],
 )
 def test_what_a_failed_order_means(failure, unknown, pauses):
@@ -377,6 +473,9 @@ class TestTheLedger:
                 "adopted": False,
                 "urls": [],
                 "frames": {},
+                "posts": 0,
+                "try_number": None,
+                "clear_number": None,
             }
         }
         assert [state.value for state in State] == ["intent", "refused", "submitted", "delivered", "lost"]
@@ -388,7 +487,7 @@ class TestTheLedger:
 
     def test_a_record_of_a_version_before_the_latest_fields_is_read(self, store):
         Ledger(store).write(RECORD)
-        for name in ("adopted", "urls", "frames"):
+        for name in ("adopted", "urls", "frames", "posts", "try_number", "clear_number"):
             del store.values[KEY][name]
         assert Ledger(store).read() == RECORD
 
