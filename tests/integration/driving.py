@@ -9,7 +9,9 @@ from types import SimpleNamespace
 
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_veo.operators.base import mark_delivered
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
+from airflow_provider_veo.task_state import STORE_EXISTS
 
 
 class Store:
@@ -87,15 +89,20 @@ class Driver:
             operator = self.operator(task_id=self.name, **self.arguments)
             try:
                 result = getattr(operator, method)(dict(context), **arguments)
-                if self.fails_afterwards:
-                    self.fails_afterwards -= 1
-                    raise RuntimeError("the template of the task's name is wrong")
-                for callback in operator.on_success_callback or ():
-                    callback(context)
-                return result
             except TaskDeferred as deferred:
                 method = deferred.method_name
                 arguments = {"event": asyncio.run(_first_event(deferred.trigger))}
+            else:
+                self._finish(operator, context)
+                return result
+
+    def _finish(self, operator, context):
+        if self.fails_afterwards:
+            self.fails_afterwards -= 1
+            raise RuntimeError("the template of the task's name is wrong")
+        # before Airflow 3.3 there is no store, and so nobody to tell; this driver has one all the same
+        for callback in operator.on_success_callback if STORE_EXISTS else [mark_delivered]:
+            callback(context)
 
     def clear(self):
         """Do what Airflow does when a user clears the task."""
