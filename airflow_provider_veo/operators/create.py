@@ -81,7 +81,8 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
     Returns:
         A dictionary of `id`, `status`, `model`, `url`, `size`, `seconds`, `created_at`, `completed_at`, `expires_at`,
         `estimated_cost_usd`, `submissions` and `prompt_sha256`; and of `path`, `bytes` and `sha256` (and `sidecar`)
-        when a destination was given. What is not known is None. Times are UTC in ISO 8601.
+        when a destination was given. What is not known is None. Times are UTC in ISO 8601. A try that hands over what
+        an earlier one has stored returns the same, but for a `url` that may be signed: it is None.
 
         The task's asset events (`outlets`, also an `AssetAlias`) carry what describes the stored video; the Veo page of
         Airflow's UI shows it (Airflow 3.1 and later). While the task waits, and afterwards, its XCom `progress` says

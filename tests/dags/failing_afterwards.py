@@ -64,11 +64,11 @@ def told(context):
 SHARED = {
     "conn_id": "{{ dag_run.conf.get('conn_id', 'veo_default') }}",
     "model": "veo-3.1",
-    "poll_interval": 0.1,
+    "poll_interval": 0.2,
     "map_index_template": "{{ named }}",
     "post_execute": afterwards,
     "on_success_callback": told,
-    "retries": 1,
+    "retries": int(os.environ.get("VEO_RETRIES", "1")),
     "retry_delay": timedelta(0),
 }
 PROMPT = "{{ run_id }} {{ ti.task_id }}"
