@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context
@@ -91,7 +91,7 @@ class OrderingTask:
 
         @on_success_callback.setter
         def on_success_callback(self, given: Any) -> None:
-            own = list(given) if isinstance(given, (list, tuple, set)) else [given] if given else []
+            own = list(given) if isinstance(given, Collection) else [given] if given else []
             # under the attribute's own name, so that copies have it, too
             self.__dict__["on_success_callback"] = [mark_delivered, *(one for one in own if one is not mark_delivered)]
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow_version import AIRFLOW_3
 from driving import Driver, Store
 from servers import KEY, connect
@@ -245,6 +246,18 @@ class TestATaskThatFailsAfterItHasStoredItsVideo:
         assert result["path"] == str(tmp_path / "new" / f"{result['id']}.mp4")
         assert (tmp_path / "new" / f"{result['id']}.mp4").read_bytes() == (tmp_path / "a.mp4").read_bytes()
         assert len(task.emulator.jobs.requests) == requests
+
+    def test_objects_are_handed_over_and_copied_as_well(self, task, driver, memory):
+        driver.arguments["destination"] = f"{memory}/{{video_id}}.mp4"
+        driver.run()
+        requests = len(task.emulator.jobs.requests)
+        driver.fails_afterwards = 1
+        driver.run()
+        driver.arguments["destination"] = f"{memory}/new/{{video_id}}.mp4"
+        result = driver.run()
+        assert result["path"] == f"{memory}/new/{result['id']}.mp4"
+        assert len(task.emulator.jobs.requests) == requests
+        assert hashlib.sha256(ObjectStoragePath(result["path"]).read_bytes()).hexdigest() == result["sha256"]
 
     def test_without_a_destination_any_more_it_stays_where_it_is(self, task, driver, tmp_path):
         driver.run()
