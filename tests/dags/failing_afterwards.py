@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from airflow.listeners import hookimpl
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.sdk import DAG, AssetAlias, task
 
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 
@@ -68,6 +68,7 @@ SHARED = {
     "map_index_template": "{{ named }}",
     "post_execute": afterwards,
     "on_success_callback": told,
+    "outlets": [AssetAlias("veo_failing_afterwards")],
     "retries": int(os.environ.get("VEO_RETRIES", "1")),
     "retry_delay": timedelta(0),
 }

@@ -54,6 +54,17 @@ def records(dag_run):
         return [json.loads(row.value) for row in rows]
 
 
+def told_hashes(dag_run):
+    """Return what the asset events of a run say of the stored files."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        events = session.scalars(select(AssetEvent).where(AssetEvent.source_run_id == dag_run.run_id)).all()
+        return sorted(event.extra["sha256"] for event in events)
+
+
 def states(dag_run):
     return Counter(str(ti.state) for ti in dag_run.get_task_instances())
 
@@ -67,8 +78,10 @@ def test_a_retry_and_a_clear_collect_what_was_stored(failing):
     assert orders() == {1}
     fetched = [line for line in start.emulator.jobs.requests if "/content" in line]
     assert len(fetched) == TASKS - 1, "a retry has fetched the video again"
+    assert told_hashes(dag_run) == []
     assert set(clear(dag, dag_run).values()) == {"success"}
     assert {record["state"] for record in records(dag_run)} == {"delivered"}
+    assert told_hashes(dag_run) == sorted(record["kept"]["sha256"] for record in records(dag_run) if record["kept"])
     assert orders() == {1}
     assert set(clear(dag, dag_run).values()) == {"success"}
     assert orders() == {2}
