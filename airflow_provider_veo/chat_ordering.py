@@ -66,8 +66,7 @@ class ChatDesk(Desk):
         action = decide(record, order, Remote.ALIVE if len(kept) >= spec.n else Remote.ENDED)
         if action is Action.FOLLOW:
             assert record is not None
-            self._log.info("All %d videos arrived in an earlier try; nothing new is ordered", spec.n)
-            return record.followed(order), list(kept)
+            return self._go_on(record, order, f"the {spec.n} videos of an earlier try"), list(kept)
         if action not in (Action.SUBMIT_NEW, Action.SUBMIT_AGAIN):
             assert record is not None
             raise self._refusal(action, record, order)

@@ -16,6 +16,7 @@ from airflow_provider_veo.api.client import BeforePost, VeoClient
 from airflow_provider_veo.api.errors import VeoError
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import Video
+from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.submission import (
     MOST_POSTS,
     Action,
@@ -177,6 +178,25 @@ class Desk:
         self._ledger.note(named)
         return named
 
+    def _go_on(self, record: Submission, order: Order, what: str) -> Submission:
+        """Return the record of a try that orders nothing, and write it down if the task was cleared.
+
+        Args:
+            record: of an earlier try.
+            order: what the task wants.
+            what: there is to go on with.
+        """
+        followed = record.followed(order)
+        self._log.info("Going on with %s; nothing new was ordered", what)
+        if followed != record:
+            self._ledger.note(followed)
+        if was_cleared(record, order):
+            self._log.info(
+                "This task was cleared, and it is not on record that it had succeeded with this video, so the Clear "
+                "costs nothing. Once the task has succeeded, another Clear orders a new video."
+            )
+        return followed
+
     def _warn_of_change(self, record: Submission | None, order: Order) -> None:
         left = left_behind(record, order)
         if left is None:
@@ -229,10 +249,27 @@ class Desk:
 
 
 class OrderDesk(Desk):
-    """Orders a job, or finds the one that was ordered before."""
+    """Orders a job, or finds the one that was ordered before.
 
-    def order_or_resume(self, order: Order, spec: VideoSpec) -> tuple[Submission, Video | None]:
-        """Return a record that has a job, the one that was there or a new one; and its status, if it was asked for.
+    Args:
+        find: returns the stored video of a record, or None if it is not there unchanged. For the others see `Desk`.
+    """
+
+    def __init__(
+        self,
+        client: VeoClient,
+        ledger: Ledger,
+        who: TaskIdentity,
+        log: Any,
+        find: Callable[[Submission], StoredVideo | None],
+    ) -> None:
+        super().__init__(client, ledger, who, log)
+        self._find = find
+
+    def order_or_resume(self, order: Order, spec: VideoSpec) -> tuple[Submission, Video | StoredVideo | None]:
+        """Return a record that has a job, the one that was there or a new one; and what is known of that job.
+
+        That is its stored video if it is there, or else its status if it was asked for.
 
         Raises:
             NotOrderedError: `max_submissions` or the deadline forbid another order.
@@ -240,14 +277,23 @@ class OrderDesk(Desk):
             VeoError: see `api.errors`; nothing was ordered then.
         """
         record = self._ledger.read()
-        action, seen = decide(record, order), None
+        action, stored, seen = decide(record, order), None, None
+        if action is Action.LOOK:
+            assert record is not None
+            stored = self._find(record)
+            action = decide(record, order, is_there=stored is not None)
+        if action is Action.HAND_OVER:
+            assert record is not None
+            return self._go_on(record, order, f"the stored video {record.video_id}"), stored
         if action is Action.ASK:
             assert record is not None
             seen = self._ask(record)
-            action = decide(record, order, remote_of(seen, young=order.now < record.sent_at + _YOUNG))
+            remote = remote_of(seen, young=order.now < record.sent_at + _YOUNG)
+            action = decide(record, order, remote, is_there=False)
         if action is Action.FOLLOW:
             assert record is not None
-            return self._follow(record, order), seen if isinstance(seen, Video) else None
+            followed = self._go_on(record, order, f"video {record.video_id}")
+            return followed, seen if isinstance(seen, Video) else None
         if action in (Action.SUBMIT_NEW, Action.SUBMIT_AGAIN):
             self._warn_of_change(record, order)
             return self._submit(next_submission(record, order, action, self._who.key), order, spec)
@@ -263,13 +309,6 @@ class OrderDesk(Desk):
         words = seen.status.value if isinstance(seen, Video) else seen
         self._log.info("Video %s was ordered by an earlier try: %s", record.video_id, words)
         return seen
-
-    def _follow(self, record: Submission, order: Order) -> Submission:
-        followed = record.followed(order)
-        if followed != record:
-            self._ledger.note(followed)
-        self._log.info("Going on with video %s; nothing new was ordered", record.video_id)
-        return followed
 
     def _submit(self, intent: Submission, order: Order, spec: VideoSpec) -> tuple[Submission, Video]:
         with span("veo.create_video", model=spec.model) as traced:

@@ -1,5 +1,7 @@
 """What has been ordered, and what to do on a retry: nobody pays again until what was paid for has been delivered.
 
+Delivered means that the task has succeeded: a task may fail after it has stored its video.
+
 The decisions are pure; `Ledger` keeps the record in Airflow's task state store, which outlives retries.
 """
 
@@ -52,10 +54,31 @@ class State(str, Enum):
     """Surely made no job."""
     SUBMITTED = "submitted"
     """There is a job."""
+    STORED = "stored"
+    """Its video is where it belongs; whether the task has succeeded is not known."""
     DELIVERED = "delivered"
-    """The task has handed the video over."""
+    """The task has succeeded."""
     LOST = "lost"
     """There was a video, and the server has thrown it away before it was stored."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The stored video of a job, with all that a later try needs to return what this one would have returned.
+
+    Attributes:
+        path: a local path, or a URI that `ObjectStoragePath` takes.
+        bytes: size of the file.
+        sha256: in hexadecimal.
+        outcome: of the job, as `Outcome.to_event` writes it: without an address that may be signed.
+        submissions: that the task's result tells.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+    outcome: Mapping[str, Any]
+    submissions: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +100,7 @@ class Submission:
         posts: requests to order that were sent in this epoch, whatever came of them.
         try_number: the try that wrote this; None in records of earlier versions, and where Airflow does not tell.
         clear_number: how many Clears the Dag run had seen then; None likewise.
+        kept: the job's video, once it is stored.
     """
 
     state: State
@@ -93,6 +117,12 @@ class Submission:
     posts: int = 0
     try_number: int | None = None
     clear_number: int | None = None
+    kept: Kept | None = None
+
+    @property
+    def has_job(self) -> bool:
+        """Whether there is something that was paid for, as far as the record knows."""
+        return self.state in (State.SUBMITTED, State.STORED, State.DELIVERED)
 
     def posted(self, now: float) -> Submission:
         """Return the record to write before each request: a crash from here on may have made a job."""
@@ -110,8 +140,12 @@ class Submission:
         """Return the record after a chat call has delivered a video."""
         return replace(self, urls=(*self.urls, url))
 
+    def stored(self, kept: Kept) -> Submission:
+        """Return the record after the video was stored: if the task fails now, the next try hands it over."""
+        return replace(self, state=State.STORED, kept=kept)
+
     def delivered(self) -> Submission:
-        """Return the record after the task has handed the video over."""
+        """Return the record after the task has succeeded."""
         return replace(self, state=State.DELIVERED)
 
     def lost(self) -> Submission:
@@ -198,6 +232,8 @@ class Remote(Enum):
 class Action(Enum):
     """What to do next."""
 
+    LOOK = "look whether the stored video is there unchanged, then decide again"
+    HAND_OVER = "return the stored video"
     ASK = "ask the API about the job on record, then decide again"
     FOLLOW = "wait for the job on record, or take its video"
     SUBMIT_NEW = "order a video; the deadline starts anew"
@@ -208,13 +244,16 @@ class Action(Enum):
     STOP_LATE = "the deadline has passed: a new job could not be waited for"
 
 
-def decide(record: Submission | None, order: Order, remote: Remote | None = None) -> Action:
+def decide(
+    record: Submission | None, order: Order, remote: Remote | None = None, *, is_there: bool | None = None
+) -> Action:
     """Decide what a task does at its start.
 
     Args:
         record: of the latest order, or None.
         order: what the task wants.
         remote: what the API says about the job on record; None as long as it has not been asked.
+        is_there: the stored video on record is there unchanged; None as long as nobody has looked.
     """
     if record is None:
         return Action.SUBMIT_NEW
@@ -222,8 +261,9 @@ def decide(record: Submission | None, order: Order, remote: Remote | None = None
     if record.fingerprint != order.fingerprint:
         # counted all the same: a prompt that differs at each retry must not order for ever
         return Action.SUBMIT_NEW if cleared or not _exhausted(record, order) else Action.STOP_EXHAUSTED
-    has_job = record.state in (State.SUBMITTED, State.DELIVERED)
-    if has_job and not (cleared and record.state is State.DELIVERED):
+    if record.has_job and not (cleared and record.state is State.DELIVERED):
+        if record.kept and is_there is not False:
+            return Action.HAND_OVER if is_there else Action.LOOK
         if remote is None:
             return Action.ASK
         if remote is Remote.ALIVE:
@@ -448,9 +488,19 @@ class Ledger:
 
 
 def _from_json(value: Mapping[str, Any]) -> Submission:
-    known = {part.name for part in fields(Submission)}
-    values = {name: part for name, part in value.items() if name in known}
-    return Submission(**values | {"state": State(values["state"]), "urls": tuple(values.get("urls", ()))})
+    values = _known(Submission, value)
+    kept = values.get("kept")
+    parsed = {
+        "state": State(values["state"]),
+        "urls": tuple(values.get("urls", ())),
+        "kept": None if kept is None else Kept(**_known(Kept, kept)),
+    }
+    return Submission(**values | parsed)
+
+
+def _known(kind: type[Submission | Kept], value: Mapping[str, Any]) -> dict[str, Any]:
+    names = {part.name for part in fields(kind)}
+    return {name: part for name, part in value.items() if name in names}
 
 
 def _retention() -> dict[str, Any]:

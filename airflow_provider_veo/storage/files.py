@@ -80,6 +80,15 @@ def existing(target: Target) -> StoredVideo | None:
         return StoredVideo(str(target), size, _sha256(file), uri_of(target))
 
 
+def copy(place: Target, target: Target) -> StoredVideo:
+    """Store a video that lies elsewhere; what is at the target is replaced."""
+    with staged(target) as part, part.open("wb") as file, _opened(place) as original:
+        shutil.copyfileobj(original, file, _BLOCK)
+    stored = existing(target)
+    assert stored is not None
+    return stored
+
+
 @contextmanager
 def staged(target: Target, *, replace: bool = True) -> Iterator[Path]:
     """Yield an empty local file to fill, and publish it at the target in one step.

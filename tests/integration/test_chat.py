@@ -221,16 +221,16 @@ def test_all_videos_arrived_and_then_the_connection_broke(server_of):
     assert task().run() == [{"index": 1, "url": URLS[0]}]
 
 
-def test_a_crash_after_the_last_video_costs_nothing(server_of):
-    server = server_of(Said(body=stream(ready(1, URLS[0]))))
-    driver = task()
-    driver.run()
-    driver.store.values["veo_submission"]["state"] = "submitted"  # the task died before its last act
-    assert driver.once() == [{"index": 1, "url": URLS[0]}]
-    driver.store.values["veo_submission"]["state"] = "submitted"
-    assert driver.clear().once() == [{"index": 1, "url": URLS[0]}]
-    assert driver.once() == [{"index": 1, "url": URLS[0]}]  # a retry, though all was handed over
+def test_a_task_that_fails_after_the_last_video_costs_nothing(server_of):
+    server = server_of(Said(body=stream(ready(1, URLS[0]))), Said(body=stream(ready(1, URLS[1]))))
+    driver = task(retries=1)
+    driver.fails_afterwards = 3
+    assert isinstance(driver.run(), RuntimeError)
+    assert driver.clear().run() == [{"index": 1, "url": URLS[0]}]
+    assert (driver.tries, driver.fails_afterwards) == (4, 0)
+    assert driver.run() == [{"index": 1, "url": URLS[0]}]  # a retry, though the task has succeeded
     assert len(server.heard) == 1
+    assert driver.clear().run() == [{"index": 1, "url": URLS[1]}]
 
 
 def test_a_clear_of_a_finished_task_makes_new_videos(server_of):

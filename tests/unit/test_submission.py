@@ -5,7 +5,7 @@ The same table stands in docs/reliability.md.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import product
 
 import pytest
@@ -30,6 +30,7 @@ from airflow_provider_veo.submission import (
     KEY,
     MOST_POSTS,
     Action,
+    Kept,
     Ledger,
     NotOrderedError,
     Order,
@@ -55,6 +56,8 @@ OLD_EPOCH = 1
 INTENT = replace(RECORD, state=State.INTENT, video_id=None)
 CLEARED = replace(ORDER, epoch=3)
 
+KEPT = Kept("/v/a.mp4", 5, "ab", {"version": 1, "kind": "completed", "video_id": "v", "status": "completed"}, 1)
+
 # record state, cleared since, remote answer -> action, with submissions left, time left and on_unknown="fail"
 TABLE = {
     (State.INTENT, False, None): Action.STOP_UNKNOWN,
@@ -78,8 +81,21 @@ TABLE = {
     (State.LOST, True, None): Action.SUBMIT_NEW,
 }
 
+# the same for a video that was stored: its file is there -> action; if it is not, what follows as for any job
+STORED = {
+    (State.STORED, False, None): Action.LOOK,
+    (State.STORED, False, True): Action.HAND_OVER,
+    (State.STORED, True, None): Action.LOOK,
+    (State.STORED, True, True): Action.HAND_OVER,
+    (State.DELIVERED, False, None): Action.LOOK,
+    (State.DELIVERED, False, True): Action.HAND_OVER,
+    (State.DELIVERED, True, None): Action.SUBMIT_NEW,
+}
+
 
 def record(state, *, cleared=False, **changes):
+    if state is State.STORED:
+        changes.setdefault("kept", KEPT)
     return replace(RECORD, state=state, epoch=OLD_EPOCH if cleared else ORDER.epoch, **changes)
 
 
@@ -89,11 +105,27 @@ def test_the_table(case, action):
     assert decide(record(state, cleared=cleared), ORDER, remote) is action
 
 
+@pytest.mark.parametrize(("case", "action"), STORED.items())
+def test_the_table_of_stored_videos(case, action):
+    state, cleared, is_there = case
+    assert decide(record(state, cleared=cleared, kept=KEPT), ORDER, is_there=is_there) is action
+
+
+@pytest.mark.parametrize("remote", [None, *Remote])
+@pytest.mark.parametrize(("state", "cleared"), [(State.STORED, False), (State.STORED, True), (State.DELIVERED, False)])
+def test_a_stored_video_that_is_not_there_any_more_is_a_job_like_any_other(state, cleared, remote):
+    action = decide(record(state, cleared=cleared, kept=KEPT), ORDER, remote, is_there=False)
+    assert action is TABLE[State.SUBMITTED, cleared, remote]
+
+
 def test_the_table_is_complete():
     asked = {State.SUBMITTED, State.DELIVERED}
-    for state, cleared in product(State, (False, True)):
+    for state, cleared in product(set(State) - {State.STORED}, (False, True)):
         answers = [None, *Remote] if state in asked and (state, cleared) != (State.DELIVERED, True) else [None]
         assert {remote for s, c, remote in TABLE if (s, c) == (state, cleared)} == set(answers)
+    for state, cleared in product((State.STORED, State.DELIVERED), (False, True)):
+        looks = [None] if (state, cleared) == (State.DELIVERED, True) else [None, True]
+        assert {is_there for s, c, is_there in STORED if (s, c) == (state, cleared)} == set(looks)
 
 
 def test_nothing_on_record_is_a_new_order():
@@ -220,7 +252,10 @@ def test_a_job_is_followed_after_the_deadline_too():
         (lambda intent: intent, Action.STOP_UNKNOWN, Action.SUBMIT_NEW),
         (lambda intent: intent.refused(), Action.SUBMIT_AGAIN, Action.SUBMIT_NEW),
         (lambda intent: intent.accepted("v"), Action.ASK, Action.ASK),
+        (lambda intent: intent.accepted("v").stored(KEPT), Action.LOOK, Action.LOOK),
         (lambda intent: intent.accepted("v").delivered(), Action.ASK, Action.SUBMIT_NEW),
+        (lambda intent: intent.accepted("v").stored(KEPT).delivered(), Action.LOOK, Action.SUBMIT_NEW),
+        (lambda intent: intent.accepted("v").stored(KEPT).lost(), Action.SUBMIT_AGAIN, Action.SUBMIT_NEW),
         (lambda intent: intent.accepted("v").lost(), Action.SUBMIT_AGAIN, Action.SUBMIT_NEW),
         (lambda intent: intent.accepted(None).received("https://x.example/1.mp4"), Action.ASK, Action.ASK),
     ],
@@ -232,6 +267,9 @@ def test_what_follows_from_each_step_of_an_order(store, steps, retry, clear):
     assert record == after
     assert decide(record, ORDER) is retry
     assert decide(record, CLEARED) is clear
+
+
+BROKEN_KEPT = asdict(RECORD) | {"state": "stored", "kept": {"path": "/v/a.mp4"}}
 
 
 def test_a_job_is_known_by_its_id():
@@ -261,6 +299,7 @@ records = st.builds(
     waiting_since=st.floats(0, 2000),
     sent_at=st.floats(0, 2000),
     video_id=st.just("v"),
+    kept=st.sampled_from([None, KEPT]),
 )
 orders = st.builds(
     Order,
@@ -273,11 +312,13 @@ orders = st.builds(
 )
 
 
-@given(records, orders, st.sampled_from(Remote))
-def test_nobody_pays_again_for_what_is_alive_and_not_delivered(one, order, remote):
-    action = decide(one, order, remote)
-    paid = one.state is State.SUBMITTED and remote is Remote.ALIVE and one.fingerprint == order.fingerprint
-    if paid:
+@given(records, orders, st.sampled_from(Remote), st.booleans())
+def test_nobody_pays_again_for_what_is_alive_or_stored_and_not_delivered(one, order, remote, is_there):
+    action = decide(one, order, remote, is_there=is_there)
+    paid = one.state in (State.SUBMITTED, State.STORED) and one.fingerprint == order.fingerprint
+    if paid and one.kept and is_there:
+        assert action is Action.HAND_OVER
+    elif paid and remote is Remote.ALIVE:
         assert action is Action.FOLLOW
     if action is Action.SUBMIT_AGAIN:
         assert one.submissions < order.max_submissions
@@ -351,6 +392,8 @@ class TestTheNextRecord:
         followed = record(State.SUBMITTED, cleared=True, submissions=2).followed(ORDER)
         assert (followed.epoch, followed.waiting_since, followed.submissions) == (2, 1000.0, 1)
         assert followed.adopted
+        stored = record(State.STORED, cleared=True).followed(ORDER)
+        assert (stored.state, stored.kept, stored.epoch) == (State.STORED, KEPT, 2)
         assert record(State.SUBMITTED).followed(ORDER) is not None
         assert not record(State.SUBMITTED).followed(ORDER).adopted
 
@@ -476,18 +519,34 @@ class TestTheLedger:
                 "posts": 0,
                 "try_number": None,
                 "clear_number": None,
+                "kept": None,
             }
         }
-        assert [state.value for state in State] == ["intent", "refused", "submitted", "delivered", "lost"]
+        assert [state.value for state in State] == ["intent", "refused", "submitted", "stored", "delivered", "lost"]
+
+    def test_later_versions_find_a_stored_video_in_this_form(self, store):
+        Ledger(store).write(RECORD.stored(KEPT))
+        assert store.values[KEY]["kept"] == {
+            "path": "/v/a.mp4",
+            "bytes": 5,
+            "sha256": "ab",
+            "outcome": {"version": 1, "kind": "completed", "video_id": "v", "status": "completed"},
+            "submissions": 1,
+        }
 
     def test_fields_of_a_later_version_do_no_harm(self, store):
         Ledger(store).write(RECORD)
         store.values[KEY]["colour"] = "green"
         assert Ledger(store).read() == RECORD
 
+    def test_fields_of_a_later_version_about_the_stored_video_do_no_harm(self, store):
+        Ledger(store).write(RECORD.stored(KEPT))
+        store.values[KEY]["kept"]["colour"] = "green"
+        assert Ledger(store).read() == RECORD.stored(KEPT)
+
     def test_a_record_of_a_version_before_the_latest_fields_is_read(self, store):
         Ledger(store).write(RECORD)
-        for name in ("adopted", "urls", "frames", "posts", "try_number", "clear_number"):
+        for name in ("adopted", "urls", "frames", "posts", "try_number", "clear_number", "kept"):
             del store.values[KEY][name]
         assert Ledger(store).read() == RECORD
 
@@ -501,7 +560,7 @@ class TestTheLedger:
     def test_nothing_on_record(self, store):
         assert Ledger(store).read() is None
 
-    @pytest.mark.parametrize("value", ["text", 5, {}, {"state": "dreaming"}, {"state": "intent"}])
+    @pytest.mark.parametrize("value", ["text", 5, {}, {"state": "dreaming"}, {"state": "intent"}, BROKEN_KEPT])
     def test_a_record_that_cannot_be_read_is_an_error(self, store, value):
         store.values[KEY] = value
         with pytest.raises(VeoError, match="nothing was ordered"):
