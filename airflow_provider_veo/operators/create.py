@@ -269,7 +269,7 @@ class VeoCreateVideoOperator(StoringOperator):
                 if record:
                     ledger.note(record.lost())  # or a Clear would go on with this job, for ever
                 raise
-        conclude(context, _shown(result, outcome), charged_usd=result["estimated_cost_usd"])
+        conclude(context, _shown(result, outcome, self._proof), charged_usd=result["estimated_cost_usd"])
         if record:
             ledger.note(record.delivered())  # the last act: until here a retry or a Clear collects this video
         return result
@@ -304,14 +304,14 @@ def _record_of(ledger: Ledger, outcome: Outcome, log: Any) -> Submission | None:
     return record if record and record.video_id == outcome.video_id else None
 
 
-def _shown(result: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
+def _shown(result: Mapping[str, Any], outcome: Outcome, proof: str | None) -> dict[str, Any]:
     names = ("model", "size", "seconds", "created_at", "completed_at", "estimated_cost_usd", "submissions")
     return {
         "videos": [outcome.video_id],
         "generation_seconds": outcome.generation_seconds,
         "polls": outcome.polls,
         **{name: result[name] for name in names},
-        **records.stored(result),
+        **records.stored(result, proof),
     }
 
 

@@ -119,7 +119,7 @@ def test_secrets_that_airflow_knows_are_masked(context, written):
         raise ValueError("the password hunter2hunter2 was refused")
     assert "hunter2" not in written[OUTCOME_KEY]["error"]
     stored = {"path": "/opt/hunter2hunter2/a.mp4", "bytes": 1, "sha256": "0"}
-    assert records.stored(stored)["path"] == stored["path"]
+    assert records.stored(stored, None)["path"] == stored["path"]
 
 
 def test_an_address_is_named_by_its_hash():
