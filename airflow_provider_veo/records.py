@@ -78,7 +78,7 @@ def publish(context: Context, key: str, record: Mapping[str, Any]) -> None:
     if not PAGE_EXISTS or (ti := context.get("ti")) is None:
         return
     try:
-        _write(ti, key, {name: _storable(value) for name, value in record.items()})
+        _write(ti, key, _storable(record))
     except Exception:
         log.warning("The record %s could not be written, so the Veo page knows less of this task", key, exc_info=True)
 
@@ -109,6 +109,8 @@ def _storable(value: Any) -> Any:
     """Return what every database takes in place of a JSON value: PostgreSQL knows no NUL in texts, and no NaN."""
     if isinstance(value, str):
         return storable(value[:_LONGEST_TEXT])
+    if isinstance(value, Mapping):
+        return {storable(str(name)): _storable(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_storable(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):

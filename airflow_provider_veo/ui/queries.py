@@ -15,7 +15,7 @@ from typing import Any
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
-from sqlalchemy import JSON, Text, and_, case, cast, func, select, tuple_
+from sqlalchemy import JSON, Text, TypeDecorator, and_, case, cast, func, select, tuple_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.functions import FunctionElement
@@ -157,7 +157,7 @@ def stored_by_others(session: Session, tasks: Sequence[Task]) -> dict[VideoName,
     found = {}
     for dag_id, run_id, task_id, map_index, text in session.execute(statement):
         key = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": map_index}
-        stored = Stored(key, _object(text) or {})
+        stored = Stored(key, record_of(text) or {})
         if stored.of and stored.is_playable:
             found[dag_id, run_id, stored.of] = stored
     return found
@@ -174,11 +174,11 @@ def counted(session: Session, dag_ids: set[str], wanted: Filter) -> list[Group]:
     # as texts: a database refuses the whole question if one of the records holds no number where it expects one
     groups = (
         _Order.dag_id,
-        _text_in(_Order, "model"),
+        _Shown(_text_in(_Order, "model")),
         _STATUS,
-        _text_in(_Order, "videos"),
-        _text_in(_Outcome, "estimated_cost_usd"),
-        _text_in(_Outcome, "generation_seconds"),
+        _Shown(_text_in(_Order, "videos")),
+        _Shown(_text_in(_Outcome, "estimated_cost_usd")),
+        _Shown(_text_in(_Outcome, "generation_seconds")),
     )
     statement = (
         select(func.count(), *groups)
@@ -211,6 +211,36 @@ def _as_it_is(element: Any, compiler: Any, **how: Any) -> str:
 def _if_it_can_be_read(element: Any, compiler: Any, **how: Any) -> str:
     value = compiler.process(element.clauses, **how)
     return f"CASE WHEN json_valid({value}) THEN {value} END"
+
+
+class _Decoded(TypeDecorator[str]):
+    """A text, of which SQLite gives the bytes."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Any) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return the text, in which half an emoji is a question mark."""
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+class _Shown(FunctionElement[Any]):
+    """A text that can surely be fetched.
+
+    SQLite takes half an emoji in JSON, and its driver would refuse to make it a text; the others refuse it when it is
+    written.
+    """
+
+    type = _Decoded()
+    inherit_cache = True
+
+
+@compiles(_Shown, "sqlite")
+def _as_bytes(element: Any, compiler: Any, **how: Any) -> str:
+    return f"CAST({_as_it_is(element, compiler, **how)} AS BLOB)"
+
+
+compiles(_Shown)(_as_it_is)
 
 
 def _text_in(xcom: Any, name: str) -> Any:
@@ -247,24 +277,24 @@ def _columns() -> tuple[Any, ...]:
 
 def _task(row: Any) -> Task:
     columns = row._asdict()
-    progress = _value(columns["progress"])
+    progress = value_of(columns["progress"])
     return Task(
         **columns
         | {
-            "order": _object(columns["order"]),
-            "outcome": _object(columns["outcome"]),
+            "order": record_of(columns["order"]),
+            "outcome": record_of(columns["outcome"]),
             "progress": progress if isinstance(progress, str) else None,
         }
     )
 
 
-def _object(text: str | None) -> dict[str, Any] | None:
+def record_of(text: str | None) -> dict[str, Any] | None:
     """Return a record; none where somebody else has written an XCom of its name."""
-    value = _value(text)
+    value = value_of(text)
     return value if isinstance(value, dict) else None
 
 
-def _value(text: str | None) -> Any:
+def value_of(text: str | None) -> Any:
     """Return the value of a JSON text; None for what Python or JSON cannot hold: NaN, or depth without end."""
     try:
         return json.loads(text, parse_constant=lambda _name: None) if text is not None else None

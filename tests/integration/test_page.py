@@ -20,9 +20,10 @@ if not PAGE_EXISTS:
 import generations
 from boxes import film
 from fastapi.testclient import TestClient
+from odd_values import with_odd_leaves
 from sqlalchemy import event
 
-from airflow_provider_veo import ui
+from airflow_provider_veo import records, ui
 from airflow_provider_veo.storage.proof import proof_of
 from airflow_provider_veo.ui import content
 from airflow_provider_veo.ui.app import NOT_SERVED
@@ -576,6 +577,37 @@ def test_records_of_a_strange_shape(session, admin, outcome):
     record(session, **outcome)
     assert_not_served(admin)
     assert admin.get("/api/generations").status_code == 200
+
+
+def test_odd_records_are_shown_as_far_as_they_make_sense(session, admin):
+    """As users may write them by Airflow's API, NaN and half an emoji included."""
+    good = {ORDER_KEY: records.order("a cat", "m"), OUTCOME_KEY: {"videos": ["v"], "of": "v", "path": "/v/a", **STORED}}
+    tasks = [("create", -1, "success", good | {"progress": "x 1 %"})]
+    for name, body in good.items():
+        for place, odd, copy in with_odd_leaves(body):
+            if len(str(odd)) < 1_000_000 or place == "path":
+                tasks.append(("odd", len(tasks), "success", good | {name: copy}))
+    generations.add_run(session, "films", RUN, tasks)
+    seen = set()
+    for page in range(1, len(tasks) // PAGE_SIZE + 2):
+        answer = admin.get("/api/generations", params={"page": page}).raise_for_status()
+        seen |= {one["map_index"] for one in answer.json()["generations"]}
+        assert len(answer.content) < 3_000_000
+    assert len(seen) == len(tasks)
+    totals = admin.get("/api/summary").raise_for_status().json()["totals"]
+    assert totals["completed"] == len(tasks)
+    assert admin.get("/api/summary", params={"model": "m"}).json()["totals"]["completed"] > 100
+
+
+def test_one_nan_breaks_no_sum(session, admin):
+    notes = generations.notes_of(0)
+    broken = {ORDER_KEY: notes[ORDER_KEY] | {"estimated_cost_usd": float("nan")}, OUTCOME_KEY: notes[OUTCOME_KEY]}
+    tasks = [("good", -1, "success", notes), ("broken", -1, "success", broken)]
+    generations.add_run(session, "films", RUN, tasks)
+    summary = admin.get("/api/summary").raise_for_status().json()
+    assert (summary["totals"]["generations"], summary["models"]) == (2, [notes[ORDER_KEY]["model"]])
+    shown = admin.get("/api/generations").json()["generations"]
+    assert {one["prompt"] for one in shown} == {notes[ORDER_KEY]["prompt"]}
 
 
 FIGURES = ("estimated_cost_usd", "generation_seconds")

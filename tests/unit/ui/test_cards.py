@@ -130,7 +130,9 @@ def test_nothing_is_playable_of_which_not_all_is_known(missing):
     assert not Stored(KEY, {"error": "no"}).is_playable
 
 
-@given(st.text(alphabet=st.characters(blacklist_categories=("Cs", "Cc", "Cf")), max_size=30), st.floats(0, 100) | st.none())
+@given(
+    st.text(alphabet=st.characters(blacklist_categories=("Cs", "Cc", "Cf")), max_size=30), st.floats(0, 100) | st.none()
+)
 def test_progress_is_read_as_it_was_written(status, percent):
     text = progress_text(status, percent)
     read = progress(task("deferred", progress=text))
