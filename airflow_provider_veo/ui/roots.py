@@ -131,12 +131,11 @@ def why_not(path: str, roots: tuple[Place, ...]) -> str | None:
     if any(place.is_below(root) for root in (*roots, *_resolved(roots))):
         return None
     folder = path.rpartition("/")[0] or "/"
-    lies = "in none of them" if roots else "and none is configured"
-    return (
-        f"This page plays files below the folders of [veo] page_roots only (by default, [veo] storage), {lies}. To "
-        f"play this one, an administrator puts its folder, or one above it, into [veo] page_roots "
-        f"(AIRFLOW__VEO__PAGE_ROOTS) of the API server: {folder}"
-    )
+    if roots:
+        rule = "This page plays only files below [veo] page_roots (by default, [veo] storage)"
+    else:
+        rule = "This page plays nothing as long as neither [veo] page_roots nor [veo] storage is set"
+    return f"{rule}. To play this file, add its folder to [veo] page_roots of the API server: {folder}"
 
 
 def open_below(path: str, roots: tuple[Place, ...]) -> BinaryIO:

@@ -449,8 +449,8 @@ def test_a_file_outside_names_the_option_and_the_folder(session, admin, root, mo
     record(session, path=str(root / "a.mp4"))
     assert_not_served(admin)
     told = why_not(admin)
-    assert told.endswith(f"AIRFLOW__VEO__PAGE_ROOTS) of the API server: {root}")
-    assert ("none is configured" in told) is (roots != "/nowhere")
+    assert told.endswith(f"add its folder to [veo] page_roots of the API server: {root}")
+    assert ("plays nothing" in told) is (roots != "/nowhere")
 
 
 def test_the_page_plays_what_the_card_says_may_be_played(session, admin, root):
