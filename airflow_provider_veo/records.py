@@ -15,7 +15,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import Context, redact
 
 from airflow_provider_veo.api.models import CARD
-from airflow_provider_veo.api.text import for_people, storable
+from airflow_provider_veo.api.text import storable
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
 ORDER_KEY = "veo_order"
@@ -98,11 +98,16 @@ def _write(ti: Any, key: str, record: dict[str, Any]) -> None:
 
 
 def words(value: str) -> str:
-    """Return what people or servers have written, as people can read it, without secrets that Airflow knows.
+    """Return what people or servers have written, as databases take it, without secrets that Airflow knows.
 
     Paths are left as they are: the password of many a test database is part of them.
     """
-    return for_people(str(redact(value)), _LONGEST_TEXT)
+    return shortened(storable(str(redact(value))))
+
+
+def shortened(text: str) -> str:
+    """Return as much of a text as a record may hold and the page shows."""
+    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
 
 
 def _storable(value: Any) -> Any:

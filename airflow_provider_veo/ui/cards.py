@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from airflow_provider_veo.api.text import for_people, storable
+from airflow_provider_veo.api.text import storable
+from airflow_provider_veo.records import shortened
 from airflow_provider_veo.ui.roots import Place, why_not
 
 Status = Literal["in_progress", "completed", "failed"]
@@ -17,7 +18,6 @@ VideoName = tuple[str, str, str]
 """Dag, run, and the video's id or what `records.reference` makes of its address."""
 
 LONGEST_NAME = 200  # letters of a model's or a video's name
-_LONGEST_TEXT = 10_000  # as `records.words`
 _MOST_VIDEOS = 50  # of one task; an order is for four at most
 
 ENDED: Mapping[str, Status] = {
@@ -242,7 +242,7 @@ _STATUSES: tuple[Status, ...] = ("in_progress", "completed", "failed")
 
 
 def _text(value: Any) -> str | None:
-    return for_people(value, _LONGEST_TEXT) if isinstance(value, str) else None
+    return storable(shortened(value)) if isinstance(value, str) else None
 
 
 def _number(value: Any) -> float | None:

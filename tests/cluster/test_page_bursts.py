@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import pytest
-from page_server import BURSTS, PageServer, compared
+from page_server import BURSTS, PageServer, beside_airflows_own, beside_the_page
 from services import PostgreSQL
 
 NO_HARM = 1.0  # seconds; below it the times are those of the machine's other work
@@ -28,8 +28,8 @@ def server(request, tmp_path_factory):
 
 @pytest.mark.parametrize("count", BURSTS)
 def test_airflows_health_is_as_good_as_beside_its_own_routes(server, count, capsys):
-    beside_the_page, beside_airflows_own = compared(server, count)
+    page, airflow = beside_the_page(server, count), beside_airflows_own(server, count)
     with capsys.disabled():
-        figures = {name: round(seconds, 2) for name, seconds in beside_the_page.items()}
-        print(f"\n{count} at once, health in s: Airflow's Dags {beside_airflows_own:.2f}, the page {figures}")  # noqa: T201
-    assert max(beside_the_page.values()) <= max(3 * beside_airflows_own, NO_HARM)
+        figures = {name: round(seconds, 2) for name, seconds in page.items()}
+        print(f"\n{count} at once, health in s: Airflow's Dags {airflow:.2f}, the page {figures}")  # noqa: T201
+    assert max(page.values()) <= max(3 * airflow, NO_HARM)

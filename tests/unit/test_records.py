@@ -105,8 +105,8 @@ def test_a_record_that_cannot_be_written_costs_no_video(mocker, context, caplog)
     assert "the Veo page knows less of this task" in caplog.text
 
 
-def test_what_a_database_cannot_take_is_left_out():
-    assert records.order("a\0b", "m")["prompt"] == "ab"
+def test_what_a_database_cannot_take_is_replaced():
+    assert records.order("a\0b", "m")["prompt"] == "a\ufffdb"
     assert len(records.order("p" * 20_000, "m")["prompt"]) == 10_000
 
 
