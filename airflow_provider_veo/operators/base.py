@@ -109,6 +109,7 @@ class StoringOperator(VeoOperator):
         self.max_bytes = max_bytes
         self.sidecar = sidecar
         self._told: tuple[dict[str, Any], str] | None = None
+        self._proof: str | None = None  # of what this try has stored: for the page's record, never for the result
 
     def _check_own_place(self, context: Context) -> None:
         """Refuse one destination for all tasks of a mapped one: each would replace the video of another.
@@ -146,6 +147,7 @@ class StoringOperator(VeoOperator):
             result["sidecar"] = write_sidecar(stored, facts, task=task_of(context), conn_id=self.conn_id, **more)
         announce(context, self.outlets, facts)
         self._told = facts, hook.settings.base_url
+        self._proof = stored.proof
         return result
 
     def get_openlineage_facets_on_complete(self, _task_instance: Any) -> OperatorLineage | None:

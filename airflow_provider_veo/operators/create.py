@@ -286,7 +286,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
                 kept = Kept(stored.path, stored.bytes, stored.sha256, outcome.to_event(), record.submissions)
                 ledger.note(record.stored(kept))
         result = self._result(context, hook, outcome, stored, submissions, record.frames if record else None)
-        conclude(context, _shown(result, outcome), charged_usd=result["estimated_cost_usd"])
+        conclude(context, _shown(result, outcome, self._proof), charged_usd=result["estimated_cost_usd"])
         return result
 
     def _hand_over(self, context: Context, hook: VeoHook, record: Submission, stored: StoredVideo) -> dict[str, Any]:
@@ -296,7 +296,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         self._show(context.get("ti"), progress_text(outcome.status, 100.0))
         get_hook_lineage_collector().add_output_asset(context=hook, uri=stored.uri)
         result = self._result(context, hook, outcome, stored, record.kept.submissions, record.frames)
-        conclude(context, _shown(result, outcome))  # the earlier try has told the charge
+        conclude(context, _shown(result, outcome, self._proof))  # the earlier try has told the charge
         return result
 
     def _result(
@@ -349,14 +349,14 @@ def _record_of(ledger: Ledger, outcome: Outcome, log: Any) -> Submission | None:
     return record if record and record.video_id == outcome.video_id else None
 
 
-def _shown(result: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
+def _shown(result: Mapping[str, Any], outcome: Outcome, proof: str | None) -> dict[str, Any]:
     names = ("model", "size", "seconds", "created_at", "completed_at", "estimated_cost_usd", "submissions")
     return {
         "videos": [outcome.video_id],
         "generation_seconds": outcome.generation_seconds,
         "polls": outcome.polls,
         **{name: result[name] for name in names},
-        **records.stored(result),
+        **records.stored(result, proof),
     }
 
 
