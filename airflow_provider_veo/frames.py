@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -13,11 +15,13 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import httpx
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_veo.api.addresses import NOT_PUBLIC, AddressRule
+from airflow_provider_veo import __version__
+from airflow_provider_veo.api.addresses import NOT_PUBLIC, AddressRule, IPAddress, Network, own_networks
 from airflow_provider_veo.api.content import MAX_HOPS
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.frames import MAX_FRAME_BYTES, Frame, FrameUrl, shape_warning
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
+from airflow_provider_veo.api.routes import Routes
 from airflow_provider_veo.api.settings import tls_context
 from airflow_provider_veo.api.urls import absolute, redact
 
@@ -26,6 +30,7 @@ FrameSource = str | os.PathLike[str] | ObjectStoragePath | Mapping[str, Any]
 
 
 _FETCH_TIMEOUT = 30.0  # seconds, of each network operation
+_HEADERS = {"Accept": "*/*", "User-Agent": f"airflow-provider-veo/{__version__}"}
 
 
 def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
@@ -105,19 +110,20 @@ def _decode_data_uri(text: str, argument: str) -> bytes:
         raise InvalidInputError(f"{argument} is not a valid data URI: {error}.") from None
 
 
-def _address_rule(url: str, written: str) -> AddressRule:
-    """Let what the user has written be in a private network, and no redirect lead into one."""
-    same_host = urlsplit(url).hostname == urlsplit(written).hostname
-    return AddressRule(NOT_PUBLIC if same_host else (), "For a picture in a private network, write its own address.")
-
-
 def _fetch(written: str, name: str) -> bytes:
     url = written
-    with httpx.Client(timeout=_FETCH_TIMEOUT, verify=tls_context(True)) as client:
+    routes = Routes(tls_context(True))
+    with closing(routes):
         for _ in range(MAX_HOPS):
-            rule = _address_rule(url, written)
+            rule = _address_rule(url, written, partial(routes.reached, written))
             rule.check(url, name)
-            with client.stream("GET", url, extensions=rule.connection_check(url, name)) as response:
+            request = httpx.Request(
+                "GET",
+                url,
+                headers=_HEADERS,
+                extensions={"timeout": httpx.Timeout(_FETCH_TIMEOUT).as_dict(), **rule.connection_check(url, name)},
+            )
+            with closing(routes.handle_request(request)) as response:
                 if response.is_success:
                     return _limited(response.iter_bytes())
                 if not response.has_redirect_location:
@@ -127,6 +133,16 @@ def _fetch(written: str, name: str) -> bytes:
                 raise InvalidInputError(f"{name} redirects to something that is no http(s) address.")
             url = target
     raise InvalidInputError(f"{name} cannot be read: more than {MAX_HOPS} redirects.")
+
+
+def _address_rule(url: str, written: str, reach: Callable[[], IPAddress | None]) -> AddressRule:
+    """Let the address that the user has written be in a private network, and redirects stay on its host there."""
+    allowed: Collection[Network | IPAddress] = ()
+    if url == written:
+        allowed = NOT_PUBLIC
+    elif urlsplit(url).hostname == urlsplit(written).hostname:
+        allowed = own_networks(written, reach)
+    return AddressRule(allowed, "For a picture in a private network, write its own address.")
 
 
 def _limited(chunks: Iterable[bytes]) -> bytes:

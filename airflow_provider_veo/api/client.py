@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from airflow_provider_veo import __version__
-from airflow_provider_veo.api import addresses, content, mp4, requests, urls, waiting
+from airflow_provider_veo.api import addresses, content, mp4, proxies, requests, routes, urls, waiting
 from airflow_provider_veo.api.answers import Answer
 from airflow_provider_veo.api.chat import ChatReader
 from airflow_provider_veo.api.chat_events import Accepted, ChatEvent, Failure, Note
@@ -92,29 +92,6 @@ class _Client:
             extensions={"timeout": self._timeout},
         )
 
-    def _content_request(self, url: str, what: str, resume: Resume | None) -> httpx.Request:
-        # "identity": some proxies compress videos, and then no length can be checked
-        headers = {**_HEADERS, "Accept-Encoding": "identity", "Accept": "*/*"}
-        headers |= resume.headers() if resume else {}
-        extensions: dict[str, Any] = {"timeout": self._timeout}
-        if urls.same_origin(url, self.settings.base_url):
-            headers |= self._authorization
-        else:
-            self._address_rule.check(url, what)
-            extensions |= self._address_rule.connection_check(url, what)
-        try:
-            return httpx.Request("GET", url, headers=headers, extensions=extensions)
-        except httpx.InvalidURL as error:
-            raise ContentError(f"The video's address {urls.redact(url)!r} cannot be used: {error}.") from None
-
-    @cached_property
-    def _address_rule(self) -> addresses.AddressRule:
-        """Say where a server may send us: not into our private network, unless it is there itself."""
-        allowed = addresses.networks_of(self.settings.base_url)
-        if self.settings.allow_private_addresses:
-            allowed |= addresses.NOT_PUBLIC
-        return addresses.AddressRule(allowed, _PRIVATE_ADVICE)
-
     def _answer(self, response: httpx.Response, body: bytes | None = None) -> Answer:
         text = response.text if body is None else body.decode(errors="replace")
         return Answer(
@@ -160,7 +137,7 @@ class VeoClient(_Client):
 
     def __init__(self, settings: ClientSettings) -> None:
         super().__init__(settings)
-        self._http = httpx.Client(verify=self._verify)
+        self._http = routes.Routes(self._verify)
 
     def __enter__(self) -> Self:
         return self
@@ -205,7 +182,7 @@ class VeoClient(_Client):
         reader = ChatReader(spec.prompt, *spec.frame_urls)
         give_up_at = time.monotonic() + timeout
         with _transport_errors(request):
-            response = self._http.send(request, stream=True)
+            response = self._http.handle_request(request)
             try:
                 if not response.is_success:
                     response.read()
@@ -268,7 +245,7 @@ class VeoClient(_Client):
         for _ in range(content.MAX_HOPS):
             request = self._content_request(target, what, resume)
             with _transport_errors(request):
-                response = self._http.send(request, stream=True)
+                response = self._http.handle_request(request)
             try:
                 with _transport_errors(request):
                     stream, body = _opened(response, resume)
@@ -280,10 +257,42 @@ class VeoClient(_Client):
             target = content.next_hop(self._answer(response, body), what).url
         raise ContentError(f"{what}: more than {content.MAX_HOPS} redirects.")
 
+    def _content_request(self, url: str, what: str, resume: Resume | None) -> httpx.Request:
+        # "identity": some proxies compress videos, and then no length can be checked
+        headers = {**_HEADERS, "Accept-Encoding": "identity", "Accept": "*/*"}
+        headers |= resume.headers() if resume else {}
+        extensions: dict[str, Any] = {"timeout": self._timeout}
+        if urls.same_origin(url, self.settings.base_url):
+            headers |= self._authorization
+        else:
+            rule = self._address_rule()
+            rule.check(url, what)
+            extensions |= rule.connection_check(url, what)
+        try:
+            return httpx.Request("GET", url, headers=headers, extensions=extensions)
+        except httpx.InvalidURL as error:
+            raise ContentError(f"The video's address {urls.redact(url)!r} cannot be used: {error}.") from None
+
+    def _address_rule(self) -> addresses.AddressRule:
+        """Say where the API may send us: into no network but public ones, and those that it was reached in itself."""
+        allowed = addresses.own_networks(self.settings.base_url, self._reach)
+        if self.settings.allow_private_addresses:
+            allowed |= addresses.NOT_PUBLIC
+        return addresses.AddressRule(allowed, _PRIVATE_ADVICE)
+
+    def _reach(self) -> addresses.IPAddress | None:
+        if self._http.reached(self.settings.base_url) is None:
+            self.call(requests.list_models())  # whatever it answers, it has been reached then
+        return self._http.reached(self.settings.base_url)
+
     def _call(self, request: ApiRequest, parse: Callable[[Answer], T]) -> T:
         http_request = self._request(request)
         with _transport_errors(http_request):
-            response = self._http.send(http_request)
+            response = self._http.handle_request(http_request)
+            try:
+                response.read()
+            finally:
+                response.close()
         return parse(self._answer(response))
 
 
@@ -292,7 +301,7 @@ class AsyncVeoClient(_Client):
 
     def __init__(self, settings: ClientSettings) -> None:
         super().__init__(settings)
-        self._http = httpx.AsyncClient(verify=self._verify)
+        self._http = routes.AsyncRoutes(self._verify)
 
     async def __aenter__(self) -> Self:
         return self
@@ -325,7 +334,7 @@ class AsyncVeoClient(_Client):
         reader = ChatReader(spec.prompt, *spec.frame_urls)
         give_up_at = time.monotonic() + timeout
         with _transport_errors(request):
-            response = await self._http.send(request, stream=True)
+            response = await self._http.handle_async_request(request)
             try:
                 if not response.is_success:
                     await response.aread()
@@ -355,7 +364,11 @@ class AsyncVeoClient(_Client):
     async def _call(self, request: ApiRequest, parse: Callable[[Answer], T]) -> T:
         http_request = self._request(request)
         with _transport_errors(http_request):
-            response = await self._http.send(http_request)
+            response = await self._http.handle_async_request(http_request)
+            try:
+                await response.aread()
+            finally:
+                await response.aclose()
         return parse(self._answer(response))
 
 
@@ -369,13 +382,14 @@ class StatusClient(_Client):
 
     def __init__(self, settings: ClientSettings) -> None:
         super().__init__(settings)
-        self._proxy = urls.proxy_for(settings.base_url)
+        self._proxy = proxies.proxy_for(settings.base_url)
         self._idle: list[httpx.AsyncHTTPTransport] = []
         self._closed = False
 
     async def get_video(self, video_id: str) -> Video:
         """Ask how a job stands."""
         request = self._request(requests.get_video(video_id))
+        request.extensions["trace"] = routes.quiet_async
         with _transport_errors(request):
             response = await self._send(request)
         return parse_video(self._answer(response), f"Asking for video {video_id}", video_id)
@@ -404,7 +418,8 @@ class StatusClient(_Client):
                 self._idle.append(transport)
 
     def _transport(self) -> httpx.AsyncHTTPTransport:
-        return httpx.AsyncHTTPTransport(verify=self._verify, limits=_ONE_CONNECTION, proxy=self._proxy)
+        with routes.usable(self._proxy):
+            return httpx.AsyncHTTPTransport(verify=self._verify, limits=_ONE_CONNECTION, proxy=self._proxy)
 
 
 def _check_time(give_up_at: float, timeout: float) -> None:

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import gc
 import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
 from time import time
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -66,7 +65,6 @@ class Poller:
     """
 
     def __init__(self, conn_id: str) -> None:
-        _spare_the_collector()
         self.users = 0
         self.board = ProgressBoard()
         self._conn_id = conn_id
@@ -227,13 +225,3 @@ async def leave(conn_id: str) -> None:
 def _earlier_jobs(_conn_id: str, _model: str | None) -> deque[float]:
     """Return the seconds that the last jobs took; they outlive the poller."""
     return deque(maxlen=20)
-
-
-@cache
-def _spare_the_collector() -> None:
-    """Take what this process has imported out of the garbage collector's sight, once.
-
-    These are 150 000 objects that live as long as the process. A full collection looks at each, and stops the event
-    loop with all its triggers for 100 ms (docs/performance.md). Airflow does the same in its Dag processor.
-    """
-    gc.freeze()
