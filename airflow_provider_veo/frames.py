@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,12 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow_provider_veo import __version__
 from airflow_provider_veo.api.addresses import NOT_PUBLIC, AddressRule, IPAddress, Network, own_networks
 from airflow_provider_veo.api.content import MAX_HOPS
-from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.api.errors import InvalidInputError, TransportError
 from airflow_provider_veo.api.frames import MAX_FRAME_BYTES, Frame, FrameUrl, shape_warning
+from airflow_provider_veo.api.net import limits
+from airflow_provider_veo.api.net.clock import Clock
+from airflow_provider_veo.api.net.exchange import Exchanges
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
-from airflow_provider_veo.api.routes import Routes
 from airflow_provider_veo.api.settings import tls_context
 from airflow_provider_veo.api.urls import absolute, redact
 
@@ -29,8 +31,7 @@ FrameSource = str | os.PathLike[str] | ObjectStoragePath | Mapping[str, Any]
 """Where a picture is: a place, or the result of a task that has stored one: its `path`."""
 
 
-_FETCH_TIMEOUT = 30.0  # seconds, of each network operation
-_HEADERS = {"Accept": "*/*", "User-Agent": f"airflow-provider-veo/{__version__}"}
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"airflow-provider-veo/{__version__}"}
 
 
 def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
@@ -64,6 +65,8 @@ def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
                 content = file.read(MAX_FRAME_BYTES + 1)
     except InvalidInputError:
         raise
+    except TransportError as error:
+        raise InvalidInputError(f"{name} cannot be read: {error}") from None
     except Exception as error:  # storage drivers raise whatever they like
         raise InvalidInputError(f"{name} cannot be read: {type(error).__name__}: {error}") from error
     return Frame.from_bytes(content, name)
@@ -111,24 +114,19 @@ def _decode_data_uri(text: str, argument: str) -> bytes:
 
 
 def _fetch(written: str, name: str) -> bytes:
-    url = written
-    routes = Routes(tls_context(True))
-    with closing(routes):
+    url, clock = written, Clock(limits.of_frame())
+    with closing(Exchanges(tls_context(True))) as exchanges:
         for _ in range(MAX_HOPS):
-            rule = _address_rule(url, written, partial(routes.reached, written))
+            rule = _address_rule(url, written, partial(exchanges.reached, written))
             rule.check(url, name)
-            request = httpx.Request(
-                "GET",
-                url,
-                headers=_HEADERS,
-                extensions={"timeout": httpx.Timeout(_FETCH_TIMEOUT).as_dict(), **rule.connection_check(url, name)},
-            )
-            with closing(routes.handle_request(request)) as response:
-                if response.is_success:
-                    return _limited(response.iter_bytes())
-                if not response.has_redirect_location:
-                    raise InvalidInputError(f"{name} cannot be read: HTTP {response.status_code}.")
-                target = absolute(url, response.headers["location"])
+            request = httpx.Request("GET", url, headers=_HEADERS, extensions=rule.connection_check(url, name))
+            with exchanges.open(request, clock) as response:
+                if response.ok:
+                    return bytes(response.read())
+                location = response.headers.get("location", "")
+                if not 300 <= response.status < 400 or not location:
+                    raise InvalidInputError(f"{name} cannot be read: HTTP {response.status}.")
+            target = absolute(url, location)
             if target is None:
                 raise InvalidInputError(f"{name} redirects to something that is no http(s) address.")
             url = target
@@ -143,12 +141,3 @@ def _address_rule(url: str, written: str, reach: Callable[[], IPAddress | None])
     elif urlsplit(url).hostname == urlsplit(written).hostname:
         allowed = own_networks(written, reach)
     return AddressRule(allowed, "For a picture in a private network, write its own address.")
-
-
-def _limited(chunks: Iterable[bytes]) -> bytes:
-    content = bytearray()
-    for chunk in chunks:
-        content += chunk
-        if len(content) > MAX_FRAME_BYTES:
-            break
-    return bytes(content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,26 @@ class Answer:
     text: str
     headers: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        status: int,
+        body: bytes,
+        headers: Iterable[tuple[str, str]],
+        url: str,
+        *,
+        is_cut: bool = False,  # noqa: ARG003
+        secrets: Collection[str] = (),
+    ) -> Answer:
+        """Make an answer of what has arrived."""
+        text = body.decode("utf-8-sig", "replace")
+        for secret in secrets:
+            text = text.replace(secret, "***")
+        kept: dict[str, str] = {}
+        for name, value in headers:
+            kept.setdefault(name.lower(), value)
+        return cls(status, text, kept, url)
 
     @property
     def ok(self) -> bool:

@@ -77,7 +77,7 @@ def scripted(polls_until_completed=2):
 
 
 async def test_the_environments_proxy_is_made_use_of(connection, monkeypatch):
-    """As by every other call of the provider, which httpx itself sees to."""
+    """As by every other call of the provider."""
     async with LoopServer(scripted(1)) as proxy:
         connection(SimpleNamespace(url="http://api.example.invalid"))
         monkeypatch.setenv("HTTP_PROXY", proxy.url)

@@ -1,7 +1,7 @@
 """Bodies of answers: unpacked block by block, and no more of them than a limit.
 
-No answer is asked for in a content encoding; one that comes encoded all the same is unpacked. A few kilobytes may unpack
-to gigabytes, so nothing here ever holds more than a block beyond what is kept.
+No answer is asked for in a content encoding; one that comes encoded all the same is unpacked. A few kilobytes may
+unpack to gigabytes, so nothing here ever holds more than a block beyond what is kept.
 """
 
 from __future__ import annotations

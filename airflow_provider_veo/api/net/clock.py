@@ -28,7 +28,8 @@ class Clock:
     def __init__(self, limits: Limits, now: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits
         self.now = now
-        self._end = now() + limits.whole
+        self._begun = now()
+        self._end = self._begun + limits.whole
         self.begin()
 
     def begin(self) -> None:
@@ -40,11 +41,15 @@ class Clock:
         self._in_body = False
 
     def begin_body(self) -> None:
-        """The answer's head is there."""
+        """Take in that the answer's head is there."""
         self._in_body = True
         if self.limits.flows:
             self._answer_end = inf
             self._credit = self.limits.timeout
+
+    def spent(self) -> float:
+        """Return the seconds since the call began."""
+        return self.now() - self._begun
 
     def is_over(self) -> bool:
         """Whether the seconds of the whole call have passed."""

@@ -17,7 +17,7 @@ JSON_BYTES = 1024 * 1024
 ERROR_BYTES = 64 * 1024
 """Of an error, and of content that is no video: enough to say what is wrong."""
 
-CHAT_BYTES = 64 * 1024 * 1024
+CHAT_BYTES = 16 * 1024 * 1024
 """Of the stream of a chat call."""
 
 HEAD_BYTES = 256 * 1024
