@@ -9,8 +9,8 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 
-Answer = Callable[[], Iterator[bytes]]
-"""Returns what follows a request, piece by piece."""
+Answer = Callable[[], Iterator[bytes | None]]
+"""Returns what follows a request, piece by piece; None for silence until the other side closes the connection."""
 
 PAUSE = 0.05  # seconds between two bytes that drip
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -79,11 +79,7 @@ def drips(pattern: bytes = b" ") -> Iterator[bytes]:
 
 
 def silence(head: bytes) -> Answer:
-    def answer() -> Iterator[bytes]:
-        yield head
-        time.sleep(60)
-
-    return answer
+    return lambda: iter([head, None])
 
 
 BOMBS: dict[str, Answer] = {
@@ -123,18 +119,20 @@ class HostileServer:
         answer: says how; called with the request's first line.
 
     Attributes:
-        heard: first lines of the requests, with the time of each on the monotonic clock.
+        heard: first lines of the requests.
+        most_open: connections at once, at most so far.
     """
 
     def __init__(self, answer: Callable[[str], Answer]) -> None:
-        self.heard: list[tuple[str, float]] = []
+        self.heard: list[str] = []
+        self.most_open = 0
         self._answer = answer
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._open: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
-    def __enter__(self) -> HostileServer:
+    def __enter__(self):
         self._thread.start()
         return self
 
@@ -154,6 +152,7 @@ class HostileServer:
 
     def _serve(self, connection: socket.socket) -> None:
         self._open.add(connection)
+        self.most_open = max(self.most_open, len(self._open))
         try:
             with connection, connection.makefile("rb") as file:
                 while line := file.readline().decode("latin-1").strip():
@@ -161,8 +160,11 @@ class HostileServer:
                     while header := file.readline().strip().lower():
                         length = int(header[15:]) if header.startswith(b"content-length:") else length
                     file.read(length)
-                    self.heard.append((line, time.monotonic()))
+                    self.heard.append(line)
                     for piece in self._answer(line)():
+                        if piece is None:
+                            file.read(1)
+                            return
                         connection.sendall(piece)
         except (OSError, ValueError):
             pass  # the other side has had enough

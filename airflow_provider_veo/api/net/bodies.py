@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
 
 from airflow_provider_veo.api.errors import TransportError
 
@@ -108,34 +110,37 @@ def _after(outer: Unpack, inner: Unpack) -> Unpack:
 
 def _unpacking_layer(name: str) -> Unpack:
     if name in ("gzip", "x-gzip"):
-        return _Inflater(_GZIP).feed
+        return partial(_inflated, zlib.decompressobj(_GZIP))
     if name == "deflate":
-        return _Inflater(_ZLIB, _RAW).feed  # the standard says the one, some servers send the other
+        return _Deflate().unpack
     raise UnpackError(f"The answer is encoded as {name[:20]!r}, which was not asked for and cannot be read.")
 
 
-class _Inflater:
-    def __init__(self, *formats: int) -> None:
-        self._inflate = zlib.decompressobj(formats[0])
-        self._others = formats[1:]
+class _Deflate:
+    """The coding `deflate`: two formats have that name, and the first two bytes tell which one it is."""
 
-    def feed(self, piece: bytes) -> Iterator[bytes]:
-        while not self._inflate.eof:
-            block = self._next(piece)
-            if block:
-                yield block
-            piece = self._inflate.unconsumed_tail
-            if not piece and len(block) < BLOCK:  # a full block may have more behind it
+    def __init__(self) -> None:
+        self._head = b""
+        self._inflate: Any = None
+
+    def unpack(self, piece: bytes) -> Iterator[bytes]:
+        if self._inflate is None:
+            piece = self._head = self._head + piece
+            if len(piece) < 2:
                 return
+            is_zlib = piece[0] & 15 == 8 and int.from_bytes(piece[:2], "big") % 31 == 0
+            self._inflate = zlib.decompressobj(_ZLIB if is_zlib else _RAW)
+        yield from _inflated(self._inflate, piece)
 
-    def _next(self, piece: bytes) -> bytes:
+
+def _inflated(inflate: Any, piece: bytes) -> Iterator[bytes]:
+    while not inflate.eof:
         try:
-            block = self._inflate.decompress(piece, BLOCK)
+            block: bytes = inflate.decompress(piece, BLOCK)
         except zlib.error as error:
-            if not self._others:
-                raise UnpackError(f"The answer's packing is damaged: {error}.") from None
-            self._inflate, self._others = zlib.decompressobj(self._others[0]), self._others[1:]
-            return self._next(piece)
+            raise UnpackError(f"The answer's packing is damaged: {error}.") from None
         if block:
-            self._others = ()  # the format is right
-        return block
+            yield block
+        piece = inflate.unconsumed_tail
+        if not piece and len(block) < BLOCK:  # a full block may have more behind it
+            return

@@ -22,6 +22,10 @@ from airflow_provider_veo.api.net.limits import HEAD_BYTES
 
 _READ = 16 * 1024  # bytes: what a hostile server makes of more of them keeps the event loop busy for too long
 _WRITE = 64 * 1024
+# The system takes megabytes before it sends them. The time for an answer begins with the last byte that it takes, so it
+# may hold little.
+_UNSENT = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+_OPTIONS = [(socket.IPPROTO_TCP, _UNSENT, _WRITE)] if _UNSENT else []
 
 
 class _Clocked:
@@ -83,7 +87,9 @@ class ClockedBackend(httpcore.NetworkBackend):
         for number, address in enumerate(addresses):
             seconds = _to_connect(timeout) / (len(addresses) - number)  # a dead address leaves time for the others
             try:
-                stream = httpcore.SyncBackend().connect_tcp(address, port, seconds, local_address, socket_options)
+                stream = httpcore.SyncBackend().connect_tcp(
+                    address, port, seconds, local_address, _options(socket_options)
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as trouble:
                 error = trouble
             else:
@@ -127,9 +133,13 @@ class AsyncClockedBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         with _bad_names(host):
             stream = await httpcore.AnyIOBackend().connect_tcp(
-                host, port, _to_connect(timeout), local_address, socket_options
+                host, port, _to_connect(timeout), local_address, _options(socket_options)
             )
         return AsyncClockedStream(stream, timeout)
+
+
+def _options(others: Any) -> list[Any]:
+    return [*(others or ()), *_OPTIONS]
 
 
 def _size(max_bytes: int, clock: Clock) -> int:
