@@ -82,14 +82,12 @@ class ClockedBackend(httpcore.NetworkBackend):
     def connect_tcp(
         self, host: str, port: int, timeout: Any = None, local_address: str | None = None, socket_options: Any = None
     ) -> httpcore.NetworkStream:
-        addresses = _addresses_of(host, port)
+        addresses, options = _addresses_of(host, port), _options(socket_options)
         error: Exception = httpcore.ConnectError(f"{host[:255]} has no address")
         for number, address in enumerate(addresses):
             seconds = _to_connect(timeout) / (len(addresses) - number)  # a dead address leaves time for the others
             try:
-                stream = httpcore.SyncBackend().connect_tcp(
-                    address, port, seconds, local_address, _options(socket_options)
-                )
+                stream = httpcore.SyncBackend().connect_tcp(address, port, seconds, local_address, options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as trouble:
                 error = trouble
             else:
