@@ -98,6 +98,10 @@ class NotSentError(TransportError):
     """The connection was never made: the request surely did not arrive."""
 
 
+class TooSlowError(TransportError):
+    """The server did not answer in time, or sent or took its bytes too slowly."""
+
+
 class ApiError(VeoError):
     """The server answered, and the answer is a refusal or cannot be understood.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from urllib.parse import SplitResult, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from airflow_provider_veo.api.text import is_one_word
 
@@ -37,16 +36,6 @@ def redact(url: str) -> str:
     if parts is None:
         return url.partition("?")[0][:200]
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" + ("?…" if parts.query else "")
-
-
-def proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment (`HTTPS_PROXY`, `NO_PROXY` ...) names for an address, or None."""
-    parts = _split(url)
-    if parts is None or proxy_bypass(parts.netloc.rpartition("@")[2]):
-        return None
-    proxies = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 def same_origin(url: str, other: str) -> bool:

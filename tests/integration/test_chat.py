@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import re
 import time
-from types import SimpleNamespace
 
 import pytest
 from driving import Driver, Store
@@ -15,10 +13,9 @@ from pictures import picture
 from servers import KEY, Said, connect
 
 from airflow_provider_veo import records
-from airflow_provider_veo.api import client
 from airflow_provider_veo.api.chat_events import Accepted, End, Progress, VideoReady
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
-from airflow_provider_veo.api.errors import ApiError, ChatIncompleteError, NotSentError, Reason, VideoTimeoutError
+from airflow_provider_veo.api.errors import ApiError, ChatIncompleteError, NotSentError, Reason
 from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.exceptions import VeoFailException
@@ -82,14 +79,6 @@ def test_refusals_are_errors_before_anything_is_accepted(events_of, emulator, se
 def test_the_key_is_cut_out_of_what_the_server_writes(events_of, serve):
     server = serve(Said(body=stream(f"error: key {KEY} is blocked", f"hello {KEY}")))
     assert KEY not in repr(events_of(server.url, ChatSpec("p", "m")))
-
-
-def test_a_stream_without_an_end_is_left(events_of, serve, monkeypatch):
-    hours = itertools.count(0, 3600)
-    monkeypatch.setattr(client, "time", SimpleNamespace(monotonic=lambda: next(hours)))
-    server = serve(Said(body=b": ping\n\n"))
-    with pytest.raises(VideoTimeoutError, match="it took more than 1200 s"):
-        events_of(server.url, ChatSpec("p", "m"), timeout=1200.0)
 
 
 def test_the_hook_streams_both_ways(veo_default):
