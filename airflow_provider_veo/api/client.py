@@ -418,7 +418,7 @@ class StatusClient(_Client):
                 self._idle.append(transport)
 
     def _transport(self) -> httpx.AsyncHTTPTransport:
-        with routes.usable(self._proxy):
+        with routes.usable_proxy():
             return httpx.AsyncHTTPTransport(verify=self._verify, limits=_ONE_CONNECTION, proxy=self._proxy)
 
 

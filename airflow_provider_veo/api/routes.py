@@ -15,7 +15,6 @@ import httpx
 from airflow_provider_veo.api.addresses import IPAddress, peer_of
 from airflow_provider_veo.api.errors import NotSentError
 from airflow_provider_veo.api.proxies import proxy_for
-from airflow_provider_veo.api.urls import redact
 
 Trace = Callable[[str, dict[str, Any]], None]
 """Called by httpcore with an event of a request, and with the facts that httpcore logs right after, at DEBUG."""
@@ -43,7 +42,7 @@ class Routes(httpx.BaseTransport):
         """
         proxy = proxy_for(str(request.url))
         if proxy not in self._transports:
-            with usable(proxy):
+            with usable_proxy():
                 self._transports[proxy] = httpx.HTTPTransport(verify=self._tls, proxy=proxy)
         _sign_in(request)
         request.extensions = {**request.extensions, "trace": _quiet(request.extensions.get("trace"))}
@@ -73,7 +72,7 @@ class AsyncRoutes(httpx.AsyncBaseTransport):
         """Do as `Routes.handle_request`."""
         proxy = proxy_for(str(request.url))
         if proxy not in self._transports:
-            with usable(proxy):
+            with usable_proxy():
                 self._transports[proxy] = httpx.AsyncHTTPTransport(verify=self._tls, proxy=proxy)
         request.extensions = {**request.extensions, "trace": quiet_async}
         response = await self._transports[proxy].handle_async_request(request)
@@ -114,7 +113,7 @@ def _conceal(event: str, facts: dict[str, Any]) -> None:
 
 
 @contextmanager
-def usable(proxy: str | None) -> Iterator[None]:
+def usable_proxy() -> Iterator[None]:
     """Say in plain words that no transport can be made with a proxy.
 
     Raises:
@@ -124,10 +123,10 @@ def usable(proxy: str | None) -> Iterator[None]:
         yield
     except (ImportError, ValueError, httpx.InvalidURL) as error:
         raise NotSentError(
-            f"The environment names the proxy {redact(proxy or '')!r}, which cannot be used: {type(error).__name__}. "
-            "Correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY of this process, or name the host in NO_PROXY. "
-            "A SOCKS proxy needs `pip install 'httpx[socks]'`."
-        ) from error
+            f"The proxy that the environment names for this call cannot be used ({type(error).__name__}). Correct "
+            "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY of this process, or name the host in NO_PROXY. A SOCKS proxy needs "
+            "`pip install 'httpx[socks]'`."
+        ) from None  # the other error may quote a password
 
 
 def _sign_in(request: httpx.Request) -> None:
