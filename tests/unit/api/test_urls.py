@@ -25,3 +25,20 @@ def test_port_1_can_be_asked_and_port_0_cannot():
 def test_what_is_no_address_is_shown_without_what_may_be_secret_in_it_and_not_at_any_length():
     assert redact("http://[broken?signature=s?t") == "http://[broken"
     assert redact("http://[" + "x" * 1000) == "http://[" + "x" * 192
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:secret@h.example/a?x=secret#secret",
+        "http://user:secret@h.example:port/a",
+        "http://user:sec/ret@h.example:port",
+        "http://user:secret?secret@h.example:0/a#secret",
+        "socks5://user:secret@h.example:1080",
+        "ftp://secret@h.example/a#secret",
+        "http://[broken\n#secret",
+    ],
+)
+def test_no_form_of_an_address_is_shown_with_its_secrets(url):
+    assert "sec" not in redact(url)
+    assert redact(url).partition("://")[2].startswith(("h.example", "[broken"))
