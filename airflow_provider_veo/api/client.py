@@ -202,7 +202,7 @@ class VeoClient(_Client):
             VideoTimeoutError: the time is over.
         """
         request = self._chat_request(spec, idempotency_key, timeout)
-        reader = ChatReader(spec.prompt, *spec.frame_urls)
+        reader = ChatReader(spec.prompt, *spec.frame_urls, most=spec.n)
         give_up_at = time.monotonic() + timeout
         with _transport_errors(request):
             response = self._http.send(request, stream=True)
@@ -322,7 +322,7 @@ class AsyncVeoClient(_Client):
     ) -> AsyncIterator[ChatEvent]:
         """Do as `VeoClient.stream_chat`."""
         request = self._chat_request(spec, idempotency_key, timeout)
-        reader = ChatReader(spec.prompt, *spec.frame_urls)
+        reader = ChatReader(spec.prompt, *spec.frame_urls, most=spec.n)
         give_up_at = time.monotonic() + timeout
         with _transport_errors(request):
             response = await self._http.send(request, stream=True)
