@@ -17,6 +17,11 @@ _LARGEST_INDEX = 64 * 2**20  # bytes of one sample table: more than any video of
 _BLOCK = 12 * 4096  # bytes that are read at once of a table; its entries are 4, 8 or 12 bytes long
 _PATH_TO_TABLES = (b"trak", b"mdia", b"minf", b"stbl")
 _TABLES = (b"stsc", b"stsz", b"stco", b"co64")
+# where boxes are that count samples, their kinds, and where in them the count is (8.7.3, 8.8.8)
+_SAMPLE_COUNTS = (
+    ((b"moov", *_PATH_TO_TABLES), (b"stsz", b"stz2"), 8),
+    ((b"moof", b"traf"), (b"trun",), 4),
+)
 
 
 class IncompleteError(ValueError):
@@ -77,6 +82,26 @@ def check_whole(file: BinaryIO) -> None:
         raise IncompleteError("the media data of its last fragment are missing")
     if end > size:
         raise IncompleteError(f"its index points to byte {end}, and it has {size}")
+
+
+def count_samples(file: BinaryIO) -> int:
+    """Return how many samples (pictures, packets of sound) a film says that it has. A few bytes may say billions.
+
+    Args:
+        file: seekable; its position changes.
+
+    Raises:
+        IncompleteError: something of its boxes is missing.
+    """
+    boxes = _Boxes(file)
+    counts = 0
+    for box in boxes.between(0, file.seek(0, os.SEEK_END)):
+        for path, kinds, at in _SAMPLE_COUNTS:
+            if box.kind == path[0]:
+                for parent in boxes.within(box, path[1:]):
+                    children = boxes.between(parent.start, parent.end)
+                    counts += sum(boxes.number(child, at) for child in children if child.kind in kinds)
+    return counts
 
 
 def _name(kind: bytes) -> str:
