@@ -135,11 +135,11 @@ def test_a_picture_whose_pixels_are_wide_is_measured_as_it_is_shown(tmp_path):
     path = tmp_path / "wide.mp4"
     with av.open(str(path), "w") as output:
         stream = output.add_stream("libx264", rate=24)
-        stream.width, stream.height, stream.pix_fmt = 256, 72, "yuv420p"
-        stream.codec_context.sample_aspect_ratio = Fraction(200)
-        output.mux(stream.encode(av.VideoFrame.from_image(clips.numbered(1, (256, 72)))))
+        stream.width, stream.height, stream.pix_fmt = 2048, 72, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(16)
+        output.mux(stream.encode(av.VideoFrame.from_image(clips.numbered(1, (2048, 72)))))
         output.mux(stream.encode(None))
-    with pytest.raises(InvalidInputError, match=r"wide\.mp4 has pictures of 51200x72 pixels"):
+    with pytest.raises(InvalidInputError, match=r"wide\.mp4 has pictures of 32768x72 pixels"):
         examine(clips.source(path))
 
 
