@@ -66,7 +66,7 @@ _MESSAGE_KEYS = ("message", "detail", "msg", "error_message", "fail_reason", "re
 _CODE_KEYS = ("code", "type")
 _DEPTH = 6
 _HTML_LIMIT = 5_000  # characters
-_TAG = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^>]{0,2000}>")
+_TAG = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^<>]{0,2000}>")
 
 
 def read_error(body: Any, depth: int = _DEPTH) -> ErrorDetail:

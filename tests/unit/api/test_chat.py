@@ -359,10 +359,11 @@ def test_words_of_the_server_are_clean_and_bounded():
     bad = "half an emoji \ud83d, NUL \x00, escape \x1b[31m, turned \u202e round "
     texts = [f"```\n{json.dumps(echo)}\n```\n", f"failed: {bad}\n", f"{bad}{'x' * 999}\n"]
     echo, failure, note, end = read(stream(*texts, finish="sto\x00p" + "p" * 999))
-    assert (len(echo.prompt), len(echo.mode)) == (ECHO_LIMIT, WORD_LIMIT)
+    assert ECHO_LIMIT <= len(echo.prompt) <= ECHO_LIMIT + 1  # there may be a mark where it is cut
+    assert WORD_LIMIT <= len(echo.mode) <= WORD_LIMIT + 1
     assert failure.message.startswith("failed: half an emoji")
-    assert len(note.text) == MESSAGE_LIMIT
-    assert len(end.finish_reason) == WORD_LIMIT
+    assert MESSAGE_LIMIT <= len(note.text) <= MESSAGE_LIMIT + 1
+    assert WORD_LIMIT <= len(end.finish_reason) <= WORD_LIMIT + 1
     for text in (echo.prompt, echo.mode, failure.message, note.text, end.finish_reason):
         assert not re.search("[\x00\x1b\ud83d\u202e]", text)
 
