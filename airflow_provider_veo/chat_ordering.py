@@ -13,12 +13,14 @@ from airflow_provider_veo.api.chat_events import (
     Echo,
     End,
     Failure,
+    LeftOut,
     Note,
     Progress,
     Usage,
     VideoReady,
     Waiting,
 )
+from airflow_provider_veo.api.chat_limits import MOST_COUNTED
 from airflow_provider_veo.api.client import BeforePost, VeoClient
 from airflow_provider_veo.api.errors import ChatIncompleteError, Reason, VeoError
 from airflow_provider_veo.api.models import CARD
@@ -36,6 +38,9 @@ from airflow_provider_veo.submission import (
 )
 from airflow_provider_veo.task_state import progress_text
 from airflow_provider_veo.tracing import span
+
+MOST_LINES = 1_000
+"""Lines in a task's log about one call."""
 
 
 class ChatDesk(Desk):
@@ -107,11 +112,11 @@ class ChatDesk(Desk):
         journal = Journal(self._log.info)
         try:
             for event in events:
-                journal.enter(event)
-                if isinstance(event, Progress):
+                is_news = journal.enter(event)
+                if is_news and isinstance(event, Progress):
                     self._show(progress_text("processing", event.percent))
                 if isinstance(event, VideoReady):
-                    record = record.received(event.url)
+                    record = _received(record, event)
                     self._ledger.note(record)  # at once: whatever happens next, this video is not lost
         except VeoError as error:
             if len(record.urls) < wanted:
@@ -126,32 +131,40 @@ class Journal:
     """Writes a line for each thing that changes, and keeps what the server says about failures.
 
     Args:
-        write: called with each line.
+        write: called with each line, `MOST_LINES` times at most.
     """
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._last = ""
-        self._failures: list[Failure] = []
+        self._lines = 0
+        self._failure: Failure | None = None
         self._note = ""
 
     @property
     def failure(self) -> Failure:
         """The most telling failure; else the server's last words."""
-        known = (failure for failure in self._failures if failure.reason is not Reason.UNKNOWN)
-        last = self._failures[-1] if self._failures else Failure(self._note, Reason.UNKNOWN)
-        return next(known, last)
+        return self._failure or Failure(self._note, Reason.UNKNOWN)
 
-    def enter(self, event: ChatEvent) -> None:
-        """Take an event in."""
-        if isinstance(event, Failure):
-            self._failures.append(event)
+    def enter(self, event: ChatEvent) -> bool:
+        """Take an event in; say whether a line was written."""
+        if isinstance(event, Failure) and (self._failure is None or self._failure.reason is Reason.UNKNOWN):
+            self._failure = event
         if isinstance(event, Note):
             self._note = event.text
         line = _line(event)
-        if line and line != self._last:
-            self._write(line)
-            self._last = line
+        if not line or line == self._last or self._lines == MOST_LINES:
+            return False
+        self._last, self._lines = line, self._lines + 1
+        self._write(line if self._lines < MOST_LINES else "The server says more; no more of it is written down")
+        return True
+
+
+def _received(record: Submission, video: VideoReady) -> Submission:
+    """Return the record with a video, in the place of the one that it replaces."""
+    if video.instead_of not in record.urls:
+        return record.received(video.url)
+    return replace(record, urls=tuple(video.url if url == video.instead_of else url for url in record.urls))
 
 
 def _line(event: ChatEvent) -> str:
@@ -168,6 +181,8 @@ def _line(event: ChatEvent) -> str:
             line = f"Video {index} is ready"
         case Failure(message=message):
             line = f"The server reports: {message}"
+        case LeftOut(what=what, count=count):
+            line = f"Left out: {count}{' or more' if count >= MOST_COUNTED else ''} {what}"
         case Usage(total_tokens=total):
             line = f"Usage: {total} tokens"
         case End(complete=False):

@@ -160,7 +160,7 @@ _MESSAGE_KEYS = ("message", "detail", "msg", "error_message", "fail_reason", "re
 _CODE_KEYS = ("code", "type")
 _CODE_LIMIT = 200  # characters
 _DEPTH = 6
-_TAG = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^>]{0,2000}>")
+_TAG = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^<>]{0,2000}>")
 
 
 def read_error(body: Any, depth: int = _DEPTH) -> ErrorDetail:

@@ -17,65 +17,78 @@ from airflow_provider_veo.api.chat_events import (
     Echo,
     End,
     Failure,
+    LeftOut,
     Note,
     Progress,
     Usage,
-    VideoReady,
     Waiting,
 )
+from airflow_provider_veo.api.chat_limits import ECHO_LIMIT, EVENT_LIMIT, LINE_LIMIT, MOST_PAGES, WORD_LIMIT
+from airflow_provider_veo.api.chat_pages import Page
+from airflow_provider_veo.api.chat_videos import Videos, urls_in
 from airflow_provider_veo.api.errors import Reason, reason_of
 from airflow_provider_veo.api.json_text import parse_json
 from airflow_provider_veo.api.sse import EventDecoder
-from airflow_provider_veo.api.text import MESSAGE_LIMIT
+from airflow_provider_veo.api.text import MESSAGE_LIMIT, for_people
 from airflow_provider_veo.api.video import find_url
 
-_URL = re.compile(r"https?://(?:[^\s<>\"'`()\[\]{}|\\^（）【】《》“”，。]|\([^\s()]*\))+", re.IGNORECASE)
-_AFTER_URL = ".,;:!?*_~、；：！？…"
-_VIDEO_FILE = re.compile(r"\.(mp4|m4v|mov|webm|mkv)$", re.IGNORECASE)
-_OTHER_FILE = re.compile(r"\.(jpe?g|png|webp|gif|svg|avif|html?|json|txt|pdf|md|css|js)$", re.IGNORECASE)
-_INDEX = re.compile(r"第\s*(\d{1,3})\s*个|(?:video|clip)\s*#?\s*(\d{1,3})\b", re.IGNORECASE)
-_PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*[%％]")
+# each repetition has a bound: a text of blanks or digits would take time that grows with the square of its length
+_INDEX = re.compile(
+    r"第\s{0,9}(\d{1,3})\s{0,9}个|(?:video|clip)\s{0,9}#?\s{0,9}(\d{1,3})\b",
+    re.IGNORECASE,
+)
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,20})?)\s{0,9}[%％]")
 _SUCCESS = re.compile(r"✅|🎉|成功|完成|\b(success|succeeded|complete|finished|generated|ready|done)", re.IGNORECASE)
 _TROUBLE = re.compile(
     r"❌|⚠|失败|错误|违规|拒绝|抱歉|异常|\b(fail|error|reject|refus|denied|blocked|sorry|unable|cannot|can't)",
     re.IGNORECASE,
 )
 _PATIENCE = re.compile(r"⌛|⏳|等待|排队|正在生成|\b(wait|queue|pending|generating|processing)", re.IGNORECASE)
-_FENCE = "```"
+_MOST_TOKENS = 10**12
 
 
 class ChatReader:
-    """Reads one stream. Bytes go in, cut anywhere; events come out. Nothing that comes can make it fail but size.
+    """Reads one stream. Bytes go in, cut anywhere; events come out. Nothing that comes can make it fail.
+
+    It takes time that grows with the bytes, and memory that does not: see `chat_limits`.
 
     Args:
         sent: what was asked (prompt, addresses of frames). An address in it that the server repeats is no video.
+        most: how many videos were ordered. What the server sends beyond is counted.
     """
 
-    def __init__(self, *sent: str) -> None:
-        self._sent = sent
+    def __init__(self, *sent: str, most: int) -> None:
+        self._videos = Videos(most, sent)
         self._decoder = EventDecoder()
-        self._pages: dict[Any, _Page] = {}
-        self._urls: dict[int, str] = {}
+        self._pages: dict[int, Page] = {}
         self._any_event = False
         self._done = False
         self._finish_reason: str | None = None
 
-    def feed(self, chunk: bytes) -> list[ChatEvent]:
-        """Return the events that are complete now.
+    def feed(self, chunk: bytes) -> Iterator[ChatEvent]:
+        """Yield the events that are complete now. They are read as they are asked for."""
+        for data in self._decoder.feed(chunk):
+            yield from self._read(data)
 
-        Raises:
-            ContentError: a single event fills more than 16 MB.
-        """
-        return [event for data in self._decoder.feed(chunk) for event in self._read(data)]
-
-    def end(self) -> list[ChatEvent]:
-        """Return the last events: nothing follows."""
-        events = [event for data in self._decoder.feed(b"", final=True) for event in self._read(data)]
-        if not self._any_event and self._decoder.strays:
-            events += self._read_body("\n".join(self._decoder.strays))
+    def end(self) -> Iterator[ChatEvent]:
+        """Yield the last events: nothing follows."""
+        for data in self._decoder.feed(b"", final=True):
+            yield from self._read(data)
+        strays = self._decoder.strays.take()
+        if strays and not self._any_event:
+            yield from self._read_body(strays)
         for page in self._pages.values():
-            events += self._lines(page.end())
-        return [*events, End(self._done, self._finish_reason)]
+            yield from self._lines(page.end())
+        yield from self._videos.left_out()
+        yield from self._too_long()
+        yield End(self._done, self._finish_reason)
+
+    def _too_long(self) -> Iterator[LeftOut]:
+        lines = sum(page.too_long for page in self._pages.values())
+        if self._decoder.too_long:
+            yield LeftOut(f"events of more than {EVENT_LIMIT} characters", self._decoder.too_long)
+        if lines:
+            yield LeftOut(f"ends of lines that have more than {LINE_LIMIT} characters", lines)
 
     def _read(self, data: str) -> Iterator[ChatEvent]:
         self._any_event = True
@@ -98,129 +111,85 @@ class ChatReader:
         body = parse_json(text)
         if isinstance(body, dict):
             yield from self._read_object(body)
-            return
-        detail = read_error(text)
-        yield Failure(str(detail)[:MESSAGE_LIMIT], reason_of(detail))
+        else:
+            yield _failure(read_error(text))
 
     def _read_object(self, body: dict[str, Any]) -> Iterator[ChatEvent]:
         choices = body.get("choices")
         if body.get("error") or (not isinstance(choices, list) and (body.get("code") or body.get("message"))):
             yield _failure(read_error(body))
         elif not isinstance(choices, list):
-            yield from self._found(find_url(body, ""), None)
+            yield from self._videos.take(find_url(body, ""))
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
                 yield from self._read_choice(choice)
         usage = body.get("usage")
         if isinstance(usage, dict):
-            names = ("prompt_tokens", "completion_tokens", "total_tokens")
-            yield Usage(*(value if type(value := usage.get(name)) is int else 0 for name in names))
+            yield Usage(*map(_tokens, map(usage.get, ("prompt_tokens", "completion_tokens", "total_tokens"))))
 
     def _read_choice(self, choice: dict[str, Any]) -> Iterator[ChatEvent]:
-        key = choice.get("index")
-        page = self._pages.setdefault(key if isinstance(key, int) else 0, _Page())
+        index = choice.get("index")
+        key = index if isinstance(index, int) else 0
+        is_kept = key in self._pages or len(self._pages) < MOST_PAGES
+        page = self._pages.setdefault(key, Page()) if is_kept else Page()
         for place in ("delta", "message"):
             part = choice.get(place)
             for name in ("reasoning_content", "content"):
                 for text in _texts(part.get(name) if isinstance(part, dict) else None):
                     yield from self._lines(page.add(text))
-        finish = choice.get("finish_reason")
-        if isinstance(finish, str) and finish:
+        finish = word if isinstance(word := choice.get("finish_reason"), str) else ""
+        if finish or not is_kept:
             yield from self._lines(page.end())
-            self._done, self._finish_reason = True, finish
+        if finish:
+            self._done, self._finish_reason = True, for_people(finish, WORD_LIMIT)
             if finish == "content_filter":
                 yield Failure("finish_reason content_filter", Reason.MODERATION)
 
     def _lines(self, lines: Iterable[str]) -> Iterator[ChatEvent]:
         for line in lines:
-            yield from self._read_block(line) if "\n" in line else self._read_line(line)
+            yield from self._read_block(line) if line.startswith("\n") else self._read_line(line)
 
     def _read_block(self, block: str) -> Iterator[ChatEvent]:
         """Read a fenced block: the echo of the request, or anything."""
-        inside = block.split("\n")[1:]
-        body = parse_json("\n".join(inside))
+        body = parse_json(block)
         if isinstance(body, dict) and isinstance(body.get("prompt"), str):
             mode = body.get("mode")
-            yield Echo(body["prompt"], mode if isinstance(mode, str) else None)
+            known = for_people(mode, WORD_LIMIT) if isinstance(mode, str) else None
+            yield Echo(for_people(body["prompt"], ECHO_LIMIT), known)
         elif isinstance(body, dict):
-            yield from self._found(find_url(body, ""), None)
+            yield from self._videos.take(find_url(body, ""))
         else:
-            for line in inside:
+            for line in block.split("\n"):
                 yield from self._read_line(line)
 
     def _read_line(self, line: str) -> Iterator[ChatEvent]:
-        text = line.strip().lstrip("> ").strip()
+        text = line[:LINE_LIMIT].strip().lstrip("> ").strip()
         if not text:
             return
-        videos = [url for url in _urls_in(text) if self._is_video(url, text)]
+        is_trouble = _TROUBLE.search(text) is not None
+        is_success = _SUCCESS.search(text) is not None and not is_trouble
+        videos = [url for url in urls_in(text) if self._videos.can_be(url, is_success=is_success)]
         percent = _PERCENT.search(text)
         if videos:
             index = _INDEX.search(text)
             for url in videos:
-                yield from self._found(url, int(index[1] or index[2]) if index else None)
-        elif _TROUBLE.search(text):
+                yield from self._videos.take(url, int(index[1] or index[2]) if index else None)
+        elif is_trouble:
             yield _failure(ErrorDetail(text))
         elif percent:
             yield Progress(min(100.0, float(percent[1])))
         elif _PATIENCE.search(text):
             yield Waiting()
         else:
-            yield Note(text[:MESSAGE_LIMIT])
-
-    def _is_video(self, url: str, line: str) -> bool:
-        if any(url in text for text in self._sent):
-            return False
-        path = re.split(r"[?#]", url, maxsplit=1)[0]
-        if _VIDEO_FILE.search(path):
-            return True
-        return bool(_SUCCESS.search(line)) and not (_OTHER_FILE.search(path) or _TROUBLE.search(line))
-
-    def _found(self, url: str | None, index: int | None) -> Iterator[VideoReady]:
-        if not url or url in self._urls.values() or any(url in text for text in self._sent):
-            return
-        if not index or index in self._urls:  # a server that counts wrongly must not cost a video
-            index = max(self._urls, default=0) + 1
-        self._urls[index] = url
-        yield VideoReady(index, url)
-
-
-class _Page:
-    """The text of one choice, which comes in pieces: complete lines come out, and a fenced block as one of several."""
-
-    def __init__(self) -> None:
-        self._rest = ""
-        self._block: list[str] = []
-
-    def add(self, text: str) -> Iterator[str]:
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            yield from self._take(line)
-
-    def end(self) -> Iterator[str]:
-        rest, self._rest = self._rest, ""
-        if rest:
-            yield from self._take(rest)
-        if self._block:
-            yield self._closed()
-
-    def _take(self, line: str) -> Iterator[str]:
-        fence = line.strip().startswith(_FENCE) and line.count(_FENCE) == 1
-        if self._block and not fence:
-            self._block.append(line)
-        elif self._block:
-            yield self._closed()
-        elif fence:
-            self._block = [_FENCE]
-        else:
-            yield line
-
-    def _closed(self) -> str:
-        block, self._block = "\n".join([*self._block, ""]), []
-        return block
+            yield Note(for_people(text, MESSAGE_LIMIT))
 
 
 def _failure(detail: ErrorDetail) -> Failure:
-    return Failure(str(detail)[:MESSAGE_LIMIT], reason_of(detail, detail.http_status))
+    return Failure(for_people(str(detail), MESSAGE_LIMIT), reason_of(detail, detail.http_status))
+
+
+def _tokens(value: Any) -> int:
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else 0
 
 
 def _texts(content: Any) -> Iterator[str]:
@@ -232,7 +201,3 @@ def _texts(content: Any) -> Iterator[str]:
             yield part["text"]
         elif isinstance(part, dict) and (url := find_url(part.get("video_url") or part, "")):
             yield f"\n✅ {url}\n"
-
-
-def _urls_in(text: str) -> list[str]:
-    return [url.rstrip(_AFTER_URL) for url in _URL.findall(text)]

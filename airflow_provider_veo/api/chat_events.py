@@ -17,7 +17,7 @@ class Echo:
     """What the server has understood.
 
     Attributes:
-        prompt: as the server repeats it.
+        prompt: as the server repeats it, or the beginning of that.
         mode: its word for the orientation, for example `竖屏模式` (portrait).
     """
 
@@ -48,10 +48,13 @@ class VideoReady:
     Attributes:
         index: of the video in this call, from 1.
         url: absolute.
+        instead_of: an address that was told as a video before, when more came than were ordered: this one is surely a
+            video file, and that one may be any page.
     """
 
     index: int
     url: str
+    instead_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,19 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Some of what the server sent is not used. Told once for each kind, before the end of the stream.
+
+    Attributes:
+        what: its kind, for people, as in "videos beyond the 2 that were ordered".
+        count: how many; from `MOST_COUNTED` on there may be more.
+    """
+
+    what: str
+    count: int
+
+
+@dataclass(frozen=True)
 class Note:
     """Any other line for people.
 
@@ -80,7 +96,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Usage:
-    """What the server counted, in tokens."""
+    """What the server counted, in tokens; 0 where that is no sensible number."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -100,4 +116,4 @@ class End:
     finish_reason: str | None
 
 
-ChatEvent = Accepted | Echo | Waiting | Progress | VideoReady | Failure | Note | Usage | End
+ChatEvent = Accepted | Echo | Waiting | Progress | VideoReady | Failure | LeftOut | Note | Usage | End

@@ -185,7 +185,7 @@ class VeoClient(_Client):
         """
         request = self._request(requests.chat_completion(spec, idempotency_key))
         chat = _Chat(self.settings.timeout, timeout)
-        reader = ChatReader(spec.prompt, *spec.frame_urls)
+        reader = ChatReader(spec.prompt, *spec.frame_urls, most=spec.n)
         with self._http.open(request, chat.clock) as response:
             if not response.ok:
                 raise error_from(self._answer(response, response.read()), _CHAT)
@@ -323,7 +323,7 @@ class AsyncVeoClient(_Client):
         """Do as `VeoClient.stream_chat`."""
         request = self._request(requests.chat_completion(spec, idempotency_key))
         chat = _Chat(self.settings.timeout, timeout)
-        reader = ChatReader(spec.prompt, *spec.frame_urls)
+        reader = ChatReader(spec.prompt, *spec.frame_urls, most=spec.n)
         async with self._http.open(request, chat.clock) as response:
             if not response.ok:
                 raise error_from(self._answer(response, await response.read()), _CHAT)

@@ -52,13 +52,14 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 def _png_size(content: bytes) -> tuple[int, int]:
     """Walk the chunks to the last one (PNG specification, section 5)."""
-    names = [name for name, _ in _png_chunks(content)]
-    if names[0] != b"IHDR" or b"IDAT" not in names:
+    is_headed = content[len(_PNG) + 4 : len(_PNG) + 8] == b"IHDR"
+    has_data = sum(name == b"IDAT" for name in _png_chunks(content))  # each chunk is looked at, and none is kept
+    if not is_headed or not has_data:
         raise ValueError("is a damaged PNG picture: it has no image data")
     return _big(content, 16, 4), _big(content, 20, 4)
 
 
-def _png_chunks(content: bytes) -> Iterator[tuple[bytes, int]]:
+def _png_chunks(content: bytes) -> Iterator[bytes]:
     position = len(_PNG)
     name = b""
     while name != b"IEND":
@@ -68,7 +69,7 @@ def _png_chunks(content: bytes) -> Iterator[tuple[bytes, int]]:
         checksum = _big(content, end - 4, 4)
         if zlib.crc32(memoryview(content)[position + 4 : end - 4]) != checksum:
             raise ValueError("is a damaged PNG picture: a checksum does not match")
-        yield name, length
+        yield name
         position = end
 
 

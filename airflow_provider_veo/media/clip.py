@@ -14,10 +14,12 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.media import limits
 
 # A file may claim to be a playlist, and FFmpeg would then read whatever files and addresses it lists.
 _INPUT_OPTIONS = {"format_whitelist": "mov,mp4,matroska,webm,mpegts", "protocol_whitelist": "file"}
@@ -62,20 +64,56 @@ def opened(source: Source) -> Iterator[Film]:
     Raises:
         InvalidInputError: it is no video, or what is read of it inside the block turns out to be damaged.
     """
+    _check_head(source)
     try:
-        with _container(source) as container:
+        with _container(source, limits.DECODER_OPTIONS) as container:
             pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
             if not pictures:
                 raise InvalidInputError(f"{source.name} has no picture: it is no video, or it was cut short.")
             sounds = container.streams.audio
+            pictures[0].codec_context.options = limits.DECODER_OPTIONS
             yield Film(container, pictures[0], sounds[0] if sounds else None)
     except (av.error.InvalidDataError, av.error.EOFError) as error:
-        raise InvalidInputError(f"{source.name} is damaged or cut short: {error.strerror}. Fetch it again.") from error
+        raise _damage(source, error) from error
 
 
-def _container(source: Source) -> InputContainer:
+def _check_head(source: Source) -> None:
+    """Check by the head of a video that it is not too large, before anything of it is decoded."""
+    limits.check_samples(source.name, source.path)
+    # to find out more about a file that it opens, FFmpeg decodes pictures
+    with _container(source, limits.DECODER_OPTIONS | {"skip_frame": "all"}) as container:
+        for stream in container.streams.video:
+            limits.check_size(source.name, stream.codec_context.width, stream.codec_context.height)
+
+
+def decoded(source: Source, packet: Packet[Any]) -> Iterator[Any]:
+    """Yield the pictures or sounds in a packet. Pictures can become larger in the middle of a video.
+
+    Raises:
+        InvalidInputError: they are damaged or too large.
+    """
     try:
-        return av.open(str(source.path), options=_INPUT_OPTIONS, metadata_errors="replace")
+        frames = packet.decode()
+    except (av.error.InvalidDataError, av.error.ArgumentError) as error:  # a decoder says either of too large a picture
+        context = packet.stream.codec_context
+        if isinstance(context, VideoCodecContext):
+            limits.check_size(source.name, context.width, context.height)
+        raise _damage(source, error) from error
+    for frame in frames:
+        if isinstance(frame, VideoFrame):
+            limits.check_size(source.name, frame.width, frame.height)
+        yield frame
+
+
+def _damage(source: Source, error: av.error.FFmpegError) -> InvalidInputError:
+    return InvalidInputError(
+        f"{source.name} is damaged or cut short, or its pictures are too large: {error.strerror}. Fetch it again."
+    )
+
+
+def _container(source: Source, options: dict[str, str]) -> InputContainer:
+    try:
+        return av.open(str(source.path), options=_INPUT_OPTIONS | options, metadata_errors="replace")
     # the second is what FFmpeg says of a format that is not on the list
     except (av.error.InvalidDataError, av.error.ArgumentError, av.error.EOFError) as error:
         raise InvalidInputError(
@@ -156,7 +194,7 @@ def examine(source: Source) -> Clip:
         first: VideoFrame | None = None
         for packet in film.container.demux(*film.streams):
             if first is None and packet.stream.index == film.picture.index:
-                first = next((frame for frame in packet.decode() if isinstance(frame, VideoFrame)), None)
+                first = next((frame for frame in decoded(source, packet) if isinstance(frame, VideoFrame)), None)
             measures[packet.stream.index].add(packet)
         if first is None or not all(measure.is_complete() for measure in measures.values()):
             raise InvalidInputError(f"{source.name} is damaged or cut short: fetch it again.")
@@ -170,6 +208,8 @@ def _clip(source: Source, film: Film, measures: dict[int, Measure], rotation: in
     form = (video.width, video.height, video.pix_fmt, aspect, rotation, *colours)
     picture = measures[film.picture.index].track(form, 1 / film.rate)
     size = shown_size(video.width, video.height, aspect, rotation)
+    limits.check_size(source.name, *size)
+    limits.check_length(source.name, float(picture.end - picture.start))
     silent = Clip(source, film.container.format.name, picture, None, size, rotation, film.rate)
     if not film.sound or measures[film.sound.index].is_empty:
         return silent

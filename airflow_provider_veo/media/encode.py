@@ -14,8 +14,9 @@ from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from airflow_provider_veo.media.clip import Clip, even, opened
+from airflow_provider_veo.media.clip import Clip, decoded, even, opened
 from airflow_provider_veo.media.filters import Step, chain, ready, through, upright
+from airflow_provider_veo.media.limits import MOST_RATE
 
 _X264 = {"preset": "medium", "crf": "18"}  # crf 18 is next to invisible: https://trac.ffmpeg.org/wiki/Encode/H.264
 _BT709 = 1
@@ -47,7 +48,7 @@ class Look:
         if sounding and sample_rate not in rates:
             sample_rate = 48_000
         layout = "mono" if sounding and sounding.channels == 1 else "stereo"
-        return cls(clips[0].size, clips[0].rate, sample_rate, layout)
+        return cls(clips[0].size, min(clips[0].rate, Fraction(MOST_RATE)), sample_rate, layout)
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _frames(clip: Clip, look: Look, span: Span) -> Iterator[VideoFrame | AudioFr
             yield from ready(sound)
         for packet in film.container.demux(*(stream for stream in film.streams if stream.index in graphs)):
             graph = graphs[packet.stream.index]
-            for frame in packet.decode():
+            for frame in decoded(clip.source, packet):
                 assert isinstance(frame, (VideoFrame, AudioFrame))
                 yield from through(graph, frame)
             if not packet.size:  # PyAV's mark for the end of a stream

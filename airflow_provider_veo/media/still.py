@@ -13,7 +13,7 @@ from av.filter import Graph
 from av.video.frame import VideoFrame
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.media.clip import Film, Measure, Source, opened, unit_of
+from airflow_provider_veo.media.clip import Film, Measure, Source, decoded, opened, unit_of
 from airflow_provider_veo.media.filters import chain, upright
 
 PictureType = Literal["png", "jpeg"]
@@ -76,10 +76,10 @@ class _Shown:
 def _find(source: Source, at: float | None) -> _Shown:
     # a bad index leads to what looks like damage
     with suppress(InvalidInputError), opened(source) as film:
-        if _leap(film, at) and (shown := _latest(film, at, leapt=True)):
+        if _leap(film, at) and (shown := _latest(source, film, at, leapt=True)):
             return shown
     with opened(source) as film:
-        shown = _latest(film, at, leapt=False)
+        shown = _latest(source, film, at, leapt=False)
     if shown is None:
         raise InvalidInputError(f"{source.name} is damaged or cut short: fetch it again.")
     return shown
@@ -99,13 +99,13 @@ def _leap(film: Film, at: float | None) -> bool:
     return True
 
 
-def _latest(film: Film, at: float | None, *, leapt: bool) -> _Shown | None:
+def _latest(source: Source, film: Film, at: float | None, *, leapt: bool) -> _Shown | None:
     """Return the latest frame that comes up to a time, or None where that cannot be told from here on."""
     unit, start, shown = unit_of(film.picture), film.picture.start_time, None
     measure = Measure(film.picture)
     for packet in film.container.demux(film.picture):
         measure.add(packet)
-        for frame in packet.decode():
+        for frame in decoded(source, packet):
             if not isinstance(frame, VideoFrame) or frame.pts is None:
                 continue
             start = frame.pts if start is None else start

@@ -13,7 +13,7 @@ import pytest
 from servers import Said, connect
 from test_storing import FILM
 
-from airflow_provider_veo.api.client import AsyncVeoClient, StatusClient, VeoClient
+from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import InvalidInputError, VeoError
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.frames import load_frame
@@ -148,10 +148,6 @@ async def all_calls(settings):
     async with AsyncVeoClient(settings) as client:
         with pytest.raises(VeoError):
             await client.get_video("v")
-    client = StatusClient(settings)
-    with pytest.raises(VeoError):
-        await client.get_video("v")
-    await client.aclose()
     with pytest.raises(InvalidInputError):
         load_frame(f"{settings.base_url}/a.png", "first_frame")
 
@@ -186,10 +182,9 @@ async def test_no_level_of_logging_quotes_what_is_no_header(caplog):
         settings = ClientSettings(f"http://127.0.0.1:{server.getsockname()[1]}")
         with VeoClient(settings) as client, pytest.raises(VeoError):
             client.get_video("v")
-        client = StatusClient(settings)
-        with pytest.raises(VeoError):
-            await client.get_video("v")
-        await client.aclose()
+        async with AsyncVeoClient(settings) as client:
+            with pytest.raises(VeoError):
+                await client.get_video("v")
         thread.join()
     assert caplog.text.count("receive_response_headers.failed") == 2
     assert "canary" not in caplog.text

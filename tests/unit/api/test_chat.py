@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.chat import ChatReader
-from airflow_provider_veo.api.chat_events import Echo, End, Failure, Note, Progress, Usage, VideoReady, Waiting
+from airflow_provider_veo.api.chat_events import Echo, End, Failure, LeftOut, Note, Progress, Usage, VideoReady, Waiting
+from airflow_provider_veo.api.chat_limits import ECHO_LIMIT, EVENT_LIMIT, LINE_LIMIT, MOST_COUNTED, WORD_LIMIT
 from airflow_provider_veo.api.errors import Reason
+from airflow_provider_veo.api.text import MESSAGE_LIMIT
 
 SEED = (Path(__file__).parents[2] / "data" / "seed_chat_stream.txt").read_bytes()
 FIRST = "https://veo-video.gptkey.asia/assets/flow/0af272c6-bcc7-48de-8a32-a827bad4392c.mp4"
@@ -25,10 +28,10 @@ SEED_EVENTS = [
 ]
 
 
-def read(*chunks, sent=()):
-    reader = ChatReader(*sent)
+def read(*chunks, sent=(), most=4):
+    reader = ChatReader(*sent, most=most)
     events = [event for chunk in chunks for event in reader.feed(chunk)]
-    return events + reader.end()
+    return [*events, *reader.end()]
 
 
 def stream(*texts, finish="stop", **more):
@@ -57,7 +60,7 @@ def test_the_printed_stream_byte_by_byte():
 
 
 def test_a_video_is_told_before_the_stream_ends():
-    reader = ChatReader()
+    reader = ChatReader(most=2)
     line_end = SEED.index(b"\n\n", SEED.index(FIRST.encode())) + 2
     assert VideoReady(1, FIRST) in reader.feed(SEED[:line_end])
 
@@ -269,3 +272,109 @@ def test_garbage_never_breaks_the_reader(chunks):
 @given(st.text())
 def test_any_text_is_read(text):
     assert isinstance(read(stream(text))[-1], End)
+
+
+URLS = [f"https://cdn.example/v/{number}.mp4" for number in range(5)]
+
+
+def left_out(events):
+    return [(event.count, event.what) for event in events if isinstance(event, LeftOut)]
+
+
+@pytest.mark.parametrize(("most", "what"), [(1, "the 1 video that was ordered"), (2, "the 2 videos that were ordered")])
+def test_no_more_videos_than_were_ordered_are_told_and_the_others_are_counted_once(most, what):
+    lines = "\n".join(f"✅ 第{number}个视频 {url}" for number, url in enumerate(URLS * 2, 1))
+    events = read(stream(lines), most=most)
+    assert [url for _, url in videos(events)] == URLS[:most]
+    assert left_out(events) == [(5 - most, f"addresses beyond {what}")]
+    assert isinstance(events[-1], End)
+
+
+def test_many_addresses_beyond_are_counted_up_to_a_limit():
+    lines = "\n".join(f"https://cdn.example/{number}.mp4" for number in range(MOST_COUNTED + 5))
+    assert left_out(read(stream(lines), most=1))[0][0] == MOST_COUNTED
+
+
+def test_a_video_file_takes_the_place_of_an_address_that_may_be_anything():
+    page = "https://cdn.example/watch/1"
+    lines = f"✅ done: {page}\n✅ done: {page}/more\n[download]({FIRST})\n[download]({SECOND})\n{page}"
+    events = read(stream(lines), most=1)
+    assert [event for event in events if isinstance(event, VideoReady)] == [
+        VideoReady(1, page),
+        VideoReady(1, FIRST, instead_of=page),
+    ]
+    assert left_out(events) == [(3, "addresses beyond the 1 video that was ordered")]
+
+
+def test_a_number_that_no_video_can_have_is_not_taken_over():
+    assert videos(read(stream(f"✅ 第7个视频 {FIRST}\n✅ 第0个视频 {SECOND}"), most=2)) == [(1, FIRST), (2, SECOND)]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://cdn.example/" + "x" * 8_200 + ".mp4",
+        "https://cdn.example/half\ud83d.mp4",
+        "https://cdn.example/a b.mp4",
+        "https://cdn.example/\u202e.mp4",
+    ],
+)
+def test_an_address_that_cannot_be_used_is_no_video(url):
+    events = read(f"data: {json.dumps({'video_url': url})}\n\n".encode())
+    assert not videos(events)
+    assert left_out(events) in ([], [(1, "addresses that cannot be used")])
+
+
+def test_of_an_endless_line_the_head_is_read_and_the_next_line_is_read():
+    pieces = [f"✅ {FIRST} ", *["x" * 100_000] * 4, f" {SECOND}\n✅ {URLS[0]}\n"]
+    events = read(stream(*pieces))
+    assert [url for _, url in videos(events)] == [FIRST, URLS[0]]
+    assert left_out(events) == [(1, f"ends of lines that have more than {LINE_LIMIT} characters")]
+
+
+def test_an_endless_event_is_left_out_and_the_next_one_is_read():
+    endless = b'data: {"choices": [{"delta": {"content": "' + b"x" * EVENT_LIMIT
+    events = read(stream(f"✅ {FIRST}\n"), endless, b"\n\n", stream(f"✅ {SECOND}\n"))
+    assert [url for _, url in videos(events)] == [FIRST, SECOND]
+    assert left_out(events) == [(1, f"events of more than {EVENT_LIMIT} characters")]
+
+
+def test_a_fence_that_never_ends_is_read_in_parts():
+    lines = [f"✅ {FIRST}\n", *["x" * 999 + "\n"] * 600]
+    reader = ChatReader(most=2)
+    assert VideoReady(1, FIRST) in list(reader.feed(stream("```\n", *lines, finish=None)))
+    rest = [*reader.feed(stream(f"✅ {SECOND}\n```\n✅ {FIRST}")), *reader.end()]
+    assert videos(rest) == [(2, SECOND)]
+
+
+def test_any_number_of_choices_is_read():
+    choices = [{"index": number, "delta": {"content": f"✅ https://cdn.example/{number}.mp4"}} for number in range(99)]
+    events = read(f"data: {json.dumps({'choices': choices})}\n\n".encode(), most=99)
+    assert {url for _, url in videos(events)} == {f"https://cdn.example/{number}.mp4" for number in range(99)}
+    halves = [{"index": number, "delta": {"content": half}} for half in (FIRST[:30], FIRST[30:]) for number in range(8)]
+    assert videos(events_of(*halves)) == [(1, FIRST)]
+
+
+def test_words_of_the_server_are_clean_and_bounded():
+    echo = {"prompt": "a cat\x00" + "x" * 20_000, "mode": "\x1b[31m" + "m" * 200}
+    bad = "half an emoji \ud83d, NUL \x00, escape \x1b[31m, turned \u202e round "
+    texts = [f"```\n{json.dumps(echo)}\n```\n", f"failed: {bad}\n", f"{bad}{'x' * 999}\n"]
+    echo, failure, note, end = read(stream(*texts, finish="sto\x00p" + "p" * 999))
+    assert ECHO_LIMIT <= len(echo.prompt) <= ECHO_LIMIT + 1  # there may be a mark where it is cut
+    assert WORD_LIMIT <= len(echo.mode) <= WORD_LIMIT + 1
+    assert failure.message.startswith("failed: half an emoji")
+    assert MESSAGE_LIMIT <= len(note.text) <= MESSAGE_LIMIT + 1
+    assert WORD_LIMIT <= len(end.finish_reason) <= WORD_LIMIT + 1
+    for text in (echo.prompt, echo.mode, failure.message, note.text, end.finish_reason):
+        assert not re.search("[\x00\x1b\ud83d\u202e]", text)
+
+
+@pytest.mark.parametrize("count", [-1, 10**13, 2.5, True, "7"])
+def test_a_count_of_tokens_is_a_sensible_number(count):
+    event = {"choices": [], "usage": {"prompt_tokens": 10**12, "total_tokens": count}}
+    assert read(f"data: {json.dumps(event)}\n\n".encode()) == [Usage(10**12, 0, 0), End(False, None)]
+
+
+def test_a_frame_in_the_request_takes_no_time():
+    frame = "data:image/png;base64," + "https://" * 1000
+    assert videos(read(stream("https://a.b/c.mp4 " * 1000), sent=(frame,))) == [(1, "https://a.b/c.mp4")]

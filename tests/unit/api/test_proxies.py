@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from airflow_provider_veo.api import requests
-from airflow_provider_veo.api.client import AsyncVeoClient, StatusClient, VeoClient
+from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import NotSentError, VeoError
 from airflow_provider_veo.api.proxies import choose, proxy_for
 from airflow_provider_veo.api.settings import ClientSettings
@@ -193,11 +193,8 @@ async def order_async(url):
 
 
 async def poll(url):
-    client = StatusClient(ClientSettings(url))
-    try:
+    async with AsyncVeoClient(ClientSettings(url)) as client:
         await client.get_video("v")
-    finally:
-        await client.aclose()
 
 
 async def call(kind, url):

@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api import sse
-from airflow_provider_veo.api.errors import ContentError
+from airflow_provider_veo.api.chat_limits import EVENT_LIMIT
 from airflow_provider_veo.api.sse import EventDecoder
 
 
 def decoded(*chunks):
     decoder = EventDecoder()
     events = [event for chunk in chunks for event in decoder.feed(chunk)]
-    return events + decoder.feed(b"", final=True)
+    return [*events, *decoder.feed(b"", final=True)]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def decoded(*chunks):
 )
 def test_events(stream, events):
     assert decoded(stream) == events
-    assert EventDecoder().feed(stream, final=True) == events
+    assert list(EventDecoder().feed(stream, final=True)) == events
     assert all(decoded(stream[:at], stream[at:]) == events for at in range(len(stream)))
     assert decoded(*(stream[at : at + 1] for at in range(len(stream)))) == events
 
@@ -50,34 +50,50 @@ def test_where_the_bytes_are_cut_does_not_matter(chunks):
 
 def test_lines_that_are_no_events_are_kept_apart():
     decoder = EventDecoder()
-    assert decoder.feed(b'{\n"error": "no"\n}', final=True) == []
-    assert decoder.strays == ["{", '"error": "no"', "}"]
+    assert list(decoder.feed(b'{\n"error": "no"\n}', final=True)) == []
+    assert decoder.strays.take() == '{\n"error": "no"\n}\n'
 
 
 def test_comments_and_other_fields_are_not_among_them():
     decoder = EventDecoder()
-    assert decoder.feed(b": ping\nevent: x\nid: 1\nretry: 5\n\n", final=True) == []
-    assert decoder.strays == []
+    assert list(decoder.feed(b": ping\nevent: x\nid: 1\nretry: 5\n\n", final=True)) == []
+    assert decoder.strays.take() == ""
 
 
-@pytest.mark.parametrize("start", [b"data: ", b"", b"data: x\n", b"{"])
-def test_an_endless_event_ends(monkeypatch, start):
+@pytest.fixture
+def small(monkeypatch):
     monkeypatch.setattr(sse, "EVENT_LIMIT", 1000)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"data: " + b"y" * 1000,
+        b"data: x\ndata: " + b"y" * 998,
+        b"data: x\n" * 501,
+        b"data: \n" * 1001,
+        b"data: " + "画".encode() * 1000,
+    ],
+)
+def test_an_event_over_the_limit_is_left_out_and_the_next_is_read(small, event):
     decoder = EventDecoder()
-    decoder.feed(start)
-    for _ in range(9):
-        decoder.feed(b"y" * 100)
-    with pytest.raises(ContentError, match="has an event of more than"):
-        decoder.feed(b"y" * 101)
+    stream = b"data: a\n\n" + event + b"\n\ndata: b\n\n"
+    assert list(decoder.feed(stream)) == ["a", "b"]
+    assert decoder.too_long == 1
 
 
-def test_sixteen_megabytes_are_the_most():
-    event = b"data: " + b"y" * (16 * 2**20 - 6)
-    assert EventDecoder().feed(event, final=True) == ["y" * (16 * 2**20 - 6)]
-    with pytest.raises(ContentError, match="more than 16 MB"):
-        EventDecoder().feed(event + b"y")
+def test_a_megabyte_is_the_most():
+    event = "y" * (EVENT_LIMIT - 6)
+    assert decoded(f"data: {event}".encode()) == [event]
+    assert decoded(f"data: {event}y".encode()) == []
 
 
-def test_a_long_stream_of_short_events_is_no_endless_event(monkeypatch):
-    monkeypatch.setattr(sse, "EVENT_LIMIT", 1000)
+def test_of_a_body_without_events_the_head_is_kept(small):
+    decoder = EventDecoder()
+    for _ in range(30):
+        assert list(decoder.feed(b"y" * 99 + b"\n")) == []
+    assert decoder.strays.take() == ("y" * 99 + "\n") * 10
+
+
+def test_a_long_stream_of_short_events_is_no_endless_event(small):
     assert len(decoded(*[b"data: hello\n\n"] * 1000)) == 1000

@@ -1,0 +1,74 @@
+"""Films that are huge, or say so, are taken or refused within seconds and in little memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import boxes
+import pytest
+from growth import growth_of
+
+MOST_MB = 64
+PREPARE = """
+import struct
+from boxes import *
+from airflow_provider_veo.api.mp4 import check_whole
+
+MANY = 10_000
+path = {path!r}
+
+def head(kind, size):
+    return struct.pack(">I4sQ", 1, kind, 16 + size)
+
+def nested(path, content_size):
+    heads = b""
+    for kind in reversed(path):
+        heads = head(kind, content_size + len(heads)) + heads
+    return heads
+
+def write(*pieces):
+    with open(path, "wb") as file:
+        for piece, times in pieces:
+            for _ in range(times):
+                file.write(piece)
+
+def tables(size, fill):
+    return [(numbers(0, size // len(fill)), 1), (fill * MANY, size // len(fill) // MANY)]
+
+"""
+
+FILMS = {
+    "a million empty boxes": """
+write((FTYP, 1), (box(b"free") * MANY, 1250), (moov() + box(b"mdat"), 1))""",
+    "a million boxes of 100 bytes": """
+write((FTYP, 1), (box(b"free", bytes(92)) * MANY, 100), (moov() + box(b"mdat"), 1))""",
+    "a million tracks": """
+write((FTYP, 1), (nested([b"moov"], 100 * MANY * 100), 1), (box(b"trak", bytes(92)) * MANY, 100))""",
+    "a million empty media boxes": """
+write((FTYP, 1), (nested([b"moov", b"trak"], 8 * MANY * 1250), 1), (box(b"mdia") * MANY, 1250),
+    (box(b"mdat"), 1))""",
+    "a million kinds of boxes in a table": """
+kinds = [box(struct.pack(">I", n)) for n in range(1_000_000)]
+write((FTYP, 1), (nested([b"moov", b"trak", b"mdia", b"minf", b"stbl"], 8_000_000), 1), (b"".join(kinds), 1))
+del kinds""",
+    "huge tables": """
+size = 60_000_000
+content = 3 * (16 + 8 + size) + 4
+write((FTYP, 1), (nested([b"moov", b"trak", b"mdia", b"minf", b"stbl"], content), 1),
+    (head(b"stsc", size + 8), 1), *tables(size, numbers(1, 1, 1)),
+    (head(b"stsz", size + 12), 1), (numbers(0), 1), *tables(size, numbers(1)),
+    (head(b"stco", size + 8), 1), *tables(size, numbers(100)), (box(b"mdat"), 1))""",
+    "a huge table that is never read": """
+write((FTYP, 1), (moov(), 1), (head(b"mdat", 2**30), 1))
+with open(path, "r+b") as file:
+    file.truncate(file.seek(0, 2) + 2**30)""",
+}
+VERDICTS = {"huge tables": "done", "a huge table that is never read": "done"}
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_a_huge_film_is_checked_in_little_memory(name, tmp_path):
+    prepare = PREPARE.format(path=str(tmp_path / "film.mp4")) + FILMS[name]
+    said, growth = growth_of(prepare, "check_whole(open(path, 'rb'))", folder=Path(boxes.__file__).parent)
+    assert said == VERDICTS.get(name, "IncompleteError: it has more than 100000 boxes")
+    assert growth < MOST_MB
