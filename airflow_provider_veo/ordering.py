@@ -156,10 +156,11 @@ class Desk:
             try:
                 answer = send(before_post)
             except Exception as error:
+                if record is intent:  # it has not come to a request
+                    raise
                 if is_unknown(error):
                     raise self._unknown(self._with_job(record, error), order, _words(error)) from error
-                if record is not intent:
-                    self._ledger.note(record.refused())
+                self._ledger.note(record.refused())
                 pause = create_pause(error, attempt)
                 if pause is None or forbidden(record, order, time.time() + pause):
                     raise

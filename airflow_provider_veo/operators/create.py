@@ -74,7 +74,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             that learns from the job's progress and from earlier jobs.
         timeout: how long the video may take, from the first submission, over all retries; `execution_timeout`
             shortens the wait of one try, deferred or not. A Clear starts the time anew.
-        max_submissions: orders that this task may place until a Clear: a job that failed is replaced by a retry.
+        max_submissions: orders that may make a job until a Clear, 1 or more: a failed job is replaced by a retry.
         on_unknown_submission: about an order that nobody knows the fate of (a crash between order and answer, a lost
             answer): `fail`, or let a retry `resubmit` it and perhaps pay twice.
         cancel_on_kill: cancel the job when a user marks or clears the task, where the server can.
