@@ -21,7 +21,7 @@ from airflow_provider_veo.api.chat_events import (
     Waiting,
 )
 from airflow_provider_veo.api.chat_limits import MOST_COUNTED
-from airflow_provider_veo.api.client import VeoClient
+from airflow_provider_veo.api.client import BeforePost, VeoClient
 from airflow_provider_veo.api.errors import ChatIncompleteError, Reason, VeoError
 from airflow_provider_veo.api.models import CARD
 from airflow_provider_veo.api.requests import ChatSpec
@@ -71,8 +71,7 @@ class ChatDesk(Desk):
         action = decide(record, order, Remote.ALIVE if len(kept) >= spec.n else Remote.ENDED)
         if action is Action.FOLLOW:
             assert record is not None
-            self._log.info("All %d videos arrived in an earlier try; nothing new is ordered", spec.n)
-            return record.followed(order), list(kept)
+            return self._go_on(record, order, f"the {spec.n} videos of an earlier try"), list(kept)
         if action not in (Action.SUBMIT_NEW, Action.SUBMIT_AGAIN):
             assert record is not None
             raise self._refusal(action, record, order)
@@ -97,14 +96,15 @@ class ChatDesk(Desk):
         wanted = len(intent.urls) + spec.n
         events: Iterator[ChatEvent] = iter(())
 
-        def begin() -> ChatEvent:
+        def begin(before_post: BeforePost) -> ChatEvent:
             nonlocal events
+            before_post()
             events = self._client.stream_chat(spec, intent.idempotency_key, order.timeout)
             return next(events)
 
-        begun = self._send(intent, order, begin)
+        posted, begun = self._send(intent, order, begin)
         assert isinstance(begun, Accepted)
-        record = intent.accepted(None)
+        record = posted.accepted(None)
         self._ledger.note(record)
         card = CARD.get(spec.model)
         charged = card.price_usd * spec.n if card else None  # at once, whatever comes

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -13,10 +15,14 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import httpx
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_veo.api.addresses import NOT_PUBLIC, AddressRule
+from airflow_provider_veo import __version__
+from airflow_provider_veo.api.addresses import NOT_PUBLIC, AddressRule, IPAddress, Network, own_networks
 from airflow_provider_veo.api.content import MAX_HOPS
-from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.api.errors import InvalidInputError, TransportError
 from airflow_provider_veo.api.frames import MAX_FRAME_BYTES, Frame, FrameUrl, shape_warning
+from airflow_provider_veo.api.net import limits
+from airflow_provider_veo.api.net.clock import Clock
+from airflow_provider_veo.api.net.exchange import Exchanges
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import tls_context
 from airflow_provider_veo.api.urls import absolute, redact
@@ -25,7 +31,7 @@ FrameSource = str | os.PathLike[str] | ObjectStoragePath | Mapping[str, Any]
 """Where a picture is: a place, or the result of a task that has stored one: its `path`."""
 
 
-_FETCH_TIMEOUT = 30.0  # seconds, of each network operation
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"airflow-provider-veo/{__version__}"}
 
 
 def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
@@ -59,6 +65,8 @@ def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
                 content = file.read(MAX_FRAME_BYTES + 1)
     except InvalidInputError:
         raise
+    except TransportError as error:
+        raise InvalidInputError(f"{name} cannot be read: {error}") from None
     except Exception as error:  # storage drivers raise whatever they like
         raise InvalidInputError(f"{name} cannot be read: {type(error).__name__}: {error}") from error
     return Frame.from_bytes(content, name)
@@ -105,34 +113,31 @@ def _decode_data_uri(text: str, argument: str) -> bytes:
         raise InvalidInputError(f"{argument} is not a valid data URI: {error}.") from None
 
 
-def _address_rule(url: str, written: str) -> AddressRule:
-    """Let what the user has written be in a private network, and no redirect lead into one."""
-    same_host = urlsplit(url).hostname == urlsplit(written).hostname
-    return AddressRule(NOT_PUBLIC if same_host else (), "For a picture in a private network, write its own address.")
-
-
 def _fetch(written: str, name: str) -> bytes:
-    url = written
-    with httpx.Client(timeout=_FETCH_TIMEOUT, verify=tls_context(True)) as client:
+    url, clock = written, Clock(limits.of_frame())
+    with closing(Exchanges(tls_context(True))) as exchanges:
         for _ in range(MAX_HOPS):
-            rule = _address_rule(url, written)
+            rule = _address_rule(url, written, partial(exchanges.reached, written))
             rule.check(url, name)
-            with client.stream("GET", url, extensions=rule.connection_check(url, name)) as response:
-                if response.is_success:
-                    return _limited(response.iter_bytes())
-                if not response.has_redirect_location:
-                    raise InvalidInputError(f"{name} cannot be read: HTTP {response.status_code}.")
-                target = absolute(url, response.headers["location"])
+            request = httpx.Request("GET", url, headers=_HEADERS, extensions=rule.connection_check(url, name))
+            with exchanges.open(request, clock) as response:
+                if response.ok:
+                    return bytes(response.read())
+                location = response.headers.get("location", "")
+                if not 300 <= response.status < 400 or not location:
+                    raise InvalidInputError(f"{name} cannot be read: HTTP {response.status}.")
+            target = absolute(url, location)
             if target is None:
                 raise InvalidInputError(f"{name} redirects to something that is no http(s) address.")
             url = target
     raise InvalidInputError(f"{name} cannot be read: more than {MAX_HOPS} redirects.")
 
 
-def _limited(chunks: Iterable[bytes]) -> bytes:
-    content = bytearray()
-    for chunk in chunks:
-        content += chunk
-        if len(content) > MAX_FRAME_BYTES:
-            break
-    return bytes(content)
+def _address_rule(url: str, written: str, reach: Callable[[], IPAddress | None]) -> AddressRule:
+    """Let the address that the user has written be in a private network, and redirects stay on its host there."""
+    allowed: Collection[Network | IPAddress] = ()
+    if url == written:
+        allowed = NOT_PUBLIC
+    elif urlsplit(url).hostname == urlsplit(written).hostname:
+        allowed = own_networks(written, reach)
+    return AddressRule(allowed, "For a picture in a private network, write its own address.")

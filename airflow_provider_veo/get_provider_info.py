@@ -64,6 +64,17 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "s3://aws_default@my-bucket/videos",
                         "default": "",
                     },
+                    "page_roots": {
+                        "description": (
+                            "Folders below which the Veo page may open files: absolute paths or URIs, separated by "
+                            "commas or line breaks. For the API server, which reads an object by the connection that "
+                            "its folder here names. Empty: the folder of [veo] storage; without that, none."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/data/videos, s3://aws_default@my-bucket/videos",
+                        "default": "",
+                    },
                     "poll_interval": {
                         "description": (
                             "Seconds between two status calls for one video, give or take a tenth. "

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import pendulum
 from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_veo import metrics
-from airflow_provider_veo.api.client import VeoClient
+from airflow_provider_veo.api import urls
+from airflow_provider_veo.api.client import BeforePost, VeoClient
 from airflow_provider_veo.api.errors import VeoError
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import Video
+from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.submission import (
+    MOST_POSTS,
     Action,
     Ledger,
+    NotOrderedError,
     Order,
     Submission,
     create_pause,
     decide,
+    forbidden,
     is_unknown,
+    left_behind,
     next_submission,
     remote_of,
+    was_cleared,
 )
 from airflow_provider_veo.tracing import span
 
@@ -32,12 +39,6 @@ T = TypeVar("T")
 
 _YOUNG = 60.0
 """Seconds after an order in which some servers do not know it yet."""
-
-
-class NotOrderedError(VeoError):
-    """Ordering would risk paying twice, or for nothing. Nothing was ordered."""
-
-    permanent = True
 
 
 class UnknownSubmissionError(VeoError):
@@ -58,6 +59,9 @@ class TaskIdentity:
 
     Attributes:
         epoch: its `max_tries`: the same over retries, another after a Clear.
+        try_number: see `Submission`.
+        clear_number: see `Submission`.
+        retries: see `Order`.
     """
 
     dag_id: str
@@ -65,21 +69,38 @@ class TaskIdentity:
     task_id: str
     map_index: int
     epoch: int
+    try_number: int | None = None
+    clear_number: int | None = None
+    retries: int | None = None
 
     @classmethod
     def of(cls, context: Context) -> TaskIdentity:
         """Read it from a task's context."""
         ti: Any = context["ti"]
-        return cls(ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.max_tries or 0)
+        return cls(
+            ti.dag_id,
+            ti.run_id,
+            ti.task_id,
+            ti.map_index,
+            ti.max_tries or 0,
+            try_number=_count(ti, "try_number"),
+            clear_number=_count(context.get("dag_run"), "clear_number"),
+            retries=_count(context.get("task"), "retries"),
+        )
 
     @property
     def key(self) -> str:
-        """All of it but the epoch, unambiguously."""
+        """The place of the task instance, unambiguously; the same over all its tries."""
         return "\0".join((self.dag_id, self.run_id, self.task_id, str(self.map_index)))
 
     def __str__(self) -> str:
         index = "" if self.map_index < 0 else f"[{self.map_index}]"
         return f"Dag {self.dag_id}, run {self.run_id}, task {self.task_id}{index}"
+
+
+def _count(owner: Any, name: str) -> int | None:
+    value = getattr(owner, name, None)
+    return value if type(value) is int else None
 
 
 class Desk:
@@ -98,8 +119,19 @@ class Desk:
         self._who = who
         self._log = log
 
-    def _send(self, intent: Submission, order: Order, send: Callable[[], T]) -> T:
-        """Write the intent, send the order, and write down if it was refused.
+    def _send(self, intent: Submission, order: Order, send: Callable[[BeforePost], T]) -> tuple[Submission, T]:
+        """Send an order until it is answered, refused for good, or its fate is unknown.
+
+        Each request is on record before it leaves, and so is each refusal before anything else happens: a crash in a
+        pause is no unknown order.
+
+        Args:
+            intent: see `next_submission`.
+            order: what the task wants.
+            send: sends it; calls what it is given before each request.
+
+        Returns:
+            The record of the request that was answered, and the answer.
 
         Raises:
             UnknownSubmissionError: nobody knows whether it arrived.
@@ -109,35 +141,73 @@ class Desk:
             self._log.warning(
                 "This Airflow has no task state store (3.3 and later have): a retry of this task orders again."
             )
-        self._ledger.write(intent)
-        try:
-            return self._patiently(send)
-        except VeoError as error:
-            if not is_unknown(error):
-                self._ledger.note(intent.refused())
-                raise
-            raise self._unknown(intent, order, str(error)) from error
+        record, attempt = intent, 1
 
-    def _patiently(self, send: Callable[[], T]) -> T:
-        attempt = 1
+        def before_post() -> None:
+            nonlocal record
+            now = time.time()
+            if reason := forbidden(record, order, now):
+                raise self._refusal(reason, record, order)
+            posted = record.posted(now)
+            self._ledger.write(posted)
+            record = posted
+
         while True:
             try:
-                return send()
-            except VeoError as error:
+                answer = send(before_post)
+            except Exception as error:
+                if is_unknown(error):
+                    raise self._unknown(self._with_job(record, error), order, _words(error)) from error
+                if record is not intent:
+                    self._ledger.note(record.refused())
                 pause = create_pause(error, attempt)
-                if pause is None:
+                if pause is None or forbidden(record, order, time.time() + pause):
                     raise
                 self._log.warning("Not ordered yet, the next attempt follows in %.1f s. %s", pause, error)
+            else:
+                return record, answer
             time.sleep(pause)
             attempt += 1
 
-    def _warn_of_change(self, record: Submission | None, order: Order) -> None:
-        if record and record.epoch == order.epoch and record.fingerprint != order.fingerprint:
-            self._log.warning(
-                "The request differs from the one of the try before (%s; it is left alone): its prompt, a frame or "
-                "another argument has changed. This one counts towards max_submissions.",
-                _what(record),
+    def _with_job(self, record: Submission, error: Exception) -> Submission:
+        """Put on record which job an answer names, if it names one and is an error all the same."""
+        job_id = getattr(error, "job_id", None)
+        if not job_id:
+            return record
+        named = replace(record, video_id=job_id)
+        self._ledger.note(named)
+        return named
+
+    def _go_on(self, record: Submission, order: Order, what: str) -> Submission:
+        """Return the record of a try that orders nothing, and write it down if the task was cleared.
+
+        Args:
+            record: of an earlier try.
+            order: what the task wants.
+            what: there is to go on with.
+        """
+        followed = record.followed(order)
+        self._log.info("Going on with %s; nothing new was ordered", what)
+        if followed != record:
+            self._ledger.note(followed)
+        if was_cleared(record, order):
+            self._log.info(
+                "This task was cleared, and it is not on record that it had succeeded with this video, so the Clear "
+                "costs nothing. Once the task has succeeded, another Clear orders a new video."
             )
+        return followed
+
+    def _warn_of_change(self, record: Submission | None, order: Order) -> None:
+        left = left_behind(record, order)
+        if left is None:
+            return
+        self._log.warning(
+            "The request differs from the one before: its prompt, a frame or another argument has changed. The order "
+            "of %s is left alone, and nothing here collects it. %s This request is ordered anew%s.",
+            _iso(left.sent_at),
+            _collecting(left),
+            "" if was_cleared(left, order) else ", which counts towards max_submissions",
+        )
 
     def _refusal(self, action: Action, record: Submission, order: Order) -> VeoError:
         if action is Action.STOP_UNKNOWN:
@@ -148,9 +218,16 @@ class Desk:
                 f"{_what(record)}), and max_submissions={order.max_submissions} allows no more. "
                 "Clear the task to order again."
             )
+        if action is Action.STOP_POSTS:
+            return NotOrderedError(
+                f"This task has sent {record.posts} requests to order since it was last cleared, and no more than "
+                f"{MOST_POSTS} are sent. They were refused, never arrived, or came to nothing; the errors of its "
+                "earlier tries say why. Clear the task to order again."
+            )
+        one = f"another one (the last: {_what(record)})" if record.posts else "an order"
         return NotOrderedError(
-            f"The last order came to nothing ({_what(record)}), and the time for another one is over "
-            f"(timeout {order.timeout:.0f} s from {_iso(record.waiting_since)}). Clear the task to order again."
+            f"Nothing was ordered now: the time for {one} is over (timeout {order.timeout:g} s from "
+            f"{_iso(record.waiting_since)}{_and_this_try(order)}). Clear the task to order again."
         )
 
     def _unknown(self, record: Submission, order: Order, what: str) -> UnknownSubmissionError:
@@ -161,19 +238,38 @@ class Desk:
             if permanent
             else "A retry will order again, with the same idempotency key."
         )
+        host = urls.redact(self._client.settings.base_url)
         return UnknownSubmissionError(
-            f"Nobody knows whether a video was ordered. {what.rstrip('.')}. ({self._who}; sent {_iso(record.sent_at)}; "
-            f"request fingerprint {record.fingerprint}; Idempotency-Key {record.idempotency_key}.) Look in the "
-            f"gateway's console for a job of that time: if it is there, its video may have been billed. {then}",
+            f"Nobody knows whether a video was ordered. {what.rstrip('.')}. ({self._who}; sent {_iso(record.sent_at)} "
+            f"to {host}, connection {order.conn_id}, model {order.model}; request fingerprint {record.fingerprint}; "
+            f"Idempotency-Key {record.idempotency_key}.) Look in the gateway's console for a job of that time and "
+            f"model: if it is there, its video may have been billed. {_collecting(record)} {then}",
             permanent=permanent,
         )
 
 
 class OrderDesk(Desk):
-    """Orders a job, or finds the one that was ordered before."""
+    """Orders a job, or finds the one that was ordered before.
 
-    def order_or_resume(self, order: Order, spec: VideoSpec) -> tuple[Submission, Video | None]:
-        """Return a record that has a job, the one that was there or a new one; and its status, if it was asked for.
+    Args:
+        find: returns the stored video of a record, or None if it is not there unchanged. For the others see `Desk`.
+    """
+
+    def __init__(
+        self,
+        client: VeoClient,
+        ledger: Ledger,
+        who: TaskIdentity,
+        log: Any,
+        find: Callable[[Submission], StoredVideo | None],
+    ) -> None:
+        super().__init__(client, ledger, who, log)
+        self._find = find
+
+    def order_or_resume(self, order: Order, spec: VideoSpec) -> tuple[Submission, Video | StoredVideo | None]:
+        """Return a record that has a job, the one that was there or a new one; and what is known of that job.
+
+        That is its stored video if it is there, or else its status if it was asked for.
 
         Raises:
             NotOrderedError: `max_submissions` or the deadline forbid another order.
@@ -181,14 +277,23 @@ class OrderDesk(Desk):
             VeoError: see `api.errors`; nothing was ordered then.
         """
         record = self._ledger.read()
-        action, seen = decide(record, order), None
+        action, stored, seen = decide(record, order), None, None
+        if action is Action.LOOK:
+            assert record is not None
+            stored = self._find(record)
+            action = decide(record, order, is_there=stored is not None)
+        if action is Action.HAND_OVER:
+            assert record is not None
+            return self._go_on(record, order, f"the stored video {record.video_id}"), stored
         if action is Action.ASK:
             assert record is not None
             seen = self._ask(record)
-            action = decide(record, order, remote_of(seen, young=order.now < record.sent_at + _YOUNG))
+            remote = remote_of(seen, young=order.now < record.sent_at + _YOUNG)
+            action = decide(record, order, remote, is_there=False)
         if action is Action.FOLLOW:
             assert record is not None
-            return self._follow(record, order), seen if isinstance(seen, Video) else None
+            followed = self._go_on(record, order, f"video {record.video_id}")
+            return followed, seen if isinstance(seen, Video) else None
         if action in (Action.SUBMIT_NEW, Action.SUBMIT_AGAIN):
             self._warn_of_change(record, order)
             return self._submit(next_submission(record, order, action, self._who.key), order, spec)
@@ -205,17 +310,14 @@ class OrderDesk(Desk):
         self._log.info("Video %s was ordered by an earlier try: %s", record.video_id, words)
         return seen
 
-    def _follow(self, record: Submission, order: Order) -> Submission:
-        followed = record.followed(order)
-        if followed is not record:
-            self._ledger.note(followed)
-        self._log.info("Going on with video %s; nothing new was ordered", record.video_id)
-        return followed
-
     def _submit(self, intent: Submission, order: Order, spec: VideoSpec) -> tuple[Submission, Video]:
         with span("veo.create_video", model=spec.model) as traced:
-            video = self._send(intent, order, lambda: self._client.create_video(spec, intent.idempotency_key))
-            submitted = intent.accepted(video.id)
+            posted, video = self._send(
+                intent,
+                order,
+                lambda before_post: self._client.create_video(spec, intent.idempotency_key, before_post),
+            )
+            submitted = posted.accepted(video.id)
             self._ledger.note(submitted)  # before anything else: from here on nothing can be paid for again
             traced.set_attribute("veo.video_id", video.id)
         metrics.send(metrics.of_order(spec.model, 1), self._who)
@@ -232,6 +334,25 @@ class OrderDesk(Desk):
 
 def _what(record: Submission) -> str:
     return f"video {record.video_id}" if record.video_id else f"{len(record.urls)} videos came of it"
+
+
+def _collecting(record: Submission) -> str:
+    """Say how to get what came of an order that no task goes on with."""
+    if record.video_id:
+        return f"VeoDownloadOperator(video_id={record.video_id!r}) stores its video, {record.video_id}."
+    if record.urls:
+        return f"VeoDownloadOperator(url=...) stores its {len(record.urls)} videos, whose addresses are on record."
+    return "VeoDownloadOperator stores it by the job's id."
+
+
+def _and_this_try(order: Order) -> str:
+    if order.execution_timeout is None:
+        return ""
+    return f", and execution_timeout {order.execution_timeout:g} s from {_iso(order.now)}"
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, VeoError) else f"{type(error).__name__}: {error}"
 
 
 def _iso(moment: float) -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from airflow.providers.common.compat.sdk import Context, redact
 
 from airflow_provider_veo.api.models import CARD
+from airflow_provider_veo.api.text import storable
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
 ORDER_KEY = "veo_order"
@@ -47,19 +49,22 @@ def order(prompt: str, model: str, size: str | None = None, videos: int = 1) -> 
     }
 
 
-def stored(result: Mapping[str, Any], media_type: str = VIDEO) -> dict[str, Any]:
+def stored(result: Mapping[str, Any], proof: str | None, media_type: str = VIDEO) -> dict[str, Any]:
     """Return what an outcome says of a stored file.
 
     Args:
         result: of the task, with `path`, `bytes` and `sha256`.
+        proof: that the task has held the file, see `storage.proof`; the page plays nothing without it. None where
+            nothing was stored.
         media_type: of the file.
     """
-    return {name: result.get(name) for name in ("path", "bytes", "sha256")} | {"media_type": media_type}
+    file = {name: result.get(name) for name in ("path", "bytes", "sha256")}
+    return file | {"proof": proof, "media_type": media_type}
 
 
 def reference(url: str) -> str:
     """Return a name for a video that has an address only: the address itself may be signed."""
-    return "url-" + hashlib.sha256(url.encode()).hexdigest()[:16]
+    return "url-" + hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def publish(context: Context, key: str, record: Mapping[str, Any]) -> None:
@@ -73,7 +78,7 @@ def publish(context: Context, key: str, record: Mapping[str, Any]) -> None:
     if not PAGE_EXISTS or (ti := context.get("ti")) is None:
         return
     try:
-        _write(ti, key, dict(record))
+        _write(ti, key, _storable(record))
     except Exception:
         log.warning("The record %s could not be written, so the Veo page knows less of this task", key, exc_info=True)
 
@@ -93,9 +98,26 @@ def _write(ti: Any, key: str, record: dict[str, Any]) -> None:
 
 
 def words(value: str) -> str:
-    """Return what people or servers have written, as PostgreSQL takes it (no NUL), without secrets that Airflow knows.
+    """Return what people or servers have written, as databases take it, without secrets that Airflow knows.
 
     Paths are left as they are: the password of many a test database is part of them.
     """
-    text = str(redact(value)).replace("\0", "")
+    return shortened(storable(str(redact(value))))
+
+
+def shortened(text: str) -> str:
+    """Return as much of a text as a record may hold and the page shows."""
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+
+
+def _storable(value: Any) -> Any:
+    """Return what every database takes in place of a JSON value: PostgreSQL knows no NUL in texts, and no NaN."""
+    if isinstance(value, str):
+        return storable(value[:_LONGEST_TEXT])
+    if isinstance(value, Mapping):
+        return {storable(str(name)): _storable(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_storable(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

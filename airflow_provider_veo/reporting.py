@@ -19,7 +19,8 @@ from airflow_provider_veo.api.errors import (
     VideoTimeoutError,
 )
 from airflow_provider_veo.exceptions import VeoFailException
-from airflow_provider_veo.ordering import NotOrderedError, UnknownSubmissionError
+from airflow_provider_veo.ordering import UnknownSubmissionError
+from airflow_provider_veo.submission import NotOrderedError
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_veo.api.errors import ApiError, VeoError
+from airflow_provider_veo.api.errors import LONGEST_WAIT, ApiError, VeoError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, RetryDecision, RetryPolicy
@@ -39,7 +39,8 @@ class VeoRetryPolicy(RetryPolicy):
         if exception.permanent:
             return RetryDecision.fail(reason)
         wanted = exception.retry_after if isinstance(exception, ApiError) else None
-        return RetryDecision.retry(None if wanted is None else timedelta(seconds=wanted), reason)
+        delay = None if wanted is None else timedelta(seconds=min(wanted, LONGEST_WAIT))
+        return RetryDecision.retry(delay, reason)
 
     def serialize(self) -> dict[str, Any]:
         """Return the policy's settings: it has none."""

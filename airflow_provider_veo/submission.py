@@ -1,5 +1,7 @@
 """What has been ordered, and what to do on a retry: nobody pays again until what was paid for has been delivered.
 
+Delivered means that the task has succeeded: a task may fail after it has stored its video.
+
 The decisions are pure; `Ledger` keeps the record in Airflow's task state store, which outlives retries.
 """
 
@@ -10,10 +12,12 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import timedelta
 from enum import Enum
 from typing import Any, Literal, get_args
 
-from airflow_provider_veo.api.errors import ApiError, InvalidInputError, NotSentError, Reason, TransportError, VeoError
+from airflow_provider_veo.api.errors import ApiError, InvalidInputError, NotSentError, Reason, VeoError
+from airflow_provider_veo.api.refusals import Verdict, judge
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.video import Video, VideoStatus
 
@@ -25,6 +29,21 @@ ON_UNKNOWN_SUBMISSION: tuple[OnUnknownSubmission, ...] = get_args(OnUnknownSubmi
 KEY = "veo_submission"
 """Name of the record in the task state store."""
 
+MOST_POSTS = 16
+"""Requests to order that are sent in one epoch, refused ones and those that never arrived included."""
+
+
+class NotOrderedError(VeoError):
+    """Nothing was ordered: it would risk paying twice, or for nothing, or without a record.
+
+    Attributes:
+        permanent: a retry would not order either.
+    """
+
+    def __init__(self, message: str, *, permanent: bool = True) -> None:
+        self.permanent = permanent
+        super().__init__(message)
+
 
 class State(str, Enum):
     """How far an order has come."""
@@ -35,10 +54,31 @@ class State(str, Enum):
     """Surely made no job."""
     SUBMITTED = "submitted"
     """There is a job."""
+    STORED = "stored"
+    """Its video is where it belongs; whether the task has succeeded is not known."""
     DELIVERED = "delivered"
-    """The task has handed the video over."""
+    """The task has succeeded."""
     LOST = "lost"
     """There was a video, and the server has thrown it away before it was stored."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The stored video of a job, with all that a later try needs to return what this one would have returned.
+
+    Attributes:
+        path: a local path, or a URI that `ObjectStoragePath` takes.
+        bytes: size of the file.
+        sha256: in hexadecimal.
+        outcome: of the job, as `Outcome.to_event` writes it: without an address that may be signed.
+        submissions: that the task's result tells.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+    outcome: Mapping[str, Any]
+    submissions: int
 
 
 @dataclass(frozen=True)
@@ -57,6 +97,10 @@ class Submission:
         adopted: the job is of an earlier epoch; a Clear may have cancelled it at the same time.
         urls: of the videos that a chat call has delivered so far; it has no job.
         frames: SHA-256 of the pictures that were sent, by argument.
+        posts: requests to order that were sent in this epoch, whatever came of them.
+        try_number: the try that wrote this; None in records of earlier versions, and where Airflow does not tell.
+        clear_number: how many Clears the Dag run had seen then; None likewise.
+        kept: the job's video, once it is stored.
     """
 
     state: State
@@ -70,6 +114,19 @@ class Submission:
     adopted: bool = False
     urls: tuple[str, ...] = ()
     frames: Mapping[str, str] = field(default_factory=dict)
+    posts: int = 0
+    try_number: int | None = None
+    clear_number: int | None = None
+    kept: Kept | None = None
+
+    @property
+    def has_job(self) -> bool:
+        """Whether there is something that was paid for, as far as the record knows."""
+        return self.state in (State.SUBMITTED, State.STORED, State.DELIVERED)
+
+    def posted(self, now: float) -> Submission:
+        """Return the record to write before each request: a crash from here on may have made a job."""
+        return replace(self, state=State.INTENT, posts=self.posts + 1, sent_at=now)
 
     def refused(self) -> Submission:
         """Return the record after the server has clearly refused the order."""
@@ -83,8 +140,12 @@ class Submission:
         """Return the record after a chat call has delivered a video."""
         return replace(self, urls=(*self.urls, url))
 
+    def stored(self, kept: Kept) -> Submission:
+        """Return the record after the video was stored: if the task fails now, the next try hands it over."""
+        return replace(self, state=State.STORED, kept=kept)
+
     def delivered(self) -> Submission:
-        """Return the record after the task has handed the video over."""
+        """Return the record after the task has succeeded."""
         return replace(self, state=State.DELIVERED)
 
     def lost(self) -> Submission:
@@ -93,9 +154,10 @@ class Submission:
 
     def followed(self, order: Order) -> Submission:
         """Return the record when a task goes on with the job of an earlier try; a Clear gives it fresh time."""
-        if self.epoch == order.epoch:
-            return self
-        return replace(self, epoch=order.epoch, submissions=1, waiting_since=order.now, adopted=True)
+        here = replace(self, epoch=order.epoch, try_number=order.try_number, clear_number=order.clear_number)
+        if not was_cleared(self, order):
+            return here
+        return replace(here, submissions=1, posts=0, waiting_since=order.now, adopted=True)
 
 
 @dataclass(frozen=True)
@@ -110,6 +172,12 @@ class Order:
         max_submissions: orders in one epoch.
         on_unknown_submission: what to do about an order that nobody knows the fate of.
         frames: see `Submission`.
+        execution_timeout: seconds that this try may take, from `now`; None for as long as it takes.
+        model: of the video, for messages.
+        conn_id: of the connection, for messages.
+        try_number: see `Submission`.
+        clear_number: see `Submission`.
+        retries: of the task, as its Dag says now; None where that is not known.
 
     Raises:
         InvalidInputError: on construction.
@@ -122,14 +190,35 @@ class Order:
     max_submissions: int
     on_unknown_submission: OnUnknownSubmission
     frames: Mapping[str, str] = field(default_factory=dict)
+    execution_timeout: float | None = None
+    model: str = ""
+    conn_id: str = ""
+    try_number: int | None = None
+    clear_number: int | None = None
+    retries: int | None = None
 
     def __post_init__(self) -> None:
         if self.on_unknown_submission not in ON_UNKNOWN_SUBMISSION:
             raise InvalidInputError(
                 f"on_unknown_submission is {self.on_unknown_submission!r}; it must be one of {ON_UNKNOWN_SUBMISSION}."
             )
-        if self.max_submissions < 1:
-            raise InvalidInputError(f"max_submissions is {self.max_submissions}; it must be 1 or more.")
+        if type(self.max_submissions) is not int or self.max_submissions < 1:
+            raise InvalidInputError(
+                f"max_submissions is {self.max_submissions!r}; it must be a whole number, 1 or more."
+            )
+        for name in ("timeout", "execution_timeout"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise InvalidInputError(
+                    f"{name} is {seconds:g} s, so the time for a video is over before it is ordered. Nothing was "
+                    f"ordered. Set {name} to as long as a video may take."
+                )
+
+    def deadline(self, record: Submission) -> float:
+        """Return when the time for an order is over, in seconds since the epoch."""
+        over_all_tries = record.waiting_since + self.timeout
+        of_this_try = None if self.execution_timeout is None else self.now + self.execution_timeout
+        return over_all_tries if of_this_try is None else min(over_all_tries, of_this_try)
 
 
 class Remote(Enum):
@@ -143,31 +232,38 @@ class Remote(Enum):
 class Action(Enum):
     """What to do next."""
 
+    LOOK = "look whether the stored video is there unchanged, then decide again"
+    HAND_OVER = "return the stored video"
     ASK = "ask the API about the job on record, then decide again"
     FOLLOW = "wait for the job on record, or take its video"
     SUBMIT_NEW = "order a video; the deadline starts anew"
     SUBMIT_AGAIN = "order once more, within max_submissions and the deadline"
     STOP_UNKNOWN = "an order's fate is unknown: a person must look"
     STOP_EXHAUSTED = "max_submissions is reached"
+    STOP_POSTS = "so many requests were refused, or never arrived, that no more is sent"
     STOP_LATE = "the deadline has passed: a new job could not be waited for"
 
 
-def decide(record: Submission | None, order: Order, remote: Remote | None = None) -> Action:
+def decide(
+    record: Submission | None, order: Order, remote: Remote | None = None, *, is_there: bool | None = None
+) -> Action:
     """Decide what a task does at its start.
 
     Args:
         record: of the latest order, or None.
         order: what the task wants.
         remote: what the API says about the job on record; None as long as it has not been asked.
+        is_there: the stored video on record is there unchanged; None as long as nobody has looked.
     """
     if record is None:
         return Action.SUBMIT_NEW
-    cleared = record.epoch != order.epoch
+    cleared = was_cleared(record, order)
     if record.fingerprint != order.fingerprint:
         # counted all the same: a prompt that differs at each retry must not order for ever
         return Action.SUBMIT_NEW if cleared or not _exhausted(record, order) else Action.STOP_EXHAUSTED
-    has_job = record.state in (State.SUBMITTED, State.DELIVERED)
-    if has_job and not (cleared and record.state is State.DELIVERED):
+    if record.has_job and not (cleared and record.state is State.DELIVERED):
+        if record.kept and is_there is not False:
+            return Action.HAND_OVER if is_there else Action.LOOK
         if remote is None:
             return Action.ASK
         if remote is Remote.ALIVE:
@@ -181,9 +277,34 @@ def _decide_on_repeating(record: Submission, order: Order) -> Action:
         return Action.STOP_UNKNOWN
     if _exhausted(record, order):
         return Action.STOP_EXHAUSTED
-    if order.now >= record.waiting_since + order.timeout:
-        return Action.STOP_LATE
-    return Action.SUBMIT_AGAIN
+    return forbidden(record, order, order.now) or Action.SUBMIT_AGAIN
+
+
+def was_cleared(record: Submission, order: Order) -> bool:
+    """Whether a user has cleared the task since the record was written; else this is a retry.
+
+    A Clear sets `max_tries` to the try that it ends plus `retries`; a retry leaves it alone. Only where `retries` was
+    lowered by as many as there were tries does a Clear leave it as it was. Then the run has seen a Clear, and
+    `max_tries - retries` is the try at which it came. A record or an Airflow that does not tell counts as a retry.
+    """
+    if record.epoch != order.epoch:
+        return True
+    if record.try_number is None or record.clear_number is None or order.clear_number is None or order.retries is None:
+        return False
+    return order.clear_number > record.clear_number and order.epoch - order.retries >= record.try_number
+
+
+def forbidden(record: Submission, order: Order, now: float) -> Action | None:
+    """Return why no further request may be sent now, or None.
+
+    Args:
+        record: of the order that is to be sent.
+        order: what the task wants.
+        now: seconds since the epoch.
+    """
+    if record.posts >= MOST_POSTS:
+        return Action.STOP_POSTS
+    return Action.STOP_LATE if now >= order.deadline(record) else None
 
 
 _URL_LIFETIME = 24 * 3600.0  # seconds (the seed gateway's resellers: files are kept for 24 hours)
@@ -193,7 +314,7 @@ def urls_kept(record: Submission | None, order: Order) -> tuple[str, ...]:
     """Return the videos of earlier chat calls that are paid for, not handed over yet, and still to be had."""
     if record is None or record.fingerprint != order.fingerprint or order.now >= record.sent_at + _URL_LIFETIME:
         return ()
-    handed_over = record.state is State.DELIVERED and record.epoch != order.epoch
+    handed_over = record.state is State.DELIVERED and was_cleared(record, order)
     return () if handed_over else record.urls
 
 
@@ -201,11 +322,21 @@ def _exhausted(record: Submission, order: Order) -> bool:
     return record.submissions >= order.max_submissions
 
 
+def left_behind(record: Submission | None, order: Order) -> Submission | None:
+    """Return the record of an order that is, or may be, paid for and that nobody will collect; None if there is none.
+
+    That is the one of another request which was not delivered.
+    """
+    if record is None or record.fingerprint == order.fingerprint:
+        return None
+    return None if record.state in (State.REFUSED, State.DELIVERED, State.LOST) else record
+
+
 def next_submission(record: Submission | None, order: Order, action: Action, identity: str) -> Submission:
     """Return the record to write before an order is sent.
 
-    An order whose fate is unknown is repeated with its own idempotency key, whatever happened in between: a server
-    that honours the key then answers with the job that may be there already.
+    A key that no job is known of is used again, whatever happened in between: a server that honours it then answers
+    with the job that may be there already. Any other order has a key of its own.
 
     Args:
         record: of the latest order, or None.
@@ -214,12 +345,15 @@ def next_submission(record: Submission | None, order: Order, action: Action, ide
         identity: of the task instance, over all its tries.
     """
     again = record if action is Action.SUBMIT_AGAIN else None
-    submissions = record.submissions + 1 if record and record.epoch == order.epoch else 1
+    before = None if record is None or was_cleared(record, order) else record
+    submissions = before.submissions + 1 if before else 1
     same = record is not None and record.fingerprint == order.fingerprint
-    if record is not None and same and record.state is State.INTENT:
+    if record is not None and same and record.state in (State.INTENT, State.REFUSED):
         key = record.idempotency_key
     else:
-        words = (identity, str(order.epoch), order.fingerprint, str(submissions))
+        words = [identity, str(order.epoch), order.fingerprint, str(submissions)]
+        # an epoch may come again, when `retries` is changed between two Clears; a try does not
+        words += [str(order.try_number)] if record else []
         key = hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
     return Submission(
         state=State.INTENT,
@@ -230,6 +364,9 @@ def next_submission(record: Submission | None, order: Order, action: Action, ide
         waiting_since=again.waiting_since if again else order.now,
         sent_at=order.now,
         frames=order.frames,
+        posts=before.posts if before else 0,
+        try_number=order.try_number,
+        clear_number=order.clear_number,
     )
 
 
@@ -253,31 +390,25 @@ def remote_of(seen: Video | VeoError, *, young: bool) -> Remote:
     return Remote.ALIVE
 
 
-def is_unknown(error: VeoError) -> bool:
-    """Whether a failed create call may have made a job.
-
-    Only "never sent" and a clear refusal are sure. 5xx answers are not, but for 503: a proxy in front of the API may
-    have given up on a request that went through, and LiteLLM answers 500 to orders that its upstream has accepted, if
-    it cannot parse the answer.
-    """
+def is_unknown(error: Exception) -> bool:
+    """Whether a failed order may have made a job: it may, unless it surely was not sent, or surely was refused."""
     if isinstance(error, ApiError):
-        answered_unreadably = error.reason is Reason.UNREADABLE and 200 <= error.status < 300
-        return answered_unreadably or (error.status >= 500 and error.status != 503)
-    return isinstance(error, TransportError) and not isinstance(error, NotSentError)
+        return judge(error) is Verdict.UNKNOWN
+    return not isinstance(error, (NotSentError, InvalidInputError, NotOrderedError))
 
 
 _CREATE_ATTEMPTS = 4
 _LONGEST_PAUSE = 30.0  # seconds that a worker slot is held for; longer ones are a matter for Airflow's retries
 
 
-def create_pause(error: VeoError, attempt: int) -> float | None:
-    """Return the seconds to wait before the same create call may be sent again in place; None if it may not.
+def create_pause(error: Exception, attempt: int) -> float | None:
+    """Return the seconds to wait before the same order may be sent again in place; None if it may not.
 
     Args:
         error: why it failed.
         attempt: how many times it was sent, from 1.
     """
-    refused_for_now = isinstance(error, ApiError) and (error.reason is Reason.RATE_LIMITED or _is_busy(error))
+    refused_for_now = isinstance(error, ApiError) and judge(error) is Verdict.REFUSED_FOR_NOW
     if attempt >= _CREATE_ATTEMPTS or not (refused_for_now or isinstance(error, NotSentError)):
         return None
     wanted = error.retry_after if isinstance(error, ApiError) else None
@@ -285,8 +416,9 @@ def create_pause(error: VeoError, attempt: int) -> float | None:
     return pause if pause <= _LONGEST_PAUSE else None
 
 
-def _is_busy(error: ApiError) -> bool:
-    return error.status == 503 and error.reason is Reason.SERVER
+def seconds_of(span: timedelta | None) -> float | None:
+    """Return a span of time in seconds; None stays None."""
+    return None if span is None else span.total_seconds()
 
 
 def fingerprint_of(spec: VideoSpec | ChatSpec, conn_id: str) -> str:
@@ -313,7 +445,7 @@ class Ledger:
         """Return the record, or None if there is none.
 
         Raises:
-            VeoError: it cannot be read; that is not the same as "nothing was ordered".
+            NotOrderedError: it cannot be read; that is not the same as "nothing is on record".
         """
         if self._store is None:
             return None
@@ -321,23 +453,25 @@ class Ledger:
             value = self._store.get(KEY)
             return None if value is None else _from_json(value)
         except Exception as error:
-            raise VeoError(
-                f"The record of what was ordered cannot be read from the task state store, so nothing was ordered now: "
-                f"{type(error).__name__}: {error}"
+            raise NotOrderedError(
+                f"The record of earlier orders cannot be read from the task state store, so nothing was ordered now: "
+                f"{type(error).__name__}: {error}",
+                permanent=False,
             ) from error
 
     def write(self, record: Submission) -> None:
         """Write the record before an order is sent.
 
         Raises:
-            VeoError: it cannot be written.
+            NotOrderedError: it cannot be written.
         """
         try:
             self._set(record)
         except Exception as error:
-            raise VeoError(
+            raise NotOrderedError(
                 f"The intent to order cannot be written to the task state store, so nothing was ordered: "
-                f"{type(error).__name__}: {error}"
+                f"{type(error).__name__}: {error}",
+                permanent=False,
             ) from error
 
     def note(self, record: Submission) -> None:
@@ -354,9 +488,19 @@ class Ledger:
 
 
 def _from_json(value: Mapping[str, Any]) -> Submission:
-    known = {part.name for part in fields(Submission)}
-    values = {name: part for name, part in value.items() if name in known}
-    return Submission(**values | {"state": State(values["state"]), "urls": tuple(values.get("urls", ()))})
+    values = _known(Submission, value)
+    kept = values.get("kept")
+    parsed = {
+        "state": State(values["state"]),
+        "urls": tuple(values.get("urls", ())),
+        "kept": None if kept is None else Kept(**_known(Kept, kept)),
+    }
+    return Submission(**values | parsed)
+
+
+def _known(kind: type[Submission | Kept], value: Mapping[str, Any]) -> dict[str, Any]:
+    names = {part.name for part in fields(kind)}
+    return {name: part for name, part in value.items() if name in names}
 
 
 def _retention() -> dict[str, Any]:

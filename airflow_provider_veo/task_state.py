@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from airflow.providers.common.compat.sdk import Context
 from airflow.triggers.base import BaseTrigger
 from asgiref.sync import sync_to_async
 
@@ -22,6 +23,9 @@ PROGRESS_KEY = "progress"
 
 AIRFLOW_KILLS_TRIGGERS = hasattr(BaseTrigger, "on_kill")
 """Since Airflow 3.3: a user's action reaches a trigger by its `on_kill`."""
+
+STORE_EXISTS = "task_state_store" in getattr(Context, "__annotations__", {})
+"""Since Airflow 3.3: tasks have a state store."""
 
 _CAN_PUBLISH = AIRFLOW_KILLS_TRIGGERS  # the same version; earlier ones mix up answers when a call is cancelled
 
@@ -48,15 +52,19 @@ def task_was_given_up(ti: Any) -> bool:
         ti: from the task's context.
     """
     try:
-        if hasattr(ti, "get_task_states"):
-            found = ti.get_task_states(
-                dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
-            )
-            return _pick(ti, found) not in ("running", "deferred")
-        return _state_in_database(ti) not in ("running", "deferred")
+        return _state_on_worker(ti) not in ("running", "deferred")
     except Exception:
         log.exception("The state of the task could not be learnt, so its video is not cancelled")
         return False
+
+
+def task_has_succeeded(ti: Any) -> bool:
+    """Whether Airflow has taken the success of a task that this worker runs.
+
+    Args:
+        ti: from the task's context.
+    """
+    return _state_on_worker(ti) == "success"
 
 
 def progress_of(video: Video) -> str:
@@ -102,6 +110,13 @@ async def _state(ti: Any) -> str | None:
     question = GetTaskStates(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
     answer: Any = await SUPERVISOR_COMMS.asend(question)
     return _pick(ti, answer.task_states)
+
+
+def _state_on_worker(ti: Any) -> str | None:
+    if not hasattr(ti, "get_task_states"):
+        return _state_in_database(ti)
+    found = ti.get_task_states(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
+    return _pick(ti, found)
 
 
 def _pick(ti: Any, states: dict[str, Any]) -> str | None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from airflow_provider_veo.api.answers import ErrorDetail, parse_json, read_error
+from airflow_provider_veo.api.answers import ErrorDetail, read_error
 from airflow_provider_veo.api.chat_events import (
     ChatEvent,
     Echo,
@@ -26,8 +26,10 @@ from airflow_provider_veo.api.chat_events import (
 from airflow_provider_veo.api.chat_limits import ECHO_LIMIT, EVENT_LIMIT, LINE_LIMIT, MOST_PAGES, WORD_LIMIT
 from airflow_provider_veo.api.chat_pages import Page
 from airflow_provider_veo.api.chat_videos import Videos, urls_in
-from airflow_provider_veo.api.errors import MESSAGE_LIMIT, Reason, reason_of
+from airflow_provider_veo.api.errors import Reason, reason_of
+from airflow_provider_veo.api.json_text import parse_json
 from airflow_provider_veo.api.sse import EventDecoder
+from airflow_provider_veo.api.text import MESSAGE_LIMIT, for_people
 from airflow_provider_veo.api.video import find_url
 
 # each repetition has a bound: a text of blanks or digits would take time that grows with the square of its length
@@ -199,11 +201,3 @@ def _texts(content: Any) -> Iterator[str]:
             yield part["text"]
         elif isinstance(part, dict) and (url := find_url(part.get("video_url") or part, "")):
             yield f"\n✅ {url}\n"
-
-
-_NOT_FOR_PEOPLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-
-def for_people(text: str, limit: int) -> str:
-    """Return the head of a text without what a terminal or a database chokes on."""
-    return _NOT_FOR_PEOPLE.sub("\ufffd", text[:limit])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,63 +13,43 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from airflow_provider_veo import __version__
-from airflow_provider_veo.api import addresses, content, mp4, requests, urls, waiting
+from airflow_provider_veo.api import addresses, content, masking, mp4, requests, urls, waiting
 from airflow_provider_veo.api.answers import Answer
 from airflow_provider_veo.api.chat import ChatReader
-from airflow_provider_veo.api.chat_events import Accepted, ChatEvent, Failure, Note
+from airflow_provider_veo.api.chat_events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
 from airflow_provider_veo.api.content import ContentStream, Resume
 from airflow_provider_veo.api.download import Source
-from airflow_provider_veo.api.errors import (
-    ContentError,
-    NotSentError,
-    TransportError,
-    VideoTimeoutError,
-    error_from,
-)
+from airflow_provider_veo.api.errors import ContentError, TooSlowError, TransportError, VideoTimeoutError, error_from
+from airflow_provider_veo.api.net import limits
+from airflow_provider_veo.api.net.bodies import Body
+from airflow_provider_veo.api.net.clock import Clock
+from airflow_provider_veo.api.net.exchange import AsyncExchanges, AsyncResponse, Exchanges, Response
+from airflow_provider_veo.api.net.limits import Limits
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import ApiRequest, ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings, tls_context
+from airflow_provider_veo.api.text import for_people
 from airflow_provider_veo.api.video import Video, parse_video
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 T = TypeVar("T")
+BeforePost = Callable[[], None]
 
-# Local servers are given keys like "x" or "EMPTY". These are no secrets, and may be a part of any word or job's id.
-_SHORTEST_SECRET = 8
 DEFAULT_CHAT_TIMEOUT = 1200.0
 """Seconds that a chat call may take."""
 
 _HEADERS = {
-    "Accept-Encoding": "gzip, deflate",
+    "Accept-Encoding": "identity",  # what is packed has no length, and may unpack to anything
     "Connection": "keep-alive",
     "User-Agent": f"airflow-provider-veo/{__version__}",
 }
 _CHAT = "Making videos by the chat call"
-_ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60)
 _CANNOT_CANCEL = (404, 405, 501)  # no such route, or nothing left to cancel
 _PRIVATE_ADVICE = (
     "If the gateway keeps its files in your own network, set allow_private_addresses to true in the Airflow connection."
 )
-_TEXT_LIMIT = 64 * 1024  # a body that is no video is read this far to find out what it is
-_NEVER_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
-
-
-@contextmanager
-def _transport_errors(request: httpx.Request) -> Iterator[None]:
-    try:
-        yield
-    except httpx.RequestError as error:
-        kind = NotSentError if isinstance(error, _NEVER_SENT) else TransportError
-        where = urls.redact(str(request.url))
-        raise kind(f"{request.method} {where}: {type(error).__name__}: {error}".rstrip(": ")) from error
 
 
 class _Client:
@@ -79,7 +58,6 @@ class _Client:
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
         self._verify = tls_context(settings.verify)
-        self._timeout = httpx.Timeout(settings.timeout).as_dict()
         self._authorization = settings.authorization()
 
     def _request(self, request: ApiRequest) -> httpx.Request:
@@ -89,56 +67,49 @@ class _Client:
             json=request.json,
             files=list(request.parts) or None,
             headers={**_HEADERS, "Accept": "application/json", **request.headers, **self._authorization},
-            extensions={"timeout": self._timeout},
         )
 
-    def _content_request(self, url: str, what: str, resume: Resume | None) -> httpx.Request:
-        # "identity": some proxies compress videos, and then no length can be checked
-        headers = {**_HEADERS, "Accept-Encoding": "identity", "Accept": "*/*"}
-        headers |= resume.headers() if resume else {}
-        extensions: dict[str, Any] = {"timeout": self._timeout}
-        if urls.same_origin(url, self.settings.base_url):
-            headers |= self._authorization
-        else:
-            self._address_rule.check(url, what)
-            extensions |= self._address_rule.connection_check(url, what)
-        try:
-            return httpx.Request("GET", url, headers=headers, extensions=extensions)
-        except httpx.InvalidURL as error:
-            raise ContentError(f"The video's address {urls.redact(url)!r} cannot be used: {error}.") from None
+    def _limits(self, request: ApiRequest) -> Limits:
+        return (limits.of_order if request.method == "POST" else limits.of_question)(self.settings.timeout)
 
-    @cached_property
-    def _address_rule(self) -> addresses.AddressRule:
-        """Say where a server may send us: not into our private network, unless it is there itself."""
-        allowed = addresses.networks_of(self.settings.base_url)
-        if self.settings.allow_private_addresses:
-            allowed |= addresses.NOT_PUBLIC
-        return addresses.AddressRule(allowed, _PRIVATE_ADVICE)
+    def _unfolded(self, url: str) -> str:
+        """Return an address that was kept as it is asked; see `masking.Mask.fold`.
 
-    def _answer(self, response: httpx.Response, body: bytes | None = None) -> Answer:
-        text = response.text if body is None else body.decode(errors="replace")
-        return Answer(
-            status=response.status_code,
-            text=self._without_key(text),
-            headers={name.lower(): value for name, value in response.headers.items()},
-            url=str(response.request.url),
+        Raises:
+            ContentError: it needs the key, which goes to the API alone.
+        """
+        if masking.KEY_IN_ADDRESS not in url:
+            return url
+        if not urls.same_origin(url, self.settings.base_url):
+            raise ContentError(
+                f"The video's address {urls.redact(url)!r} held the API key, which is neither kept nor sent anywhere "
+                "but to the API itself. Look for the video in the gateway's console."
+            )
+        return self.settings.mask.unfold(url)
+
+    def _answer(self, response: Response | AsyncResponse, body: Body) -> Answer:
+        return Answer.of(
+            response.status,
+            bytes(body),
+            response.head,
+            response.url,
+            is_cut=body.is_cut,
+            secrets=self.settings.secrets,
         )
-
-    def _without_key(self, text: str) -> str:
-        """Servers quote what they were sent in their error messages."""
-        key = self.settings.api_key or ""
-        return text.replace(key, "***") if len(key) >= _SHORTEST_SECRET else text
-
-    def _chat_request(self, spec: ChatSpec, idempotency_key: str | None, timeout: float) -> httpx.Request:
-        request = self._request(requests.chat_completion(spec, idempotency_key))
-        # a server may be silent for as long as a video takes
-        request.extensions["timeout"] = httpx.Timeout(self.settings.timeout, read=timeout).as_dict()
-        return request
 
     def _shown(self, event: ChatEvent) -> ChatEvent:
-        if isinstance(event, Failure):
-            return replace(event, message=self._without_key(event.message))
-        return replace(event, text=self._without_key(event.text)) if isinstance(event, Note) else event
+        """Hide the key in an event: what it says is for people, and its address is kept."""
+        mask = self.settings.mask
+        match event:
+            case Failure(message=message):
+                return replace(event, message=for_people(mask.hide(message)))
+            case Note(text=text):
+                return Note(for_people(mask.hide(text)))
+            case Echo(prompt=prompt, mode=mode):
+                return Echo(mask.hide(prompt), mode and for_people(mask.hide(mode)))
+            case VideoReady(url=url, instead_of=other):
+                return replace(event, url=mask.fold(url), instead_of=other and mask.fold(other))
+        return event
 
     def _parse_cancelled(self, video_id: str) -> Callable[[Answer], bool]:
         def parse(answer: Answer) -> bool:
@@ -160,7 +131,7 @@ class VeoClient(_Client):
 
     def __init__(self, settings: ClientSettings) -> None:
         super().__init__(settings)
-        self._http = httpx.Client(verify=self._verify)
+        self._http = Exchanges(self._verify, settings.mask.hide)
 
     def __enter__(self) -> Self:
         return self
@@ -174,15 +145,26 @@ class VeoClient(_Client):
         """Close the connections."""
         self._http.close()
 
-    def create_video(self, spec: VideoSpec, idempotency_key: str | None = None) -> Video:
+    def create_video(
+        self, spec: VideoSpec, idempotency_key: str | None = None, before_post: BeforePost = lambda: None
+    ) -> Video:
         """Order a video. This is the call that costs money.
 
         The order is sent once; a second time only as `requests.create_video_as_form` allows.
+
+        Args:
+            spec: the order.
+            idempotency_key: for servers that honour it.
+            before_post: called before each request; what it raises ends the call.
         """
         order = spec, self.settings.request_format, idempotency_key
-        answer = self.call(requests.create_video(*order))
-        again = requests.create_video_as_form(*order, answer)
-        return parse_video(self.call(again) if again else answer, "Creating the video")
+        request = requests.create_video(*order)
+        before_post()
+        answer = self.call(request)
+        if again := requests.create_video_as_form(*order, answer):
+            before_post()
+            answer = self.call(again)
+        return parse_video(answer, "Creating the video")
 
     def get_video(self, video_id: str) -> Video:
         """Ask how a job stands."""
@@ -201,21 +183,17 @@ class VeoClient(_Client):
         Raises:
             VideoTimeoutError: the time is over.
         """
-        request = self._chat_request(spec, idempotency_key, timeout)
+        request = self._request(requests.chat_completion(spec, idempotency_key))
+        chat = _Chat(self.settings.timeout, timeout)
         reader = ChatReader(spec.prompt, *spec.frame_urls, most=spec.n)
-        give_up_at = time.monotonic() + timeout
-        with _transport_errors(request):
-            response = self._http.send(request, stream=True)
-            try:
-                if not response.is_success:
-                    response.read()
-                    raise error_from(self._answer(response), _CHAT)
-                yield Accepted()
-                for chunk in response.iter_bytes():
-                    yield from map(self._shown, reader.feed(chunk))
-                    _check_time(give_up_at, timeout)
-            finally:
-                response.close()
+        with self._http.open(request, chat.clock) as response:
+            if not response.ok:
+                raise error_from(self._answer(response, response.read()), _CHAT)
+            yield Accepted()
+            with chat.end():
+                for block in response.blocks():
+                    yield from map(self._shown, reader.feed(block))
+                    chat.check(block)
         yield from map(self._shown, reader.end())
 
     def cancel_video(self, video_id: str) -> bool:
@@ -263,28 +241,50 @@ class VeoClient(_Client):
             ContentError: what is there is not a video.
             InvalidInputError: the server points into a private network.
         """
-        target = url or self.settings.base_url + requests.get_content(str(video_id)).path
+        target = self._unfolded(url) if url else self.settings.base_url + requests.get_content(str(video_id)).path
         what = download_name(video_id, url)
         for _ in range(content.MAX_HOPS):
             request = self._content_request(target, what, resume)
-            with _transport_errors(request):
-                response = self._http.send(request, stream=True)
-            try:
-                with _transport_errors(request):
-                    stream, body = _opened(response, resume)
-                    if stream:
-                        yield stream
-                        return
-            finally:
-                response.close()
-            target = content.next_hop(self._answer(response, body), what).url
+            with self._http.open(request, Clock(limits.of_content(self.settings.timeout))) as response:
+                stream, body = _opened(response, resume)
+                if stream:
+                    yield stream
+                    return
+                answer = self._answer(response, body)
+            target = content.next_hop(answer, what).url
         raise ContentError(f"{what}: more than {content.MAX_HOPS} redirects.")
 
+    def _content_request(self, url: str, what: str, resume: Resume | None) -> httpx.Request:
+        headers = {**_HEADERS, "Accept": "*/*"}
+        headers |= resume.headers() if resume else {}
+        extensions: dict[str, Any] = {}
+        if urls.same_origin(url, self.settings.base_url):
+            headers |= self._authorization
+        else:
+            rule = self._address_rule()
+            rule.check(url, what)
+            extensions |= rule.connection_check(url, what)
+        try:
+            return httpx.Request("GET", url, headers=headers, extensions=extensions)
+        except httpx.InvalidURL as error:
+            raise ContentError(f"The video's address {urls.redact(url)!r} cannot be used: {error}.") from None
+
+    def _address_rule(self) -> addresses.AddressRule:
+        """Say where the API may send us: into no network but public ones, and those that it was reached in itself."""
+        allowed = addresses.own_networks(self.settings.base_url, self._reach)
+        if self.settings.allow_private_addresses:
+            allowed |= addresses.NOT_PUBLIC
+        return addresses.AddressRule(allowed, _PRIVATE_ADVICE)
+
+    def _reach(self) -> addresses.IPAddress | None:
+        if self._http.reached(self.settings.base_url) is None:
+            self.call(requests.list_models())  # whatever it answers, it has been reached then
+        return self._http.reached(self.settings.base_url)
+
     def _call(self, request: ApiRequest, parse: Callable[[Answer], T]) -> T:
-        http_request = self._request(request)
-        with _transport_errors(http_request):
-            response = self._http.send(http_request)
-        return parse(self._answer(response))
+        with self._http.open(self._request(request), Clock(self._limits(request))) as response:
+            answer = self._answer(response, response.read())
+        return parse(answer)
 
 
 class AsyncVeoClient(_Client):
@@ -292,7 +292,7 @@ class AsyncVeoClient(_Client):
 
     def __init__(self, settings: ClientSettings) -> None:
         super().__init__(settings)
-        self._http = httpx.AsyncClient(verify=self._verify)
+        self._http = AsyncExchanges(self._verify, settings.base_url, settings.mask.hide)
 
     async def __aenter__(self) -> Self:
         return self
@@ -321,22 +321,18 @@ class AsyncVeoClient(_Client):
         self, spec: ChatSpec, idempotency_key: str | None = None, timeout: float = DEFAULT_CHAT_TIMEOUT
     ) -> AsyncIterator[ChatEvent]:
         """Do as `VeoClient.stream_chat`."""
-        request = self._chat_request(spec, idempotency_key, timeout)
+        request = self._request(requests.chat_completion(spec, idempotency_key))
+        chat = _Chat(self.settings.timeout, timeout)
         reader = ChatReader(spec.prompt, *spec.frame_urls, most=spec.n)
-        give_up_at = time.monotonic() + timeout
-        with _transport_errors(request):
-            response = await self._http.send(request, stream=True)
-            try:
-                if not response.is_success:
-                    await response.aread()
-                    raise error_from(self._answer(response), _CHAT)
-                yield Accepted()
-                async for chunk in response.aiter_bytes():
-                    for event in reader.feed(chunk):
+        async with self._http.open(request, chat.clock) as response:
+            if not response.ok:
+                raise error_from(self._answer(response, await response.read()), _CHAT)
+            yield Accepted()
+            with chat.end():
+                async for block in response.blocks():
+                    for event in reader.feed(block):
                         yield self._shown(event)
-                    _check_time(give_up_at, timeout)
-            finally:
-                await response.aclose()
+                    chat.check(block)
         for event in reader.end():
             yield self._shown(event)
 
@@ -353,63 +349,49 @@ class AsyncVeoClient(_Client):
         return await self._call(request, lambda answer: answer)
 
     async def _call(self, request: ApiRequest, parse: Callable[[Answer], T]) -> T:
-        http_request = self._request(request)
-        with _transport_errors(http_request):
-            response = await self._http.send(http_request)
-        return parse(self._answer(response))
+        async with self._http.open(self._request(request), Clock(self._limits(request))) as response:
+            answer = self._answer(response, await response.read())
+        return parse(answer)
 
 
-class StatusClient(_Client):
-    """Asks how jobs stand, thousands of them: an async client with nothing but what that needs.
+class _Chat:
+    """The time of a chat call, and how much it may bring.
 
-    `httpx.AsyncClient` spends its time on looking for an idle connection when it has many of them, and a fifth of it on
-    cookies, redirects and the like: see docs/performance.md. So each connection here is a transport of its own, and the
-    one that was used last is taken first. How many there are is up to the caller: as many as it has calls in flight.
+    Args:
+        timeout: of the connection, in seconds.
+        whole: seconds that the call may take.
     """
 
-    def __init__(self, settings: ClientSettings) -> None:
-        super().__init__(settings)
-        self._proxy = urls.proxy_for(settings.base_url)
-        self._idle: list[httpx.AsyncHTTPTransport] = []
-        self._closed = False
+    def __init__(self, timeout: float, whole: float) -> None:
+        self.clock = Clock(limits.of_chat(timeout, whole))
+        self._whole = whole
+        self._bytes = 0
 
-    async def get_video(self, video_id: str) -> Video:
-        """Ask how a job stands."""
-        request = self._request(requests.get_video(video_id))
-        with _transport_errors(request):
-            response = await self._send(request)
-        return parse_video(self._answer(response), f"Asking for video {video_id}", video_id)
-
-    async def aclose(self) -> None:
-        """Close the connections; those in use close when their call is over."""
-        self._closed = True
-        while self._idle:
-            await self._idle.pop().aclose()
-
-    async def _send(self, request: httpx.Request) -> httpx.Response:
-        transport = self._idle.pop() if self._idle else self._transport()
+    @contextmanager
+    def end(self) -> Iterator[None]:
+        """Say of a stream that broke off since the time is over that this is why."""
         try:
-            response = await transport.handle_async_request(request)
-            response.request = request
-            try:
-                await response.aread()
-            except BaseException:
-                await response.aclose()
-                raise
-            return response
-        finally:
-            if self._closed:
-                await transport.aclose()
-            else:
-                self._idle.append(transport)
+            yield
+        except TooSlowError:
+            raise self._over() from None
 
-    def _transport(self) -> httpx.AsyncHTTPTransport:
-        return httpx.AsyncHTTPTransport(verify=self._verify, limits=_ONE_CONNECTION, proxy=self._proxy)
+    def check(self, block: bytes) -> None:
+        """Take in that a part of the stream was read.
 
+        Raises:
+            VideoTimeoutError: the time is over.
+            TransportError: the stream is longer than any that brings videos.
+        """
+        self._bytes += len(block)
+        if self._bytes > self.clock.limits.most_bytes:
+            raise TransportError(
+                f"{_CHAT}: the server sends on after {self._bytes} bytes. It may be billed all the same."
+            )
+        if self.clock.is_over():
+            raise self._over()
 
-def _check_time(give_up_at: float, timeout: float) -> None:
-    if time.monotonic() > give_up_at:
-        raise VideoTimeoutError(f"{_CHAT}: it took more than {timeout:.0f} s. It may be billed all the same.")
+    def _over(self) -> VideoTimeoutError:
+        return VideoTimeoutError(f"{_CHAT}: it took more than {self._whole:.0f} s. It may be billed all the same.")
 
 
 def _read_head(chunks: Iterator[bytes], size: int) -> bytes:
@@ -424,16 +406,20 @@ def download_name(video_id: str | None, url: str | None) -> str:
     return f"Downloading video {video_id or urls.redact(url or '')}"
 
 
-def _opened(response: httpx.Response, resume: Resume | None) -> tuple[ContentStream | None, bytes]:
+def _opened(response: Response, resume: Resume | None) -> tuple[ContentStream | None, Body]:
     """Return the video that an answer brings; or else the beginning of its body."""
-    headers = {name.lower(): value for name, value in response.headers.items()}
+    headers = response.headers
     version = content.version_of(headers)
-    if resume and response.status_code == httpx.codes.PARTIAL_CONTENT:
+    body = Body({}, limits.ERROR_BYTES)
+    if not response.ok:
+        return None, response.read()
+    if resume and response.status == httpx.codes.PARTIAL_CONTENT:
         content.check_continuation(headers, resume)
-        return ContentStream(resume.offset, resume.total, version, response.iter_raw()), b""
-    as_sent = response.is_success and not content.is_encoded(headers)
-    chunks = response.iter_raw() if as_sent else response.iter_bytes()
+        return ContentStream(resume.offset, resume.total, version, response.chunks()), body
+    chunks = response.blocks() if content.is_encoded(headers) else response.chunks()
     head = _read_head(chunks, mp4.SNIFF_BYTES)
-    if response.is_success and mp4.is_video(head):
-        return ContentStream(0, content.length_of(headers), version, chain((head,), chunks)), b""
-    return None, head + _read_head(chunks, _TEXT_LIMIT)
+    chunks = chain((head,), chunks)
+    if mp4.is_video(head):
+        return ContentStream(0, content.length_of(headers), version, chunks), body
+    all(map(body.take, chunks))
+    return None, body

@@ -13,6 +13,7 @@ import pendulum
 
 from airflow_provider_veo.api.answers import Answer
 from airflow_provider_veo.api.errors import (
+    LONGEST_CONTENT_WAIT,
     ApiError,
     ContentChangedError,
     ContentError,
@@ -22,7 +23,9 @@ from airflow_provider_veo.api.errors import (
     VeoError,
     VideoFailedError,
     error_from,
+    reading,
 )
+from airflow_provider_veo.api.text import for_people
 from airflow_provider_veo.api.urls import absolute, redact
 from airflow_provider_veo.api.video import Video, VideoStatus, find_url
 
@@ -31,7 +34,9 @@ MAX_HOPS = 5
 
 _NOT_READY = (400, 404, 409, 425)
 _REDIRECTS = (301, 302, 303, 307, 308)
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_LONGEST_VERSION = 1_024  # characters; it is sent back in a header
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,8 @@ def length_of(headers: Mapping[str, str]) -> int | None:
     Args:
         headers: of the answer, names in lower case.
     """
-    length = headers.get("content-length", "")
-    return int(length) if length.isdecimal() and not is_encoded(headers) else None
+    length = _LENGTH.fullmatch(headers.get("content-length", ""))
+    return int(length[0]) if length and not is_encoded(headers) else None
 
 
 def is_encoded(headers: Mapping[str, str]) -> bool:
@@ -97,7 +102,9 @@ def version_of(headers: Mapping[str, str]) -> str | None:
     if is_encoded(headers):
         return None
     tag = headers.get("etag", "")
-    return tag if tag.startswith('"') else headers.get("last-modified")
+    version = tag if tag.startswith('"') else headers.get("last-modified", "")
+    can_be_sent = version.isascii() and version.isprintable() and len(version) <= _LONGEST_VERSION
+    return version if version and can_be_sent else None
 
 
 def check_continuation(headers: Mapping[str, str], resume: Resume) -> None:
@@ -114,7 +121,7 @@ def check_continuation(headers: Mapping[str, str], resume: Resume) -> None:
     if is_encoded(headers) or not (same_place and same_size and same_version):
         raise ContentChangedError(
             f"The rest of the file was asked for from byte {resume.offset}, and the server answers with "
-            f"{headers.get('content-range', 'no range')!r}."
+            f"{for_people(headers.get('content-range', 'no range'), 100)!r}."
         )
 
 
@@ -132,23 +139,28 @@ def next_hop(answer: Answer, what: str) -> Follow:
         ApiError: the server refuses.
         ContentError: neither a video nor a way to one.
     """
+    with reading(answer, what):
+        return _next_hop(answer, what)
+
+
+def _next_hop(answer: Answer, what: str) -> Follow:
     if answer.status in _REDIRECTS:
-        return _followed(answer.url, answer.headers.get("location", ""), what)
+        return _followed(answer, answer.headers.get("location", ""), what)
     if not answer.ok:
         raise _refusal(answer, what)
     text = answer.text.strip()
     url = find_url(answer.json(), answer.url) or (text if _is_bare_url(text) else None)
     if url:
-        return _followed(answer.url, url, what)
+        return _followed(answer, url, what)
     if not text:
         raise ContentNotReadyError(f"{what}: the server sent an empty body.")
     _raise_if_named_error(answer, what)
     kind = "an HTML page" if text[:1] == "<" else "something else"
-    raise ContentError(f"{what}: expected a video file, got {kind} that begins with {text[:60]!r}.")
+    raise ContentError(f"{what}: expected a video file, got {kind} that begins with {answer.said(text, 60)!r}.")
 
 
 def _refusal(answer: Answer, what: str) -> VeoError:
-    error = error_from(answer, what)
+    error = error_from(answer, what, LONGEST_CONTENT_WAIT)
     if answer.status == 410:
         return gone(what, f"The server says so ({_said(error)})")
     if answer.status == 416:
@@ -194,7 +206,7 @@ def lost(seen: Video | VeoError | None, what: str, now: pendulum.DateTime) -> Ve
 
 def _raise_if_named_error(answer: Answer, what: str) -> None:
     if isinstance(answer.json(), dict):
-        error: ApiError = error_from(answer, what)
+        error: ApiError = error_from(answer, what, LONGEST_CONTENT_WAIT)
         if error.reason is not Reason.UNREADABLE:
             raise error
 
@@ -203,8 +215,9 @@ def _is_bare_url(text: str) -> bool:
     return text.startswith(("http://", "https://")) and len(text.split()) == 1
 
 
-def _followed(base: str, url: str, what: str) -> Follow:
-    target = absolute(base, url)
+def _followed(answer: Answer, url: str, what: str) -> Follow:
+    target = absolute(answer.url, url)
     if target is None:
-        raise ContentError(f"{what}: the server points to {redact(url)!r}, which is no http(s) address.")
+        where = answer.said(redact(url), 200)
+        raise ContentError(f"{what}: the server points to {where!r}, which is no http(s) address.")
     return Follow(target)

@@ -22,6 +22,7 @@ from airflow_provider_veo.api.errors import (
     ContentTooLargeError,
     Reason,
     StorageFullError,
+    TooSlowError,
     TransportError,
     VeoError,
 )
@@ -35,6 +36,7 @@ FreeSpace = Callable[[], int]
 
 _FRUITLESS_ATTEMPTS = 5  # in a row
 _MOST_ATTEMPTS = 100
+_DRIP = 512 * 1024  # bytes: an attempt that ended since the server was too slow must have brought more to count
 _LONGEST_PAUSE = 30.0  # seconds that a worker is held for; longer ones are a matter for Airflow's retries
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -247,7 +249,8 @@ class Patience:
         if isinstance(error, ApiError) and error.reason not in (Reason.SERVER, Reason.RATE_LIMITED):
             return None
         self._attempts += 1
-        self._fruitless = 1 if furthest > self._furthest else self._fruitless + 1
+        least = _DRIP if isinstance(error, TooSlowError) else 0
+        self._fruitless = 1 if furthest > self._furthest + least else self._fruitless + 1
         self._furthest = furthest
         if self._fruitless >= _FRUITLESS_ATTEMPTS or self._attempts >= _MOST_ATTEMPTS:
             return None

@@ -1,25 +1,31 @@
-"""What can go wrong, and what it means: the one exception tree of this package.
+"""What can go wrong with the video API, and what it means.
 
 `Reason` says *why*; whether trying again can help and what to do follow from it, for an HTTP error and for
 a job that failed alike. Servers agree neither on status codes nor on body shapes, so the reason is found
 from the status, the code and the message together.
+
+Other modules of this package have some errors of their own; each of them is a `VeoError`, too, and the operators turn
+those that are permanent into an exception of Airflow.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
-from airflow_provider_veo.api.answers import Answer, ErrorDetail, read_error
+from airflow_provider_veo.api.answers import WORDS_LIMIT, Answer, ErrorDetail, seen_id
+from airflow_provider_veo.api.text import for_people
 
-MESSAGE_LIMIT = 500
-"""Longest message kept from a server, in characters: error pages can be megabytes."""
+LONGEST_WAIT = 3_600.0
+"""Seconds; a server that asks to wait longer is asked again all the same."""
 
-_WORDS_LIMIT = 5_000  # characters in which the reason is looked for
+LONGEST_CONTENT_WAIT = 600.0
+"""Seconds; the same for a video that was paid for: some servers keep it for an hour only."""
 
 
 class Reason(str, Enum):
@@ -92,6 +98,10 @@ class NotSentError(TransportError):
     """The connection was never made: the request surely did not arrive."""
 
 
+class TooSlowError(TransportError):
+    """The server did not answer in time, or sent or took its bytes too slowly."""
+
+
 class ApiError(VeoError):
     """The server answered, and the answer is a refusal or cannot be understood.
 
@@ -99,7 +109,9 @@ class ApiError(VeoError):
         reason: what it means.
         status: the HTTP status.
         detail: message and code of the server, as found in the body.
-        retry_after: seconds the server asks to wait, or None.
+        retry_after: seconds the server asks to wait, at most `LONGEST_WAIT`; or None.
+        job_id: of the job that the answer names all the same, as people can read it; or None.
+        answer: all of it, or None; see `refusals.judge`.
     """
 
     def __init__(
@@ -110,11 +122,15 @@ class ApiError(VeoError):
         status: int,
         detail: ErrorDetail | None = None,
         retry_after: float | None = None,
+        job_id: str | None = None,
+        answer: Answer | None = None,
     ) -> None:
         self.reason = reason
         self.status = status
         self.detail = detail or ErrorDetail()
         self.retry_after = retry_after
+        self.job_id = job_id
+        self.answer = answer
         super().__init__(_sentence(f"{what} (HTTP {status})", str(self.detail), reason.advice))
 
     @property
@@ -250,9 +266,9 @@ def reason_of(detail: ErrorDetail, status: int | None = None) -> Reason:
     """
     if status == 401:  # no word can make a refused key anything else
         return Reason.AUTHENTICATION
-    if status in (400, 422) and _FIELDS_NOT_READ.search(detail.message[:_WORDS_LIMIT]):
+    if status in (400, 422) and _FIELDS_NOT_READ.search(detail.message[:WORDS_LIMIT]):
         return Reason.REQUEST_FORMAT
-    words = _FLAKY_FILTER.sub("", f"{detail.code} {detail.message}"[:_WORDS_LIMIT])
+    words = _FLAKY_FILTER.sub("", f"{detail.code} {detail.message}"[:WORDS_LIMIT])
     for reason, pattern in _REASON_OF_WORDS:
         if pattern.search(words):
             return reason
@@ -261,14 +277,15 @@ def reason_of(detail: ErrorDetail, status: int | None = None) -> Reason:
     return _REASON_OF_STATUS.get(status) or (Reason.SERVER if status >= 500 else Reason.BAD_REQUEST)
 
 
-def error_from(answer: Answer, what: str) -> ApiError:
+def error_from(answer: Answer, what: str, longest_wait: float = LONGEST_WAIT) -> ApiError:
     """Turn an answer that is no success into the error to raise.
 
     Args:
         answer: any answer; one with a 2xx status counts as unreadable unless its body names an error.
         what: the failed action, for example "Creating the video".
+        longest_wait: seconds; see `retry_after`.
     """
-    detail = read_error(answer.text)
+    detail = answer.error()
     status = answer.status
     if answer.ok:
         # Some gateways put the status into the body: 200 with {"code": 400, "message": ...}
@@ -280,8 +297,47 @@ def error_from(answer: Answer, what: str) -> ApiError:
     else:
         reason = reason_of(detail, status)
     return ApiError(
-        f"{what} failed", reason=reason, status=status, detail=detail, retry_after=retry_after(answer.headers)
+        f"{what} failed",
+        reason=reason,
+        status=status,
+        detail=detail,
+        retry_after=retry_after(answer.headers, longest_wait),
+        job_id=seen_id(answer),
+        answer=answer,
     )
+
+
+def unreadable(answer: Answer, what: str, why: str) -> ApiError:
+    """Return the error for an answer of which nobody knows what it means.
+
+    Args:
+        answer: of the server.
+        what: the failed action.
+        why: it cannot be read.
+    """
+    return ApiError(
+        f"{what} failed",
+        reason=Reason.UNREADABLE,
+        status=answer.status,
+        detail=ErrorDetail(why),
+        job_id=seen_id(answer),
+    )
+
+
+@contextmanager
+def reading(answer: Answer, what: str) -> Iterator[None]:
+    """Let whatever goes wrong while an answer is read be an error of this module.
+
+    Raises:
+        ApiError: in place of an exception that is no `VeoError`.
+    """
+    try:
+        yield
+    except VeoError:
+        raise
+    except Exception as error:
+        why = f"the answer cannot be read: {type(error).__name__}: {answer.said(str(error))}"
+        raise unreadable(answer, what, why) from error
 
 
 @dataclass(frozen=True)
@@ -299,11 +355,12 @@ _DELAY_HEADERS = (
 )
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str], longest: float = LONGEST_WAIT) -> float | None:
     """Return the seconds that the server asks to wait, or None. A date is one of the server's clock, as its `Date` is.
 
     Args:
         headers: of the answer, names in lower case.
+        longest: seconds; to a server that asks for more, this is what it gets.
     """
     for header in _DELAY_HEADERS:
         value = headers.get(header.name)
@@ -314,7 +371,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         except ValueError:
             seconds = _seconds_until(value, headers.get("date", ""))
         if 0 <= seconds < float("inf"):
-            return seconds
+            return min(seconds, longest)
     return None
 
 
@@ -322,16 +379,14 @@ def _seconds_until(http_date: str, date_header: str) -> float:
     try:
         then = parsedate_to_datetime(http_date)
         now = parsedate_to_datetime(date_header).timestamp()
-    except (ValueError, TypeError):
+        if then.tzinfo is None:
+            then = then.replace(tzinfo=timezone.utc)
+        return max(0.0, then.timestamp() - now)
+    except Exception:  # noqa: BLE001 - dates are odd in many ways, and a wait can be done without
         return -1.0
-    if then.tzinfo is None:
-        then = then.replace(tzinfo=timezone.utc)
-    return max(0.0, then.timestamp() - now)
 
 
 def _sentence(what: str, message: str, advice: str) -> str:
-    message = " ".join(message.split())
-    if len(message) > MESSAGE_LIMIT:
-        message = message[:MESSAGE_LIMIT] + "…"
+    message = for_people(message)
     text = f"{what}: {message}" if message else what
     return f"{text.rstrip('.')}. {advice}" if advice else text

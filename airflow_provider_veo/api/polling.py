@@ -5,9 +5,11 @@ Pure decisions over frozen data; `hooks` and `triggers` bring the clock, the req
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import Field, asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
 
 import pendulum
 
@@ -19,7 +21,9 @@ from airflow_provider_veo.api.errors import (
     VideoFailedError,
     VideoTimeoutError,
 )
+from airflow_provider_veo.api.masking import KEY_IN_ADDRESS
 from airflow_provider_veo.api.schedule import Mark, first_pause, jittered, next_pause
+from airflow_provider_veo.api.text import for_people, storable
 from airflow_provider_veo.api.video import Video, VideoStatus
 
 _MOST_MARKS = 8  # changes of progress that are remembered of a job
@@ -152,12 +156,20 @@ class Outcome:
         """How long the server has worked, in seconds, by its own clock; None where it does not tell."""
         if not (self.created_at and self.completed_at):
             return None
-        return (_moment(self.completed_at) - _moment(self.created_at)).total_seconds()
+        try:
+            seconds: float = (_moment(self.completed_at) - _moment(self.created_at)).total_seconds()
+        except Exception:  # noqa: BLE001 - whatever was written into the event
+            return None
+        return seconds
 
     def to_event(self) -> dict[str, Any]:
-        """Return the payload for a trigger event, which Airflow logs: without an address that may be signed."""
-        withheld = {"url": None, "url_withheld": True} if "?" in (self.url or "") else {}
-        return {"version": 1} | asdict(self) | withheld
+        """Return the payload for a trigger event, which Airflow logs: without an address that may be signed.
+
+        A text that the database refuses would end the triggerer, with the waits of the whole installation. So whatever
+        this outcome holds, the event is JSON that any database takes, and short.
+        """
+        withheld = {"url": None, "url_withheld": True} if self.url and _may_be_signed(self.url) else {}
+        return {"version": 1} | {name: _fit(value) for name, value in asdict(self).items()} | withheld
 
     @classmethod
     def from_event(cls, event: Any) -> Outcome:
@@ -166,10 +178,16 @@ class Outcome:
         Raises:
             VeoError: the event is not one of ours.
         """
-        if not isinstance(event, dict) or event.get("version") != 1 or not event.get("video_id"):
-            raise VeoError(f"The trigger resumed the task with an event that this version cannot read: {event!r:.200}")
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in event.items() if name in known})
+        if not isinstance(event, dict) or event.get("version") != 1:
+            raise _unreadable(event)
+        given = {part.name: _fit(event.get(part.name)) for part in fields(cls)}
+        values = {part.name: given[part.name] for part in fields(cls) if isinstance(given[part.name], _types(part))}
+        is_whole = values.get("kind") in get_args(OutcomeKind) and values.get("video_id") and "status" in values
+        if not is_whole:
+            raise _unreadable(event)
+        if values.get("reason") not in _REASONS:
+            values["reason"] = Reason.UNKNOWN.value
+        return cls(**values)
 
     def raise_for_kind(self) -> None:
         """Return quietly when there is a video.
@@ -197,6 +215,39 @@ class StatusUnknownError(VeoError):
     @property
     def permanent(self) -> bool:  # type: ignore[override]
         return self.reason.permanent
+
+
+_LONGEST_TEXT = 2_000  # characters, of each text of an event
+_PLAIN_ADDRESS = re.compile(r"https?://[\w.:\[\]-]+/[\w.~/-]*", re.ASCII)
+
+
+def _may_be_signed(url: str) -> bool:
+    """Whether an address may hold a secret: a user, a query, a fragment, a parameter, or "hmac=..." in its path."""
+    return not _PLAIN_ADDRESS.fullmatch(url) or KEY_IN_ADDRESS in url or len(url) > _LONGEST_TEXT
+
+
+def _fit(value: Any) -> Any:
+    """Return what an event may hold in place of a value of any kind."""
+    if isinstance(value, str):
+        return storable(str(value))[:_LONGEST_TEXT]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, (bool, int, float)) else None
+
+
+_REASONS = frozenset(reason.value for reason in Reason)
+_TYPES = {"str": str, "OutcomeKind": str, "float": (int, float), "int": int, "bool": bool, "None": type(None)}
+
+
+def _types(part: Field[Any]) -> Any:
+    """Return what a field of an outcome may be, as `isinstance` takes it."""
+    return tuple(_TYPES[name] for name in str(part.type).split(" | "))
+
+
+def _unreadable(event: Any) -> VeoError:
+    return VeoError(
+        f"The trigger resumed the task with an event that this version cannot read: {for_people(repr(event), 200)}"
+    )
 
 
 def first_delay(policy: WaitPolicy, now: float, chance: float, earlier: Sequence[float] = ()) -> float:

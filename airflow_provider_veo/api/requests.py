@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 from urllib.parse import quote
 
-from airflow_provider_veo.api.answers import Answer
+from airflow_provider_veo.api.answers import Answer, is_usable_id
 from airflow_provider_veo.api.errors import InvalidInputError, Reason, error_from
 from airflow_provider_veo.api.frames import Frame, FrameUrl
 from airflow_provider_veo.api.models import check_frames
+from airflow_provider_veo.api.refusals import Verdict, judge
+from airflow_provider_veo.api.text import for_people
 
 RequestFormat = Literal["auto", "json", "multipart"]
 REQUEST_FORMATS: tuple[RequestFormat, ...] = get_args(RequestFormat)
@@ -224,7 +226,8 @@ def create_video_as_form(
     """
     if request_format != "auto" or create_video(spec).json is None or answer.ok:
         return None
-    if error_from(answer, "Creating the video").reason is not Reason.REQUEST_FORMAT:
+    error = error_from(answer, "Creating the video")
+    if error.reason is not Reason.REQUEST_FORMAT or judge(error) is Verdict.UNKNOWN:
         return None
     return create_video(spec, "multipart", idempotency_key)
 
@@ -250,8 +253,8 @@ def list_models() -> ApiRequest:
 
 
 def _quoted(video_id: str) -> str:
-    if not isinstance(video_id, str) or not video_id.strip() or video_id in (".", ".."):
-        raise InvalidInputError(f"video_id must be the id of a video job, not {video_id!r}.")
+    if not isinstance(video_id, str) or not is_usable_id(video_id):
+        raise InvalidInputError(f"video_id must be the id of a video job, not {for_people(repr(video_id), 100)}.")
     return quote(video_id, safe="")
 
 

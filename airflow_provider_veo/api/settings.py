@@ -5,12 +5,13 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import httpx
 
 from airflow_provider_veo.api import urls
 from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.api.masking import Mask, mask_of
 from airflow_provider_veo.api.models import DEFAULT_MODEL
 from airflow_provider_veo.api.requests import REQUEST_FORMATS, RequestFormat
 
@@ -54,8 +55,8 @@ class ClientSettings:
         root = self.base_url.rstrip("/").removesuffix("/v1").rstrip("/")
         object.__setattr__(self, "base_url", root)
         # httpx would print the whole header, key included, in its complaint about it
-        if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
-            raise InvalidInputError("The API key has a line break or a character that cannot go into an HTTP header.")
+        if self.api_key is not None and not self.api_key.isprintable():
+            raise InvalidInputError("The API key has a line break or another character that cannot be printed.")
         if self.auth_scheme not in AUTH_SCHEMES:
             raise InvalidInputError(f"auth_scheme is {self.auth_scheme!r}; it must be one of {AUTH_SCHEMES}.")
         if self.request_format not in REQUEST_FORMATS:
@@ -63,11 +64,22 @@ class ClientSettings:
         if not 0 < self.timeout < float("inf"):
             raise InvalidInputError(f"timeout is {self.timeout!r}; it must be a number of seconds above 0.")
 
-    def authorization(self) -> dict[str, str]:
-        """Return the header that carries the key."""
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown."""
+        return (self.api_key,) if self.api_key else ()
+
+    @property
+    def mask(self) -> Mask:
+        """Hides the secrets."""
+        return mask_of(self.secrets)
+
+    def authorization(self) -> dict[str, Any]:
+        """Return the header that carries the key: as bytes, since httpx takes no text but ASCII."""
         if not self.api_key:
             return {}
-        return {"Authorization": f"Bearer {self.api_key}" if self.auth_scheme == "bearer" else self.api_key}
+        value = f"Bearer {self.api_key}" if self.auth_scheme == "bearer" else self.api_key
+        return {"Authorization": value.encode()}
 
 
 @lru_cache(maxsize=8)

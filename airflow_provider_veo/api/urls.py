@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from urllib.parse import SplitResult, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-ADDRESS_LIMIT = 8_192
-"""Characters of an address. Web servers take none that is longer."""
+from airflow_provider_veo.api.text import is_one_word
+
+LONGEST_URL = 8_192
+"""Characters; servers and proxies take no longer ones."""
 
 _DEFAULT_PORT = {"http": 80, "https": 443}
 
 
 def absolute(base: str, url: str) -> str | None:
     """Resolve an address against the one it came from; None where that gives no usable http(s) address."""
-    if len(url) > ADDRESS_LIMIT:  # the standard library keeps the last 128 that it has split
+    if len(url) > LONGEST_URL:  # the standard library keeps the last 128 that it has split
         return None
     try:
         joined = urljoin(base, url)
     except ValueError:
         return None
-    return joined if _split(joined) else None
+    is_fit = len(joined) <= LONGEST_URL and is_one_word(joined)
+    return joined if is_fit and _split(joined) else None
 
 
 def with_port(url: str, port: int) -> str:
@@ -36,16 +38,6 @@ def redact(url: str) -> str:
     if parts is None:
         return url.partition("?")[0][:200]
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" + ("?…" if parts.query else "")
-
-
-def proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment (`HTTPS_PROXY`, `NO_PROXY` ...) names for an address, or None."""
-    parts = _split(url)
-    if parts is None or proxy_bypass(parts.netloc.rpartition("@")[2]):
-        return None
-    proxies = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 def same_origin(url: str, other: str) -> bool:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 import pendulum
 
-from airflow_provider_veo.api.answers import Answer, read_error
-from airflow_provider_veo.api.errors import MESSAGE_LIMIT, Reason, error_from, reason_of, retry_after
+from airflow_provider_veo.api.answers import ID_LIMIT, Answer, id_in, is_usable_id, read_error, unwrap
+from airflow_provider_veo.api.errors import Reason, error_from, reading, reason_of, retry_after, unreadable
 from airflow_provider_veo.api.urls import absolute
+
+T = TypeVar("T")
+
+_WORD_LIMIT = 100  # characters of the server's word for the status
+_MODEL_LIMIT = 200
 
 
 class VideoStatus(str, Enum):
@@ -38,7 +45,6 @@ _WORDS = {
     VideoStatus.CANCELLED: "cancelled canceled deleted",
     VideoStatus.EXPIRED: "expired",
 }
-_ID_KEYS = ("id", "task_id", "video_id")
 _STATUS_OF_WORD = {word: status for status, words in _WORDS.items() for word in words.split()}
 
 
@@ -49,10 +55,10 @@ class Video:
     Attributes:
         id: as the create call returned it. Later answers may carry another one (LiteLLM): it is never taken over.
         status: where the job stands.
-        status_word: the server's own word for it.
+        status_word: the server's own word for it, for people.
         progress: 0 to 100, or None where the server does not tell.
         model: what the server says; gateways answer with other names than the one asked for.
-        url: absolute address of the finished file, or None.
+        url: absolute address of the finished file, as it may be kept (see `masking.Mask.fold`), or None.
         size: `<width>x<height>` in pixels.
         seconds: length of the video.
         created_at: UTC.
@@ -102,65 +108,68 @@ def parse_video(answer: Answer, what: str, video_id: str | None = None) -> Video
     Raises:
         ApiError: the answer is an error, or no video can be seen in it.
     """
-    body = _unwrap(answer.json())
+    with reading(answer, what):
+        return _read(answer, what, video_id)
+
+
+def _read(answer: Answer, what: str, video_id: str | None) -> Video:
+    body = unwrap(answer.json())
     if body is None or not (answer.ok or _is_failed_job(body, video_id)):
         raise error_from(answer, what)
-    found_id = video_id or _id(body)
-    if not found_id:
+    word = _first_text(body, "status", "task_status", "state") or ""
+    status = _status(word)
+    if video_id:
+        if not word and (answer.is_cut or body.get("error") or "code" in body):
+            raise error_from(answer, what)
+    elif (found := id_in(body)) is None and not (word and status is not VideoStatus.FAILED):
         raise error_from(answer, what)
-    status_word = _first_text(body, "status", "task_status", "state") or ""
-    status = _status(status_word)
-    if video_id and not status_word and (body.get("error") or "code" in body):
-        raise error_from(answer, what)
-    reason, message = _failure(body, status)
+    elif found is None or not is_usable_id(found):
+        raise unreadable(answer, what, _UNUSABLE_ID)
+    reason, message = _failure(answer, body, status)
+    model = _first_text(body, "model")
     return Video(
-        id=found_id,
+        id=video_id or str(found),
         status=status,
-        status_word=status_word,
-        progress=_progress(body.get("progress")),
-        model=_first_text(body, "model"),
-        url=_url(body, answer.url),
-        size=_size(body),
-        seconds=_seconds(body),
-        created_at=_time(body.get("created_at") or body.get("created")),
-        completed_at=_time(body.get("completed_at")),
-        expires_at=_time(body.get("expires_at")),
+        status_word=answer.said(word, _WORD_LIMIT),
+        progress=_or_none(_progress, body.get("progress")),
+        model=model and answer.said(model, _MODEL_LIMIT),
+        url=_url(answer, body),
+        size=_or_none(_size, body),
+        seconds=_or_none(_seconds, body),
+        created_at=_or_none(_time, body.get("created_at") or body.get("created")),
+        completed_at=_or_none(_time, body.get("completed_at")),
+        expires_at=_or_none(_time, body.get("expires_at")),
         reason=reason,
         message=message,
         retry_after=retry_after(answer.headers),
     )
 
 
+_UNUSABLE_ID = (
+    f"the answer tells of a job, but not by an id that can be used (up to {ID_LIMIT} letters, no control characters). "
+    "The job may exist, and be billed"
+)
+
+
 def _is_failed_job(body: dict[str, Any], video_id: str | None) -> bool:
     """Whether an error answer describes the job: vLLM-Omni tells of a failed one with the HTTP status of its error."""
     failed = _status(_first_text(body, "status") or "") is VideoStatus.FAILED
-    return failed and video_id is not None and _id(body) == video_id
+    return failed and video_id is not None and id_in(body) == video_id
+
+
+def _or_none(read: Callable[[Any], T | None], value: Any) -> T | None:
+    """Read what a job can do without: nothing that is odd about it may lose the job."""
+    try:
+        return read(value)
+    except Exception:  # noqa: BLE001 - as said
+        return None
 
 
 def find_url(body: Any, base_url: str) -> str | None:
     """Return the absolute address of the video file that a parsed JSON body names, or None."""
-    unwrapped = _unwrap(body)
-    return None if unwrapped is None else _url(unwrapped, base_url)
-
-
-def _unwrap(body: Any) -> dict[str, Any] | None:
-    """Open `{"data": {...}}` envelopes, keeping the innermost object that looks like a video."""
-    for _ in range(3):
-        if not isinstance(body, dict):
-            return None
-        data = body.get("data")
-        if isinstance(data, list) and len(data) == 1:
-            data = data[0]
-        looks_like_video = any(key in body for key in (*_ID_KEYS, "status", "url", "video_url"))
-        if looks_like_video or not isinstance(data, dict):
-            return body
-        body = data
-    return body if isinstance(body, dict) else None
-
-
-def _id(body: dict[str, Any]) -> str | None:
-    numbers = (str(value) for key in _ID_KEYS if type(value := body.get(key)) is int)
-    return _first_text(body, *_ID_KEYS) or next(numbers, None)
+    unwrapped = unwrap(body)
+    found = None if unwrapped is None else _find_url_text(unwrapped)
+    return None if found is None else absolute(base_url, found)
 
 
 def _first_text(body: dict[str, Any], *keys: str) -> str | None:
@@ -172,12 +181,12 @@ def _status(word: str) -> VideoStatus:
     return _STATUS_OF_WORD.get(word.lower().replace("-", "_").replace(" ", "_"), VideoStatus.UNKNOWN)
 
 
-def _failure(body: dict[str, Any], status: VideoStatus) -> tuple[Reason | None, str]:
+def _failure(answer: Answer, body: dict[str, Any], status: VideoStatus) -> tuple[Reason | None, str]:
     if not status.finished or status is VideoStatus.COMPLETED:
         return None, ""
     detail = read_error(body.get("error") or body.get("fail_reason") or body.get("message") or "")
     reason = reason_of(detail) if status is VideoStatus.FAILED else Reason.UNKNOWN
-    return reason, str(detail)[:MESSAGE_LIMIT]
+    return reason, answer.said(str(replace(detail, message=answer.mask.hide(detail.message))))
 
 
 def _number(value: Any) -> float | None:
@@ -203,29 +212,29 @@ def _seconds(body: dict[str, Any]) -> float | None:
     return None
 
 
+_WIDTH_AND_HEIGHT = re.compile(r"(\d{1,6})[x*](\d{1,6})", re.IGNORECASE)
+
+
 def _size(body: dict[str, Any]) -> str | None:
     for key in ("size", "resolution"):
         value = body.get(key)
-        if isinstance(value, str):
-            width, _, height = value.lower().replace("*", "x").partition("x")
-            if width.isdecimal() and height.isdecimal():
-                return f"{int(width)}x{int(height)}"
+        if isinstance(value, str) and (found := _WIDTH_AND_HEIGHT.fullmatch(value.strip())):
+            return f"{int(found[1])}x{int(found[2])}"
     return None
 
 
 _MILLISECONDS_FROM = 1e11  # as seconds this would be the year 5138
+_LONGEST_TIME = 100  # characters
 
 
 def _time(value: Any) -> pendulum.DateTime | None:
     number = _number(value)
-    try:
-        if number is not None:
-            if number <= 0:
-                return None
-            return pendulum.from_timestamp(number / 1000 if number >= _MILLISECONDS_FROM else number)
-        parsed = pendulum.parse(value) if isinstance(value, str) and value.strip() else None
-    except (ValueError, OverflowError, OSError):
-        return None
+    if number is not None:
+        if number <= 0:
+            return None
+        return pendulum.from_timestamp(number / 1000 if number >= _MILLISECONDS_FROM else number)
+    is_text = isinstance(value, str) and 0 < len(value.strip()) <= _LONGEST_TIME
+    parsed = pendulum.parse(value) if is_text else None
     return parsed.in_timezone("UTC") if isinstance(parsed, pendulum.DateTime) else None
 
 
@@ -234,9 +243,10 @@ _URL_LIST_KEYS = ("urls", "unsigned_urls", "videos", "output")
 _URL_PARENT_KEYS = ("task_result", "result", "metadata", "content", "video", "output")
 
 
-def _url(body: dict[str, Any], base_url: str) -> str | None:
+def _url(answer: Answer, body: dict[str, Any]) -> str | None:
     found = _find_url_text(body)
-    return None if found is None else absolute(base_url, found)
+    url = None if found is None else absolute(answer.url, found)
+    return None if url is None else answer.mask.fold(url)
 
 
 def _find_url_text(body: dict[str, Any], depth: int = 3) -> str | None:

@@ -66,6 +66,7 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resume after the trigger has fired."""
         with failures_reported(context):
+            self._name_arguments(context)
             self._take(_kept_arguments(context["ti"]))
         return super().execute_complete(context, event)
 
@@ -80,8 +81,12 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
         return None if self._has_own_destination else super()._destination_of_all()
 
     def _ask_function(self, context: Context) -> Any:
-        context_merge(context, self.op_kwargs)
+        self._name_arguments(context)
         return self.python_callable(*self.op_args, **determine_kwargs(self.python_callable, self.op_args, context))
+
+    def _name_arguments(self, context: Context) -> None:
+        """Let `map_index_template` use the names of the function's arguments, as in other tasks made of functions."""
+        context_merge(context, self.op_kwargs)
 
     def _take(self, arguments: Mapping[str, Any]) -> None:
         for name, value in arguments.items():

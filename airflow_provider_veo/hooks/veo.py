@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -36,10 +35,6 @@ from airflow_provider_veo.storage.delivery import Delivery, IfExists
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.places import Destination
 from airflow_provider_veo.tracing import span
-
-# httpx logs every request at INFO. Airflow 3 turns that down itself, 2.11 does not: a line for every poll.
-if logging.getLogger("httpx").level == logging.NOTSET:
-    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 DEFAULT_TIMEOUT = timedelta(minutes=20)
 _FLAGS = {"true": True, "false": False}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context
@@ -15,10 +17,14 @@ from airflow_provider_veo.retry_policy import default_retry_policy
 from airflow_provider_veo.storage import places
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.provenance import announce, lineage_of, task_of, write_sidecar
-from airflow_provider_veo.task_state import PROGRESS_KEY
+from airflow_provider_veo.submission import Ledger
+from airflow_provider_veo.task_state import PROGRESS_KEY, STORE_EXISTS, task_has_succeeded
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
+
+
+log = logging.getLogger(__name__)
 
 
 class VeoTask(BaseOperator):
@@ -51,6 +57,45 @@ class VeoOperator(VeoTask):
             self.log.warning("The progress of the video could not be published", exc_info=True)
 
 
+def mark_delivered(context: Context) -> None:
+    """Write down that a task has succeeded, so that a Clear orders a new video: a success callback of Airflow's.
+
+    Airflow runs those even where it has refused the task's success, or failed the task because of it, so it is asked.
+
+    Args:
+        context: of the task.
+    """
+    ledger = Ledger(context.get("task_state_store"))
+    try:
+        record = ledger.read()
+        if record and record.has_job and task_has_succeeded(context["ti"]):
+            ledger.note(record.delivered())
+    except Exception:
+        log.warning(
+            "It could not be written down that this task has succeeded: a Clear of it collects this video once more, "
+            "free of charge, instead of ordering a new one.",
+            exc_info=True,
+        )
+
+
+class OrderingTask:
+    """A task whose order counts as delivered once the task has succeeded: see `mark_delivered`."""
+
+    if STORE_EXISTS:
+
+        @property
+        def on_success_callback(self) -> Sequence[Callable[[Context], Any]]:
+            """`mark_delivered` and, after it, the user's own, whether given as an argument or set by a policy."""
+            found: Sequence[Callable[[Context], Any]] = self.__dict__.get("on_success_callback", [])
+            return found
+
+        @on_success_callback.setter
+        def on_success_callback(self, given: Any) -> None:
+            own = list(given) if isinstance(given, Collection) else [given] if given else []
+            # under the attribute's own name, so that copies have it, too
+            self.__dict__["on_success_callback"] = [mark_delivered, *(one for one in own if one is not mark_delivered)]
+
+
 class StoringOperator(VeoOperator):
     """An operator that stores a video, and lets the rest of the platform know.
 
@@ -64,6 +109,7 @@ class StoringOperator(VeoOperator):
         self.max_bytes = max_bytes
         self.sidecar = sidecar
         self._told: tuple[dict[str, Any], str] | None = None
+        self._proof: str | None = None  # of what this try has stored: for the page's record, never for the result
 
     def _check_own_place(self, context: Context) -> None:
         """Refuse one destination for all tasks of a mapped one: each would replace the video of another.
@@ -101,6 +147,7 @@ class StoringOperator(VeoOperator):
             result["sidecar"] = write_sidecar(stored, facts, task=task_of(context), conn_id=self.conn_id, **more)
         announce(context, self.outlets, facts)
         self._told = facts, hook.settings.base_url
+        self._proof = stored.proof
         return result
 
     def get_openlineage_facets_on_complete(self, _task_instance: Any) -> OperatorLineage | None:

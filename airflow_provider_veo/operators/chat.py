@@ -15,14 +15,14 @@ from airflow_provider_veo.chat_ordering import ChatDesk
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.frames import FrameSource, load_chat_frame, warn_of_shapes
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook
-from airflow_provider_veo.operators.base import VeoOperator
+from airflow_provider_veo.operators.base import OrderingTask, VeoOperator
 from airflow_provider_veo.ordering import TaskIdentity
 from airflow_provider_veo.records import ORDER_KEY, publish, reference
 from airflow_provider_veo.reporting import conclude, failures_reported
-from airflow_provider_veo.submission import Ledger, OnUnknownSubmission, Order, fingerprint_of
+from airflow_provider_veo.submission import Ledger, OnUnknownSubmission, Order, fingerprint_of, seconds_of
 
 
-class VeoChatCompletionOperator(VeoOperator):
+class VeoChatCompletionOperator(OrderingTask, VeoOperator):
     """Makes one to four videos by a streaming chat call, on the worker.
 
     Prefer `VeoCreateVideoOperator`. A chat call holds a worker slot for minutes; it has no id, so a video that is lost
@@ -106,6 +106,12 @@ class VeoChatCompletionOperator(VeoOperator):
                 timeout=self.timeout.total_seconds(),
                 max_submissions=self.max_submissions,
                 on_unknown_submission=self.on_unknown_submission,
+                execution_timeout=seconds_of(self.execution_timeout),
+                model=spec.model,
+                conn_id=self.conn_id,
+                try_number=who.try_number,
+                clear_number=who.clear_number,
+                retries=who.retries,
             )
             placed = records.order(spec.prompt, spec.model, videos=spec.n)
             publish(context, ORDER_KEY, placed)
@@ -122,7 +128,6 @@ class VeoChatCompletionOperator(VeoOperator):
                 "estimated_cost_usd": cost,
             },
         )
-        ledger.note(record.delivered())
         return [{"index": index, "url": url} for index, url in enumerate(urls, 1)]
 
     def _spec(self, hook: VeoHook) -> ChatSpec:

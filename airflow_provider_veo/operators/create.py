@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn
 
+from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import Context, conf
 
 from airflow_provider_veo import records
@@ -18,19 +19,23 @@ from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.frames import FrameSource, load_frame, warn_of_shapes
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, poll_interval_or_default, wait_policy
-from airflow_provider_veo.operators.base import StoringOperator
+from airflow_provider_veo.operators.base import OrderingTask, StoringOperator
 from airflow_provider_veo.ordering import OrderDesk, TaskIdentity
 from airflow_provider_veo.records import ORDER_KEY, publish
 from airflow_provider_veo.reporting import conclude, failures_reported
 from airflow_provider_veo.results import video_result
 from airflow_provider_veo.storage import places
+from airflow_provider_veo.storage.delivery import unchanged
+from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.provenance import facts_of, prompt_sha256
 from airflow_provider_veo.submission import (
+    Kept,
     Ledger,
     OnUnknownSubmission,
     Order,
     Submission,
     fingerprint_of,
+    seconds_of,
 )
 from airflow_provider_veo.task_state import progress_of, progress_text, task_was_given_up
 from airflow_provider_veo.tracing import past_span
@@ -43,7 +48,7 @@ _CANCEL_TIMEOUT = 4.0
 """Seconds for a cancellation on the worker: Airflow kills the process five seconds after it has asked nicely."""
 
 
-class VeoCreateVideoOperator(StoringOperator):
+class VeoCreateVideoOperator(OrderingTask, StoringOperator):
     """Orders a video, waits for it, and stores it when a destination is given.
 
     While it waits it holds no worker slot, if `deferrable`. Everything is checked before the order is placed, since
@@ -77,7 +82,8 @@ class VeoCreateVideoOperator(StoringOperator):
     Returns:
         A dictionary of `id`, `status`, `model`, `url`, `size`, `seconds`, `created_at`, `completed_at`, `expires_at`,
         `estimated_cost_usd`, `submissions` and `prompt_sha256`; and of `path`, `bytes` and `sha256` (and `sidecar`)
-        when a destination was given. What is not known is None. Times are UTC in ISO 8601.
+        when a destination was given. What is not known is None. Times are UTC in ISO 8601. A try that hands over what
+        an earlier one has stored returns the same, but for a `url` that may be signed: it is None.
 
         The task's asset events (`outlets`, also an `AssetAlias`) carry what describes the stored video; the Veo page of
         Airflow's UI shows it (Airflow 3.1 and later). While the task waits, and afterwards, its XCom `progress` says
@@ -175,12 +181,14 @@ class VeoCreateVideoOperator(StoringOperator):
         order = self._order(who, spec, now)
         publish(context, ORDER_KEY, records.order(spec.prompt, spec.model, spec.size))
         with hook.get_conn() as client:
-            desk = OrderDesk(client, _ledger(context), who, self.log)
-            submission, video = desk.order_or_resume(order, spec)
+            desk = OrderDesk(client, _ledger(context), who, self.log, self._find)
+            submission, found = desk.order_or_resume(order, spec)
+            if isinstance(found, StoredVideo):
+                return self._hand_over(context, hook, submission, found)
             self._in_flight = (context["ti"], submission.video_id)
             policy = self._wait_policy(submission, now)
-            if video and video.status.finished:
-                outcome = Outcome.of(video)
+            if found and found.status.finished:
+                outcome = Outcome.of(found)
             elif self.deferrable:
                 self._defer(policy, submission, spec.model)
             else:
@@ -209,6 +217,12 @@ class VeoCreateVideoOperator(StoringOperator):
             max_submissions=self.max_submissions,
             on_unknown_submission=self.on_unknown_submission,
             frames=spec.frame_hashes(),
+            execution_timeout=seconds_of(self.execution_timeout),
+            model=spec.model,
+            conn_id=self.conn_id,
+            try_number=who.try_number,
+            clear_number=who.clear_number,
+            retries=who.retries,
         )
 
     def _wait_policy(self, submission: Submission, now: float) -> WaitPolicy:
@@ -257,37 +271,68 @@ class VeoCreateVideoOperator(StoringOperator):
         outcome.raise_for_kind()
         self.log.info("Video %s is completed", outcome.video_id)
         hook = VeoHook(self.conn_id)
-        model = self.model or hook.settings.default_model
         outcome = hook.with_url(outcome)
-        result = video_result(outcome, model, length_was_asked=self.seconds is not None)
-        result["submissions"] = record.submissions if record else None
-        result["prompt_sha256"] = prompt_sha256(self.prompt)
+        submissions = record.submissions if record else None
+        stored = None
         if self.destination is not None:
             try:
-                result |= self._store(context, hook, result, record)
+                stored = self._store(hook, self.destination, outcome)
             except ContentGoneError:
                 if record:
                     ledger.note(record.lost())  # or a Clear would go on with this job, for ever
                 raise
-        conclude(context, _shown(result, outcome), charged_usd=result["estimated_cost_usd"])
-        if record:
-            ledger.note(record.delivered())  # the last act: until here a retry or a Clear collects this video
+            if record:
+                # at once: whatever fails from here on, the next try hands this file over
+                kept = Kept(stored.path, stored.bytes, stored.sha256, outcome.to_event(), record.submissions)
+                ledger.note(record.stored(kept))
+        result = self._result(context, hook, outcome, stored, submissions, record.frames if record else None)
+        conclude(context, _shown(result, outcome, self._proof), charged_usd=result["estimated_cost_usd"])
         return result
 
-    def _store(
-        self, context: Context, hook: VeoHook, result: dict[str, Any], record: Submission | None
+    def _hand_over(self, context: Context, hook: VeoHook, record: Submission, stored: StoredVideo) -> dict[str, Any]:
+        """Return what an earlier try has stored, and would have returned."""
+        assert record.kept is not None
+        outcome = Outcome.from_event(record.kept.outcome)
+        self._show(context.get("ti"), progress_text(outcome.status, 100.0))
+        get_hook_lineage_collector().add_output_asset(context=hook, uri=stored.uri)
+        result = self._result(context, hook, outcome, stored, record.kept.submissions, record.frames)
+        conclude(context, _shown(result, outcome, self._proof))  # the earlier try has told the charge
+        return result
+
+    def _result(
+        self,
+        context: Context,
+        hook: VeoHook,
+        outcome: Outcome,
+        stored: StoredVideo | None,
+        submissions: int | None,
+        frames: Mapping[str, str] | None,
     ) -> dict[str, Any]:
-        assert self.destination is not None
-        stored = hook.download_video(
-            self.destination,
-            video_id=result["id"],
+        """Return the task's result, and tell the platform of the stored video."""
+        model = self.model or hook.settings.default_model
+        result = video_result(outcome, model, length_was_asked=self.seconds is not None)
+        result["submissions"] = submissions
+        result["prompt_sha256"] = prompt_sha256(self.prompt)
+        if stored:
+            facts = facts_of(stored, outcome.video_id, result)
+            result |= self._tell_platform(context, hook, stored, facts, prompt=self.prompt, frames=frames)
+        return result
+
+    def _store(self, hook: VeoHook, destination: places.Destination, outcome: Outcome) -> StoredVideo:
+        return hook.download_video(
+            destination,
+            video_id=outcome.video_id,
             # a file of that name is of an earlier run: this video is new, and it was paid for
             if_exists="overwrite",
             max_bytes=self.max_bytes,
         )
-        facts = facts_of(stored, result["id"], result)
-        frames = record.frames if record else None
-        return self._tell_platform(context, hook, stored, facts, prompt=self.prompt, frames=frames)
+
+    def _find(self, record: Submission) -> StoredVideo | None:
+        """Return the video that an earlier try has stored, where this one wants it, or None if it is not there."""
+        assert record.kept is not None
+        place = places.resolve(record.kept.path)
+        wanted = place if self.destination is None else places.resolve(self.destination, name=record.video_id)
+        return unchanged(place, record.kept.bytes, record.kept.sha256, wanted)
 
 
 def _ledger(context: Context) -> Ledger:
@@ -304,14 +349,14 @@ def _record_of(ledger: Ledger, outcome: Outcome, log: Any) -> Submission | None:
     return record if record and record.video_id == outcome.video_id else None
 
 
-def _shown(result: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
+def _shown(result: Mapping[str, Any], outcome: Outcome, proof: str | None) -> dict[str, Any]:
     names = ("model", "size", "seconds", "created_at", "completed_at", "estimated_cost_usd", "submissions")
     return {
         "videos": [outcome.video_id],
         "generation_seconds": outcome.generation_seconds,
         "polls": outcome.polls,
         **{name: result[name] for name in names},
-        **records.stored(result),
+        **records.stored(result, proof),
     }
 
 

@@ -95,4 +95,4 @@ class VeoDownloadOperator(StoringOperator):
 
     def _shown(self, result: Mapping[str, Any]) -> dict[str, Any]:
         url = self._address()
-        return {"of": reference(url) if url else result["video_id"], **records.stored(result)}
+        return {"of": reference(url) if url else result["video_id"], **records.stored(result, self._proof)}

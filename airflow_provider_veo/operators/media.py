@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
@@ -16,6 +17,7 @@ from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.operators.base import VeoTask
 from airflow_provider_veo.reporting import conclude, failures_reported
 from airflow_provider_veo.storage import files, places
+from airflow_provider_veo.storage.proof import proof_of
 
 if TYPE_CHECKING:
     from airflow_provider_veo.media.still import PictureType
@@ -67,8 +69,8 @@ class VeoExtractFrameOperator(VeoTask):
             source = places.find(self.source, "source")
             with files.local_copy(source) as video, files.staged(target) as part:
                 still = extract_frame(Source(str(source), video), part, kind=kind, at=at)
-                stored = _described(target, part)
-            conclude(context, records.stored(stored, f"image/{kind}"))
+                stored, proof = _described(target, part)
+            conclude(context, records.stored(stored, proof, f"image/{kind}"))
         return stored | {"width": still.width, "height": still.height, "seconds": still.seconds}
 
 
@@ -112,8 +114,8 @@ class VeoConcatOperator(VeoTask):
             with ExitStack() as copies, files.staged(target) as part:
                 clips = [Source(str(source), copies.enter_context(files.local_copy(source))) for source in sources]
                 film = concat(clips, part)
-                stored = _described(target, part)
-            conclude(context, records.stored(stored))
+                stored, proof = _described(target, part)
+            conclude(context, records.stored(stored, proof))
         if film.reencoded:
             self.log.info("The clips were encoded anew: %s", film.reencoded)
         return stored | {"seconds": film.seconds, "clips": film.clips, "reencoded": film.reencoded is not None}
@@ -160,5 +162,8 @@ def _listed(sources: Any) -> list[places.Source]:
     return listed
 
 
-def _described(target: places.Target, part: Any) -> dict[str, Any]:
-    return {"path": str(target), "bytes": part.stat().st_size, "sha256": files.sha256_of(part)}
+def _described(target: places.Target, part: Path) -> tuple[dict[str, Any], str]:
+    """Return what the result says of a file, and the proof for the page's record."""
+    told = {"path": str(target), "bytes": part.stat().st_size, "sha256": files.sha256_of(part)}
+    with part.open("rb") as file:
+        return told, proof_of(file)

@@ -7,12 +7,38 @@ from typing import Any, BinaryIO, Literal, get_args
 
 from airflow_provider_veo.api.download import Downloaded, DownloadPolicy, FreeSpace, Source, download
 from airflow_provider_veo.api.errors import InvalidInputError, VeoError
-from airflow_provider_veo.storage.files import StoredVideo, existing, store
+from airflow_provider_veo.storage.files import StoredVideo, copy, existing, store
 from airflow_provider_veo.storage.places import Target
 from airflow_provider_veo.storage.publishing import exists
 
 IfExists = Literal["skip", "overwrite", "fail"]
 IF_EXISTS: tuple[IfExists, ...] = get_args(IfExists)
+
+
+def unchanged(place: Target, size: int, sha256: str, target: Target) -> StoredVideo | None:
+    """Return a video that was stored earlier, or None if it is not there as it was.
+
+    Args:
+        place: where it was stored.
+        size: of the file, in bytes.
+        sha256: of the file, in hexadecimal.
+        target: where it is wanted now; it is copied if that is another place.
+
+    Raises:
+        VeoError: nobody can tell whether it is there.
+    """
+    try:
+        present = existing(place)
+    except InvalidInputError:  # something else is there by now
+        return None
+    except Exception as error:  # storage drivers raise whatever they like
+        raise VeoError(
+            f"An earlier try has stored the video at {place}, which cannot be read now, so nothing was ordered: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if present is None or (present.bytes, present.sha256) != (size, sha256):
+        return None
+    return present if str(target) == str(place) else copy(place, target)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +19,7 @@ from airflow_provider_veo.api.download import Downloaded, FreeSpace
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.storage.parts import temporary_part
 from airflow_provider_veo.storage.places import Target, uri_of
+from airflow_provider_veo.storage.proof import proof_of
 from airflow_provider_veo.storage.publishing import exists, publish
 
 _BLOCK = 2**20  # bytes read at once
@@ -33,12 +34,15 @@ class StoredVideo:
         bytes: size of the file.
         sha256: in hexadecimal.
         uri: the address under which assets and lineage know it: without an Airflow connection.
+        proof: that this process has held the file (see `proof_of`). It belongs into the record for the page and
+            nowhere else: whoever knows it can have the page play the file.
     """
 
     path: str
     bytes: int
     sha256: str
     uri: str
+    proof: str = field(repr=False)
 
 
 def store(target: Target, fetch: Callable[[BinaryIO, FreeSpace], Downloaded], *, replace: bool) -> StoredVideo:
@@ -56,7 +60,8 @@ def store(target: Target, fetch: Callable[[BinaryIO, FreeSpace], Downloaded], *,
     """
     with staged(target, replace=replace) as part, part.open("r+b") as file:
         fetched = fetch(file, lambda: shutil.disk_usage(part.parent).free)
-    return StoredVideo(str(target), fetched.bytes, fetched.sha256, uri_of(target))
+        proof = proof_of(file)
+    return StoredVideo(str(target), fetched.bytes, fetched.sha256, uri_of(target), proof)
 
 
 def existing(target: Target) -> StoredVideo | None:
@@ -77,7 +82,16 @@ def existing(target: Target) -> StoredVideo | None:
             ) from None
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        return StoredVideo(str(target), size, _sha256(file), uri_of(target))
+        return StoredVideo(str(target), size, _sha256(file), uri_of(target), proof_of(file))
+
+
+def copy(place: Target, target: Target) -> StoredVideo:
+    """Store a video that lies elsewhere; what is at the target is replaced."""
+    with staged(target) as part, part.open("wb") as file, _opened(place) as original:
+        shutil.copyfileobj(original, file, _BLOCK)
+    stored = existing(target)
+    assert stored is not None
+    return stored
 
 
 @contextmanager

@@ -58,6 +58,8 @@ def resolve(destination: Destination, *, name: str | None = None) -> Target:
         )
     if name is not None:
         safe_name = re.sub(r"[^\w.=-]", "_", name)
+        if not safe_name.strip("."):  # "." and ".." are folders that are there already
+            safe_name = "_" * max(1, len(safe_name))
         text = text.replace(VIDEO_ID_PLACEHOLDER, safe_name)
         if text.endswith("/"):
             text += f"{safe_name}.mp4"

@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import gc
 import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable
-from functools import cache, lru_cache
+from dataclasses import dataclass
+from functools import lru_cache
+from math import inf
 from time import time
-from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_veo.api.errors import NotSentError, VeoError
+from airflow_provider_veo.api.errors import NotSentError, TransportError, VeoError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.api.waiting import Wait
@@ -32,6 +32,12 @@ from airflow_provider_veo.triggers.shared_client import SharedClient
 
 DEFAULT_IN_FLIGHT = 32
 """Status calls at once: enough for 160 a second where an answer takes 0.2 s, which is what 3 000 jobs need."""
+
+_PATIENCE = 0.5
+"""Seconds after which a call without an answer is slow, and leaves its slot to another one."""
+
+_SLOW_PER_SLOT = 3
+"""Slow calls that may go on for each slot, until they are answered or their time is over."""
 
 _TICK = 0.05
 """Seconds. Questions fall due on this grid, some in each turn of the event loop: that saves a fifth of their CPU."""
@@ -42,20 +48,40 @@ _GRACE = 30.0
 _TOO_LATE = "Too many others are waiting to ask this server: the turn has not come."
 
 
-class _Waiting(NamedTuple):
+@dataclass(slots=True, eq=False)
+class _Waiting:
     """Who waits.
 
     Attributes:
         context: of the trigger.
+        asked_at: when its last call began, on the loop's clock.
+        is_sick: its last call was slow, and brought nothing.
     """
 
     wait: Wait
     outcome: asyncio.Future[Outcome]
     context: contextvars.Context
+    asked_at: float = 0.0
+    is_sick: bool = False
+
+
+_Queue = deque[tuple[float, _Waiting]]
+"""Since when who has been due."""
 
 
 class Poller:
     """The way of many waiting triggers to one server.
+
+    A server may answer for one job and be silent, or drip, for another. So a job that can be asked is not kept waiting
+    by those that cannot:
+
+    - A call holds one of the `max_in_flight_polls` slots for half a second at most. Then it is slow: it goes on until
+      its own deadline, beside the slots. Three slow calls for each slot may be open, which bounds the sockets.
+    - A job whose last call was slow and brought nothing queues with its like. All of them together may have as many
+      calls open as may be slow. The slots are for the others.
+
+    So with up to three jobs for each slot whose calls take all of their time, any other job is asked within three
+    seconds after it is due. With more of them this holds as soon as each has been asked once.
 
     Args:
         conn_id: the Airflow connection.
@@ -66,7 +92,6 @@ class Poller:
     """
 
     def __init__(self, conn_id: str) -> None:
-        _spare_the_collector()
         self.users = 0
         self.board = ProgressBoard()
         self._conn_id = conn_id
@@ -75,9 +100,10 @@ class Poller:
         self._timetable: list[tuple[float, int, _Waiting]] = []  # a heap; the number settles ties
         self._number = itertools.count()
         self._alarm: asyncio.TimerHandle | None = None
-        self._queue: deque[tuple[float, _Waiting]] = deque()  # since when who has been due
-        self._askers: dict[asyncio.Task[None], asyncio.Future[Outcome] | None] = {}  # and whom each is asking for
-        self._most = max(1, conf.getint("veo", "max_in_flight_polls", fallback=DEFAULT_IN_FLIGHT))
+        self._queue: _Queue = deque()
+        self._sick: _Queue = deque()
+        self._askers: dict[asyncio.Task[None], _Waiting | None] = {}  # and whom each is asking for
+        self._most: int = max(1, conf.getint("veo", "max_in_flight_polls", fallback=DEFAULT_IN_FLIGHT))
         self._client = SharedClient(conn_id)
 
     def wait_for_video(
@@ -102,7 +128,7 @@ class Poller:
     def give_up(self, outcome: asyncio.Future[Outcome]) -> None:
         """End a question that is on its way for a wait that was cancelled: it must not keep others waiting."""
         for asker, asked_for in self._askers.items():
-            if asked_for is outcome:
+            if asked_for and asked_for.outcome is outcome:
                 asker.cancel()
 
     async def aclose(self) -> None:
@@ -110,6 +136,7 @@ class Poller:
         if self._alarm:
             self._alarm.cancel()
         self._queue.clear()
+        self._sick.clear()
         for asker in self._askers:
             asker.cancel()
         await asyncio.gather(*self._askers, return_exceptions=True)
@@ -133,43 +160,60 @@ class Poller:
         now = self._loop.time()
         while self._timetable and self._timetable[0][0] <= now:
             _, _, waiting = heapq.heappop(self._timetable)
-            self._queue.append((now, waiting))
-        for _ in range(min(self._most - len(self._askers), len(self._queue))):
+            (self._sick if waiting.is_sick else self._queue).append((now, waiting))
+        for _ in range(min(self._free_slots(now), len(self._queue) + self._sick_that_may_be_asked())):
             asker = self._loop.create_task(self._ask_all())
             self._askers[asker] = None
             asker.add_done_callback(self._asker_is_gone, context=self._context)
-        if self._queue:
+        if self._queue or self._sick:
             self._end_late_ones(queued_before=now - _GRACE)
-            self._set_alarm(now + 1.0)
+            self._set_alarm(now + _PATIENCE / 2)
         if self._timetable:
             self._set_alarm(self._timetable[0][0])
 
+    def _free_slots(self, now: float) -> int:
+        patience = inf if self._client.is_looking_up else _PATIENCE  # who waits for our own database is not slow
+        slow = [asked for asked in self._askers.values() if asked and now - asked.asked_at >= patience]
+        return self._most - len(self._askers) + min(len(slow), self._most * _SLOW_PER_SLOT)
+
+    def _sick_that_may_be_asked(self) -> int:
+        asked = [asked for asked in self._askers.values() if asked and asked.is_sick]
+        return min(len(self._sick), self._most * _SLOW_PER_SLOT - len(asked))
+
     def _asker_is_gone(self, asker: asyncio.Task[None]) -> None:
         del self._askers[asker]
-        if self._queue:  # it was cancelled
+        if self._queue or self._sick:  # it was cancelled, or its call was slow
             self._ring()
 
     def _end_late_ones(self, queued_before: float) -> None:
         """End the waits whose deadline has passed while they queue: this server is asked slowly."""
         now = time()
-        for queued_at, waiting in self._queue:
-            if queued_at >= queued_before:
-                return
-            if now > waiting.wait.policy.deadline + _GRACE:
-                self._see(waiting, NotSentError(_TOO_LATE))
+        for queue in (self._queue, self._sick):
+            for queued_at, waiting in queue:
+                if queued_at >= queued_before:
+                    break
+                if now > waiting.wait.policy.deadline + _GRACE:
+                    self._see(waiting, NotSentError(_TOO_LATE))
+
+    def _due(self) -> _Queue | None:
+        """Return the queue whose turn it is."""
+        if self._queue:
+            return self._queue
+        return self._sick if self._sick_that_may_be_asked() > 0 else None
 
     async def _ask_all(self) -> None:
         """Ask for those who queue, one after the other, at the server's pace."""
         me = asyncio.current_task()
         assert me is not None
-        while self._queue:
+        while queue := self._due():
             if (pause := self._client.pause) > 0:
                 await asyncio.sleep(pause)
                 continue
-            _, waiting = self._queue.popleft()
+            _, waiting = queue.popleft()
             if waiting.outcome.done():  # cancelled, or too late
                 continue
-            self._askers[me] = waiting.outcome
+            waiting.asked_at = self._loop.time()
+            self._askers[me] = waiting
             try:
                 seen: Video | VeoError = await self._client.get_video(waiting.wait.video_id)
             except VeoError as error:
@@ -179,7 +223,11 @@ class Poller:
                 continue
             finally:
                 self._askers[me] = None
+            was_slow = self._loop.time() - waiting.asked_at >= _PATIENCE
+            waiting.is_sick = was_slow and isinstance(seen, TransportError)
             self._see(waiting, seen)
+            if was_slow:  # another has its slot
+                return
 
     def _see(self, waiting: _Waiting, seen: Video | VeoError) -> None:
         if waiting.outcome.done():  # cancelled meanwhile
@@ -227,13 +275,3 @@ async def leave(conn_id: str) -> None:
 def _earlier_jobs(_conn_id: str, _model: str | None) -> deque[float]:
     """Return the seconds that the last jobs took; they outlive the poller."""
     return deque(maxlen=20)
-
-
-@cache
-def _spare_the_collector() -> None:
-    """Take what this process has imported out of the garbage collector's sight, once.
-
-    These are 150 000 objects that live as long as the process. A full collection looks at each, and stops the event
-    loop with all its triggers for 100 ms (docs/performance.md). Airflow does the same in its Dag processor.
-    """
-    gc.freeze()

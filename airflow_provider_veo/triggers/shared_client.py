@@ -8,7 +8,7 @@ import logging
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_veo.api import pace
-from airflow_provider_veo.api.client import StatusClient
+from airflow_provider_veo.api.client import AsyncVeoClient
 from airflow_provider_veo.api.errors import ApiError, Reason, TransportError, VeoError
 from airflow_provider_veo.api.settings import ClientSettings, tls_context
 from airflow_provider_veo.api.video import Video
@@ -16,6 +16,9 @@ from airflow_provider_veo.hooks.veo import VeoHook
 
 _FRESH = 300.0
 """Seconds after which the connection is looked up again: its host or key may have changed without a refusal."""
+
+_LOOK_UP_SECONDS = 20.0
+"""For looking up the connection. Airflow's own database may be slow, too."""
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +34,7 @@ class SharedClient:
         self._conn_id = conn_id
         self._loop = asyncio.get_running_loop()
         self._pace = pace.Pace()
-        self._client: StatusClient | None = None
+        self._client: AsyncVeoClient | None = None
         self._looked_up_at = 0.0
         self._looking_up = asyncio.Lock()
 
@@ -39,6 +42,11 @@ class SharedClient:
     def pause(self) -> float:
         """Seconds for which the server does not want to be asked; 0 or less if it may be."""
         return self._pace.resume_at - self._loop.time()
+
+    @property
+    def is_looking_up(self) -> bool:
+        """Whether the connection is being looked up."""
+        return self._looking_up.locked()
 
     async def get_video(self, video_id: str) -> Video:
         """Ask how a job stands.
@@ -65,7 +73,7 @@ class SharedClient:
         if self._client:
             await self._client.aclose()
 
-    async def _ask(self, client: StatusClient, video_id: str) -> Video:
+    async def _ask(self, client: AsyncVeoClient, video_id: str) -> Video:
         sent_at = self._loop.time()
         try:
             video = await client.get_video(video_id)
@@ -77,7 +85,7 @@ class SharedClient:
             self._pace = pace.answered(self._pace)
             return video
 
-    async def _up_to_date_client(self, moment: float) -> StatusClient:
+    async def _up_to_date_client(self, moment: float) -> AsyncVeoClient:
         """Return a client with what the connection has said since a moment.
 
         A look-up costs the triggerer's supervisor 7 ms, so however many ask at once, one looks.
@@ -94,13 +102,13 @@ class SharedClient:
                 if self._client:
                     log.info("Connection %s has changed", self._conn_id)
                     await self._client.aclose()
-                self._client = StatusClient(settings)
+                self._client = AsyncVeoClient(settings)
             self._looked_up_at = looking_since
             return self._client
 
     async def _look_up(self) -> ClientSettings:
         try:
-            return await VeoHook(self._conn_id).aget_settings()
+            return await asyncio.wait_for(VeoHook(self._conn_id).aget_settings(), _LOOK_UP_SECONDS)
         except (VeoError, AirflowNotFoundException):
             raise
         except Exception as error:  # Airflow's own troubles may pass, and must not end thousands of waits

@@ -11,6 +11,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.text import for_people
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.task_state import AIRFLOW_KILLS_TRIGGERS, progress_of, trigger_was_given_up
@@ -123,5 +124,7 @@ class VeoVideoTrigger(BaseTrigger):
                 video_id=self.video_id,
                 status=VideoStatus.UNKNOWN.value,
                 reason=Reason.UNKNOWN.value,
-                message=f"Waiting for video {self.video_id} broke off: {type(error).__name__}: {error}",
+                message=for_people(
+                    f"Waiting for video {self.video_id} broke off: {type(error).__name__}: {error}", 2_000
+                ),
             )

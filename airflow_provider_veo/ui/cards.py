@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from airflow_provider_veo.api.text import storable
+from airflow_provider_veo.records import shortened
+from airflow_provider_veo.ui.roots import Place, why_not
+
 Status = Literal["in_progress", "completed", "failed"]
 
 VideoName = tuple[str, str, str]
 """Dag, run, and the video's id or what `records.reference` makes of its address."""
+
+LONGEST_NAME = 200  # letters of a model's or a video's name
+_MOST_VIDEOS = 50  # of one task; an order is for four at most
 
 ENDED: Mapping[str, Status] = {
     "success": "completed",
@@ -21,6 +28,50 @@ ENDED: Mapping[str, Status] = {
     "removed": "failed",
 }
 """What the states of a task instance mean; all others are on their way."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a task has stored.
+
+    Attributes:
+        key: of the task; the page asks for the content by it.
+        outcome: of the task.
+    """
+
+    key: Mapping[str, Any]
+    outcome: Mapping[str, Any]
+
+    @property
+    def of(self) -> str | None:
+        """The name of the video, where another task has ordered it."""
+        name = self.outcome.get("of")
+        return name if isinstance(name, str) else None
+
+    @property
+    def is_playable(self) -> bool:
+        """Whether a file was recorded, as far as a player must know it."""
+        texts = all(isinstance(self.outcome.get(name), str) for name in ("path", "media_type"))
+        return texts and _number(self.outcome.get("bytes")) is not None
+
+    def medium(self, roots: tuple[Place, ...]) -> dict[str, Any]:
+        """Return what a player must know, and why it need not try.
+
+        Args:
+            roots: the folders below which the page may open files.
+        """
+        why = why_not(self.outcome["path"], roots)
+        if why is None and not isinstance(self.outcome.get("proof"), str):
+            why = (
+                "This page cannot play the file: its record holds no proof that the task has stored it, since an older "
+                "version of the provider has written it, or somebody else. Run the task again to play it here."
+            )
+        return {
+            **self.key,
+            "media_type": _text(self.outcome["media_type"]),
+            "bytes": _number(self.outcome["bytes"]),
+            "why_not": None if why is None else _text(why),
+        }
 
 
 @dataclass(frozen=True)
@@ -67,20 +118,27 @@ class Task:
     def videos(self) -> list[VideoName]:
         """The names of its videos, by which the tasks that have stored them are found."""
         names = (self.outcome or {}).get("videos")
-        known = names if isinstance(names, list) else []
-        return [(self.dag_id, self.run_id, name) for name in known if isinstance(name, str)]
+        known = names[:_MOST_VIDEOS] if isinstance(names, list) else []
+        return [(self.dag_id, self.run_id, name) for name in known if _is_name(name)]
+
+    @property
+    def stored(self) -> Stored:
+        """Its own file."""
+        return Stored(self.key, self.outcome or {})
 
 
-def card(task: Task, stored_by: Mapping[VideoName, Mapping[str, Any]]) -> dict[str, Any]:
+def card(task: Task, stored_by: Mapping[VideoName, Stored], roots: tuple[Place, ...]) -> dict[str, Any]:
     """Return what the page shows of a task.
 
     Args:
         task: the task.
-        stored_by: what download tasks have stored; see `medium`.
+        stored_by: what download tasks have stored.
+        roots: the folders below which the page may open files.
     """
     order, outcome = task.order or {}, task.outcome or {}
     size = _text(outcome.get("size")) or _text(order.get("size"))
-    own = medium(task.key, outcome)
+    others = [stored_by[name] for name in task.videos if name in stored_by]
+    media = [task.stored] if task.stored.is_playable else others
     return {
         **task.key,
         "try_number": task.try_number,
@@ -98,32 +156,19 @@ def card(task: Task, stored_by: Mapping[VideoName, Mapping[str, Any]]) -> dict[s
         "estimated_cost_usd": _number(outcome.get("estimated_cost_usd", order.get("estimated_cost_usd"))),
         "path": _text(outcome.get("path")),
         "error": _text(outcome.get("error")),
-        "media": [own] if own else [stored_by[name] for name in task.videos if name in stored_by],
+        "media": [stored.medium(roots) for stored in media],
     }
-
-
-def medium(key: Mapping[str, Any], outcome: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what can be played of a task; None if it has stored nothing.
-
-    Args:
-        key: of the task that has stored the file; the page asks for its content by it.
-        outcome: of that task.
-    """
-    media_type, size = _text(outcome.get("media_type")), _number(outcome.get("bytes"))
-    if not _text(outcome.get("path")) or media_type is None or size is None:
-        return None
-    return {**key, "media_type": media_type, "bytes": size}
 
 
 def progress(task: Task) -> dict[str, Any] | None:
     """Return how far a task is that is on its way; the percentage is None where it is not known."""
     if task.status != "in_progress":
         return None
-    text = task.progress if isinstance(task.progress, str) else ""
+    text = _text(task.progress) or ""
     match = re.fullmatch(r"(.*?)(?: (\d+(?:\.\d+)?) %)?", text, re.DOTALL)
     assert match is not None
     percent = float(match[2]) if match[2] else None
-    return {"text": match[1] or None, "percent": percent}
+    return {"text": match[1] or None, "percent": percent if percent is None or percent <= 100 else None}
 
 
 def orientation(size: str | None) -> str | None:
@@ -197,11 +242,17 @@ _STATUSES: tuple[Status, ...] = ("in_progress", "completed", "failed")
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    return storable(shortened(value)) if isinstance(value, str) else None
 
 
 def _number(value: Any) -> float | None:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if is_number and abs(value) < _ABSURD_SIZE else None
+
+
+def _is_name(value: Any) -> bool:
+    """Say whether a database can be asked for a name."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and storable(value) == value
 
 
 def _parsed(text: Any) -> float | None:
@@ -214,6 +265,7 @@ def _parsed(text: Any) -> float | None:
 
 
 _ABSURD = 1e9  # dollars, seconds or videos of one task
+_ABSURD_SIZE = 2**53  # bytes; above it browsers cannot count
 
 
 def _iso(moment: datetime | None) -> str | None:

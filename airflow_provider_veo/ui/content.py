@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import stat
+import hmac
+import logging
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
 import anyio
-from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.mp4 import is_video
 from airflow_provider_veo.records import VIDEO
-from airflow_provider_veo.storage.places import Target, resolve
+from airflow_provider_veo.storage.proof import proof_of
+from airflow_provider_veo.ui.roots import configured, open_below
 
 _BLOCK = 2**18  # bytes read at once
 _THREADS = anyio.CapacityLimiter(8)
 """All players together. Airflow's own routes have other threads, so a slow storage does not hold up its UI."""
+
+REFUSAL = 0.5
+"""Seconds that a refusal takes: longer than a look at a storage, or its time would tell what was found."""
 
 _BEGINNINGS: Mapping[str, Callable[[bytes], bool]] = {
     VIDEO: is_video,
@@ -28,17 +32,11 @@ _BEGINNINGS: Mapping[str, Callable[[bytes], bool]] = {
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
 
-class ContentError(Exception):
-    """A file cannot be played.
 
-    Attributes:
-        status: of the HTTP answer.
-    """
-
-    def __init__(self, status: int, message: str) -> None:
-        self.status = status
-        super().__init__(message)
+class NotServedError(Exception):
+    """A file is not served. Why, the log says: a person who can write records must not learn which files there are."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +61,23 @@ class Media:
 async def opened(outcome: Mapping[str, Any]) -> Media:
     """Open what a task has stored.
 
-    The record is written by a task, so by whoever writes Dags; and this process may read files that they may not. So
-    only what has the beginning and the size of the recorded video or picture is ever shown.
+    The record may have been written by somebody who writes Dags or changes XComs; and this process may read files that
+    they may not. So a file is opened only where the page may open files, and only a video or picture is shown that the
+    task has proved to have held.
 
     Args:
         outcome: of the task; see `records.stored`.
 
     Raises:
-        ContentError: there is nothing, or it is not what was recorded.
+        NotServedError: there is nothing, or something else. It takes the same time, whatever was found.
     """
-    return await _in_thread(lambda: _open(outcome))
+    answer_at = anyio.current_time() + REFUSAL
+    try:
+        return await _in_thread(lambda: _open(outcome))
+    except Exception as error:  # storage drivers raise whatever they like
+        log.info("Not played: %.300r: %s: %.300r", outcome.get("path"), type(error).__name__, str(error))
+        await anyio.sleep_until(answer_at)
+        raise NotServedError from error
 
 
 async def blocks(media: Media, wanted: range) -> AsyncIterator[bytes]:
@@ -93,42 +98,24 @@ async def _in_thread(call: Callable[[], T]) -> T:
 
 
 def _open(outcome: Mapping[str, Any]) -> Media:
-    path, media_type, size = outcome.get("path"), outcome.get("media_type"), outcome.get("bytes")
-    if not (isinstance(path, str) and path and isinstance(media_type, str) and isinstance(size, int)):
-        raise ContentError(404, "This task has stored nothing.")
-    begins_well = _BEGINNINGS.get(media_type)
-    if begins_well is None:
-        raise ContentError(415, f"This page shows no {media_type}.")
+    path, media_type, proof = (outcome.get(name) for name in ("path", "media_type", "proof"))
+    if not (isinstance(path, str) and isinstance(proof, str) and isinstance(media_type, str)):
+        raise NotServedError("the record names no file, or holds no proof of it")
+    file = open_below(path, configured())
     try:
-        target = resolve(path)
-        file = _open_file(target)
-    except FileNotFoundError:
-        raise ContentError(410, f"{path} is not there any more, or not where the API server can see it.") from None
-    except InvalidInputError as error:
-        raise ContentError(502, f"The API server cannot read {path}: {error}") from error
-    except Exception as error:  # storage drivers raise whatever they like
-        raise ContentError(502, f"The API server cannot read {path}: {type(error).__name__}: {error}") from error
-    try:
-        there = file.seek(0, 2)
+        begins_well = _BEGINNINGS.get(media_type)
+        if not hmac.compare_digest(proof_of(file).encode(), proof.encode("utf-8", "replace")):
+            raise NotServedError("not the file that the task has stored")
         file.seek(0)
-        if there != size or not begins_well(file.read(16)):
-            raise ContentError(409, f"{path} is not the file that this task has stored; something has replaced it.")
+        if begins_well is None or not begins_well(file.read(16)):
+            raise NotServedError("not of a type that this page shows")
+        size = file.seek(0, os.SEEK_END)
     except BaseException:
         file.close()
         raise
-    return Media(file, there, media_type, _etag(outcome.get("sha256"), there), target.name)
+    return Media(file, size, media_type, _etag(outcome.get("sha256"), size), path.rpartition("/")[2])
 
 
 def _etag(sha256: Any, size: int) -> str:
     is_hash = isinstance(sha256, str) and sha256.isascii() and sha256.isalnum()
-    return f'"{sha256 if is_hash else size}"'
-
-
-def _open_file(target: Target) -> BinaryIO:
-    # asked this way round, since ObjectStoragePath is a pathlib.Path, too, before Airflow 3.2
-    if isinstance(target, ObjectStoragePath):
-        opened: BinaryIO = target.fs.open(target.path, "rb")
-        return opened
-    if not stat.S_ISREG(target.stat().st_mode):  # a pipe would never open, a device never end
-        raise FileNotFoundError(target)
-    return target.open("rb")
+    return f'"{sha256[:64] if is_hash else size}"'

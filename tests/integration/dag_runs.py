@@ -27,3 +27,21 @@ def run(dag_id, conf=None):
         return instances[task_id, -1].xcom_pull(task_ids=task_id)
 
     return str(dag_run.state), states, result
+
+
+def clear(dag, dag_run):
+    """Clear all tasks of a run, and run each once more, as `dag.test()` does (Airflow 3.3); return their states."""
+    from airflow.models.taskinstance import clear_task_instances
+    from airflow.sdk.definitions.dag import _run_task
+    from airflow.utils.session import create_session
+    from airflow.utils.state import TaskInstanceState
+
+    with create_session() as session:
+        clear_task_instances(dag_run.get_task_instances(session=session), session=session)
+    for ti in dag_run.get_task_instances():
+        with create_session() as session:
+            ti.try_number += 1
+            ti.state = TaskInstanceState.SCHEDULED
+            session.merge(ti)
+        _run_task(ti=ti, task=dag.task_dict[ti.task_id], run_triggerer=True)
+    return {(ti.task_id, ti.map_index): str(ti.state) for ti in dag_run.get_task_instances()}

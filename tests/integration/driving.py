@@ -9,7 +9,9 @@ from types import SimpleNamespace
 
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_veo.operators.base import mark_delivered
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
+from airflow_provider_veo.task_state import STORE_EXISTS
 
 
 class Store:
@@ -33,9 +35,10 @@ class Store:
 
 @dataclass
 class Driver:
-    """One task instance.
+    """One task instance. Airflow writes down that a task has succeeded only after all of its own steps.
 
     Attributes:
+        fails_afterwards: how many tries fail in one of those steps, after the operator has returned its result.
         arguments: of the operator.
         operator: its class.
         retries: after the first try.
@@ -50,6 +53,7 @@ class Driver:
     tries: int = 0
     errors: list = field(default_factory=list)
     xcoms: list = field(default_factory=list)
+    fails_afterwards: int = 0
 
     def run(self):
         """Try until there is a result, a permanent failure, or no try left; return the result or the last error."""
@@ -77,16 +81,28 @@ class Driver:
             self.xcoms.append((key, xcoms[key]))
 
         ti.xcom_push = push
+        ti.get_task_states = lambda **_: {ti.run_id: {ti.task_id: "success"}}
         context = {"ti": ti} | ({} if self.store is None else {"task_state_store": self.store})
         method, arguments = "execute", {}
         while True:
             # Airflow makes the operator anew when a task resumes
             operator = self.operator(task_id=self.name, **self.arguments)
             try:
-                return getattr(operator, method)(dict(context), **arguments)
+                result = getattr(operator, method)(dict(context), **arguments)
             except TaskDeferred as deferred:
                 method = deferred.method_name
                 arguments = {"event": asyncio.run(_first_event(deferred.trigger))}
+            else:
+                self._finish(operator, context)
+                return result
+
+    def _finish(self, operator, context):
+        if self.fails_afterwards:
+            self.fails_afterwards -= 1
+            raise RuntimeError("the template of the task's name is wrong")
+        # before Airflow 3.3 there is no store, and so nobody to tell; this driver has one all the same
+        for callback in operator.on_success_callback if STORE_EXISTS else [mark_delivered]:
+            callback(context)
 
     def clear(self):
         """Do what Airflow does when a user clears the task."""

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow_version import AIRFLOW_3
 from driving import Driver, Store
 from servers import KEY, connect
@@ -165,6 +166,150 @@ def test_a_retry_of_a_delivered_task_uses_its_video(task):
     assert charged(task) == 1
 
 
+class TestATaskThatFailsAfterItHasStoredItsVideo:
+    @pytest.fixture
+    def driver(self, task, tmp_path):
+        driver = task(destination=str(tmp_path / "a.mp4"), sidecar=True)
+        driver.fails_afterwards = 1
+        return driver
+
+    @pytest.mark.parametrize("again", [lambda driver: driver, Driver.clear], ids=["retry", "clear"])
+    def test_the_next_try_hands_it_over_without_a_word_to_the_gateway(self, task, driver, again, tmp_path):
+        assert "template" in str(driver.run())
+        seen = (tmp_path / "a.mp4").stat().st_mtime_ns
+        record = driver.store.values["veo_submission"]["kept"]
+        requests = len(task.emulator.jobs.requests)
+        (tmp_path / "a.mp4.json").unlink()
+        result = again(driver).run()
+        assert len(task.emulator.jobs.requests) == requests
+        assert (tmp_path / "a.mp4").stat().st_mtime_ns == seen
+        assert {name: result[name] for name in ("path", "bytes", "sha256")} == {
+            name: record[name] for name in ("path", "bytes", "sha256")
+        }
+        told = json.loads((tmp_path / "a.mp4.json").read_text())
+        assert (told["video_id"], told["sha256"]) == (result["id"], result["sha256"])
+        assert charged(task) == 1
+
+    def test_the_result_is_the_one_that_was_lost(self, task, tmp_path):
+        driver = task(destination=str(tmp_path / "a.mp4"))
+        first = driver.run()
+        assert first["url"]
+        again = driver.run()  # without a Clear: the record is what it was
+        withheld = "?" in first["url"]  # signed addresses are not on record
+        assert again == first | ({"url": None} if withheld else {})
+        assert charged(task) == 1
+
+    def test_a_second_order_that_was_needed_is_still_told_after_a_clear(self, task, driver):
+        task.emulator.jobs.fail_next("AUDIO_FILTERED")
+        driver.retries = 1
+        assert "template" in str(driver.run())
+        assert driver.clear().run()["submissions"] == 2
+        assert charged(task) == 1
+
+    def test_a_clear_that_fails_in_the_same_way_costs_nothing_either(self, task, driver):
+        driver.fails_afterwards = 3
+        driver.run()
+        driver.clear().run()
+        assert "template" in str(driver.clear().run())
+        first = driver.clear().run()
+        assert charged(task) == 1
+        assert driver.clear().run()["id"] != first["id"]  # the task had succeeded
+        assert charged(task) == 2
+
+    def test_a_file_that_is_gone_is_fetched_again(self, task, driver, tmp_path):
+        driver.run()
+        (tmp_path / "a.mp4").unlink()
+        result = driver.run()
+        assert (tmp_path / "a.mp4").stat().st_size == result["bytes"]
+        assert charged(task) == 1
+
+    @pytest.mark.parametrize("changed", [b"", b"another file"])
+    def test_a_file_that_has_changed_is_replaced(self, task, driver, tmp_path, changed):
+        driver.run()
+        (tmp_path / "a.mp4").write_bytes(changed)
+        result = driver.run()
+        assert hashlib.sha256((tmp_path / "a.mp4").read_bytes()).hexdigest() == result["sha256"]
+        assert charged(task) == 1
+
+    def test_a_folder_in_its_place_is_an_error_and_no_order(self, task, driver, tmp_path):
+        driver.run()
+        (tmp_path / "a.mp4").unlink()
+        (tmp_path / "a.mp4").mkdir()
+        assert isinstance(driver.run(), Exception)
+        assert task.emulator.jobs.report()["orders"] == 1
+
+    def test_another_destination_gets_a_copy(self, task, driver, tmp_path):
+        driver.run()
+        requests = len(task.emulator.jobs.requests)
+        driver.arguments["destination"] = str(tmp_path / "new" / "{video_id}.mp4")
+        result = driver.run()
+        assert result["path"] == str(tmp_path / "new" / f"{result['id']}.mp4")
+        assert (tmp_path / "new" / f"{result['id']}.mp4").read_bytes() == (tmp_path / "a.mp4").read_bytes()
+        assert len(task.emulator.jobs.requests) == requests
+
+    def test_objects_are_handed_over_and_copied_as_well(self, task, driver, memory):
+        driver.arguments["destination"] = f"{memory}/{{video_id}}.mp4"
+        driver.run()
+        requests = len(task.emulator.jobs.requests)
+        driver.fails_afterwards = 1
+        driver.run()
+        driver.arguments["destination"] = f"{memory}/new/{{video_id}}.mp4"
+        result = driver.run()
+        assert result["path"] == f"{memory}/new/{result['id']}.mp4"
+        assert len(task.emulator.jobs.requests) == requests
+        assert hashlib.sha256(ObjectStoragePath(result["path"]).read_bytes()).hexdigest() == result["sha256"]
+
+    def test_without_a_destination_any_more_it_stays_where_it_is(self, task, driver, tmp_path):
+        driver.run()
+        del driver.arguments["destination"]
+        assert driver.run()["path"] == str(tmp_path / "a.mp4")
+        assert charged(task) == 1
+
+    def test_a_storage_that_is_away_is_an_error_and_no_order(self, task, driver, mocker, tmp_path):
+        driver.run()
+        away = mocker.patch("airflow_provider_veo.storage.delivery.existing", side_effect=OSError("no route"))
+        error = driver.clear().run()
+        assert f"has stored the video at {tmp_path / 'a.mp4'}, which cannot be read now" in str(error)
+        assert "OSError: no route" in str(error)
+        mocker.stop(away)
+        assert driver.run()["path"] == str(tmp_path / "a.mp4")
+        assert charged(task) == 1
+
+    def test_a_video_that_is_neither_here_nor_there_is_made_anew_by_a_clear(self, task, driver, tmp_path):
+        driver.run()
+        (tmp_path / "a.mp4").unlink()
+        task.emulator.faults.add("content", Fault(Trouble.GONE))
+        assert "the video is gone" in str(driver.run())
+        assert driver.clear().run()["path"] == str(tmp_path / "a.mp4")
+        assert charged(task) == 2
+
+    def test_the_log_of_a_clear_says_how_to_get_a_new_video(self, task, driver, mocker):
+        driver.run()
+        log = mocker.patch.object(VeoCreateVideoOperator, "log")
+        driver.clear().run()
+        assert "another Clear orders a new video" in str(log.info.call_args_list)
+
+
+def test_without_a_destination_a_task_that_fails_at_its_end_collects_its_video(task):
+    driver = task()
+    driver.fails_afterwards = 2
+    driver.run()
+    driver.clear().run()
+    first = driver.clear().run()
+    assert charged(task) == 1
+    assert driver.clear().run()["id"] != first["id"]
+    assert charged(task) == 2
+
+
+def test_a_delivery_on_record_by_an_earlier_version_is_read(task, tmp_path):
+    driver = task(destination=str(tmp_path / "a.mp4"))
+    first = driver.run()
+    del driver.store.values["veo_submission"]["kept"]
+    assert driver.run()["id"] == first["id"]
+    del driver.store.values["veo_submission"]["kept"]
+    assert driver.clear().run()["id"] != first["id"]
+
+
 @pytest.mark.parametrize("again", ["retry", "clear"])
 def test_a_video_that_could_not_be_stored_is_collected(task, tmp_path, again, mocker):
     driver = task(destination=str(tmp_path / "videos" / "a.mp4"))
@@ -239,7 +384,7 @@ def test_the_deadline_counts_from_the_first_submission(task):
     driver.arguments["timeout"] = timedelta(seconds=0.3)  # the failed job has taken longer
     error = driver.run()
     assert isinstance(error, VeoFailException)
-    assert "the time for another one is over" in str(error)
+    assert "Nothing was ordered now: the time for another one" in str(error)
     assert task.emulator.jobs.report()["orders"] == 1
     driver.arguments["timeout"] = timedelta(seconds=60)
     assert driver.clear().run()["status"] == "completed"

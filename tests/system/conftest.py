@@ -20,6 +20,7 @@ def system(tmp_path_factory):
         name: {"conn_type": "veo", "host": gateway.url, "password": KEY} for name, gateway in gateways.items()
     }
     settings = {
+        "VEO_RETRIES": "6",  # as in the other Dags
         "VEO_CRASH_MARKERS": str(tmp_path_factory.mktemp("markers")),
         "AIRFLOW__VEO__STORAGE": str(tmp_path_factory.mktemp("videos")),
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": str(HEALTH_THRESHOLD),

@@ -19,6 +19,8 @@ POINTS = {
     "deferral": "success",
     "resume": "success",
     "download": "success",
+    "before storing": "success",
+    "after storing": "success",
     "before delivery": "success",
     "after delivery": "success",
 }

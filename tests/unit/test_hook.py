@@ -38,10 +38,10 @@ def test_the_base_url(fields, base_url):
 
 
 def test_the_key_is_sent_as_the_connection_says():
-    assert settings(password=KEY).authorization() == {"Authorization": f"Bearer {KEY}"}
-    assert settings({"auth_scheme": "raw"}, password=KEY).authorization() == {"Authorization": KEY}
+    assert settings(password=KEY).authorization() == {"Authorization": f"Bearer {KEY}".encode()}
+    assert settings({"auth_scheme": "raw"}, password=KEY).authorization() == {"Authorization": KEY.encode()}
     assert settings().authorization() == {}
-    assert settings(password=f" {KEY}\n").authorization() == {"Authorization": f"Bearer {KEY}"}
+    assert settings(password=f" {KEY}\n").authorization() == {"Authorization": f"Bearer {KEY}".encode()}
 
 
 def test_extras():
@@ -65,7 +65,7 @@ def test_extras():
         ({"host": f"https://user:{KEY}@x"}, {}, "not of the form https://host"),
         ({"host": f"https://x?key={KEY}"}, {}, "not of the form https://host"),
         ({"password": f"{KEY}\nX: y"}, {}, "line break"),
-        ({"password": f"{KEY}é"}, {}, "line break or a character"),
+        ({"password": f"{KEY}\u202e"}, {}, "line break or another character"),
         ({}, {"auth_scheme": "basic"}, "auth_scheme is 'basic'"),
         ({}, {"request_format": "xml"}, "request_format is 'xml'"),
         ({}, {"timeout": "soon"}, "timeout is 'soon'"),

@@ -105,8 +105,8 @@ def test_a_record_that_cannot_be_written_costs_no_video(mocker, context, caplog)
     assert "the Veo page knows less of this task" in caplog.text
 
 
-def test_what_a_database_cannot_take_is_left_out():
-    assert records.order("a\0b", "m")["prompt"] == "ab"
+def test_what_a_database_cannot_take_is_replaced():
+    assert records.order("a\0b", "m")["prompt"] == "a\ufffdb"
     assert len(records.order("p" * 20_000, "m")["prompt"]) == 10_000
 
 
@@ -119,7 +119,7 @@ def test_secrets_that_airflow_knows_are_masked(context, written):
         raise ValueError("the password hunter2hunter2 was refused")
     assert "hunter2" not in written[OUTCOME_KEY]["error"]
     stored = {"path": "/opt/hunter2hunter2/a.mp4", "bytes": 1, "sha256": "0"}
-    assert records.stored(stored)["path"] == stored["path"]
+    assert records.stored(stored, None)["path"] == stored["path"]
 
 
 def test_an_address_is_named_by_its_hash():

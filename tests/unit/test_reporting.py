@@ -17,8 +17,9 @@ from airflow_provider_veo.api.errors import (
     VideoTimeoutError,
 )
 from airflow_provider_veo.exceptions import VeoFailException, fail_fast
-from airflow_provider_veo.ordering import NotOrderedError, UnknownSubmissionError
+from airflow_provider_veo.ordering import UnknownSubmissionError
 from airflow_provider_veo.reporting import failures_reported, reason_of, summary_of
+from airflow_provider_veo.submission import NotOrderedError
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,12 @@ def test_the_servers_delay_is_kept():
     assert "Asking failed (HTTP 429)" in decision.reason
 
 
+@pytest.mark.parametrize("seconds", [3600.0, 1e9, 3e11, 1e300])
+def test_no_server_puts_a_retry_off_for_longer_than_an_hour(seconds):
+    decision = decide(ApiError("Asking failed", reason=Reason.SERVER, status=503, retry_after=seconds))
+    assert decision.retry_delay == timedelta(hours=1)
+
+
 @pytest.mark.parametrize(
     "error", [NotSentError("no route"), VideoFailedError("v", "failed", Reason.UNKNOWN, "AUDIO_FILTERED")]
 )

@@ -5,14 +5,14 @@ The same table stands in docs/reliability.md.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.api.answers import ErrorDetail
+from airflow_provider_veo.api.answers import Answer, ErrorDetail
 from airflow_provider_veo.api.errors import (
     ApiError,
     InvalidInputError,
@@ -20,14 +20,19 @@ from airflow_provider_veo.api.errors import (
     Reason,
     TransportError,
     VeoError,
+    VideoTimeoutError,
+    error_from,
 )
 from airflow_provider_veo.api.frames import Frame
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.submission import (
     KEY,
+    MOST_POSTS,
     Action,
+    Kept,
     Ledger,
+    NotOrderedError,
     Order,
     Remote,
     State,
@@ -35,7 +40,9 @@ from airflow_provider_veo.submission import (
     create_pause,
     decide,
     fingerprint_of,
+    forbidden,
     is_unknown,
+    left_behind,
     next_submission,
     remote_of,
     urls_kept,
@@ -46,6 +53,10 @@ RECORD = Submission(
     State.SUBMITTED, "f", epoch=2, idempotency_key="k", submissions=1, waiting_since=900.0, sent_at=950.0, video_id="v"
 )
 OLD_EPOCH = 1
+INTENT = replace(RECORD, state=State.INTENT, video_id=None)
+CLEARED = replace(ORDER, epoch=3)
+
+KEPT = Kept("/v/a.mp4", 5, "ab", {"version": 1, "kind": "completed", "video_id": "v", "status": "completed"}, 1)
 
 # record state, cleared since, remote answer -> action, with submissions left, time left and on_unknown="fail"
 TABLE = {
@@ -70,8 +81,21 @@ TABLE = {
     (State.LOST, True, None): Action.SUBMIT_NEW,
 }
 
+# the same for a video that was stored: its file is there -> action; if it is not, what follows as for any job
+STORED = {
+    (State.STORED, False, None): Action.LOOK,
+    (State.STORED, False, True): Action.HAND_OVER,
+    (State.STORED, True, None): Action.LOOK,
+    (State.STORED, True, True): Action.HAND_OVER,
+    (State.DELIVERED, False, None): Action.LOOK,
+    (State.DELIVERED, False, True): Action.HAND_OVER,
+    (State.DELIVERED, True, None): Action.SUBMIT_NEW,
+}
+
 
 def record(state, *, cleared=False, **changes):
+    if state is State.STORED:
+        changes.setdefault("kept", KEPT)
     return replace(RECORD, state=state, epoch=OLD_EPOCH if cleared else ORDER.epoch, **changes)
 
 
@@ -81,11 +105,27 @@ def test_the_table(case, action):
     assert decide(record(state, cleared=cleared), ORDER, remote) is action
 
 
+@pytest.mark.parametrize(("case", "action"), STORED.items())
+def test_the_table_of_stored_videos(case, action):
+    state, cleared, is_there = case
+    assert decide(record(state, cleared=cleared, kept=KEPT), ORDER, is_there=is_there) is action
+
+
+@pytest.mark.parametrize("remote", [None, *Remote])
+@pytest.mark.parametrize(("state", "cleared"), [(State.STORED, False), (State.STORED, True), (State.DELIVERED, False)])
+def test_a_stored_video_that_is_not_there_any_more_is_a_job_like_any_other(state, cleared, remote):
+    action = decide(record(state, cleared=cleared, kept=KEPT), ORDER, remote, is_there=False)
+    assert action is TABLE[State.SUBMITTED, cleared, remote]
+
+
 def test_the_table_is_complete():
     asked = {State.SUBMITTED, State.DELIVERED}
-    for state, cleared in product(State, (False, True)):
+    for state, cleared in product(set(State) - {State.STORED}, (False, True)):
         answers = [None, *Remote] if state in asked and (state, cleared) != (State.DELIVERED, True) else [None]
         assert {remote for s, c, remote in TABLE if (s, c) == (state, cleared)} == set(answers)
+    for state, cleared in product((State.STORED, State.DELIVERED), (False, True)):
+        looks = [None] if (state, cleared) == (State.DELIVERED, True) else [None, True]
+        assert {is_there for s, c, is_there in STORED if (s, c) == (state, cleared)} == set(looks)
 
 
 def test_nothing_on_record_is_a_new_order():
@@ -107,8 +147,19 @@ def test_another_request_counts(state):
 
 def test_one_submission_is_the_least():
     assert decide(record(State.SUBMITTED), replace(ORDER, max_submissions=1), Remote.GONE) is Action.STOP_EXHAUSTED
-    with pytest.raises(InvalidInputError, match="max_submissions is 0; it must be 1 or more"):
-        replace(ORDER, max_submissions=0)
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, float("nan"), float("inf"), True, "3", None])
+def test_max_submissions_is_a_whole_number(number):
+    with pytest.raises(InvalidInputError, match=r"max_submissions is .*; it must be a whole number, 1 or more"):
+        replace(ORDER, max_submissions=number)
+
+
+@pytest.mark.parametrize("name", ["timeout", "execution_timeout"])
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
+def test_a_time_that_is_over_is_not_ordered_for(name, seconds):
+    with pytest.raises(InvalidInputError, match=rf"{name} is .* s, .*Nothing was ordered"):
+        replace(ORDER, **{name: seconds})
 
 
 def test_what_to_do_about_an_unknown_order_is_one_of_two():
@@ -134,13 +185,65 @@ def test_no_order_after_the_deadline(state, cleared, remote):
     assert decide(record(state, cleared=cleared, waiting_since=400.0), ORDER, remote) is Action.STOP_LATE
 
 
+@pytest.mark.parametrize(("state", "cleared", "remote"), REPEATS)
+def test_requests_are_counted_whatever_came_of_them(state, cleared, remote):
+    def action(posts):
+        return decide(record(state, cleared=cleared, posts=posts), ORDER, remote)
+
+    assert action(MOST_POSTS - 1) is Action.SUBMIT_AGAIN
+    assert action(MOST_POSTS) is Action.STOP_POSTS
+
+
+@pytest.mark.parametrize(
+    ("posts", "now", "execution_timeout", "reason"),
+    [
+        (0, 1000.0, None, None),
+        (MOST_POSTS - 1, 1499.0, None, None),
+        (MOST_POSTS, 1000.0, None, Action.STOP_POSTS),
+        (0, 1500.0, None, Action.STOP_LATE),
+        (0, 1009.0, 10.0, None),
+        (0, 1010.0, 10.0, Action.STOP_LATE),
+        (0, 1500.0, 3600.0, Action.STOP_LATE),
+    ],
+)
+def test_no_request_is_one_too_many_or_too_late(posts, now, execution_timeout, reason):
+    order = replace(ORDER, execution_timeout=execution_timeout)
+    assert forbidden(replace(INTENT, posts=posts), order, now) is reason
+
+
+def test_requests_of_one_order_are_counted_and_a_refused_order_is_not():
+    first = next_submission(None, ORDER, Action.SUBMIT_NEW, "me")
+    sent = first.posted(1001.0).posted(1002.0)
+    assert (sent.state, sent.posts, sent.submissions, sent.sent_at) == (State.INTENT, 2, 1, 1002.0)
+    again = next_submission(sent.refused(), ORDER, Action.SUBMIT_AGAIN, "me").posted(1003.0)
+    assert (again.posts, again.submissions, again.waiting_since) == (3, 1, 1000.0)
+    other = next_submission(sent, replace(ORDER, fingerprint="g"), Action.SUBMIT_NEW, "me")
+    assert (other.posts, other.submissions) == (2, 2)
+    assert next_submission(sent, CLEARED, Action.SUBMIT_NEW, "me").posts == 0
+    assert sent.accepted("v").followed(CLEARED).posts == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "left"),
+    [
+        (State.INTENT, True),
+        (State.REFUSED, False),
+        (State.SUBMITTED, True),
+        (State.DELIVERED, False),
+        (State.LOST, False),
+    ],
+)
+@pytest.mark.parametrize("cleared", [True, False])
+def test_another_request_leaves_what_may_be_paid_for(state, left, cleared):
+    one = record(state, cleared=cleared)
+    assert left_behind(one, replace(ORDER, fingerprint="g")) is (one if left else None)
+    assert left_behind(one, ORDER) is None
+    assert left_behind(None, ORDER) is None
+
+
 def test_a_job_is_followed_after_the_deadline_too():
     late = record(State.SUBMITTED, waiting_since=0.0)
     assert decide(late, ORDER, Remote.ALIVE) is Action.FOLLOW
-
-
-INTENT = replace(RECORD, state=State.INTENT, video_id=None)
-CLEARED = replace(ORDER, epoch=3)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +252,10 @@ CLEARED = replace(ORDER, epoch=3)
         (lambda intent: intent, Action.STOP_UNKNOWN, Action.SUBMIT_NEW),
         (lambda intent: intent.refused(), Action.SUBMIT_AGAIN, Action.SUBMIT_NEW),
         (lambda intent: intent.accepted("v"), Action.ASK, Action.ASK),
+        (lambda intent: intent.accepted("v").stored(KEPT), Action.LOOK, Action.LOOK),
         (lambda intent: intent.accepted("v").delivered(), Action.ASK, Action.SUBMIT_NEW),
+        (lambda intent: intent.accepted("v").stored(KEPT).delivered(), Action.LOOK, Action.SUBMIT_NEW),
+        (lambda intent: intent.accepted("v").stored(KEPT).lost(), Action.SUBMIT_AGAIN, Action.SUBMIT_NEW),
         (lambda intent: intent.accepted("v").lost(), Action.SUBMIT_AGAIN, Action.SUBMIT_NEW),
         (lambda intent: intent.accepted(None).received("https://x.example/1.mp4"), Action.ASK, Action.ASK),
     ],
@@ -161,6 +267,9 @@ def test_what_follows_from_each_step_of_an_order(store, steps, retry, clear):
     assert record == after
     assert decide(record, ORDER) is retry
     assert decide(record, CLEARED) is clear
+
+
+BROKEN_KEPT = asdict(RECORD) | {"state": "stored", "kept": {"path": "/v/a.mp4"}}
 
 
 def test_a_job_is_known_by_its_id():
@@ -190,6 +299,7 @@ records = st.builds(
     waiting_since=st.floats(0, 2000),
     sent_at=st.floats(0, 2000),
     video_id=st.just("v"),
+    kept=st.sampled_from([None, KEPT]),
 )
 orders = st.builds(
     Order,
@@ -202,11 +312,13 @@ orders = st.builds(
 )
 
 
-@given(records, orders, st.sampled_from(Remote))
-def test_nobody_pays_again_for_what_is_alive_and_not_delivered(one, order, remote):
-    action = decide(one, order, remote)
-    paid = one.state is State.SUBMITTED and remote is Remote.ALIVE and one.fingerprint == order.fingerprint
-    if paid:
+@given(records, orders, st.sampled_from(Remote), st.booleans())
+def test_nobody_pays_again_for_what_is_alive_or_stored_and_not_delivered(one, order, remote, is_there):
+    action = decide(one, order, remote, is_there=is_there)
+    paid = one.state in (State.SUBMITTED, State.STORED) and one.fingerprint == order.fingerprint
+    if paid and one.kept and is_there:
+        assert action is Action.HAND_OVER
+    elif paid and remote is Remote.ALIVE:
         assert action is Action.FOLLOW
     if action is Action.SUBMIT_AGAIN:
         assert one.submissions < order.max_submissions
@@ -238,6 +350,18 @@ class TestTheNextRecord:
             next_submission(unknown, replace(ORDER, epoch=5), action, "me").idempotency_key == unknown.idempotency_key
         )
 
+    def test_a_refused_order_is_repeated_with_its_key(self):
+        first = next_submission(None, replace(ORDER, try_number=1), Action.SUBMIT_NEW, "me")
+        later = replace(ORDER, try_number=2)
+        again = next_submission(first.refused(), later, Action.SUBMIT_AGAIN, "me")
+        assert again.idempotency_key == first.idempotency_key
+
+    def test_an_epoch_that_comes_again_has_another_key(self):
+        first = next_submission(None, replace(ORDER, try_number=1), Action.SUBMIT_NEW, "me").accepted("v").delivered()
+        later = replace(ORDER, try_number=2, clear_number=1, retries=1)
+        known = replace(first, try_number=1, clear_number=0)
+        assert next_submission(known, later, Action.SUBMIT_NEW, "me").idempotency_key != first.idempotency_key
+
     def test_a_clear_starts_anew(self):
         old = record(State.DELIVERED, cleared=True, submissions=2)
         new = next_submission(old, ORDER, Action.SUBMIT_NEW, "me")
@@ -268,6 +392,8 @@ class TestTheNextRecord:
         followed = record(State.SUBMITTED, cleared=True, submissions=2).followed(ORDER)
         assert (followed.epoch, followed.waiting_since, followed.submissions) == (2, 1000.0, 1)
         assert followed.adopted
+        stored = record(State.STORED, cleared=True).followed(ORDER)
+        assert (stored.state, stored.kept, stored.epoch) == (State.STORED, KEPT, 2)
         assert record(State.SUBMITTED).followed(ORDER) is not None
         assert not record(State.SUBMITTED).followed(ORDER).adopted
 
@@ -302,28 +428,41 @@ def test_a_refused_key_says_nothing_about_the_job():
         remote_of(error(Reason.AUTHENTICATION, 401), young=False)
 
 
+def answered(status, body="", **headers):
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return error_from(Answer(status, body, names), "Creating the video")
+
+
+BUSY = '{"error": {"message": "overloaded"}}'
+
+
 @pytest.mark.parametrize(
     ("failure", "unknown", "pauses"),
     [
         (NotSentError("no route"), False, [1.0, 2.0, 4.0, None]),
         (TransportError("read timeout"), True, [None]),
-        (error(Reason.RATE_LIMITED, 429), False, [1.0, 2.0, 4.0, None]),
-        (error(Reason.RATE_LIMITED, 429, retry_after=7.0), False, [7.0, 7.0, 7.0, None]),
-        (error(Reason.RATE_LIMITED, 429, retry_after=30.0), False, [30.0]),
-        (error(Reason.RATE_LIMITED, 429, retry_after=31.0), False, [None]),
-        (error(Reason.SERVER, 503), False, [1.0, 2.0, 4.0, None]),
-        (error(Reason.MODEL_UNAVAILABLE, 503), False, [None]),
-        (error(Reason.QUOTA, 429), False, [None]),
-        (error(Reason.SERVER, 500), True, [None]),
-        (error(Reason.SERVER, 502), True, [None]),
-        (error(Reason.SERVER, 504), True, [None]),
-        (error(Reason.SERVER, 408), False, [None]),
-        (error(Reason.UNREADABLE, 200), True, [None]),
-        (error(Reason.UNREADABLE, 300), False, [None]),
-        (error(Reason.UNREADABLE, 307), False, [None]),
-        (error(Reason.BAD_REQUEST, 200), False, [None]),
-        (error(Reason.BAD_REQUEST, 400), False, [None]),
-        (error(Reason.AUTHENTICATION, 401), False, [None]),
+        (answered(429, BUSY), False, [1.0, 2.0, 4.0, None]),
+        (answered(429, retry_after="7"), False, [7.0, 7.0, 7.0, None]),
+        (answered(429, retry_after="30"), False, [30.0]),
+        (answered(429, retry_after="31"), False, [None]),
+        (answered(429), False, [None]),
+        (answered(503, BUSY), False, [1.0, 2.0, 4.0, None]),
+        (answered(503, '{"error": {"message": "no available channel"}}'), False, [None]),
+        (answered(503, retry_after="7"), True, [None]),
+        (answered(429, '{"error": {"code": "insufficient_quota"}}'), False, [None]),
+        (answered(500, BUSY), True, [None]),
+        (answered(408, BUSY), True, [None]),
+        (answered(307), True, [None]),
+        (answered(200), True, [None]),
+        (answered(200, '{"code": 504, "message": "no"}'), True, [None]),
+        (answered(200, '{"code": 400, "message": "no"}'), False, [None]),
+        (answered(400), False, [None]),
+        (answered(401), False, [None]),
+        (InvalidInputError("x"), False, [None]),
+        (NotOrderedError("x"), False, [None]),
+        (VideoTimeoutError("x"), True, [None]),
+        (VeoError("x"), True, [None]),
+        (KeyError("x"), True, [None]),
     ],
 )
 def test_what_a_failed_order_means(failure, unknown, pauses):
@@ -377,18 +516,37 @@ class TestTheLedger:
                 "adopted": False,
                 "urls": [],
                 "frames": {},
+                "posts": 0,
+                "try_number": None,
+                "clear_number": None,
+                "kept": None,
             }
         }
-        assert [state.value for state in State] == ["intent", "refused", "submitted", "delivered", "lost"]
+        assert [state.value for state in State] == ["intent", "refused", "submitted", "stored", "delivered", "lost"]
+
+    def test_later_versions_find_a_stored_video_in_this_form(self, store):
+        Ledger(store).write(RECORD.stored(KEPT))
+        assert store.values[KEY]["kept"] == {
+            "path": "/v/a.mp4",
+            "bytes": 5,
+            "sha256": "ab",
+            "outcome": {"version": 1, "kind": "completed", "video_id": "v", "status": "completed"},
+            "submissions": 1,
+        }
 
     def test_fields_of_a_later_version_do_no_harm(self, store):
         Ledger(store).write(RECORD)
         store.values[KEY]["colour"] = "green"
         assert Ledger(store).read() == RECORD
 
+    def test_fields_of_a_later_version_about_the_stored_video_do_no_harm(self, store):
+        Ledger(store).write(RECORD.stored(KEPT))
+        store.values[KEY]["kept"]["colour"] = "green"
+        assert Ledger(store).read() == RECORD.stored(KEPT)
+
     def test_a_record_of_a_version_before_the_latest_fields_is_read(self, store):
         Ledger(store).write(RECORD)
-        for name in ("adopted", "urls", "frames"):
+        for name in ("adopted", "urls", "frames", "posts", "try_number", "clear_number", "kept"):
             del store.values[KEY][name]
         assert Ledger(store).read() == RECORD
 
@@ -402,7 +560,7 @@ class TestTheLedger:
     def test_nothing_on_record(self, store):
         assert Ledger(store).read() is None
 
-    @pytest.mark.parametrize("value", ["text", 5, {}, {"state": "dreaming"}, {"state": "intent"}])
+    @pytest.mark.parametrize("value", ["text", 5, {}, {"state": "dreaming"}, {"state": "intent"}, BROKEN_KEPT])
     def test_a_record_that_cannot_be_read_is_an_error(self, store, value):
         store.values[KEY] = value
         with pytest.raises(VeoError, match="nothing was ordered"):

@@ -41,6 +41,7 @@ export const numbered = (task, index) => (task.media.length > 1 ? ` ${index + 1}
 const nameOf = (task, index) => `Video${numbered(task, index)}: ${(task.prompt ?? task.task_id).slice(0, 100)}`;
 
 function viewer(medium, name) {
+  if (medium.why_not) return foreign("p", medium.why_not, { className: "why", tabIndex: 0 });
   const address = contentAddress(medium);
   const isPicture = medium.media_type.startsWith("image/");
   const shown = isPicture

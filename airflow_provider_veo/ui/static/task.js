@@ -64,7 +64,7 @@ function factsOf(task) {
   return [
     task.prompt && foreign("p", task.prompt, { className: "prompt whole", tabIndex: 0 }),
     element("dl", {}, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
-    ...task.media.map((medium, index) => element("p", {}, saveLink(medium, numbered(task, index)))),
+    ...task.media.map((medium, index) => !medium.why_not && element("p", {}, saveLink(medium, numbered(task, index)))),
     linksOf(task, null),
   ].filter(Boolean);
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from datetime import timedelta
@@ -18,6 +17,13 @@ from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.submission import Ledger, State
 
 # more retries than the tests use up: on a busy machine Airflow itself loses tries before their first line
+POINTS = {
+    State.INTENT: "intent",
+    State.SUBMITTED: "record",
+    State.STORED: "storing",
+    State.DELIVERED: "delivery",
+}
+
 FAST = {"retries": 6, "retry_delay": timedelta(seconds=1), "poll_interval": 1.0}
 
 
@@ -31,27 +37,27 @@ class CrashingCreateVideoOperator(VeoCreateVideoOperator):
         self.point = point
 
     def execute(self, context):
-        with self._crashing(context):
-            return super().execute(context)
+        self._prepare(context)
+        return super().execute(context)
 
     def execute_complete(self, context, event=None):
-        with self._crashing(context):
-            if self.point == "resume":
-                self._die()
-            return super().execute_complete(context, event)
+        self._prepare(context)
+        if self.point == "resume":
+            self._die()
+        return super().execute_complete(context, event)
 
     def defer(self, **kwargs):
         if self.point == "deferral":
             self._die()
         super().defer(**kwargs)
 
-    @contextlib.contextmanager
-    def _crashing(self, context):
+    def _prepare(self, context):
+        """Set the trap, for as long as this process lives: the delivery is written down after the task's success."""
         self._marker = Path(os.environ["VEO_CRASH_MARKERS"], context["run_id"].replace("/", "_"))
         write, create, take = Ledger._set, VeoClient.create_video, Received.take
 
         def dying_write(ledger, record):
-            point = {State.INTENT: "intent", State.SUBMITTED: "record", State.DELIVERED: "delivery"}.get(record.state)
+            point = POINTS.get(record.state)
             if self.point == f"before {point}":
                 self._die()
             write(ledger, record)
@@ -71,12 +77,7 @@ class CrashingCreateVideoOperator(VeoCreateVideoOperator):
                 self._die()
             take(received, stream)
 
-        with (
-            mock.patch.object(Ledger, "_set", dying_write),
-            mock.patch.object(VeoClient, "create_video", dying_create),
-            mock.patch.object(Received, "take", dying_take),
-        ):
-            yield
+        Ledger._set, VeoClient.create_video, Received.take = dying_write, dying_create, dying_take
 
     def _die(self):
         if not self._marker.exists():

@@ -92,7 +92,7 @@ def test_refusals(status, body, reason):
         (200, "<html>login</html>", {}, "got an HTML page that begins"),
         (200, "no video here", {}, "something else that begins with 'no video here'"),
         (200, '{"id": "v", "status": "completed"}', {}, "something else"),
-        (200, "x" * 1000, {}, "begins with '" + "x" * 60 + "'"),
+        (200, "x" * 1000, {}, "begins with '" + "x" * 60 + "…'"),
         (200, "http://[broken", {}, "no http"),
         (302, "", {"location": "file:///etc/passwd"}, "no http"),
         (302, "", {"location": "http://[broken"}, "no http"),
@@ -249,3 +249,28 @@ def test_two_broken_addresses_have_no_origin_in_common():
 )
 def test_addresses_are_shown_without_secrets(url, shown):
     assert redact(url) == shown
+
+
+@pytest.mark.parametrize("status", [429, 503, 200])
+def test_a_video_that_was_paid_for_is_asked_for_again_in_its_life(status):
+    with pytest.raises(ApiError) as caught:
+        hop(status, '{"code": "busy", "message": "slow down"}', **{"retry-after": "1000000000"})
+    assert caught.value.retry_after == 600.0
+
+
+@pytest.mark.parametrize("length", ["9" * 5_000, "-1", "1.5", "٣", "", "1e3"])
+def test_a_length_that_is_no_number_is_none(length):
+    assert length_of({"content-length": length}) is None
+
+
+@pytest.mark.parametrize("tag", ['"é"', '"' + "x" * 2_000 + '"', '"a\x1b"'])
+def test_a_version_that_cannot_be_sent_back_is_none(tag):
+    assert version_of({"etag": tag}) is None
+    assert version_of({"last-modified": tag}) is None
+
+
+@pytest.mark.parametrize("header", ["bytes " + "9" * 5_000 + "-1/2", "bytes ٣-4/5", "x" * 100_000])
+def test_an_odd_range_is_another_file(header):
+    with pytest.raises(ContentChangedError) as caught:
+        check_continuation({"content-range": header}, Resume(3, 5, None))
+    assert len(str(caught.value)) < 300

@@ -324,3 +324,55 @@ def test_an_event_holds_no_address_that_may_be_signed():
     assert Outcome.from_event(event).url_withheld
     plain = replace(signed, url="https://x.example/a.mp4")
     assert Outcome.from_event(plain.to_event()) == plain
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:secret@x.example/a.mp4",
+        "https://x.example/a.mp4#secret",
+        "https://x.example/a.mp4;secret",
+        "https://x.example/exp=1~hmac=secret/a.mp4",
+        "https://x.example/a.mp4&secret",
+        "https://x.example/a%3Dsecret.mp4",
+        "https://x.example/__veo_api_key__/secret.mp4",
+        "https://x.example/secret" + "/x" * 1_000,
+    ],
+)
+def test_an_address_that_may_be_signed_is_not_in_the_event(url):
+    event = Outcome("completed", "v", "completed", url=url).to_event()
+    assert (event["url"], event["url_withheld"]) == (None, True)
+
+
+@pytest.mark.parametrize("url", ["https://x.example:8443/a/b-c_d.e~f.mp4", "http://[::1]:80/v1/videos/v/content"])
+def test_a_plain_address_is_in_the_event(url):
+    event = Outcome("completed", "v", "completed", url=url).to_event()
+    assert (event["url"], event["url_withheld"]) == (url, False)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kept"),
+    [
+        ("message", "half an emoji \ud83d and \x00", "half an emoji \ufffd and \ufffd"),
+        ("message", "x" * 5_000_000, "x" * 2_000),
+        ("model", ["a"], None),
+        ("seconds", float("nan"), None),
+        ("seconds", float("inf"), None),
+        ("progress", 1, None),
+    ],
+)
+def test_an_event_can_be_stored_whatever_the_outcome_holds(field, value, kept):
+    outcome = Outcome("failed", "v", "failed")
+    object.__setattr__(outcome, field, value)
+    event = outcome.to_event()
+
+    assert event.get(field) == kept
+    assert "\\u0000" not in json.dumps(event, allow_nan=False, ensure_ascii=False).encode().decode()
+
+
+@pytest.mark.parametrize("reason", ["a word of a later version", None, 7, ["x"]])
+def test_an_unknown_reason_in_an_event_is_unknown(reason):
+    event = Outcome("failed", "v", "failed", "no").to_event() | {"reason": reason}
+    with pytest.raises(VideoFailedError) as caught:
+        Outcome.from_event(event).raise_for_kind()
+    assert caught.value.reason is Reason.UNKNOWN

@@ -155,7 +155,7 @@ def test_the_models_are_asked_for():
     assert requests.list_models() == ApiRequest("GET", "/v1/models")
 
 
-@pytest.mark.parametrize("video_id", ["", " ", None, 7, ".", ".."])
+@pytest.mark.parametrize("video_id", ["", " ", None, 7, ".", "..", "a\ud83d", "a\x00b", "a\nb", "v" * 1_025])
 def test_no_id_no_request(video_id):
     with pytest.raises(InvalidInputError, match="video_id must be"):
         requests.get_video(video_id)

@@ -36,8 +36,8 @@ def test_the_base_url_is_the_root_of_the_api(address, root):
 
 
 def test_the_key_is_sent_as_a_bearers_or_as_it_is_or_not_at_all():
-    assert settings(api_key=KEY).authorization() == {"Authorization": f"Bearer {KEY}"}
-    assert settings(api_key=KEY, auth_scheme="raw").authorization() == {"Authorization": KEY}
+    assert settings(api_key=KEY).authorization() == {"Authorization": f"Bearer {KEY}".encode()}
+    assert settings(api_key=KEY, auth_scheme="raw").authorization() == {"Authorization": KEY.encode()}
     assert settings().authorization() == {}
     assert settings(api_key="").authorization() == {}
 
@@ -54,7 +54,7 @@ def test_a_timeout_may_be_less_than_a_second():
         ({"base_url": f"https://user:{KEY}@x"}, "'https://x' is not of the form"),
         ({"base_url": f"https://x?key={KEY}"}, "'https://x.…' is not of the form"),
         ({"api_key": f"{KEY}\nX: y"}, "line break"),
-        ({"api_key": f"{KEY}é"}, "line break or a character"),
+        ({"api_key": f"{KEY}\u202e"}, "line break or another character"),
         ({"auth_scheme": "basic"}, "auth_scheme is 'basic'"),
         ({"request_format": "xml"}, "request_format is 'xml'"),
         ({"timeout": 0}, "timeout is 0"),

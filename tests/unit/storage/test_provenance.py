@@ -11,7 +11,7 @@ from airflow_provider_veo.storage.provenance import announce, dataset_name, fact
 
 
 def stored(path):
-    return StoredVideo(str(path), 1000, "abc", f"file://{path}")
+    return StoredVideo(str(path), 1000, "abc", f"file://{path}", "proof")
 
 
 def test_what_is_not_known_is_none():

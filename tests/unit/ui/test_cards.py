@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.task_state import progress_text
-from airflow_provider_veo.ui.cards import Group, Task, card, medium, orientation, progress, totals
+from airflow_provider_veo.ui import cards
+from airflow_provider_veo.ui.cards import Group, Stored, Task, orientation, progress, totals
+from airflow_provider_veo.ui.roots import Place
 
 AT = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 LATER = AT + timedelta(seconds=5)
 KEY = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1}
-STORED = {"path": "/v/a.mp4", "bytes": 10, "sha256": "0" * 64, "media_type": "video/mp4"}
+STORED = {"path": "/v/a.mp4", "bytes": 10, "sha256": "0" * 64, "media_type": "video/mp4", "proof": "1" * 64}
 
 
 def task(state="success", order=None, outcome=None, progress=None):
@@ -30,6 +32,10 @@ def task(state="success", order=None, outcome=None, progress=None):
         outcome=outcome,
         progress=progress,
     )
+
+
+def card(task, stored_by):
+    return cards.card(task, stored_by, (Place.of("/v"),))
 
 
 @pytest.mark.parametrize(
@@ -93,10 +99,11 @@ def test_a_task_without_records_is_shown_with_what_airflow_knows():
 
 
 def test_its_own_file_comes_before_what_others_have_stored():
-    own, other = KEY | {"media_type": "video/mp4", "bytes": 10}, {"task_id": "download"}
+    own = KEY | {"media_type": "video/mp4", "bytes": 10, "why_not": None}
+    other = Stored(KEY | {"task_id": "download"}, STORED)
     stored_by = {("d", "r", "v"): other, ("d", "another run", "w"): other}
     assert card(task(outcome={"videos": ["v"]} | STORED), stored_by)["media"] == [own]
-    assert card(task(outcome={"videos": ["v", "w"]}), stored_by)["media"] == [other]
+    assert card(task(outcome={"videos": ["v", "w"]}), stored_by)["media"] == [own | {"task_id": "download"}]
     assert card(task(outcome={"videos": ["v"]}), {})["media"] == []
 
 
@@ -118,12 +125,14 @@ def test_records_that_others_have_written_break_nothing(records):
 
 @pytest.mark.parametrize("missing", ["path", "media_type", "bytes"])
 def test_nothing_is_playable_of_which_not_all_is_known(missing):
-    assert medium(KEY, STORED) is not None
-    assert medium(KEY, STORED | {missing: None}) is None
-    assert medium(KEY, {"error": "no"}) is None
+    assert Stored(KEY, STORED).is_playable
+    assert not Stored(KEY, STORED | {missing: None}).is_playable
+    assert not Stored(KEY, {"error": "no"}).is_playable
 
 
-@given(st.text(alphabet=st.characters(blacklist_categories=("Cs",)), max_size=30), st.floats(0, 100) | st.none())
+@given(
+    st.text(alphabet=st.characters(blacklist_categories=("Cs", "Cc", "Cf")), max_size=30), st.floats(0, 100) | st.none()
+)
 def test_progress_is_read_as_it_was_written(status, percent):
     text = progress_text(status, percent)
     read = progress(task("deferred", progress=text))

@@ -1,0 +1,110 @@
+"""JSON of servers, read without trust: nothing in it can make the reader fail, and what cannot be kept is marked."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from airflow_provider_veo.api.text import MARK, storable
+
+_MOST_DIGITS = 100  # of a whole number; larger ones say nothing here, and Python refuses to read those of 4,300
+_DEPTH = 8  # objects and lists that are opened where the text was cut
+_MOST_PARTS = 200  # of each of them
+_LONGEST_CUT_TEXT = 65_536  # characters
+
+_LONGEST_ESCAPE = len("\\u0000")
+_KEY = re.compile(r'[\s,]*"')
+_ITEM = re.compile(r"[\s,]*(?=[^\s,\]])")
+_NUMBER_TO_THE_END = re.compile(r"[-+.0-9eE]*\Z")
+_COLON = re.compile(r"\s*:\s*")
+
+
+def _whole_number(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+# strict=False: line breaks and the like within a text are against the rules, and harmless
+_DECODER = json.JSONDecoder(strict=False, parse_int=_whole_number, parse_constant=lambda _name: None)
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON, None where it is none. Deeply nested garbage counts as none, too.
+
+    Each character in it that cannot be kept is replaced by `text.MARK`; NaN and the infinities are None.
+    """
+    try:
+        return _kept(text, _DECODER.decode(text))
+    except (ValueError, RecursionError):
+        return None
+
+
+def parse_head(text: str) -> Any:
+    """Parse the beginning of a JSON text that was cut off or is damaged, as far as it can be read; None for nothing.
+
+    A text in which it breaks off is there, and ends in `text.MARK`; a number in which it breaks off is None.
+    """
+    return _kept(text, _value(text, len(text) - len(text.lstrip()), _DEPTH)[0])
+
+
+def _value(text: str, at: int, depth: int) -> tuple[Any, int | None]:
+    """Return the value that begins at a place, and where it ends; None for an end that is not there."""
+    try:
+        value, end = _DECODER.raw_decode(text, at)
+    except (ValueError, RecursionError):
+        return _cut_value(text, at, depth), None
+    is_cut = isinstance(value, (int, float)) and _NUMBER_TO_THE_END.match(text, end)
+    return (None, None) if is_cut else (value, end)
+
+
+def _cut_value(text: str, at: int, depth: int) -> Any:
+    kind = text[at : at + 1]
+    if kind == '"':
+        return _cut_text(text[at : at + _LONGEST_CUT_TEXT])
+    if kind == "{" and depth:
+        return _cut_object(text, at + 1, depth - 1)
+    return _cut_list(text, at + 1, depth - 1) if kind == "[" and depth else None
+
+
+def _cut_object(text: str, at: int | None, depth: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    while at is not None and len(found) < _MOST_PARTS and (begin := _KEY.match(text, at)):
+        name, at = _value(text, begin.end() - 1, 0)
+        colon = None if at is None else _COLON.match(text, at)
+        if colon is None:
+            break
+        found[name], at = _value(text, colon.end(), depth)
+    return found
+
+
+def _cut_list(text: str, at: int | None, depth: int) -> list[Any]:
+    found: list[Any] = []
+    while at is not None and len(found) < _MOST_PARTS and (begin := _ITEM.match(text, at)):
+        value, at = _value(text, begin.end(), depth)
+        found.append(value)
+    return found
+
+
+def _cut_text(text: str) -> str:
+    for end in range(len(text), len(text) - _LONGEST_ESCAPE, -1):
+        try:
+            whole: str = _DECODER.decode(text[:end] + '"')
+        except ValueError:  # it breaks off within an escape
+            continue
+        return whole + MARK
+    return MARK
+
+
+def _kept(text: str, value: Any) -> Any:
+    # only escapes can bring such characters into what was decoded from bytes
+    return _storable(value) if "\\u" in text else value
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {storable(key): _storable(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,96 @@
+"""The time of one call: how long its next operation may take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from math import inf
+
+from airflow_provider_veo.api.net.limits import HEAD_BYTES, LEAST_RATE, Limits
+
+_LONGEST = 86_400.0  # seconds; sockets take no larger numbers than some weeks
+
+
+class Clock:
+    """Tells how many seconds each operation of a call's connection may take; 0 or less: the call's time is over.
+
+    The connection asks it before each operation and reports after it. So no byte that a server sends puts the end off,
+    and interim answers (1xx), which the HTTP library keeps to itself, do not either.
+
+    A transfer whose length is the sender's has a credit of seconds instead: waiting uses it up, and bytes earn it back
+    at `LEAST_RATE`, up to where it began. Only waiting for the network counts, so a slow disk breaks nothing off.
+
+    Args:
+        limits: of the call.
+        now: seconds of a monotonic clock.
+    """
+
+    def __init__(self, limits: Limits, now: Callable[[], float] = time.monotonic) -> None:
+        self.limits = limits
+        self.now = now
+        self._begun = now()
+        self._end = self._begun + limits.whole
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin an exchange; a call that follows redirects has several."""
+        self._connect_end = self.now() + self.limits.timeout
+        self._answer_end = inf
+        self._credit = self.limits.timeout
+        self._head_bytes = 0
+        self._in_body = False
+
+    def begin_body(self) -> None:
+        """Take in that the answer's head is there."""
+        self._in_body = True
+        if self.limits.flows:
+            self._answer_end = inf
+            self._credit = self.limits.timeout
+
+    def spent(self) -> float:
+        """Return the seconds since the call began."""
+        return self.now() - self._begun
+
+    def is_over(self) -> bool:
+        """Whether the seconds of the whole call have passed."""
+        return self.now() >= self._end
+
+    def to_connect(self) -> float:
+        """Return the seconds in which the connection must be made."""
+        return min(min(self._connect_end, self._end) - self.now(), _LONGEST)
+
+    def to_send(self) -> float:
+        """Return the seconds in which the next block must be sent."""
+        return min(self._credit, self._end - self.now(), _LONGEST)
+
+    def to_receive(self) -> float:
+        """Return the seconds in which the next bytes must be there."""
+        left = min(min(self._answer_end, self._end) - self.now(), _LONGEST)
+        return min(self._credit, left) if self._in_body and self.limits.flows else left
+
+    def sent(self, size: int, since: float) -> None:
+        """Take in that bytes were sent.
+
+        Args:
+            size: how many.
+            since: when their sending began.
+        """
+        now = self.now()
+        self._earn(size, now - since)
+        self._answer_end = now + self.limits.answer
+
+    def received(self, size: int, since: float) -> bool:
+        """Take in that bytes have come, as `sent`.
+
+        Returns:
+            Whether the answer's head may go on.
+        """
+        if self._in_body:
+            if self.limits.flows:
+                self._earn(size, self.now() - since)
+            return True
+        self._head_bytes += size
+        return self._head_bytes <= HEAD_BYTES
+
+    def _earn(self, size: int, waited: float) -> None:
+        self._credit = min(self.limits.timeout, self._credit - waited + size / LEAST_RATE)

@@ -1,0 +1,93 @@
+"""The way of a request to its server: by the right proxy, and without a signed address in a log."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import httpcore
+import httpx
+
+from airflow_provider_veo.api.errors import NotSentError
+from airflow_provider_veo.api.urls import redact
+
+Trace = Callable[[str, dict[str, Any]], None]
+"""Called by httpcore with an event of a request, and with the facts that httpcore logs right after, at DEBUG."""
+
+_KEPT_FOR = 60.0  # seconds that an idle connection is kept open
+_log = logging.getLogger("httpcore")
+
+
+def pool_options(tls: ssl.SSLContext, proxy: str | None) -> dict[str, Any]:
+    """Return the options of a connection pool.
+
+    Args:
+        tls: for the connections to servers.
+        proxy: that makes the connections, or None.
+
+    Raises:
+        NotSentError: the proxy cannot be used. A worker with another environment may do better.
+    """
+    options: dict[str, Any] = {"ssl_context": tls, "keepalive_expiry": _KEPT_FOR}
+    if proxy is None:
+        return options
+    try:
+        named = httpx.Proxy(proxy)
+        if named.url.scheme.startswith("socks") and not find_spec("socksio"):
+            raise ImportError  # httpcore does so, too, when the request is on its way
+        url = httpcore.URL(
+            scheme=named.url.raw_scheme, host=named.url.raw_host, port=named.url.port, target=named.url.raw_path
+        )
+        return options | {"proxy": httpcore.Proxy(url, auth=named.raw_auth, headers=named.headers.raw)}
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        raise NotSentError(
+            f"The environment names the proxy {redact(proxy)!r}, which cannot be used: {type(error).__name__}. "
+            "Correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY of this process, or name the host in NO_PROXY. "
+            "A SOCKS proxy needs `pip install 'httpx[socks]'`."
+        ) from error
+
+
+def sign_in(request: httpx.Request) -> None:
+    """Send the user and the password that stand in an address, as httpx's clients do."""
+    if request.url.userinfo:
+        next(httpx.BasicAuth(request.url.username, request.url.password).sync_auth_flow(request))
+
+
+def traced(trace: Trace | None) -> dict[str, Any]:
+    """Return the extensions of a request that keep out of httpcore's log what it must not show.
+
+    Args:
+        trace: the request's own, to be called first.
+    """
+    if not _log.isEnabledFor(logging.DEBUG):
+        return {"trace": trace} if trace else {}
+
+    def told(event: str, facts: dict[str, Any]) -> None:
+        if trace:
+            trace(event, facts)
+        _conceal(event, facts)
+
+    return {"trace": told}
+
+
+def traced_async() -> dict[str, Any]:
+    """Do as `traced`, for requests without a trace of their own."""
+    return {"trace": _quiet_async} if _log.isEnabledFor(logging.DEBUG) else {}
+
+
+async def _quiet_async(event: str, facts: dict[str, Any]) -> None:
+    _conceal(event, facts)
+
+
+def _conceal(event: str, facts: dict[str, Any]) -> None:
+    """Take the headers of an answer from the facts, and what an error quotes: a `Location` is as good as a password.
+
+    The level of a logger would be everybody's. The facts are this request's own.
+    """
+    if event.endswith("receive_response_headers.complete"):
+        facts["return_value"] = facts["return_value"][:2]  # of version, status, reason and headers
+    elif "exception" in facts:
+        facts["exception"] = type(facts["exception"])

@@ -1,0 +1,43 @@
+"""Text of servers, made fit for databases and for people: a server may write anything.
+
+Half a character (a lone surrogate) and NUL end a process that writes them to a database. Control characters end lines
+and colour terminals, and those that turn the direction of writing let a text look like another one.
+"""
+
+from __future__ import annotations
+
+import re
+
+MARK = "\ufffd"
+"""Stands where a character was that cannot be kept. A text that has it is not what the server meant."""
+
+MESSAGE_LIMIT = 500
+"""Longest message kept from a server, in characters: error pages can be megabytes."""
+
+LOOKED_AT = 16_384
+"""Characters of a text that are looked at to show some of them."""
+
+_CANNOT_BE_KEPT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_NOT_ONE_WORD = re.compile(f"{_CANNOT_BE_KEPT.pattern[:-1]}\t\n\r\x85\u2028\u2029{MARK}{_DIRECTION.pattern[1:]}")
+
+
+def storable(text: str) -> str:
+    """Return a text with `MARK` in place of each character that a database may refuse. Lines stay lines."""
+    return _CANNOT_BE_KEPT.sub(MARK, text)
+
+
+def for_people(text: str, limit: int = MESSAGE_LIMIT) -> str:
+    """Return a text as one line that people can read, which any database, terminal and log takes.
+
+    Args:
+        text: of anybody.
+        limit: characters; a longer text ends in "…".
+    """
+    line = " ".join(_DIRECTION.sub("", storable(text[:LOOKED_AT])).split())
+    return line if len(line) <= limit else line[:limit] + "…"
+
+
+def is_one_word(text: str) -> bool:
+    """Whether a name or an address holds nothing but characters that can be kept, sent and read."""
+    return _NOT_ONE_WORD.search(text) is None

@@ -1,0 +1,35 @@
+"""Many requests at once to the Veo page, on both databases: Airflow's own routes go on beside them.
+
+Airflow's list of Dags is the measure. On SQLite a hundred requests for it at once stop Airflow 3.3.2 for half a minute,
+and some of them fail: each holds a connection, and the check of a token waits for one on the event loop.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+from page_server import BURSTS, PageServer, beside_airflows_own, beside_the_page
+from services import PostgreSQL
+
+NO_HARM = 1.0  # seconds; below it the times are those of the machine's other work
+
+
+@pytest.fixture(scope="module", params=["SQLite", "PostgreSQL"])
+def server(request, tmp_path_factory):
+    with ExitStack() as stack:
+        database = None
+        if request.param == "PostgreSQL":
+            if PostgreSQL.program() is None:
+                pytest.skip(f"PostgreSQL is missing. On Debian: apt install {PostgreSQL.name}")
+            database = stack.enter_context(PostgreSQL()).url
+        yield stack.enter_context(PageServer(tmp_path_factory.mktemp("page"), database))
+
+
+@pytest.mark.parametrize("count", BURSTS)
+def test_airflows_health_is_as_good_as_beside_its_own_routes(server, count, capsys):
+    page, airflow = beside_the_page(server, count), beside_airflows_own(server, count)
+    with capsys.disabled():
+        figures = {name: round(seconds, 2) for name, seconds in page.items()}
+        print(f"\n{count} at once, health in s: Airflow's Dags {airflow:.2f}, the page {figures}")  # noqa: T201
+    assert max(page.values()) <= max(3 * airflow, NO_HARM)

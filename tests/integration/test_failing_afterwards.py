@@ -1,0 +1,96 @@
+"""Tasks that fail after they have stored their video, on a real Airflow: one order, until the task has succeeded."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+from dag_runs import DAGS, clear, dags_in
+from servers import KEY, connect
+
+from airflow_provider_veo.emulator.jobs import Settings
+from airflow_provider_veo.emulator.server import EmulatorServer
+from airflow_provider_veo.task_state import STORE_EXISTS
+
+pytestmark = [
+    pytest.mark.usefixtures("database"),
+    pytest.mark.skipif(not STORE_EXISTS, reason="before Airflow 3.3 nothing is remembered"),
+]
+
+TASKS = 7
+"""Plain, mapped, decorated: deferred and not; and one without a destination."""
+
+
+@pytest.fixture
+def failing(monkeypatch, tmp_path):
+    """Return a function that runs the Dag, and one that counts the orders of each task; a try fails `times` times."""
+    monkeypatch.setenv("AIRFLOW__VEO__STORAGE", str(tmp_path / "videos"))
+    (tmp_path / "counts").mkdir()
+    dag = dags_in(DAGS)["failing_afterwards"]
+    with EmulatorServer(Settings(api_key=KEY, generation_seconds=0.05)) as emulator:
+        connect(monkeypatch, emulator.url)
+
+        def start(*ways, times):
+            return dag, dag.test(run_conf={"ways": ways, "times": times, "folder": str(tmp_path / "counts")})
+
+        def orders():
+            counted = Counter(job.prompt for job in emulator.jobs.all())
+            assert len(counted) == TASKS
+            return set(counted.values())
+
+        start.emulator = emulator
+        yield start, orders
+
+
+def records(dag_run):
+    """Return how far the orders of a run have come, as Airflow's database has it."""
+    from airflow.models.task_state_store import TaskStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        rows = session.scalars(select(TaskStateStoreModel).where(TaskStateStoreModel.run_id == dag_run.run_id)).all()
+        return [json.loads(row.value) for row in rows]
+
+
+def told_hashes(dag_run):
+    """Return what the asset events of a run say of the stored files."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        events = session.scalars(select(AssetEvent).where(AssetEvent.source_run_id == dag_run.run_id)).all()
+        return sorted(event.extra["sha256"] for event in events)
+
+
+def states(dag_run):
+    return Counter(str(ti.state) for ti in dag_run.get_task_instances())
+
+
+def test_a_retry_and_a_clear_collect_what_was_stored(failing):
+    start, orders = failing
+    dag, dag_run = start("template", "post_execute", "xcom", times=2)  # the first try and its retry
+    assert states(dag_run) == {"failed": TASKS}
+    assert Counter(record["state"] for record in records(dag_run)) == {"stored": TASKS - 1, "submitted": 1}
+    assert max(len(json.dumps(record)) for record in records(dag_run)) < 2048
+    assert orders() == {1}
+    fetched = [line for line in start.emulator.jobs.requests if "/content" in line]
+    assert len(fetched) == TASKS - 1, "a retry has fetched the video again"
+    assert told_hashes(dag_run) == []
+    assert set(clear(dag, dag_run).values()) == {"success"}
+    assert {record["state"] for record in records(dag_run)} == {"delivered"}
+    assert told_hashes(dag_run) == sorted(record["kept"]["sha256"] for record in records(dag_run) if record["kept"])
+    assert orders() == {1}
+    assert set(clear(dag, dag_run).values()) == {"success"}
+    assert orders() == {2}
+
+
+def test_what_fails_after_the_success_is_no_failure(failing):
+    start, orders = failing
+    dag, dag_run = start("callback", "listener", times=1)
+    assert states(dag_run) == {"success": TASKS}
+    assert {record["state"] for record in records(dag_run)} == {"delivered"}
+    assert set(clear(dag, dag_run).values()) == {"success"}
+    assert orders() == {2}

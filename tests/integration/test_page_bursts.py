@@ -1,0 +1,23 @@
+"""Many requests at once to the Veo page, in Airflow's own API server on SQLite. For PostgreSQL see tests/cluster."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_veo.records import PAGE_EXISTS
+
+if not PAGE_EXISTS:
+    pytest.skip("Airflow shows pages of plugins since 3.1", allow_module_level=True)
+
+from page_server import LONGEST, ROUTES, PageServer, health_beside
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with PageServer(tmp_path_factory.mktemp("page")) as server:
+        yield server
+
+
+@pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+def test_a_burst_is_answered_and_airflow_goes_on_beside_it(server, route):
+    assert health_beside(server, 100, *route) < LONGEST

@@ -1,0 +1,66 @@
+"""The proof that a task has held a file is in its record for the page, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import clips
+import pytest
+from driving import Driver
+
+from airflow_provider_veo import records
+from airflow_provider_veo.operators.create import VeoCreateVideoOperator
+from airflow_provider_veo.operators.download import VeoDownloadOperator
+from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
+from airflow_provider_veo.storage.proof import proof_of
+
+pytestmark = pytest.mark.skipif(not records.PAGE_EXISTS, reason="before Airflow 3.1 there is no page to prove it to")
+
+
+@pytest.fixture
+def outcomes(mocker):
+    """Return the outcomes on record."""
+    written = []
+    mocker.patch.object(
+        records, "_write", lambda _ti, key, record: key == records.OUTCOME_KEY and written.append(record)
+    )
+    return written
+
+
+def test_every_task_that_stores_something_proves_it(veo_default, outcomes, tmp_path, caplog):
+    clip = str(clips.make(tmp_path / "clip.mp4", range(8)))
+    tasks = {
+        VeoCreateVideoOperator: {"prompt": "a cat", "destination": str(tmp_path / "a.mp4"), "sidecar": True},
+        VeoDownloadOperator: {"video_id": None, "destination": str(tmp_path / "b.mp4"), "sidecar": True},
+        VeoExtractFrameOperator: {"source": clip, "destination": str(tmp_path / "c.png")},
+        VeoConcatOperator: {"sources": [clip], "destination": str(tmp_path / "d.mp4")},
+    }
+    results = []
+    for operator, arguments in tasks.items():
+        if operator is VeoDownloadOperator:
+            arguments["video_id"] = results[0]
+        driver = Driver(arguments, operator=operator)
+        results.append(driver.run())
+        outcome = outcomes[-1]
+        with Path(outcome["path"]).open("rb") as file:
+            assert outcome["proof"] == proof_of(file)
+        told = json.dumps([results, driver.xcoms, driver.store.values]) + caplog.text
+        assert outcome["proof"] not in told + "".join(path.read_text() for path in tmp_path.glob("*.json"))
+    # a file that is there already was held, too
+    Driver(tasks[VeoDownloadOperator], operator=VeoDownloadOperator).run()
+    assert outcomes[-1]["proof"] == outcomes[1]["proof"]
+
+
+def test_a_proof_tells_files_apart_by_their_size_and_both_their_ends(tmp_path):
+    def proof(content):
+        path = tmp_path / "a"
+        path.write_bytes(content)
+        with path.open("rb") as file:
+            return proof_of(file)
+
+    edge = 2**16
+    whole = bytes(3 * edge)
+    others = (whole + b"\0", whole[:-1], b"x" + whole[1:], whole[:-1] + b"x", b"", b"x", bytes(edge), bytes(edge + 1))
+    changed = [whole[:at] + b"x" + whole[at + 1 :] for at in (edge - 1, 2 * edge)]
+    assert len({proof(content) for content in (whole, *others, *changed)}) == 1 + len(others) + len(changed)

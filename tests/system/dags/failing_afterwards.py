@@ -1,0 +1,1 @@
+../../dags/failing_afterwards.py

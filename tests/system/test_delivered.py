@@ -1,0 +1,47 @@
+"""Delivered means that the task has succeeded: on a real scheduler, where processes die and people act."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+
+def clear(system, dag_id, run_id):
+    """Clear all tasks of a run, and wait until it has succeeded again."""
+    body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False}
+    system.lab.request("POST", f"/dags/{dag_id}/clearTaskInstances", body)
+    assert system.until_over(dag_id, run_id) == "success", system.all_logs(dag_id, run_id)
+
+
+def orders(system, run_id):
+    """Return how often each task of a run has ordered."""
+    jobs = [job for job in system.gateways["veo_plain"].jobs.all() if job.prompt.startswith(run_id)]
+    return Counter(Counter(job.prompt for job in jobs).values())
+
+
+def test_tasks_that_fail_after_they_have_stored_their_video(system, tmp_path):
+    """Killed, or failed by their name or by `post_execute`; a retry collects, and a Clear orders then."""
+    ways = ["sigkill", "template", "post_execute"]
+    run_id = system.start("failing_afterwards", ways=ways, times=1, folder=str(tmp_path))
+    assert system.until_over("failing_afterwards", run_id) == "success"
+    assert orders(system, run_id) == {1: 7}
+    tries = system.sql(f"select try_number from task_instance where run_id = '{run_id}'")
+    assert min(tries) == (2,), "a task did not fail"
+    clear(system, "failing_afterwards", run_id)
+    assert orders(system, run_id) == {2: 7}
+
+
+def test_a_success_that_was_not_written_down_gives_one_clear_for_nothing(system):
+    """Killed between its report to Airflow and the mark; or marked as a success by a person."""
+    killed = system.start("crashing", point="before delivery", on_unknown="fail")
+    with system.held("veo_plain"):
+        marked = system.start("deferred")
+        system.until("the first answer", lambda: "after submission" in system.log("deferred", marked))
+        state = {"new_state": "success"}
+        system.lab.request("PATCH", f"/dags/deferred/dagRuns/{marked}/taskInstances/create", state)
+    for dag_id, run_id in {"crashing": killed, "deferred": marked}.items():
+        assert system.until_over(dag_id, run_id) == "success"
+        clear(system, dag_id, run_id)
+        assert orders(system, run_id) == {1: 1}, system.all_logs(dag_id, run_id)
+        assert "another Clear orders a new video" in system.log(dag_id, run_id)
+        clear(system, dag_id, run_id)
+        assert orders(system, run_id) == {2: 1}
