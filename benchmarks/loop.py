@@ -35,7 +35,7 @@ class Steady:
         lag_p50: of the event loop, in milliseconds.
         lag_p99: of the same.
         lag_max: of the same.
-        collection: the garbage collector's longest pass, in milliseconds; part of the lag.
+        collection: the garbage collector's longest pass, in milliseconds of CPU time; part of the lag.
         rss_kb: that a waiting job adds.
         sockets: the most that were open at once.
         lookups: of Airflow connections.
@@ -104,7 +104,7 @@ class Probe:
     """Measures how late an event loop is, many times a second, and how long the garbage collector holds it up.
 
     Attributes:
-        longest_collection: in milliseconds.
+        longest_collection: in milliseconds of CPU time: other processes of the machine do not count.
     """
 
     def __init__(self) -> None:
@@ -118,9 +118,9 @@ class Probe:
 
     def _on_collection(self, phase: str, _info: dict[str, int]) -> None:
         if phase == "start":
-            self._collecting_since = time.perf_counter()
+            self._collecting_since = time.thread_time()
         else:
-            passed = 1000 * (time.perf_counter() - self._collecting_since)
+            passed = 1000 * (time.thread_time() - self._collecting_since)
             self.longest_collection = max(self.longest_collection, passed)
 
     async def _run(self) -> None:
@@ -231,7 +231,7 @@ async def until_done(arguments: argparse.Namespace, waiting: Sequence[Job]) -> U
 async def lives(arguments: argparse.Namespace) -> Lives:
     """Measure what is left of waits for jobs that are finished when they are first asked for."""
     wait = waiter(arguments.peer, Setting(arguments.port, arguments.poll_interval))
-    await asyncio.gather(*map(wait, jobs.finished(_GENERATION, arguments.tag)))  # a poller's first use freezes the heap
+    await asyncio.gather(*map(wait, jobs.finished(_GENERATION, arguments.tag)))  # what the first waits leave is no leak
     tenth, failures, cpu = arguments.jobs // 10, 0, time.process_time()
     left: list[tuple[int, int]] = []
     for _ in range(10):

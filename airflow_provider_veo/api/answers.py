@@ -71,8 +71,14 @@ class Answer:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """Return the parsed body, or None where it is not JSON. Of a cut one: what can be read."""
-        return parse_head(self.text) if self.is_cut else parse_json(self.text)
+        """Return the parsed body, or None where it is not JSON. Of one that is cut or damaged: what can be read."""
+        whole = None if self.is_cut else parse_json(self.text)
+        return whole if whole is not None else parse_head(self.text) or None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the body can be read."""
+        return not self.is_cut and parse_json(self.text) is not None
 
     def said(self, text: str, limit: int = MESSAGE_LIMIT) -> str:
         """Return words of the server for people; see `text.for_people`."""
@@ -80,7 +86,9 @@ class Answer:
 
     def error(self) -> ErrorDetail:
         """Return what the body says as an error."""
-        found = read_error(self.text if (body := self.json()) is None else body)
+        found = read_error(self.json())
+        if not (found.message or found.code):
+            found = read_error(self.text)
         return ErrorDetail(self.said(found.message, WORDS_LIMIT), self.said(found.code, _CODE_LIMIT), found.http_status)
 
 
@@ -119,7 +127,7 @@ def is_usable_id(video_id: str) -> bool:
 
 def seen_id(answer: Answer) -> str | None:
     """Return the id of a job that an answer of any kind names, cleaned, or None."""
-    body = unwrap(answer.json() or parse_head(answer.text))
+    body = unwrap(answer.json())
     found = None if body is None else id_in(body)
     return found and answer.said(found, ID_LIMIT)
 

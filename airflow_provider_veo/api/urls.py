@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from airflow_provider_veo.api.text import is_one_word
@@ -36,7 +37,7 @@ def redact(url: str) -> str:
     """Return an address without what may be secret in it: user, password, query and fragment."""
     parts = _split(url)
     if parts is None:
-        return url.partition("?")[0][:200]
+        return re.sub(r"(//).*@|[?#].*", r"\1", url, flags=re.DOTALL)[:200]
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" + ("?…" if parts.query else "")
 
 

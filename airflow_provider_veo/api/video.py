@@ -119,12 +119,12 @@ def _read(answer: Answer, what: str, video_id: str | None) -> Video:
     word = _first_text(body, "status", "task_status", "state") or ""
     status = _status(word)
     if video_id:
-        if not word and (answer.is_cut or body.get("error") or "code" in body):
+        if not word and (body.get("error") or "code" in body or not answer.is_whole):
             raise error_from(answer, what)
     elif (found := id_in(body)) is None and not (word and status is not VideoStatus.FAILED):
         raise error_from(answer, what)
     elif found is None or not is_usable_id(found):
-        raise unreadable(answer, what, _UNUSABLE_ID)
+        raise unreadable(answer, what, f"{_UNUSABLE_ID}: {answer.said(found or '', 100)!r}")
     reason, message = _failure(answer, body, status)
     model = _first_text(body, "model")
     return Video(
@@ -146,8 +146,8 @@ def _read(answer: Answer, what: str, video_id: str | None) -> Video:
 
 
 _UNUSABLE_ID = (
-    f"the answer tells of a job, but not by an id that can be used (up to {ID_LIMIT} letters, no control characters). "
-    "The job may exist, and be billed"
+    "the answer tells of a job, which may exist and be billed, but not by an id that can be used (up to "
+    f"{ID_LIMIT} letters, no control characters)"
 )
 
 

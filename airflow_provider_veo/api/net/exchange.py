@@ -227,7 +227,9 @@ class _Errors:
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         if not isinstance(error, Exception) or isinstance(error, VeoError):
             return
-        said = f"{type(error).__name__}: {error}"
+        # behind a colon the libraries quote the line that the server has sent: it may hold a signed address
+        quoted = str(error).partition(":")[0] if isinstance(error, httpcore.ProtocolError) else str(error)
+        said = f"{type(error).__name__}: {quoted}"
         kind: type[TransportError] = TransportError
         if isinstance(error, _NEVER_SENT):
             kind = NotSentError

@@ -12,13 +12,14 @@ import httpcore
 import httpx
 
 from airflow_provider_veo.api.errors import NotSentError
-from airflow_provider_veo.api.urls import redact
 
 Trace = Callable[[str, dict[str, Any]], None]
 """Called by httpcore with an event of a request, and with the facts that httpcore logs right after, at DEBUG."""
 
 _KEPT_FOR = 60.0  # seconds that an idle connection is kept open
-_log = logging.getLogger("httpcore")
+_LOGS = tuple(
+    logging.getLogger(f"httpcore.{part}") for part in ("connection", "http11", "http2", "proxy", "socks")
+)  # each may be switched on alone
 
 
 def pool_options(tls: ssl.SSLContext, proxy: str | None) -> dict[str, Any]:
@@ -44,10 +45,10 @@ def pool_options(tls: ssl.SSLContext, proxy: str | None) -> dict[str, Any]:
         return options | {"proxy": httpcore.Proxy(url, auth=named.raw_auth, headers=named.headers.raw)}
     except (ImportError, ValueError, httpx.InvalidURL) as error:
         raise NotSentError(
-            f"The environment names the proxy {redact(proxy)!r}, which cannot be used: {type(error).__name__}. "
-            "Correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY of this process, or name the host in NO_PROXY. "
-            "A SOCKS proxy needs `pip install 'httpx[socks]'`."
-        ) from error
+            f"The proxy that the environment names for this call cannot be used ({type(error).__name__}). Correct "
+            "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY of this process, or name the host in NO_PROXY. A SOCKS proxy needs "
+            "`pip install 'httpx[socks]'`."
+        ) from None  # the other error may quote a password
 
 
 def sign_in(request: httpx.Request) -> None:
@@ -62,7 +63,7 @@ def traced(trace: Trace | None) -> dict[str, Any]:
     Args:
         trace: the request's own, to be called first.
     """
-    if not _log.isEnabledFor(logging.DEBUG):
+    if not _may_log():
         return {"trace": trace} if trace else {}
 
     def told(event: str, facts: dict[str, Any]) -> None:
@@ -75,7 +76,11 @@ def traced(trace: Trace | None) -> dict[str, Any]:
 
 def traced_async() -> dict[str, Any]:
     """Do as `traced`, for requests without a trace of their own."""
-    return {"trace": _quiet_async} if _log.isEnabledFor(logging.DEBUG) else {}
+    return {"trace": _quiet_async} if _may_log() else {}
+
+
+def _may_log() -> bool:
+    return any(log.isEnabledFor(logging.DEBUG) for log in _LOGS)
 
 
 async def _quiet_async(event: str, facts: dict[str, Any]) -> None:

@@ -77,11 +77,12 @@ def test_an_id_that_cannot_be_used_later_is_unreadable_and_no_refusal(video_id, 
     error = caught.value
     assert error.reason is Reason.UNREADABLE
     assert not error.permanent
-    assert "The job may exist, and be billed" in str(error)
+    assert "a job, which may exist and be billed, but not by an id that can be used" in str(error)
     if isinstance(video_id, str) and video_id.strip():
         assert error.job_id
         assert len(error.job_id) <= ID_LIMIT + 1
         assert error.job_id.isprintable()
+        assert error.job_id[:100] in str(error)
 
 
 @pytest.mark.parametrize("video_id", ["v", " v ", "v" * ID_LIMIT, "a/b?c#d%00", "ünï", "...", "a b", "视频😀"])
@@ -130,6 +131,25 @@ def test_a_status_with_a_film_in_it_is_a_status():
     video = parse_video(answer(FILM, is_cut=True), "Asking", "v")
     assert (video.status, video.progress) == (VideoStatus.COMPLETED, 100.0)
     assert parse_video(answer(FILM, is_cut=True), "Creating").id == "v"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id": "v", "status": "queued", "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"id": "v", "status": "queued"} <!-- a proxy was here -->',
+        b'{"id": "v", "status": "queued", "more": undefined}',
+    ],
+)
+@pytest.mark.parametrize("video_id", [None, "v"])
+def test_damage_behind_all_that_counts_loses_no_job(body, video_id):
+    video = parse_video(answer(body), "Asking", video_id)
+    assert (video.id, video.status) == ("v", VideoStatus.QUEUED)
+
+
+@pytest.mark.parametrize("body", [b"{'detail': 'no'}", b"{no", b'{"', b'{"x": 1, no', b"[no"])
+def test_words_that_are_no_json_are_words(body):
+    assert str(error_from(answer(body, 500), "Asking")) == f"Asking failed (HTTP 500): {body.decode()}"
 
 
 @pytest.mark.parametrize("video_id", [None, "v"])

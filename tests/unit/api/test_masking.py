@@ -83,9 +83,10 @@ def test_every_spelling_is_hidden(key, spelling):
     assert len(shown) <= len("before *** after ***, end") + (30 if "base64" in spelling else 0)
 
 
-@given(
-    st.text(min_size=8, max_size=40).filter(lambda key: key.isprintable() and len(key.split()) == 1 and len(key) > 7)
-)
+LETTERS = st.characters(exclude_categories=("C", "Z"), exclude_characters="\\%&")
+
+
+@given(st.text(LETTERS, min_size=8, max_size=40))
 def test_any_key_is_hidden_in_a_mixture_of_spellings(key):
     chance = random.Random(key)
     ways = [lambda c: c, units, lambda c: quote(c, safe=""), lambda c: f"&#{ord(c)};"]

@@ -31,6 +31,21 @@ def test_the_id_fills_the_destination(tmp_path):
     assert places.resolve(f"{tmp_path}/{{video_id}}.mp4", name="../../etc/x") == tmp_path / ".._.._etc_x.mp4"
 
 
+@pytest.mark.parametrize(
+    "name", [".", "..", "...", "....", "", " ", "/", "../..", "..\0", "\u3002\u3002", "\uff0e\uff0e", "%2e%2e", "~"]
+)
+@pytest.mark.parametrize(
+    "template",
+    ["/a/b/{video_id}/{video_id}/f.mp4", "/a/{video_id}", "/a/.{video_id}/f", "/a/{video_id}.", "/a/{video_id}/"],
+)
+def test_no_name_adds_or_takes_away_a_folder(template, name):
+    for destination in (template, f"file://{template}"):
+        found = str(places.resolve(destination, name=name))
+        assert os.path.normpath(found) == found.rstrip("/")
+        assert found.count("/") == template.count("/")
+        assert found.startswith("/a/")
+
+
 def test_relative_destinations_stand_on_the_configured_base(tmp_path, monkeypatch, memory):
     monkeypatch.setenv("AIRFLOW__VEO__STORAGE", f"{tmp_path}/")
     assert places.resolve("a/b.mp4", name="v") == tmp_path / "a/b.mp4"
