@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from airflow_provider_veo.api.chat_events import LeftOut, VideoReady
 from airflow_provider_veo.api.chat_limits import MOST_COUNTED
-from airflow_provider_veo.api.urls import ADDRESS_LIMIT
+from airflow_provider_veo.api.text import is_one_word
+from airflow_provider_veo.api.urls import LONGEST_URL
 
 # nothing that ends an address in a text, and nothing that an address or a database cannot hold
 _LETTER = (
@@ -17,7 +18,6 @@ _LETTER = (
 _START = re.compile(r"[hH][tT][tT][pP][sS]?://")
 # nothing may follow the repetition, so that it is never tried in another way; 50 are more than any address needs
 _URL = re.compile(rf"{_START.pattern}(?:{_LETTER}+|\({_LETTER}*\)){{1,50}}")
-_USABLE = re.compile(r"[^\s\x00-\x20\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _AFTER_URL = ".,;:!?*_~、；：！？…"
 _VIDEO_FILE = re.compile(r"\.(mp4|m4v|mov|webm|mkv)$", re.IGNORECASE)
 _OTHER_FILE = re.compile(r"\.(jpe?g|png|webp|gif|svg|avif|html?|json|txt|pdf|md|css|js)$", re.IGNORECASE)
@@ -39,7 +39,7 @@ class Videos:
     def __init__(self, most: int, sent: Iterable[str]) -> None:
         self._most = most
         self._sent = [
-            text[start.start() : start.start() + ADDRESS_LIMIT]
+            text[start.start() : start.start() + LONGEST_URL]
             for text in sent
             if not text.startswith("data:")
             for start in _START.finditer(text)
@@ -63,7 +63,7 @@ class Videos:
         """
         if not url or url in self._urls.values() or self._was_sent(url):
             return
-        if len(url) > ADDRESS_LIMIT or not _USABLE.fullmatch(url):
+        if len(url) > LONGEST_URL or not is_one_word(url):
             self._unusable += 1
         elif len(self._urls) < self._most:
             free = [number for number in range(1, self._most + 1) if number not in self._urls]

@@ -107,8 +107,8 @@ class _Client:
                 return Note(for_people(mask.hide(text)))
             case Echo(prompt=prompt, mode=mode):
                 return Echo(mask.hide(prompt), mode and for_people(mask.hide(mode)))
-            case VideoReady(url=url):
-                return replace(event, url=mask.fold(url))
+            case VideoReady(url=url, instead_of=other):
+                return replace(event, url=mask.fold(url), instead_of=other and mask.fold(other))
         return event
 
     def _parse_cancelled(self, video_id: str) -> Callable[[Answer], bool]:

@@ -10,15 +10,12 @@ from airflow_provider_veo.api.text import is_one_word
 LONGEST_URL = 8_192
 """Characters; servers and proxies take no longer ones."""
 
-ADDRESS_LIMIT = 8_192
-"""Characters of an address. Web servers take none that is longer."""
-
 _DEFAULT_PORT = {"http": 80, "https": 443}
 
 
 def absolute(base: str, url: str) -> str | None:
     """Resolve an address against the one it came from; None where that gives no usable http(s) address."""
-    if len(url) > ADDRESS_LIMIT:  # the standard library keeps the last 128 that it has split
+    if len(url) > LONGEST_URL:  # the standard library keeps the last 128 that it has split
         return None
     try:
         joined = urljoin(base, url)
