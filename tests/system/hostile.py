@@ -67,6 +67,7 @@ class Case:
         end: how the task ends; None: any way.
         says: words that are in its log.
         timeout: seconds that the task gives the job.
+        is_held: a deferred task's job does not go on before its Dag is released.
         conn_id: of the task.
     """
 
@@ -76,6 +77,7 @@ class Case:
     end: str | None = "failed"
     says: str = ""
     timeout: float = 1200.0
+    is_held: bool = True
     conn_id: str = "hostile"
 
 
@@ -161,8 +163,8 @@ def _running_later(job: Job) -> Said:
 LATE = {
     **{f"order_{wait}": Case(order=_later(wait), end="up_for_retry") for wait in _WAITS},
     **{f"content_{wait}": Case(content=_later(wait), end="up_for_retry") for wait in _WAITS},
-    "status_refused": Case(status=_later("too_long_for_python"), timeout=5.0),
-    "status_running": Case(status=_running_later, timeout=5.0),
+    "status_refused": Case(status=_later("too_long_for_python"), timeout=5.0, is_held=False),
+    "status_running": Case(status=_running_later, timeout=5.0, is_held=False),
 }
 
 
@@ -299,7 +301,9 @@ ECHOED = {
     "failed__worker": Case(status=_failed),
     "error_of_status__deferred": Case(status=_error(403)),
     "error_of_status__worker": Case(status=_error(403)),
-    "redirect_of_status__deferred": Case(status=_moved("{url}/{quoted}?key={key}"), end=None, timeout=5.0),
+    "redirect_of_status__deferred": Case(
+        status=_moved("{url}/{quoted}?key={key}"), end=None, timeout=5.0, is_held=False
+    ),
     "passing_error__deferred": Case(status=_passing, end="success"),
     "passing_error__worker": Case(status=_passing, end="success"),
     "fields__deferred": Case(status=_fields, end="success"),
@@ -391,7 +395,8 @@ class HostileServer:
         case = self.cases.by_dag[job.dag_id][job.task_id]
         if parts[-1] == "content":
             return case.content(job)
-        if job.dag_id not in self._released and not job.task_id.endswith("__worker"):
+        is_held = case.is_held and not job.task_id.endswith("__worker")
+        if is_held and job.dag_id not in self._released:
             return Said(body={"id": job.id, "status": "processing"})
         job.questions += 1
         return case.status(job)
