@@ -163,7 +163,8 @@ def _running_later(job: Job) -> Said:
 LATE = {
     **{f"order_{wait}": Case(order=_later(wait), end="up_for_retry") for wait in _WAITS},
     **{f"content_{wait}": Case(content=_later(wait), end="up_for_retry") for wait in _WAITS},
-    "status_refused": Case(status=_later("too_long_for_python"), timeout=5.0, is_held=False),
+    # on a connection of its own, since all who ask there wait then
+    "status_refused": Case(status=_later("too_long_for_python"), timeout=5.0, is_held=False, conn_id="hostile_busy"),
     "status_running": Case(status=_running_later, timeout=5.0, is_held=False),
 }
 
@@ -218,7 +219,8 @@ def _echoing(key: str, status: int, body: Any, headers: Mapping[str, str] | None
     """Return an answer with all that stands in angle brackets spelled out."""
     names = "|".join(map(re.escape, (*IN_JSON, *IN_TEXT)))
     text = re.sub(f"<({names})>", lambda name: _spelled(name[1], key), json.dumps(body))
-    odd = {"X-Request-Id": key, "X-Upstream-Authorization": f"Bearer {key}"}
+    in_header = key.encode().decode("latin-1")
+    odd = {"X-Request-Id": in_header, "X-Upstream-Authorization": f"Bearer {in_header}"}
     return Said(status, text, {"Content-Type": "application/json", **odd, **(headers or {})})
 
 
@@ -317,8 +319,8 @@ ECHOED = {
     "words__chat": Case(order=_chat(*_CHAT_HEAD, "> 50%", "> ✅ done: {url}"), end=None),
     "failure__chat": Case(order=_chat(*_CHAT_HEAD, "> ❌ failed, content policy: {echo}")),
     "error__chat": Case(order=_error(400)),
-    "key_of_other_letters": Case(conn_id="hostile_letters"),
-    "key_of_other_letters__chat": Case(conn_id="hostile_letters"),
+    "key_of_other_letters": Case(status=_failed, conn_id="hostile_letters"),
+    "key_of_other_letters__chat": Case(order=_error(400), conn_id="hostile_letters"),
 }
 
 
@@ -377,7 +379,7 @@ class HostileServer:
 
     def connections(self) -> dict[str, dict[str, str]]:
         """Return Airflow's connections to this server."""
-        keys = {"hostile": KEY, "hostile_letters": KEY_OF_OTHER_LETTERS}
+        keys = {"hostile": KEY, "hostile_busy": KEY, "hostile_letters": KEY_OF_OTHER_LETTERS}
         return {name: {"conn_type": "veo", "host": self.url, "password": key} for name, key in keys.items()}
 
     def release(self, dag_id: str) -> None:
@@ -385,7 +387,8 @@ class HostileServer:
         self._released.add(dag_id)
 
     def _answer(self, heard: Heard) -> Said:
-        key = heard.headers.get("authorization", "").removeprefix("Bearer ")
+        # http.server reads headers as Latin-1, as the standard once said
+        key = heard.headers.get("authorization", "").removeprefix("Bearer ").encode("latin-1").decode(errors="replace")
         if heard.method == "POST":
             return self._take(heard.body.decode(), key)
         parts = heard.path.partition("?")[0].split("/")
