@@ -37,7 +37,7 @@ def left(cluster, runs, tmp_path_factory):
 
 
 def test_the_triggerers_outlive_all_that_servers_say(runs, left):
-    assert runs.triggerers_live, runs.lab.log_tail(60)
+    assert runs.triggerers_live, runs.last_words()
     assert set(left.health.values()) == {"healthy"}, left.health
 
 

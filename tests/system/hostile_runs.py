@@ -89,6 +89,11 @@ class HostileRuns:
                     found.add((process.pid, process.create_time()))
         return found
 
+    def last_words(self) -> str:
+        """Return what Airflow's own log says of triggerers, and of errors: the end of it."""
+        lines = self.lab.log.read_text(errors="replace").splitlines()
+        return "\n".join([line[:500] for line in lines if "triggerer" in line or "Error" in line][-60:])
+
     def health(self) -> dict[str, str]:
         """Return what Airflow says of its components."""
         return {name: part["status"] for name, part in self.lab.get("/monitor/health").items() if part["status"]}

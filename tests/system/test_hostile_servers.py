@@ -99,7 +99,7 @@ def left(runs, tmp_path_factory):
 
 
 def test_the_triggerer_outlives_all_that_servers_say(runs, left):
-    assert runs.triggerers_live, runs.lab.log_tail(60)
+    assert runs.triggerers_live, runs.last_words()
 
 
 def test_airflow_stays_healthy(runs, left):
