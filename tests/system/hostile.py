@@ -163,6 +163,8 @@ def _running_later(job: Job) -> Said:
 LATE = {
     **{f"order_{wait}": Case(order=_later(wait), end="up_for_retry") for wait in _WAITS},
     **{f"content_{wait}": Case(content=_later(wait), end="up_for_retry") for wait in _WAITS},
+}
+DEADLINES = {
     # on a connection of its own, since all who ask there wait then
     "status_refused": Case(status=_later("too_long_for_python"), timeout=5.0, is_held=False, conn_id="hostile_busy"),
     "status_running": Case(status=_running_later, timeout=5.0, is_held=False),
@@ -224,13 +226,8 @@ def _echoing(key: str, status: int, body: Any, headers: Mapping[str, str] | None
     return Said(status, text, {"Content-Type": "application/json", **odd, **(headers or {})})
 
 
-def _error(status: int, **headers: str) -> Answering:
-    def answer(job: Job) -> Said:
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        body = {"error": {"message": f"{_BESIDE}{ECHO}", "code": "content_policy_violation"}}
-        return _echoing(job.key, status, body, given)
-
-    return answer
+def _error(status: int, code: str = "content_policy_violation") -> Answering:
+    return lambda job: _echoing(job.key, status, {"error": {"message": f"{_BESIDE}{ECHO}", "code": code}})
 
 
 def _page(job: Job) -> Said:
@@ -253,7 +250,7 @@ def _failed(job: Job) -> Said:
 
 
 def _passing(job: Job) -> Said:
-    return _error(500)(job) if job.questions < 2 else completed(job)
+    return _error(500, "server_error")(job) if job.questions < 2 else completed(job)
 
 
 def _fields(job: Job) -> Said:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from airflow_lab import AirflowLab
 from hostile import (
+    DEADLINES,
     ECHOED,
     KEY,
     KEY_OF_OTHER_LETTERS,
@@ -31,12 +32,14 @@ CASES = Cases(
     {
         "hostile_words": POISONED,
         "hostile_waits": LATE,
+        "hostile_deadlines": DEADLINES,
         "hostile_orders": PAID,
         "hostile_echoes": ECHOED,
         INNOCENT: {"create": Case(end="success")},
     }
 )
 HOSTILE = tuple(dag_id for dag_id in CASES.by_dag if dag_id != INNOCENT)
+WAITING = "hostile_waits"  # for another try
 ALL = [(dag_id, task_id) for dag_id in HOSTILE for task_id in CASES.by_dag[dag_id]]
 ENDS = {"success", "failed", "up_for_retry"}
 TRIGGERS = "select task_id, classpath, kwargs from trigger join task_instance on trigger.id = trigger_id"
@@ -83,7 +86,8 @@ def left(runs, tmp_path_factory):
             runs.server.release(dag_id)
             runs.until(f"the triggers of {dag_id}", {"scheduled", *ENDS}, dag_id)
         events = runs.sql(EVENTS)
-    runs.until("the hostile tasks", ENDS, *HOSTILE)
+    runs.until("the hostile tasks", OVER, *(dag_id for dag_id in HOSTILE if dag_id != WAITING))
+    runs.until("the tasks that wait", ENDS, WAITING)
     runs.server.release(INNOCENT)
     awaited.touch()
     runs.until("the innocent tasks", OVER, INNOCENT, SENSOR)
@@ -142,7 +146,7 @@ def test_the_log_says_why(runs, left):
     assert said == {}
 
 
-@pytest.mark.parametrize("task_id", [task_id for task_id, case in LATE.items() if case.end == "up_for_retry"])
+@pytest.mark.parametrize("task_id", LATE)
 def test_the_next_try_is_an_hour_away_at_most(left, task_id):
     state, end_date, delay = left.retries[task_id]
     assert state == "up_for_retry"
