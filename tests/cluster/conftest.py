@@ -1,10 +1,18 @@
-"""An Airflow of many machines, started once for all tests."""
+"""An Airflow of many machines, started once for all tests, with a hostile server beside its gateway."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
-from machines import video_cluster
+from hostile import POISONED_BRIEFLY, Case, Cases, HostileServer
+from hostile_runs import INNOCENT
+from machines import DAGS, video_cluster
 from services import PostgreSQL, Redis
+
+CASES = Cases({"hostile_words": POISONED_BRIEFLY, INNOCENT: {"create": Case(end="success")}})
+HOSTILE_DAGS = Path(__file__).parents[1] / "system" / "hostile_dags"
 
 
 @pytest.fixture(scope="session")
@@ -12,5 +20,18 @@ def cluster(tmp_path_factory):
     for service in (PostgreSQL, Redis):
         if service.program() is None:
             pytest.skip(f"{service.__name__} is missing. On Debian: apt install {service.name}")
-    with video_cluster(tmp_path_factory.mktemp("videos")) as cluster:
-        yield cluster
+    with HostileServer(CASES) as hostile:
+        connections = {**hostile.connections(), "files": {"conn_type": "fs"}}
+        settings = {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": _bundles(DAGS, HOSTILE_DAGS)}
+        storage = tmp_path_factory.mktemp("videos")
+        with video_cluster(storage, connections, settings | CASES.environment()) as cluster:
+            cluster.hostile = hostile
+            yield cluster
+
+
+def _bundles(*folders):
+    """Return the setting that makes Airflow read the Dags of some folders."""
+    local = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    return json.dumps(
+        [{"name": folder.name, "classpath": local, "kwargs": {"path": str(folder)}} for folder in folders]
+    )

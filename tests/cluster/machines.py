@@ -29,6 +29,7 @@ SETTINGS = {
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "10",
     "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "10",
 }
+DAGS = Path(__file__).parent / "dags"
 HOUR = 3600.0
 PATIENCE = 1800.0  # seconds, for a machine that has other things to do
 
@@ -146,13 +147,14 @@ def airflow_on_postgresql(dags, settings, connections=None, components=CORE):
 
 
 @contextlib.contextmanager
-def video_cluster(storage):
+def video_cluster(storage, more_connections=None, more_settings=None):
     """Run PostgreSQL, Redis, a gateway, and an Airflow with two workers and two triggerers."""
     with EmulatorServer(GATEWAY) as gateway, Redis() as broker:
         settings = SETTINGS | {"AIRFLOW__CELERY__BROKER_URL": broker.url, "AIRFLOW__VEO__STORAGE": str(storage)}
+        settings |= more_settings or {}
         connections = {"veo_default": {"conn_type": "veo", "host": gateway.url, "password": KEY}}
-        dags = Path(__file__).parent / "dags"
-        with airflow_on_postgresql(dags, settings, connections, (*CORE, *WORKERS)) as (lab, sql):
+        connections |= more_connections or {}
+        with airflow_on_postgresql(DAGS, settings, connections, (*CORE, *WORKERS)) as (lab, sql):
             cluster = VideoCluster(lab, sql, gateway, storage)
             cluster.start_triggerer()
             yield cluster

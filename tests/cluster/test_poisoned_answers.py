@@ -1,0 +1,53 @@
+"""What servers say goes through PostgreSQL, which takes neither half an emoji nor NUL, and nobody dies of it.
+
+It runs on what `test_losses` has left, and leaves nothing itself.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from hostile_runs import INNOCENT, OVER, SENSOR, HostileRuns
+
+POISONED = "hostile_words"
+
+
+@pytest.fixture(scope="module")
+def runs(cluster):
+    runs = HostileRuns(cluster.lab, cluster.sql)
+    yield runs
+    runs.delete(cluster.storage)
+
+
+@pytest.fixture(scope="module")
+def left(cluster, runs, tmp_path_factory):
+    """Let all tasks run, and return how they have ended."""
+    awaited = tmp_path_factory.mktemp("innocent") / "awaited"
+    runs.start(SENSOR, file=str(awaited))
+    for dag_id in (POISONED, INNOCENT):
+        runs.start(dag_id)
+    runs.until("all orders", {"deferred", *OVER})
+    cluster.hostile.release(POISONED)
+    runs.until("the poisoned tasks", OVER, POISONED)
+    cluster.hostile.release(INNOCENT)
+    awaited.touch()
+    runs.until("the innocent tasks", OVER, INNOCENT, SENSOR)
+    return SimpleNamespace(states=runs.tasks(), health=runs.health())
+
+
+def test_the_triggerers_outlive_all_that_servers_say(runs, left):
+    assert runs.triggerers_live, runs.last_words()
+    assert set(left.health.values()) == {"healthy"}, left.health
+
+
+def test_innocent_tasks_of_the_same_triggerers_finish(left):
+    assert (left.states[SENSOR, "wait"], left.states[INNOCENT, "create"]) == ("success", "success")
+
+
+def test_each_task_ends_as_it_should_after_one_order(cluster, left):
+    cases = cluster.hostile.cases.by_dag[POISONED]
+    assert {task_id: left.states[POISONED, task_id] for task_id in cases} == {
+        task_id: case.end for task_id, case in cases.items()
+    }
+    assert {task_id: cluster.hostile.orders[POISONED, task_id] for task_id in cases} == dict.fromkeys(cases, 1)
