@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, Context
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, Context
 
 from airflow_provider_veo import metrics, records
 from airflow_provider_veo.api.errors import (
@@ -23,6 +24,9 @@ from airflow_provider_veo.ordering import UnknownSubmissionError
 from airflow_provider_veo.submission import NotOrderedError
 
 log = logging.getLogger(__name__)
+
+_CONTROL_FLOW = (AirflowSkipException, AirflowRescheduleException)
+"""Airflow's own signals that are exceptions. A deferral is a `BaseException`."""
 
 _WORDS = (
     (InvalidInputError, "invalid_input"),
@@ -58,9 +62,11 @@ def report(context: Context, outcome: Mapping[str, Any], *, charged_usd: float |
 
 @contextmanager
 def failures_reported(context: Context, *, on_page: bool = True) -> Iterator[None]:
-    """Tell why a task fails; a deferral is no failure, and no `Exception` either."""
+    """Report why a task fails. A task that is skipped, rescheduled or deferred has not failed."""
     try:
         yield
+    except _CONTROL_FLOW:
+        raise
     except Exception as error:
         outcome = {"error": records.words(str(error) or type(error).__name__), "reason": reason_of(error)}
         (conclude if on_page else report)(context, outcome)

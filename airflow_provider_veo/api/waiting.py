@@ -40,6 +40,22 @@ class Wait:
         """Return the seconds until the first status call."""
         return first_delay(self.policy, time.time(), random.random(), self._earlier)
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last status call failed."""
+        return self._state.failures > 0
+
+    def ask(self, ask: Callable[[str], Video]) -> Outcome | float:
+        """Ask for the status, and return what `see` makes of the answer.
+
+        Args:
+            ask: the status call.
+        """
+        try:
+            return self.see(ask(self.video_id))
+        except VeoError as error:
+            return self.see(error)
+
     def see(self, seen: Video | VeoError) -> Outcome | float:
         """Return what follows from an answer: the end, or the seconds until the next status call.
 
@@ -68,11 +84,7 @@ def wait_for_video(ask: Callable[[str], Video], wait: Wait) -> Outcome:
     step: Outcome | float = wait.first_delay()
     while not isinstance(step, Outcome):
         time.sleep(step)
-        try:
-            seen: Video | VeoError = ask(wait.video_id)
-        except VeoError as error:
-            seen = error
-        step = wait.see(seen)
+        step = wait.ask(ask)
     return step
 
 

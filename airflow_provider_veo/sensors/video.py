@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -15,8 +16,10 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import InvalidInputError, VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.waiting import Wait
 from airflow_provider_veo.exceptions import fail_fast, refusal
 from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
 from airflow_provider_veo.reporting import failures_reported, report
@@ -68,8 +71,7 @@ class VeoVideoSensor(BaseSensorOperator):
         self.conn_id = conn_id
         self.deferrable = deferrable
         self.poll_interval = poll_interval
-        self._since: float | None = None
-        self._polls = 0
+        self._wait: Wait | None = None
 
     def execute(self, context: Context) -> Any:
         """Wait here, or defer."""
@@ -79,25 +81,43 @@ class VeoVideoSensor(BaseSensorOperator):
                 self._defer(time.time())
             return super().execute(context)
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume after the trigger has fired. Airflow's own part of this turns failures into skips (`soft_fail`)."""
+        with failures_reported(context, on_page=False):
+            return super().resume_execution(next_method, next_kwargs, context)
+
     def poke(self, context: Context) -> PokeReturnValue:
-        """Ask once."""
-        now = time.time()
-        self._since = self._since or now
+        """Ask for the status once; more often only in reschedule mode, while the server does not answer well."""
         with fail_fast():
             hook = VeoHook(self.conn_id)
             with hook.get_conn() as client:
-                outcome = client.wait_for_video(self._id(), WaitPolicy(self._since, deadline=now), self._tell)
-            self._polls += outcome.polls
-            if outcome.kind == "timeout":
+                outcome = self._look(client)
+            if outcome is None:
                 return PokeReturnValue(is_done=False)
             return PokeReturnValue(is_done=True, xcom_value=self._conclude(context, hook, outcome))
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Resume after the trigger has fired."""
-        with failures_reported(context, on_page=False), fail_fast():
-            outcome = Outcome.from_event(event)
-            self._polls = outcome.polls
-            return self._conclude(context, VeoHook(self.conn_id), outcome)
+        """Take the outcome that the trigger has found."""
+        with fail_fast():
+            return self._conclude(context, VeoHook(self.conn_id), Outcome.from_event(event))
+
+    def _look(self, client: VeoClient) -> Outcome | None:
+        """Return how the job has ended, or None while it is running.
+
+        A rescheduled task forgets the failed calls of the look before. So a look that fails is repeated within the
+        look, until the server answers or the failures are enough to give up.
+        """
+        begun_at = time.time()
+        if self._wait is None:
+            self._wait = Wait(self._id(), WaitPolicy(begun_at, deadline=math.inf), self._tell)
+        give_up_at = begun_at + min(self._wait.policy.failure_budget, self.timeout)
+        while True:
+            step = self._wait.ask(client.get_video)
+            if isinstance(step, Outcome):
+                return step
+            if not (self.reschedule and self._wait.is_failing) or time.time() >= give_up_at:
+                return None
+            time.sleep(step)
 
     def _id(self) -> str:
         found = self.video_id.get("id") if isinstance(self.video_id, Mapping) else self.video_id
@@ -140,6 +160,6 @@ class VeoVideoSensor(BaseSensorOperator):
         made_in = outcome.generation_seconds
         report(
             context,
-            {"of": outcome.video_id, "model": result["model"], "generation_seconds": made_in, "polls": self._polls},
+            {"of": outcome.video_id, "model": result["model"], "generation_seconds": made_in, "polls": outcome.polls},
         )
         return result

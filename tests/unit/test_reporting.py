@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, TaskDeferred
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 
 from airflow_provider_veo import metrics, reporting
 from airflow_provider_veo.api.errors import (
@@ -89,7 +90,15 @@ def test_a_failure_is_told_once_as_the_tasks_own(context, sent, caplog):
     assert caplog.messages.count("Summary: failed, reason other") == 1
 
 
-def test_a_deferral_is_no_end(context, sent):
-    with pytest.raises(TaskDeferred), failures_reported(context):
-        raise TaskDeferred(trigger=None, method_name="x")
+@pytest.mark.parametrize(
+    "signal",
+    [
+        TaskDeferred(trigger=None, method_name="x"),
+        AirflowSkipException("no news today"),
+        AirflowRescheduleException(None),
+    ],
+)
+def test_a_signal_of_airflow_is_not_reported_as_a_failure(context, sent, signal):
+    with pytest.raises(type(signal)), failures_reported(context):
+        raise signal
     sent.assert_not_called()

@@ -9,8 +9,11 @@ from datetime import timedelta
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 
-from airflow_provider_veo.api.errors import Reason, VeoError
+from airflow_provider_veo import metrics
+from airflow_provider_veo.api.client import VeoClient
+from airflow_provider_veo.api.errors import ApiError, Reason, TransportError, VeoError
 from airflow_provider_veo.api.polling import Outcome
+from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.sensors.video import VeoVideoSensor
 
@@ -91,3 +94,118 @@ def test_how_it_fails(context, outcome, error):
 def test_soft_fail_skips(context, outcome):
     with pytest.raises(AirflowSkipException):
         sensor(soft_fail=True).resume_execution("execute_complete", {"event": outcome.to_event()}, context)
+
+
+class Clock:
+    """A clock that only a sleep moves."""
+
+    def __init__(self):
+        self.now = NOW
+
+    def time(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += max(seconds, 0.001)
+
+
+@pytest.fixture
+def clock(mocker):
+    clock = Clock()
+    for module in ("sensors.video", "api.waiting"):
+        mocker.patch(f"airflow_provider_veo.{module}.time", clock)
+    return clock
+
+
+@pytest.fixture
+def answers(mocker):
+    """A function that sets the answers to the status calls; the last one is repeated."""
+
+    def set_answers(*seen):
+        left = list(seen)
+
+        def get_video(_client, _video_id):
+            answer = left.pop(0) if len(left) > 1 else left[0]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        mocker.patch.object(VeoClient, "get_video", get_video)
+
+    return set_answers
+
+
+@pytest.fixture
+def failures(mocker):
+    """The names of the metrics of failed tasks that were sent."""
+    sent = []
+    mocker.patch.object(metrics, "send", lambda found, _task: sent.extend(metric.name for metric in found))
+    return sent
+
+
+RUNNING = Video("v", VideoStatus.RUNNING)
+DONE = Video("v", VideoStatus.COMPLETED)
+NOT_FOUND = ApiError("Asking failed", reason=Reason.NOT_FOUND, status=404)
+BROKEN = ApiError("Asking failed", reason=Reason.SERVER, status=502)
+BUSY = ApiError("Asking failed", reason=Reason.RATE_LIMITED, status=429)
+
+
+def look_until_the_end(waiting, context, clock):
+    while not (found := waiting.poke(context)).is_done:
+        clock.sleep(60)
+    return found
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+@pytest.mark.parametrize(
+    ("trouble", "words", "after"),
+    [
+        (NOT_FOUND, "does not know video v", 60),
+        (BROKEN, "could not be learnt", 300),
+        (TransportError("no route to host"), "could not be learnt", 300),
+    ],
+)
+def test_it_gives_up_on_failing_status_calls_as_the_trigger_does(context, clock, answers, mode, trouble, words, after):
+    answers(trouble)
+    with pytest.raises(VeoFailException if trouble is NOT_FOUND else VeoError, match=words):
+        look_until_the_end(sensor(deferrable=False, mode=mode), context, clock)
+    assert after <= clock.now - NOW < after + 120
+
+
+@pytest.mark.parametrize("trouble", [BROKEN, TransportError("no route to host"), BUSY])
+def test_in_reschedule_mode_a_look_that_fails_is_repeated_until_the_server_answers(context, clock, answers, trouble):
+    answers(trouble, trouble, trouble, RUNNING)
+    assert not sensor(deferrable=False, mode="reschedule").poke(context).is_done
+
+
+def test_in_reschedule_mode_a_busy_server_does_not_hold_the_worker_for_ever(context, clock, answers):
+    answers(BUSY)
+    assert not sensor(deferrable=False, mode="reschedule").poke(context).is_done
+    assert clock.now - NOW < 400
+
+
+def test_in_poke_mode_a_good_answer_forgives_earlier_failures(context, clock, answers):
+    answers(*[BROKEN] * 4, RUNNING, *[BROKEN] * 4, DONE)
+    assert look_until_the_end(sensor(deferrable=False), context, clock).xcom_value["id"] == "v"
+
+
+@pytest.mark.parametrize("outcome", [FAILED, LATE])
+def test_a_soft_fail_is_not_reported_as_a_failure(context, failures, outcome):
+    with pytest.raises(AirflowSkipException):
+        sensor(soft_fail=True).resume_execution("execute_complete", {"event": outcome.to_event()}, context)
+    assert failures == []
+
+
+@pytest.mark.parametrize("outcome", [FAILED, LATE, LOST])
+def test_a_failure_is_reported_once(context, failures, outcome):
+    with pytest.raises(Exception, match=outcome.message):
+        sensor().resume_execution("execute_complete", {"event": outcome.to_event()}, context)
+    assert failures.count(metrics.FAILED) == 1
+
+
+@pytest.mark.parametrize("option", [{"soft_fail": True}, {"never_fail": True}])
+def test_a_skip_while_poking_is_not_reported_as_a_failure(context, clock, answers, failures, option):
+    answers(Video("v", VideoStatus.FAILED, reason=Reason.MODERATION))
+    with pytest.raises(AirflowSkipException):
+        sensor(deferrable=False, **option).execute(context)
+    assert failures == []
