@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from airflow_provider_veo import __version__
-from airflow_provider_veo.api import addresses, content, masking, mp4, requests, urls, waiting
+from airflow_provider_veo.api import addresses, content, embedded, masking, mp4, requests, urls, waiting
 from airflow_provider_veo.api.answers import Answer
 from airflow_provider_veo.api.chat import ChatReader
 from airflow_provider_veo.api.chat_events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
@@ -421,5 +421,8 @@ def _opened(response: Response, resume: Resume | None) -> tuple[ContentStream | 
     chunks = chain((head,), chunks)
     if mp4.is_video(head):
         return ContentStream(0, content.length_of(headers), version, chunks), body
-    all(map(body.take, chunks))
+    head = _read_head(chunks, limits.ERROR_BYTES)
+    if (start := embedded.start_of_video(head)) is not None:
+        return ContentStream(0, None, None, embedded.decoded(chain((head[start:],), chunks))), body
+    all(map(body.take, chain((head,), chunks)))
     return None, body

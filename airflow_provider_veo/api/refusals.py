@@ -77,6 +77,7 @@ _UNAVAILABLE = re.compile(r"service[ _-](temporarily[ _-])?unavailable|服务不
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")  # of JSON in the middle of a text, and of half an object
 _ID_KEYS = ("id", "task_id", "video_id", "job_id")
 _ID_IN_TEXT = _any_of(r"""["'](id|(task|video|job)_id)[\\"']{1,12}\s{0,9}:\s{0,9}[\\"']{0,12}(?!null|none)\w""")
+_LONGEST_REFUSAL = 65_536  # characters; no more than this is read of an error, and looking at more takes seconds
 _ECHOES = ("input", "prompt")  # the order itself, which FastAPI sends back
 _DEPTH = 6  # of bodies in the texts of bodies
 
@@ -90,7 +91,10 @@ def judge(error: ApiError) -> Verdict:
     answer = error.answer
     if answer is None or getattr(error, "job_id", None):
         return Verdict.UNKNOWN
-    said = list(_leaves(answer.text))
+    if len(answer.text) > _LONGEST_REFUSAL:
+        return Verdict.UNKNOWN
+    body = answer.json()  # of a cut one, what could be read
+    said = list(_leaves(answer.text if body is None else body))
     words = _ESCAPE.sub(_unescaped, "\n".join(f"{key}: {value}" for key, value in said))
     has_job = _ID_IN_TEXT.search(words) or any(key in _ID_KEYS and value for key, value in said)
     if has_job or _DOUBT.search(words):
@@ -127,9 +131,9 @@ def _is_named(answer: Answer) -> bool:
     return bool(_STAYS.search(words) or _PASSES.search(words))
 
 
-def _leaves(text: str) -> Iterator[tuple[str, Any]]:
+def _leaves(body: Any) -> Iterator[tuple[str, Any]]:
     """Yield all that a body says, with the name of each value: of bodies in its texts, too."""
-    todo: list[tuple[str, Any, int]] = [("", text, _DEPTH)]
+    todo: list[tuple[str, Any, int]] = [("", body, _DEPTH)]
     while todo:
         key, value, depth = todo.pop()
         if isinstance(value, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import hashlib
@@ -10,6 +11,7 @@ import os
 import random
 import signal
 import socket
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -113,6 +115,15 @@ class TestBrokenTransfers:
         server = serve(lambda heard: said(heard) if callable(said := script.pop(0)) else said)
         download(server)
         assert answers.sent == len(FILM)
+        assert stored() == {"a.mp4": FILM}
+
+    @pytest.mark.parametrize("before", ["", "data:video/mp4;base64,"])
+    def test_a_video_inside_a_json_answer_is_streamed_and_begins_anew(self, serve, download, stored, before):
+        answer = json.dumps({"id": "v", "data": [{"b64_json": before + base64.b64encode(FILM).decode()}]}).encode()
+        whole = Said(200, answer, {"Content-Type": "application/json", "Accept-Ranges": "bytes"})
+        server = serve(replace(whole, close_early=1_500_000), whole)
+        assert download(server).sha256 == hashlib.sha256(FILM).hexdigest()
+        assert [heard.headers.get("range") for heard in server.heard] == [None, None]
         assert stored() == {"a.mp4": FILM}
 
     def test_a_server_that_never_gets_further_is_given_up(self, serve, download, stored):
