@@ -87,8 +87,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "max_in_flight_polls": {
                         "description": (
-                            "Status calls that a triggerer sends at once for one connection; "
-                            "also the most sockets that it opens for them."
+                            "Status calls that a triggerer sends at once for one connection. A call without an answer "
+                            "for half a second counts no more; four times this number is the most sockets."
                         ),
                         "version_added": "0.1.0",
                         "type": "integer",
@@ -129,7 +129,7 @@ _CONNECTION_FIELDS = {
     },
     "timeout": {
         "label": "Timeout (s)",
-        "description": "Of each network operation.",
+        "description": "For a connection, the answer to an order, and how long a transfer may be too slow.",
         "schema": {"type": ["integer", "null"], "default": 60, "minimum": 1},
     },
     "verify": {

@@ -273,7 +273,7 @@ class OrderDesk(Desk):
         That is its stored video if it is there, or else its status if it was asked for.
 
         Raises:
-            NotOrderedError: `max_submissions` or the deadline forbid another order.
+            NotOrderedError: `max_submissions`, `MOST_POSTS` or the deadline forbid another order.
             UnknownSubmissionError: an order's fate is unknown.
             VeoError: see `api.errors`; nothing was ordered then.
         """

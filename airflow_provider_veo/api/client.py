@@ -369,14 +369,14 @@ class _Chat:
 
     @contextmanager
     def end(self) -> Iterator[None]:
-        """Say of a stream that broke off since the time is over that this is why."""
+        """Raise the timeout error for a stream that ended since the time is over."""
         try:
             yield
         except TooSlowError:
             raise self._over() from None
 
     def check(self, block: bytes) -> None:
-        """Take in that a part of the stream was read.
+        """Note that a part of the stream was read.
 
         Raises:
             VideoTimeoutError: the time is over.

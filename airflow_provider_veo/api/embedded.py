@@ -1,7 +1,7 @@
 """A video that stands inside a JSON answer, in base64: found in the answer's head, decoded as it arrives.
 
-Servers call the field `b64_json`, `bytesBase64Encoded`, `video` or `url` (with a `data:` address); so not its name
-counts, but that its text begins like a video file.
+Servers call the field `b64_json`, `bytesBase64Encoded`, `video` or `url` (with a `data:` address). So the
+name does not count: the text must begin like a video file.
 """
 
 from __future__ import annotations

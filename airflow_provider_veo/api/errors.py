@@ -360,7 +360,7 @@ def retry_after(headers: Mapping[str, str], longest: float = LONGEST_WAIT) -> fl
 
     Args:
         headers: of the answer, names in lower case.
-        longest: seconds; to a server that asks for more, this is what it gets.
+        longest: seconds; a longer wait is shortened to this.
     """
     for header in _DELAY_HEADERS:
         value = headers.get(header.name)

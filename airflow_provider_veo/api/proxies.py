@@ -9,7 +9,8 @@ from urllib.request import getproxies
 
 import httpx
 
-_DEFAULT_PORT = {"http": 80, "https": 443}
+from airflow_provider_veo.api.urls import DEFAULT_PORT
+
 _ENTRY = re.compile(r"(?:(?P<scheme>\w+)://)?(?P<host>\[.*?\]|.*?:.*:.*?|[^:]*?)(?::(?P<port>\d+))?(?P<rest>/.*)?")
 
 
@@ -37,7 +38,7 @@ def choose(url: str, settings: Mapping[str, str]) -> str | None:
     except (httpx.InvalidURL, ValueError):
         return None
     proxy = (settings.get(target.scheme) or settings.get("all") or "").strip()
-    if target.scheme not in _DEFAULT_PORT or not proxy:
+    if target.scheme not in DEFAULT_PORT or not proxy:
         return None
     if any(_covers(entry, target) for entry in re.split(r"[\s,]+", settings.get("no") or "") if entry):
         return None
@@ -49,7 +50,7 @@ def _covers(entry: str, target: httpx.URL) -> bool:
     parts = _ENTRY.fullmatch(entry)
     if parts is None or (parts["scheme"] or "all").lower() not in ("all", target.scheme):
         return False
-    if parts["port"] and int(parts["port"]) != (target.port or _DEFAULT_PORT[target.scheme]):
+    if parts["port"] and int(parts["port"]) != (target.port or DEFAULT_PORT[target.scheme]):
         return False
     host = _ascii(target.host)
     try:

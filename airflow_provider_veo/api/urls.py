@@ -10,7 +10,7 @@ from airflow_provider_veo.api.text import is_one_word
 LONGEST_URL = 8_192
 """Characters; servers and proxies take no longer ones."""
 
-_DEFAULT_PORT = {"http": 80, "https": 443}
+DEFAULT_PORT = {"http": 80, "https": 443}
 
 
 def absolute(base: str, url: str) -> str | None:
@@ -49,7 +49,7 @@ def same_origin(url: str, other: str) -> bool:
 def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in _DEFAULT_PORT and bool(parts.hostname) and parts.port != 0
+        usable = parts.scheme in DEFAULT_PORT and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a broken IPv6 address, a port that is no number
         return None
     return parts if usable else None
@@ -57,4 +57,4 @@ def _split(url: str) -> SplitResult | None:
 
 def _origin(url: str) -> tuple[str, str | None, int] | None:
     parts = _split(url)
-    return parts and (parts.scheme, parts.hostname, parts.port or _DEFAULT_PORT[parts.scheme])
+    return parts and (parts.scheme, parts.hostname, parts.port or DEFAULT_PORT[parts.scheme])

@@ -1,7 +1,7 @@
 """A proof that somebody has held a file.
 
-It is made of the file's bytes and size, and not of any hash that results and asset events tell: so nobody can make it
-who only knows where the file lies, or its SHA-256.
+It is made of the file's bytes and size, and of no hash that results and asset events tell. So nobody can make it from
+the file's path or SHA-256 alone.
 """
 
 from __future__ import annotations

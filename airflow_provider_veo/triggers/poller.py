@@ -77,8 +77,8 @@ class Poller:
 
     - A call holds one of the `max_in_flight_polls` slots for half a second at most. Then it is slow: it goes on until
       its own deadline, beside the slots. Three slow calls for each slot may be open, which bounds the sockets.
-    - A job whose last call was slow and brought nothing queues with its like. All of them together may have as many
-      calls open as may be slow. The slots are for the others.
+    - A job whose last call was slow and brought nothing waits in a second queue. All jobs of that queue together may
+      have as many calls open as may be slow. The slots are for the others.
 
     So with up to three jobs for each slot whose calls take all of their time, any other job is asked within three
     seconds after it is due. With more of them this holds as soon as each has been asked once.

@@ -39,7 +39,7 @@ NOT_SERVED = (
     "The API server does not play this file: it is not there any more, something has replaced it, or the API server "
     "cannot read its storage. The log of the API server says which."
 )
-"""The one answer for all that is not served: who can write records must not learn from it which files there are."""
+"""The one answer for every file that is not served: it tells nobody who can write records which files there are."""
 
 _LARGEST_INDEX = 2**31 - 1  # that a column of integers holds
 _TYPES = {"css": "text/css", "html": "text/html", "js": "text/javascript", "svg": "image/svg+xml"}

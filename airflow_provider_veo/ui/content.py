@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class NotServedError(Exception):
-    """A file is not served. Why, the log says: a person who can write records must not learn which files there are."""
+    """A file is not served. The log says why: a person who can write records must not learn which files there are."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ async def opened(outcome: Mapping[str, Any]) -> Media:
         outcome: of the task; see `records.stored`.
 
     Raises:
-        NotServedError: there is nothing, or something else. It takes the same time, whatever was found.
+        NotServedError: there is nothing, or something else. It takes `REFUSAL` seconds at least, whatever was found.
     """
     answer_at = anyio.current_time() + REFUSAL
     try:

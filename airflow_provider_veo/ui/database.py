@@ -1,4 +1,4 @@
-"""The page's turn at Airflow's database: a few requests at a time, each on one thread; the others hold nothing.
+"""The page's work in Airflow's database: a few requests at a time, each on one thread; the others only wait.
 
 Airflow's own routes share its pool of connections and FastAPI's threads. A request that holds a connection while it
 waits for a thread, among many that hold a thread while they wait for a connection, stops them all.

@@ -169,7 +169,7 @@ def _open_object(place: Place, root: Place) -> BinaryIO:
 
 
 def _open_file(place: Place, root: Place) -> BinaryIO:
-    """Open a resolved path step by step from its root: who makes a link on the way meanwhile gains nothing."""
+    """Open a resolved path step by step from its root: no link that somebody adds meanwhile is followed."""
     *folders, name = place.parts[len(root.parts) :]
     at = os.open(root.path, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -14,8 +14,8 @@ _LONGEST = 86_400.0  # seconds; sockets take no larger numbers than some weeks
 class Clock:
     """Tells how many seconds each operation of a call's connection may take; 0 or less: the call's time is over.
 
-    The connection asks it before each operation and reports after it. So no byte that a server sends puts the end off,
-    and interim answers (1xx), which the HTTP library keeps to itself, do not either.
+    The connection asks it before each operation and reports after it. So no byte that a server sends delays the end,
+    nor does an interim answer (1xx), which the HTTP library does not hand on.
 
     A transfer whose length is the sender's has a credit of seconds instead: waiting uses it up, and bytes earn it back
     at `LEAST_RATE`, up to where it began. Only waiting for the network counts, so a slow disk breaks nothing off.
@@ -41,7 +41,7 @@ class Clock:
         self._in_body = False
 
     def begin_body(self) -> None:
-        """Take in that the answer's head is there."""
+        """Note that the answer's head is there."""
         self._in_body = True
         if self.limits.flows:
             self._answer_end = inf
@@ -69,7 +69,7 @@ class Clock:
         return min(self._credit, left) if self._in_body and self.limits.flows else left
 
     def sent(self, size: int, since: float) -> None:
-        """Take in that bytes were sent.
+        """Note that bytes were sent.
 
         Args:
             size: how many.
@@ -80,7 +80,7 @@ class Clock:
         self._answer_end = now + self.limits.answer
 
     def received(self, size: int, since: float) -> bool:
-        """Take in that bytes have come, as `sent`.
+        """Note that bytes have come, as `sent`.
 
         Returns:
             Whether the answer's head may go on.

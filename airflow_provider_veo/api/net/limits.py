@@ -1,6 +1,6 @@
 """How much of an answer is read, and how long a call may take: the one table.
 
-A server decides what it sends and when. So each call has an end that no byte puts off, but for the two transfers whose
+A server decides what it sends and when. So each call has an end that no byte delays, but for the two transfers whose
 length is the sender's: an order with its frames, and a video. Those go on as long as they are not slow.
 """
 
