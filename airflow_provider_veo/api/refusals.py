@@ -93,8 +93,8 @@ def judge(error: ApiError) -> Verdict:
         return Verdict.UNKNOWN
     if len(answer.text) > _LONGEST_REFUSAL:
         return Verdict.UNKNOWN
-    body = answer.json()  # of a cut one, what could be read
-    said = list(_leaves(answer.text if body is None else body))
+    # where our own limit has cut the body, only its parts tell an echo of the order from the server's words
+    said = list(_leaves((answer.is_cut and answer.json()) or answer.text))
     words = _ESCAPE.sub(_unescaped, "\n".join(f"{key}: {value}" for key, value in said))
     has_job = _ID_IN_TEXT.search(words) or any(key in _ID_KEYS and value for key, value in said)
     if has_job or _DOUBT.search(words):
@@ -120,7 +120,7 @@ def judge(error: ApiError) -> Verdict:
 def _is_api_error(answer: Answer) -> bool:
     """Whether the body is an error object, as APIs send it: no web page, no plain text, no half of an object."""
     body = answer.json()
-    return isinstance(body, dict) and bool(str(read_error(body)))
+    return answer.is_whole and isinstance(body, dict) and bool(str(read_error(body)))
 
 
 def _is_named(answer: Answer) -> bool:

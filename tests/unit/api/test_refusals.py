@@ -240,3 +240,15 @@ def test_deep_and_large_bodies_take_no_time_that_grows_with_their_square():
     ]
     for text in (deep, *floods, *(json.dumps({"error": flood}) for flood in floods)):
         assert verdict(500, text) is UNKNOWN
+
+
+def test_an_echo_of_the_order_that_our_limit_has_cut_leaves_a_refusal_sure():
+    echo = {"prompt": "the connection was reset by a timed out gateway", "first_frame": "A" * 100_000}
+    body = {"detail": [{"loc": ["body", "seconds"], "msg": "Input should be a valid string", "input": echo}]}
+    answer = Answer.of(422, json.dumps(body).encode()[:65_536], [], "http://api.example.com", is_cut=True)
+    assert judge(error_from(answer, "Creating the video")) is Verdict.REFUSED
+
+
+def test_a_success_that_is_longer_than_any_refusal_is_unknown():
+    body = {"code": 400, "message": "invalid_request", "more": "A" * 70_000}
+    assert verdict(200, body) is Verdict.UNKNOWN
