@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SITE ?= site
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs test-docs test-system test-page test-storage test-cluster matrix mutants benchmark figures \
+.PHONY: help demo test docs test-docs test-system test-page test-storage test-cluster test-bursts matrix mutants benchmark figures \
 	lint unit integration constraints clean
 
 help: ## list the commands
@@ -43,7 +43,10 @@ test-storage: $(VENV)/storage/ready ## videos into S3, Azure and Google Cloud St
 	@$(VENV)/storage/bin/python -m pytest tests/storage
 
 test-cluster: $(VENV)/cluster/ready ## 300 videos on PostgreSQL, Celery and two triggerers; machines are lost on the way (a quarter of an hour)
-	@$(VENV)/cluster/bin/python -m pytest tests/cluster
+	@$(VENV)/cluster/bin/python -m pytest tests/cluster --ignore tests/cluster/test_page_bursts.py
+
+test-bursts: $(VENV)/cluster/ready ## up to 300 requests at once to each route of the page, on SQLite and PostgreSQL (half an hour)
+	@$(VENV)/cluster/bin/python -m pytest tests/cluster/test_page_bursts.py
 
 matrix: $(VENV)/ready ## the built wheel on each supported Airflow, into docs/compatibility.md (an hour); ONLY=3.0.6: some
 	@$(BIN)/python dev/matrix.py $(if $(ONLY),--only $(ONLY)) $(if $(PYTHONS),--pythons $(PYTHONS))

@@ -95,10 +95,12 @@ class AddressRule:
     Attributes:
         allowed: their networks, and single ones.
         advice: what to do about a refusal that a person may lift.
+        hide: takes the secrets out of an address that is quoted.
     """
 
     allowed: Collection[Network | IPAddress]
     advice: str
+    hide: Callable[[str], str] = str
 
     def check(self, url: str, name: str) -> None:
         """Refuse an address whose host lies in a network that is not allowed.
@@ -139,7 +141,8 @@ class AddressRule:
             return
         advice = self.advice if network in NOT_PUBLIC else _CLOSED
         raise InvalidInputError(
-            f"{name} leads to {redact(url)}, and {address} is not a public address ({network.value}). {advice}"
+            f"{name} leads to {self.hide(redact(url))}, and {address} is not a public address ({network.value}). "
+            f"{advice}"
         )
 
 

@@ -245,10 +245,11 @@ class VeoClient(_Client):
         what = download_name(video_id, url)
         for _ in range(content.MAX_HOPS):
             request = self._content_request(target, what, resume)
-            with self._http.open(request, Clock(limits.of_content(self.settings.timeout))) as response:
+            clock = Clock(limits.of_content(self.settings.timeout))
+            with self._http.open(request, clock) as response:
                 stream, body = _opened(response, resume)
                 if stream:
-                    yield stream
+                    yield replace(stream, chunks=_counted(stream.chunks, clock))
                     return
                 answer = self._answer(response, body)
             target = content.next_hop(answer, what).url
@@ -267,14 +268,15 @@ class VeoClient(_Client):
         try:
             return httpx.Request("GET", url, headers=headers, extensions=extensions)
         except httpx.InvalidURL as error:
-            raise ContentError(f"The video's address {urls.redact(url)!r} cannot be used: {error}.") from None
+            said = self.settings.mask.hide(f"{urls.redact(url)!r} cannot be used: {error}")
+            raise ContentError(f"The video's address {said}.") from None
 
     def _address_rule(self) -> addresses.AddressRule:
         """Say where the API may send us: into no network but public ones, and those that it was reached in itself."""
         allowed = addresses.own_networks(self.settings.base_url, self._reach)
         if self.settings.allow_private_addresses:
             allowed |= addresses.NOT_PUBLIC
-        return addresses.AddressRule(allowed, _PRIVATE_ADVICE)
+        return addresses.AddressRule(allowed, _PRIVATE_ADVICE, self.settings.mask.hide)
 
     def _reach(self) -> addresses.IPAddress | None:
         if self._http.reached(self.settings.base_url) is None:
@@ -399,6 +401,12 @@ def _read_head(chunks: Iterator[bytes], size: int) -> bytes:
     while len(head) < size and (chunk := next(chunks, None)) is not None:
         head += chunk
     return head
+
+
+def _counted(chunks: Iterator[bytes], clock: Clock) -> Iterator[bytes]:
+    for chunk in chunks:
+        clock.used(len(chunk))
+        yield chunk
 
 
 def download_name(video_id: str | None, url: str | None) -> str:

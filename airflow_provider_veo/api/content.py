@@ -25,7 +25,6 @@ from airflow_provider_veo.api.errors import (
     error_from,
     reading,
 )
-from airflow_provider_veo.api.text import for_people
 from airflow_provider_veo.api.urls import absolute, redact
 from airflow_provider_veo.api.video import Video, VideoStatus, find_url
 
@@ -119,9 +118,10 @@ def check_continuation(headers: Mapping[str, str], resume: Resume) -> None:
     same_version = resume.version is None or version_of(headers) in (None, resume.version)
     # of a compressed file the range counts other bytes than those that are there
     if is_encoded(headers) or not (same_place and same_size and same_version):
+        # whatever else stands there is not quoted: it may be what we have sent
+        answered = repr(found[0]) if found else "no range that can be read"
         raise ContentChangedError(
-            f"The rest of the file was asked for from byte {resume.offset}, and the server answers with "
-            f"{for_people(headers.get('content-range', 'no range'), 100)!r}."
+            f"The rest of the file was asked for from byte {resume.offset}, and the server answers with {answered}."
         )
 
 

@@ -30,9 +30,16 @@ def start_of_video(head: bytes) -> int | None:
         head: the beginning of the answer's body.
     """
     for text in _TEXT.finditer(head):
-        if mp4.is_video(binascii.a2b_base64(_letters(text[1])[:_SNIFF_LETTERS])):
+        if _is_video(_letters(text[1])[:_SNIFF_LETTERS]):
             return text.start(1)
     return None
+
+
+def _is_video(letters: bytes) -> bool:
+    try:
+        return mp4.is_video(binascii.a2b_base64(letters))
+    except binascii.Error:  # words with an escape in them
+        return False
 
 
 def decoded(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ _LONGEST_CUT_TEXT = 65_536  # characters
 _LONGEST_ESCAPE = len("\\u0000")
 _KEY = re.compile(r'[\s,]*"')
 _ITEM = re.compile(r"[\s,]*(?=[^\s,\]])")
-_NUMBER_TO_THE_END = re.compile(r"[-+.0-9eE]*\Z")
+_MORE_OF_A_NUMBER = re.compile(r"[-+.0-9eE]|\Z")
 _COLON = re.compile(r"\s*:\s*")
 
 
@@ -53,7 +53,7 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int | None]:
         value, end = _DECODER.raw_decode(text, at)
     except (ValueError, RecursionError):
         return _cut_value(text, at, depth), None
-    is_cut = isinstance(value, (int, float)) and _NUMBER_TO_THE_END.match(text, end)
+    is_cut = isinstance(value, (int, float)) and _MORE_OF_A_NUMBER.match(text, end)
     return (None, None) if is_cut else (value, end)
 
 
@@ -68,7 +68,10 @@ def _cut_value(text: str, at: int, depth: int) -> Any:
 
 def _cut_object(text: str, at: int | None, depth: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    while at is not None and len(found) < _MOST_PARTS and (begin := _KEY.match(text, at)):
+    for _ in range(_MOST_PARTS):  # the same name may come again and again
+        begin = None if at is None else _KEY.match(text, at)
+        if begin is None:
+            break
         name, at = _value(text, begin.end() - 1, 0)
         colon = None if at is None else _COLON.match(text, at)
         if colon is None:
@@ -97,14 +100,17 @@ def _cut_text(text: str) -> str:
 
 def _kept(text: str, value: Any) -> Any:
     # only escapes can bring such characters into what was decoded from bytes
-    return _storable(value) if "\\u" in text else value
-
-
-def _storable(value: Any) -> Any:
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, list):
-        return [_storable(item) for item in value]
-    if isinstance(value, dict):
-        return {storable(key): _storable(item) for key, item in value.items()}
-    return value
+    if "\\u" not in text:
+        return value
+    whole = [value]
+    todo: list[Any] = [whole]
+    while todo:  # no recursion: what the parser has just managed to read may be too deep for it
+        part = todo.pop()
+        places = enumerate(part) if isinstance(part, list) else [(key, part.pop(key)) for key in list(part)]
+        for place, item in places:
+            part[storable(place) if isinstance(place, str) else place] = (
+                storable(item) if isinstance(item, str) else item
+            )
+            if isinstance(item, (list, dict)):
+                todo.append(item)
+    return whole[0]

@@ -21,6 +21,7 @@ Unpack = Callable[[bytes], Iterator[bytes]]
 
 _GZIP, _ZLIB, _RAW = 31, 15, -15  # what zlib calls the three formats
 _MOST_LAYERS = 3
+_OTHERS = ("br", "compress", "x-compress", "dcb", "dcz", "zstd")
 
 
 class UnpackError(TransportError):
@@ -113,7 +114,8 @@ def _unpacking_layer(name: str) -> Unpack:
         return partial(_inflated, zlib.decompressobj(_GZIP))
     if name == "deflate":
         return _Deflate().unpack
-    raise UnpackError(f"The answer is encoded as {name[:20]!r}, which was not asked for and cannot be read.")
+    known = repr(name) if name in _OTHERS else "something unknown"  # it may quote what we have sent
+    raise UnpackError(f"The answer is encoded as {known}, which was not asked for and cannot be read.")
 
 
 class _Deflate:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from math import inf
 
-from airflow_provider_veo.api.net.limits import HEAD_BYTES, LEAST_RATE, Limits
+from airflow_provider_veo.api.net.limits import HEAD_BYTES, LEAST_RATE, MOST_WASTE, WASTE_BYTES, Limits
 
 _LONGEST = 86_400.0  # seconds; sockets take no larger numbers than some weeks
 
@@ -39,6 +39,7 @@ class Clock:
         self._credit = self.limits.timeout
         self._head_bytes = 0
         self._in_body = False
+        self._allowed = WASTE_BYTES
 
     def begin_body(self) -> None:
         """Note that the answer's head is there."""
@@ -83,14 +84,23 @@ class Clock:
         """Note that bytes have come, as `sent`.
 
         Returns:
-            Whether the answer's head may go on.
+            Whether the answer may go on: its head may not be too long, and a video's bytes must bring a video.
         """
         if self._in_body:
             if self.limits.flows:
                 self._earn(size, self.now() - since)
-            return True
+                self._allowed -= size
+            return self._allowed >= 0
         self._head_bytes += size
         return self._head_bytes <= HEAD_BYTES
+
+    def used(self, size: int) -> None:
+        """Take in that bytes of a video have come out of what was received.
+
+        Args:
+            size: how many.
+        """
+        self._allowed += MOST_WASTE * size
 
     def _earn(self, size: int, waited: float) -> None:
         self._credit = min(self.limits.timeout, self._credit - waited + size / LEAST_RATE)

@@ -26,6 +26,13 @@ HEAD_BYTES = 256 * 1024
 LEAST_RATE = 8 * 1024
 """Bytes a second. A transfer that is slower for as long as the connection's `timeout` is broken off."""
 
+MOST_WASTE = 16
+"""Bytes that a connection may carry for each byte of a video. Chunks of one byte need 6, and base64 with an escape for
+each letter needs 8. A server may as well send blanks for ever."""
+
+WASTE_BYTES = 1024 * 1024
+"""Bytes that a connection may carry beyond these."""
+
 STATUS_SECONDS = 20.0
 """For a call that only asks, unless the connection's `timeout` is less."""
 

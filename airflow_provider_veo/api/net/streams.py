@@ -56,7 +56,7 @@ class ClockedStream(_Clocked, httpcore.NetworkStream):
         clock = self._begin(timeout)
         since = clock.now()
         data: bytes = self._stream.read(_size(max_bytes, clock), _to_receive(clock))
-        _check_head(clock.received(len(data), since))
+        _check(clock.received(len(data), since))
         return data
 
     def write(self, buffer: bytes, timeout: Any = None) -> None:
@@ -102,7 +102,7 @@ class AsyncClockedStream(_Clocked, httpcore.AsyncNetworkStream):
         clock = self._begin(timeout)
         since = clock.now()
         data: bytes = await self._stream.read(_size(max_bytes, clock), _to_receive(clock))
-        _check_head(clock.received(len(data), since))
+        _check(clock.received(len(data), since))
         return data
 
     async def write(self, buffer: bytes, timeout: Any = None) -> None:
@@ -170,9 +170,9 @@ def _to_receive(clock: Clock) -> float:
     return seconds
 
 
-def _check_head(may_go_on: bool) -> None:
+def _check(may_go_on: bool) -> None:
     if not may_go_on:
-        raise httpcore.RemoteProtocolError(f"more than {HEAD_BYTES} bytes of headers")
+        raise httpcore.RemoteProtocolError(f"more than {HEAD_BYTES} bytes of headers, or of a body that brings nothing")
 
 
 @contextlib.contextmanager

@@ -169,7 +169,8 @@ def test_the_rest_of_the_same_file(headers, resume):
     ],
 )
 def test_the_rest_of_another_file(headers, resume):
-    range_in_the_answer = headers.get("content-range", "no range")
+    found = headers.get("content-range", "")
+    range_in_the_answer = found if found.startswith("bytes") else "no range that can be read"
     with pytest.raises(ContentChangedError, match=rf"from byte 5, .*{re.escape(range_in_the_answer)}"):
         check_continuation(headers, resume)
 

@@ -76,3 +76,8 @@ def test_nothing_that_a_server_sends_escapes(noise):
             assert isinstance(block, bytes)
     except ContentChangedError:
         pass
+
+
+@pytest.mark.parametrize("escape", [b"\\u0020", b"\\n", b"\\t", b"\\u00ff"])
+def test_words_with_escapes_are_no_video(escape):
+    assert start_of_video(b'{"error": "' + b"AAAA" * 3 + escape * 8 + b"AAAAAAAAAAAAAAAA" + b'"}') is None

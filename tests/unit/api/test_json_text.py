@@ -107,3 +107,13 @@ def test_no_head_takes_long(unit):
     for start in ('{"id": "v1", "a": "', '{"id": "v1", "a": [', '{"id": "v1", '):
         parse_head((start + unit * 1_000_000)[:1_000_000])
     assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize("depth", [100, 900, 5_000, 100_000])
+def test_no_depth_escapes(depth):
+    parse_json("[" * depth + '"\\ud83d"' + "]" * depth)
+    parse_head("[" * depth + '"\\ud83d"')
+
+
+def test_a_name_that_comes_again_and_again_takes_bounded_work():
+    assert parse_head('{"a": 1, ' * 100 + '"a": 1, ' * 100_000) is not None

@@ -214,3 +214,18 @@ def test_a_stream_that_unpacks_to_nothing_is_cut():
     assert body.take(b"\x78\x9c" + nothing)
     assert not body.take(nothing * 1000)
     assert body.is_cut
+
+
+def test_a_body_that_brings_no_bytes_of_a_video_ends():
+    clock = Clock(limits.of_content(60.0))
+    clock.begin_body()
+    assert clock.received(limits.WASTE_BYTES, clock.now())
+    assert not clock.received(1, clock.now())
+
+
+def test_a_body_that_brings_a_video_goes_on():
+    clock = Clock(limits.of_content(60.0))
+    clock.begin_body()
+    for _ in range(1_000):
+        assert clock.received(65_536, clock.now())
+        clock.used(65_536 // limits.MOST_WASTE)
