@@ -69,14 +69,19 @@ _PASSES = _any_of(
 )
 
 _STATUS_KEY = re.compile(r"(code|status)$", re.IGNORECASE)
+# no sizes ("got 512x512"), no addresses ("http://172.17.0.1"); IIS has "HTTP Error 502.3"
 _STATUSES_IN_TEXT = (
-    _any_of(r"(?:code|status|http(?:/[\d.]+)?|error|returned|received|got)[\W_]{0,12}([1-5]\d\d)(?!\d|p\b)"),
+    _any_of(
+        r"(?:code|status|http(?:/[\d.]+)?|error|returned|received|got)[\W_]{0,12}([1-5]\d\d)(?!\d|p\b|x\d|\.\d{1,3}\.)"
+    ),
     _any_of(r"(?<!\d)([1-5]\d\d)[\W_]{1,3}(?:error|status|response)"),
 )
 _UNAVAILABLE = re.compile(r"service[ _-](temporarily[ _-])?unavailable|服务不可用", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")  # of JSON in the middle of a text, and of half an object
-_ID_KEYS = ("id", "task_id", "video_id", "job_id")
-_ID_IN_TEXT = _any_of(r"""["'](id|(task|video|job)_id)[\\"']{1,12}\s{0,9}:\s{0,9}[\\"']{0,12}(?!null|none)\w""")
+_ID_KEY = re.compile(r"((task|video|job|generation)[_-]?)?id", re.IGNORECASE)
+_ID_IN_TEXT = _any_of(
+    r"""["']((task|video|job|generation)[_-]?)?id[\\"']{1,12}\s{0,9}:\s{0,9}[\\"']{0,12}(?!null|none)\w"""
+)
 _LONGEST_REFUSAL = 65_536  # characters; no more than this is read of an error, and looking at more takes seconds
 _ECHOES = ("input", "prompt")  # the order itself, which FastAPI sends back
 _DEPTH = 6  # of bodies in the texts of bodies
@@ -96,12 +101,12 @@ def judge(error: ApiError) -> Verdict:
     # where our own limit has cut the body, only its parts tell an echo of the order from the server's words
     said = list(_leaves((answer.is_cut and answer.json()) or answer.text))
     words = _ESCAPE.sub(_unescaped, "\n".join(f"{key}: {value}" for key, value in said))
-    has_job = _ID_IN_TEXT.search(words) or any(key in _ID_KEYS and value for key, value in said)
+    has_job = _ID_IN_TEXT.search(words) or any(_ID_KEY.fullmatch(key) and value for key, value in said)
     if has_job or _DOUBT.search(words):
         return Verdict.UNKNOWN
     names_itself = _is_api_error(answer)
     told = {status for key, value in said if (status := _status(key, value))}
-    passes = error.retry_after is not None or bool(_PASSES.search(words))
+    passes = bool(_PASSES.search(words)) or (error.retry_after is not None and _has_error(answer))
     statuses = told | {int(number) for pattern in _STATUSES_IN_TEXT for number in pattern.findall(words)}
     statuses |= {503} if _UNAVAILABLE.search(words) else set()
     if answer.ok:
@@ -121,6 +126,12 @@ def _is_api_error(answer: Answer) -> bool:
     """Whether the body is an error object, as APIs send it: no web page, no plain text, no half of an object."""
     body = answer.json()
     return answer.is_whole and isinstance(body, dict) and bool(str(read_error(body)))
+
+
+def _has_error(answer: Answer) -> bool:
+    """Whether the body has an `error`, as APIs write it; a proxy's `{"message": "Service Unavailable"}` has none."""
+    body = answer.json()
+    return isinstance(body, dict) and bool(body.get("error"))
 
 
 def _is_named(answer: Answer) -> bool:

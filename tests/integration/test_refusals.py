@@ -42,6 +42,8 @@ TAKEN = [
     Said(503, "<html>Error 503 Backend fetch failed</html>", SOON),
     Said(503, "upstream connect error or disconnect/reset before headers"),
     Said(503, {"message": "Service Unavailable"}),
+    Said(503, {"message": "Service Unavailable"}, SOON),
+    Said(200, {"code": 429, "message": "no", "data": {"taskId": "task_1"}}),
     Said(502, "<html><h1>502 Bad Gateway</h1></html>"),
     *(
         Said(200, {"code": code, "message": "no"})

@@ -17,6 +17,7 @@ from airflow_provider_veo.emulator.dialects import DIALECTS
 REFUSED, FOR_NOW, UNKNOWN = Verdict.REFUSED, Verdict.REFUSED_FOR_NOW, Verdict.UNKNOWN
 LONG = 100_000
 SOON = {"retry-after": "1"}
+IDS = ("ID", "taskId", "videoId", "jobId", "task-id", "generation_id")
 
 
 def verdict(status, body="", headers=None):
@@ -60,6 +61,9 @@ TABLE = [
     ),
     (403, "<html><script>setTimeout(f, 500)</script>Attention Required!</html>", {}, REFUSED),
     (404, "<html>404 Not Found</html>", {}, REFUSED),
+    (400, openai("POST http://172.17.0.1:8000/v1/videos: seconds must be 4"), {}, REFUSED),
+    (400, openai("expected 1280x720, got 512x512"), {}, REFUSED),
+    (400, openai("HTTP Error 502.3 - no"), {}, UNKNOWN),
     (413, "<html>413 Request Entity Too Large</html>", {}, REFUSED),
     (415, "Unsupported Media Type", {}, REFUSED),
     (422, NOT_READ, {}, REFUSED),
@@ -108,6 +112,8 @@ TABLE = [
     (503, "<html>Error 503 Backend fetch failed</html>", SOON, UNKNOWN),
     (503, "upstream connect error or disconnect/reset before headers", {}, UNKNOWN),
     (503, {"message": "Service Unavailable"}, {}, UNKNOWN),
+    (503, {"message": "Service Unavailable"}, SOON, UNKNOWN),
+    (503, {"detail": "no"}, SOON, UNKNOWN),
     # a status in the body, however deep and in whatever form
     (200, {"code": 500, "message": "no"}, {}, UNKNOWN),
     (200, {"code": "504", "message": "no"}, {}, UNKNOWN),
@@ -148,6 +154,9 @@ TABLE = [
     (400, {"error": {"message": "no"}, "id": "video_1"}, {}, UNKNOWN),
     (429, {"error": {"message": "slow down"}, "data": {"task_id": "task_1"}}, SOON, UNKNOWN),
     (400, litellm(400, {"id": "video_1", "status": "queued"}), {}, UNKNOWN),
+    *((status, {"error": {"message": "no"}, name: "v"}, SOON, UNKNOWN) for status in (200, 400, 429) for name in IDS),
+    (400, litellm(400, {"taskId": "v"}), {}, UNKNOWN),
+    (400, {"error": {"message": "no"}, "request_id": "r", "requestId": "r"}, {}, REFUSED),
     # a success that names no refusal
     (200, {"code": "invalid", "message": "no"}, {}, UNKNOWN),
     (200, {"code": "success", "message": "提交成功，内容审核中"}, {}, UNKNOWN),
