@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context
 
 from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES
 from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.links.video import VeoVideoLink
+from airflow_provider_veo.ordering import TaskIdentity
 from airflow_provider_veo.records import PAGE_EXISTS
 from airflow_provider_veo.retry_policy import default_retry_policy
 from airflow_provider_veo.storage import places
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.provenance import announce, lineage_of, task_of, write_sidecar
-from airflow_provider_veo.submission import Ledger
+from airflow_provider_veo.submission import Ledger, Order, fingerprint_of, seconds_of
 from airflow_provider_veo.task_state import PROGRESS_KEY, STORE_EXISTS, task_has_succeeded
 
 if TYPE_CHECKING:
@@ -94,6 +97,30 @@ class OrderingTask:
             own = list(given) if isinstance(given, Collection) else [given] if given else []
             # under the attribute's own name, so that copies have it, too
             self.__dict__["on_success_callback"] = [mark_delivered, *(one for one in own if one is not mark_delivered)]
+
+    def _order(
+        self: Any,
+        who: TaskIdentity,
+        spec: VideoSpec | ChatSpec,
+        now: float,
+        frames: Mapping[str, str] = MappingProxyType({}),
+    ) -> Order:
+        """Return the order that the task wants to place now; for the arguments see `Order`."""
+        return Order(
+            fingerprint=fingerprint_of(spec, self.conn_id),
+            epoch=who.epoch,
+            now=now,
+            timeout=self.timeout.total_seconds(),
+            max_submissions=self.max_submissions,
+            on_unknown_submission=self.on_unknown_submission,
+            frames=dict(frames),
+            execution_timeout=seconds_of(self.execution_timeout),
+            model=spec.model,
+            conn_id=self.conn_id,
+            try_number=who.try_number,
+            clear_number=who.clear_number,
+            retries=who.retries,
+        )
 
 
 class StoringOperator(VeoOperator):

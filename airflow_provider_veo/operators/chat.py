@@ -19,7 +19,7 @@ from airflow_provider_veo.operators.base import OrderingTask, VeoOperator
 from airflow_provider_veo.ordering import TaskIdentity
 from airflow_provider_veo.records import ORDER_KEY, publish, reference
 from airflow_provider_veo.reporting import conclude, failures_reported
-from airflow_provider_veo.submission import Ledger, OnUnknownSubmission, Order, fingerprint_of, seconds_of
+from airflow_provider_veo.submission import Ledger, OnUnknownSubmission
 
 
 class VeoChatCompletionOperator(OrderingTask, VeoOperator):
@@ -99,20 +99,7 @@ class VeoChatCompletionOperator(OrderingTask, VeoOperator):
         with failures_reported(context), fail_fast():
             hook = VeoHook(self.conn_id)
             spec = self._spec(hook)
-            order = Order(
-                fingerprint=fingerprint_of(spec, self.conn_id),
-                epoch=who.epoch,
-                now=time.time(),
-                timeout=self.timeout.total_seconds(),
-                max_submissions=self.max_submissions,
-                on_unknown_submission=self.on_unknown_submission,
-                execution_timeout=seconds_of(self.execution_timeout),
-                model=spec.model,
-                conn_id=self.conn_id,
-                try_number=who.try_number,
-                clear_number=who.clear_number,
-                retries=who.retries,
-            )
+            order = self._order(who, spec, time.time())
             placed = records.order(spec.prompt, spec.model, videos=spec.n)
             publish(context, ORDER_KEY, placed)
             with hook.get_conn() as client:

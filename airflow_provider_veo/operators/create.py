@@ -32,10 +32,7 @@ from airflow_provider_veo.submission import (
     Kept,
     Ledger,
     OnUnknownSubmission,
-    Order,
     Submission,
-    fingerprint_of,
-    seconds_of,
 )
 from airflow_provider_veo.task_state import progress_of, progress_text, task_was_given_up
 from airflow_provider_veo.tracing import past_span
@@ -178,7 +175,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             self._check_own_place(context)
         poll_interval_or_default(self.poll_interval)
         who = TaskIdentity.of(context)
-        order = self._order(who, spec, now)
+        order = self._order(who, spec, now, spec.frame_hashes())
         publish(context, ORDER_KEY, records.order(spec.prompt, spec.model, spec.size))
         with hook.get_conn() as client:
             desk = OrderDesk(client, _ledger(context), who, self.log, self._find)
@@ -207,23 +204,6 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         )
         warn_of_shapes(spec, spec.size, self.log)
         return spec
-
-    def _order(self, who: TaskIdentity, spec: VideoSpec, now: float) -> Order:
-        return Order(
-            fingerprint=fingerprint_of(spec, self.conn_id),
-            epoch=who.epoch,
-            now=now,
-            timeout=self.timeout.total_seconds(),
-            max_submissions=self.max_submissions,
-            on_unknown_submission=self.on_unknown_submission,
-            frames=spec.frame_hashes(),
-            execution_timeout=seconds_of(self.execution_timeout),
-            model=spec.model,
-            conn_id=self.conn_id,
-            try_number=who.try_number,
-            clear_number=who.clear_number,
-            retries=who.retries,
-        )
 
     def _wait_policy(self, submission: Submission, now: float) -> WaitPolicy:
         deadline = submission.waiting_since + self.timeout.total_seconds()

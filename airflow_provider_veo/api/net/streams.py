@@ -172,7 +172,7 @@ def _to_receive(clock: Clock) -> float:
 
 def _check(may_go_on: bool) -> None:
     if not may_go_on:
-        raise httpcore.RemoteProtocolError(f"more than {HEAD_BYTES} bytes of headers, or of a body that brings nothing")
+        raise httpcore.RemoteProtocolError(f"more than {HEAD_BYTES} bytes of headers, or a body that brings nothing")
 
 
 @contextlib.contextmanager
