@@ -95,6 +95,16 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "10",
                         "default": "32",
                     },
+                    "shortest_deferral": {
+                        "description": (
+                            "Seconds that a deferral takes at least, 0 to 600: Airflow 3.3 may fail a task that goes "
+                            "on within some six seconds of its deferral. 0: the task goes on at once."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": "0",
+                        "default": "10",
+                    },
                     "task_tab": {
                         "description": (
                             "Show the tab Video on task instances. Airflow before 3.4 shows it on the tasks of all "

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import Context, conf
@@ -16,6 +16,7 @@ from airflow_provider_veo.api.errors import ContentGoneError, Reason, VeoError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import VideoStatus
+from airflow_provider_veo.deferral import defer, shortest_deferral
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.frames import FrameSource, load_frame, warn_of_shapes
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, poll_interval_or_default, wait_policy
@@ -36,10 +37,6 @@ from airflow_provider_veo.submission import (
 )
 from airflow_provider_veo.task_state import progress_of, progress_text, task_was_given_up
 from airflow_provider_veo.tracing import past_span
-from airflow_provider_veo.triggers.video import VeoVideoTrigger
-
-_DEFER_MARGIN = 60.0
-"""Seconds that Airflow's own deferral timeout comes after the trigger's: it is only the net below."""
 
 _CANCEL_TIMEOUT = 4.0
 """Seconds for a cancellation on the worker: Airflow kills the process five seconds after it has asked nicely."""
@@ -174,6 +171,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             places.check_writable(places.resolve(self.destination))
             self._check_own_place(context)
         poll_interval_or_default(self.poll_interval)
+        shortest_deferral()
         who = TaskIdentity.of(context)
         order = self._order(who, spec, now, spec.frame_hashes())
         publish(context, ORDER_KEY, records.order(spec.prompt, spec.model, spec.size))
@@ -187,7 +185,8 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             if found and found.status.finished:
                 outcome = Outcome.of(found)
             elif self.deferrable:
-                self._defer(policy, submission, spec.model)
+                video_id, cancel = str(submission.video_id), self.cancel_on_kill
+                defer(self, self.conn_id, video_id, policy, cancel_on_kill=cancel, model=spec.model)
             else:
                 outcome = client.wait_for_video(str(submission.video_id), policy, self._tell)
         return self._conclude(context, outcome)
@@ -211,21 +210,6 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             # Airflow 3 does not apply it to the deferral
             deadline = min(deadline, now + self.execution_timeout.total_seconds())
         return wait_policy(submission.sent_at, deadline=deadline, poll_interval=self.poll_interval)
-
-    def _defer(self, policy: WaitPolicy, submission: Submission, model: str) -> NoReturn:
-        self.defer(
-            trigger=VeoVideoTrigger(
-                conn_id=self.conn_id,
-                video_id=str(submission.video_id),
-                submitted_at=policy.submitted_at,
-                deadline=policy.deadline,
-                poll_interval=policy.poll_interval,
-                model=model,
-                cancel_on_kill=self.cancel_on_kill,
-            ),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=max(0.0, policy.deadline - time.time()) + _DEFER_MARGIN),
-        )
 
     def _tell(self, news: News) -> None:
         self.log.info(news.text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
@@ -20,13 +19,11 @@ from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import InvalidInputError, VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.waiting import Wait
+from airflow_provider_veo.deferral import defer
 from airflow_provider_veo.exceptions import fail_fast, refusal
 from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
 from airflow_provider_veo.reporting import failures_reported, report
 from airflow_provider_veo.results import video_result
-from airflow_provider_veo.triggers.video import VeoVideoTrigger
-
-_DEFER_MARGIN = 60.0  # seconds; see operators.create
 
 
 class VeoVideoSensor(BaseSensorOperator):
@@ -131,18 +128,7 @@ class VeoVideoSensor(BaseSensorOperator):
             # Airflow 3 does not apply it to the deferral
             seconds = min(seconds, self.execution_timeout.total_seconds())
         policy = wait_policy(now, deadline=now + seconds, poll_interval=self.poll_interval)
-        self.defer(
-            trigger=VeoVideoTrigger(
-                conn_id=self.conn_id,
-                video_id=self._id(),
-                submitted_at=now,
-                deadline=policy.deadline,
-                poll_interval=policy.poll_interval,
-                cancel_on_kill=False,
-            ),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=seconds + _DEFER_MARGIN),
-        )
+        defer(self, self.conn_id, self._id(), policy, cancel_on_kill=False)
 
     def _tell(self, news: News) -> None:
         self.log.info(news.text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,6 +17,9 @@ from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.task_state import AIRFLOW_KILLS_TRIGGERS, progress_of, trigger_was_given_up
 from airflow_provider_veo.triggers.poller import Poller, join, leave
+
+LONGEST_HOLD = 600.0
+"""Seconds that an event is kept back at most, whatever the clocks of worker and triggerer say."""
 
 _CANCEL_TIMEOUT = 20.0  # seconds; Airflow allows 30
 
@@ -34,6 +38,8 @@ class VeoVideoTrigger(BaseTrigger):
         poll_interval: seconds between two status calls; None for the schedule that learns.
         model: that was ordered; the schedule learns from the jobs of the same model.
         cancel_on_kill: stop the job when a user marks or clears the deferred task.
+        not_before: when the event may fire, in seconds since the epoch: see `deferral`. None in rows of earlier
+            versions. Where no triggerer runs this (`dag.test()`, unit tests) it does not count.
     """
 
     def __init__(
@@ -46,6 +52,7 @@ class VeoVideoTrigger(BaseTrigger):
         poll_interval: float | None = None,
         model: str | None = None,
         cancel_on_kill: bool = True,
+        not_before: float | None = None,
     ) -> None:
         super().__init__()
         self.conn_id = conn_id
@@ -55,6 +62,8 @@ class VeoVideoTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.model = model
         self.cancel_on_kill = cancel_on_kill
+        self.not_before = not_before
+        self._is_completed = False
         self._poller: Poller
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -69,13 +78,17 @@ class VeoVideoTrigger(BaseTrigger):
                 "poll_interval": self.poll_interval,
                 "model": self.model,
                 "cancel_on_kill": self.cancel_on_kill,
+                "not_before": self.not_before,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then fire one event: `Outcome.to_event`."""
         try:
-            yield TriggerEvent((await self._wait()).to_event())
+            outcome = await self._wait()
+            self._is_completed = outcome.kind == "completed"
+            await self._hold_back()
+            yield TriggerEvent(outcome.to_event())
         except asyncio.CancelledError:
             if not AIRFLOW_KILLS_TRIGGERS:
                 await self.on_kill()
@@ -87,7 +100,7 @@ class VeoVideoTrigger(BaseTrigger):
         Airflow 3.3 calls this also for a trigger that moves to another triggerer; before 3.3 every cancellation ends
         here. So the task's state in the database decides.
         """
-        if not self.cancel_on_kill:
+        if not self.cancel_on_kill or self._is_completed:  # to cancel a finished job deletes its video
             return
         cancelling = asyncio.create_task(asyncio.wait_for(self._cancel_video(), _CANCEL_TIMEOUT))
         while not cancelling.done():
@@ -97,6 +110,15 @@ class VeoVideoTrigger(BaseTrigger):
                 await asyncio.wait({cancelling})
         if not cancelling.cancelled() and (error := cancelling.exception()):
             self.log.warning("Video %s could not be cancelled, it may still be billed: %r", self.video_id, error)
+
+    async def _hold_back(self) -> None:
+        """Wait until Airflow has surely taken in that the task is deferred."""
+        if self.task_instance is None or self.not_before is None:
+            return
+        seconds = min(self.not_before - time.time(), LONGEST_HOLD)
+        if seconds > 0:
+            self.log.info("The wait for video %s is over; the task goes on in %.1f s", self.video_id, seconds)
+            await asyncio.sleep(seconds)
 
     async def _cancel_video(self) -> None:
         if await trigger_was_given_up(self.task_instance):

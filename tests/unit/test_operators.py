@@ -133,12 +133,29 @@ def test_deferral(order, context):
         "poll_interval": 3,
         "model": "veo-3.1-fast",
         "cancel_on_kill": True,
+        "not_before": NOW + 10,
     }
     assert VeoVideoTrigger(**kwargs).serialize() == (path, kwargs)
     assert deferred.method_name == "execute_complete"
     assert not deferred.kwargs
     assert deferred.timeout == timedelta(seconds=660)
     assert order.call_args.args[0].model == "veo-3.1-fast"
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("0", 0.0), ("2.5", 2.5), ("600", 600.0), ("", 10.0)])
+def test_a_deferral_takes_as_long_as_the_configuration_says(order, context, monkeypatch, said, seconds):
+    monkeypatch.setenv("AIRFLOW__VEO__SHORTEST_DEFERRAL", said)
+    deferred = deferral(create(timeout=timedelta(seconds=30)), context)
+    assert deferred.trigger.not_before == NOW + seconds
+    assert deferred.timeout.total_seconds() == max(30, seconds) + 60  # or Airflow would end the wait before its event
+
+
+@pytest.mark.parametrize("said", ["-1", "soon", "nan", "inf", "601", "1e999", "10s"])
+def test_a_bad_shortest_deferral_is_refused_before_anything_is_paid(order, context, monkeypatch, said):
+    monkeypatch.setenv("AIRFLOW__VEO__SHORTEST_DEFERRAL", said)
+    with pytest.raises(VeoFailException, match=rf"\[veo\] shortest_deferral .* is '{said}'; it must be a number"):
+        create().execute(context)
+    order.assert_not_called()
 
 
 def test_execution_timeout_shortens_the_wait(order, context):

@@ -55,8 +55,16 @@ def test_it_defers_on_the_job_and_never_cancels_it(mocker, context, video_id):
         "poll_interval": 7.0,
         "model": None,
         "cancel_on_kill": False,
+        "not_before": NOW + 10,
     }
     assert deferred.value.timeout == timedelta(seconds=660)
+
+
+@pytest.mark.parametrize("said", ["-1", "soon", "nan"])
+def test_a_bad_shortest_deferral_is_refused(context, monkeypatch, said):
+    monkeypatch.setenv("AIRFLOW__VEO__SHORTEST_DEFERRAL", said)
+    with pytest.raises(VeoFailException, match=r"\[veo\] shortest_deferral"):
+        sensor().execute(context)
 
 
 def test_the_execution_timeout_shortens_the_wait(mocker, context):

@@ -137,3 +137,74 @@ async def test_airflow_repeats_its_cancellation_and_the_job_is_cancelled_all_the
         task.cancel("user-action")
     await task
     assert done == ["v"]
+
+
+OUTCOMES = ("completed", "failed", "timeout", "error")
+
+
+class Held:
+    """A trigger whose wait is over at once, in a triggerer or not, and what it has slept."""
+
+    def __init__(self, mocker, kind="completed", **changes):
+        self.pauses = []
+        outcome = Outcome(kind=kind, video_id="v", status="completed")
+        mocker.patch.object(VeoVideoTrigger, "_wait", return_value=outcome)
+        mocker.patch.object(module.time, "time", return_value=1_000.0)
+        mocker.patch.object(module.asyncio, "sleep", side_effect=self.pauses.append)
+        self.trigger = trigger(**changes)
+
+    async def run(self, ti=TI):
+        self.trigger.task_instance = ti
+        return [Outcome.from_event(event.payload).kind async for event in self.trigger.run()]
+
+
+@pytest.mark.parametrize("kind", OUTCOMES)
+async def test_no_event_fires_before_its_time(mocker, kind):
+    held = Held(mocker, kind, not_before=1_007.5)
+    assert await held.run() == [kind]
+    assert held.pauses == [7.5]
+
+
+async def test_an_event_whose_time_has_come_fires_at_once(mocker):
+    held = Held(mocker, not_before=999.0)
+    assert await held.run() == ["completed"]
+    assert held.pauses == []
+
+
+async def test_where_no_triggerer_runs_it_the_event_fires_at_once(mocker):
+    held = Held(mocker, not_before=1_007.5)
+    assert await held.run(ti=None) == ["completed"]
+    assert held.pauses == []
+
+
+async def test_a_row_of_an_earlier_version_is_understood_and_fires_at_once(mocker):
+    row = {"conn_id": "c", "video_id": "v", "submitted_at": 0.0, "deadline": 1.0, "poll_interval": 1.0}
+    held = Held(mocker, **row | {"model": None, "cancel_on_kill": True})
+    assert held.trigger.serialize()[1]["not_before"] is None
+    assert await held.run() == ["completed"]
+    assert held.pauses == []
+
+
+async def test_a_clock_that_is_far_off_keeps_no_event_for_ever(mocker):
+    held = Held(mocker, not_before=1e9)
+    assert await held.run() == ["completed"]
+    assert held.pauses == [600.0]
+
+
+@needs_airflow_3
+@pytest.mark.parametrize(("kind", "calls"), [("completed", 0), ("timeout", 1)])
+async def test_a_kept_back_event_ends_with_its_trigger_and_a_finished_video_is_not_deleted(mocker, cancel, kind, calls):
+    state_is(mocker, "failed")
+    mocker.patch.object(VeoVideoTrigger, "_wait", return_value=Outcome(kind=kind, video_id="v", status="completed"))
+    one = trigger(not_before=module.time.time() + 60)
+    one.task_instance = TI
+    waiting = asyncio.create_task(anext(one.run()))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel("user-action")
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    if module.AIRFLOW_KILLS_TRIGGERS:
+        await one.on_kill()
+    assert cancel.await_count == calls
