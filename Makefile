@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 SITE ?= site
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs test-docs test-system test-page test-storage test-cluster test-bursts matrix mutants benchmark figures \
+.PHONY: help demo test docs test-docs test-system test-race test-page test-storage test-cluster \
+	test-bursts matrix mutants benchmark figures \
 	lint unit integration constraints clean
 
 help: ## list the commands
@@ -33,6 +34,9 @@ test-docs: $(VENV)/ready ## every code block of README and docs, and the Chinese
 
 test-system: $(VENV)/ready $(VENV)/litellm/ready ## kills, freezes and clicks on a real scheduler, a real proxy (ten minutes)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/system
+
+test-race: $(VENV)/ready ## 20 runs of the quickstart's Dag whose videos are ready when Airflow's own race is lurking (five minutes)
+	@$(BIN)/python -m pytest tests/race
 
 test-page: $(VENV)/ready $(VENV)/axe/ready ## the page in Airflow's UI, in a real browser; pictures into screenshots/ (five minutes)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 import pendulum
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo import metrics
+from airflow_provider_veo import adoption, metrics
 from airflow_provider_veo.api import urls
 from airflow_provider_veo.api.client import BeforePost, VeoClient
 from airflow_provider_veo.api.errors import VeoError
@@ -19,6 +20,7 @@ from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.submission import (
     MOST_POSTS,
+    NAMED_KEY,
     Action,
     Ledger,
     NotOrderedError,
@@ -34,8 +36,13 @@ from airflow_provider_veo.submission import (
     was_cleared,
 )
 from airflow_provider_veo.tracing import span
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_4_PLUS
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_KEEPING_THE_STORE = ', with "Keep task state and resume" ticked' if AIRFLOW_V_3_4_PLUS else ""
 
 _YOUNG = 60.0
 """Seconds after an order in which some servers do not know it yet."""
@@ -234,19 +241,23 @@ class Desk:
     def _unknown(self, record: Submission, order: Order, what: str) -> UnknownSubmissionError:
         permanent = order.on_unknown_submission == "fail"
         then = (
-            "Then clear this task: that orders a new video. "
+            "If it is not there, clear this task: that orders a new video. "
             "(on_unknown_submission='resubmit' lets retries do so unasked.)"
             if permanent
-            else "A retry will order again, with the same idempotency key."
+            else "If it is not there, do nothing: a retry will order again, with the same idempotency key."
         )
         host = urls.redact(self._client.settings.base_url)
         return UnknownSubmissionError(
             f"Nobody knows whether a video was ordered. {what.rstrip('.')}. ({self._who}; sent {_iso(record.sent_at)} "
             f"to {host}, connection {order.conn_id}, model {order.model}; request fingerprint {record.fingerprint}; "
             f"Idempotency-Key {record.idempotency_key}.) Look in the gateway's console for a job of that time and "
-            f"model: if it is there, its video may have been billed. {_collecting(record)} {then}",
+            f"model: if it is there, its video may have been billed. {self._leads(record, order)}{then}",
             permanent=permanent,
         )
+
+    def _leads(self, record: Submission, order: Order) -> str:  # noqa: ARG002 - a job can be named, a call cannot
+        """Return what helps to go on with what came of an unknown order: sentences, each with a blank behind it."""
+        return f"{_collecting(record)} "
 
 
 class OrderDesk(Desk):
@@ -278,7 +289,11 @@ class OrderDesk(Desk):
             VeoError: see `api.errors`; nothing was ordered then.
         """
         record = self._ledger.read()
-        action, stored, seen = decide(record, order), None, None
+        named = self._ledger.read_named() if record and record.is_unknown else None
+        action, stored, seen = decide(record, order, is_named=named is not None), None, None
+        if action is Action.ADOPT:
+            assert record is not None
+            return self._adopt(record, order, named)
         if action is Action.LOOK:
             assert record is not None
             stored = self._find(record)
@@ -300,6 +315,50 @@ class OrderDesk(Desk):
             return self._submit(next_submission(record, order, action, self._who.key), order, spec)
         assert record is not None
         raise self._refusal(action, record, order)
+
+    def _adopt(self, record: Submission, order: Order, named: Any) -> tuple[Submission, Video]:
+        """Go on with the job that a person has named; see `adoption`.
+
+        Raises:
+            NotOrderedError: it cannot be gone on with.
+        """
+        video_id = adoption.usable_id(named)
+        adoption.check_order(record, order, video_id)
+        seen: Video | VeoError
+        try:
+            seen = self._client.get_video(video_id)
+        except VeoError as error:
+            seen = error
+        job = adoption.check_job(video_id, seen, young=order.now < record.sent_at + _YOUNG)
+        if not adoption.same_model(order.model, job.model):
+            adoption.check_model(video_id, order.model, job.model, self._known_models())
+        adopted = record.adopted_by_hand(video_id, order)
+        self._ledger.write(adopted)  # first: a crash in between leaves a key that nobody reads
+        self._ledger.forget_named()
+        self._log.info("Going on with video %s, which %s names; nothing new was ordered", video_id, NAMED_KEY)
+        return adopted, job
+
+    def _known_models(self) -> set[str]:
+        """Return the models by which an order could have been placed here, as far as the server tells."""
+        listed = _or_nothing(self._client.list_models)
+        return {*listed, *(job.model for job in _or_nothing(self._client.list_videos) if job.model)}
+
+    def _leads(self, record: Submission, order: Order) -> str:
+        failed_at = min(time.time(), record.sent_at + self._client.settings.timeout)
+        window = adoption.Window.of(record, failed_at)
+        jobs = adoption.candidates(_or_nothing(self._client.list_videos), record, window, order.model)
+        found = ", ".join(f"{job.id} ({job.status.value}, created {job.created_at})" for job in jobs)
+        leads = [f"The server lists of that time and model, the nearest first: {found}." if found else ""]
+        if self._ledger.remembers:
+            call = adoption.rest_call(self._who, record.video_id)
+            leads.append(
+                f"To go on with it at no further cost, write its id under the key {NAMED_KEY} into the task's state "
+                f"store, in Airflow's UI (Task State Store) or by its REST API: {call}; then clear this task"
+                f"{_KEEPING_THE_STORE}."
+            )
+        else:
+            leads.append(_collecting(record))
+        return "".join(f"{lead} " for lead in leads if lead)
 
     def _ask(self, record: Submission) -> Video | VeoError:
         seen: Video | VeoError
@@ -331,6 +390,15 @@ class OrderDesk(Desk):
             order.max_submissions,
         )
         return submitted, video
+
+
+def _or_nothing(ask: Callable[[], list[T]]) -> list[T]:
+    """Return what a server says, or nothing where it does not: this must not hide why it is asked."""
+    try:
+        return ask()
+    except Exception:
+        log.debug("The server does not tell", exc_info=True)
+        return []
 
 
 def _what(record: Submission) -> str:

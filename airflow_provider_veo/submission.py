@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import timedelta
 from enum import Enum
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from airflow_provider_veo.api.errors import ApiError, InvalidInputError, NotSentError, Reason, VeoError
 from airflow_provider_veo.api.refusals import Verdict, judge
@@ -23,11 +23,19 @@ from airflow_provider_veo.api.video import Video, VideoStatus
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 OnUnknownSubmission = Literal["fail", "resubmit"]
 ON_UNKNOWN_SUBMISSION: tuple[OnUnknownSubmission, ...] = get_args(OnUnknownSubmission)
 
 KEY = "veo_submission"
 """Name of the record in the task state store."""
+
+NAMED_KEY = "veo_adopt"
+"""Name of the value in the task state store by which a person names the job of an unknown order; see `adoption`."""
+
+MOST_EARLIER = 20
+"""Earlier jobs whose ids a record keeps; an id has up to 1,024 characters, and the store takes 64 kB."""
 
 MOST_POSTS = 16
 """Requests to order that are sent in one epoch, refused ones and those that never arrived included."""
@@ -101,6 +109,7 @@ class Submission:
         try_number: the try that wrote this; None in records of earlier versions, and where Airflow does not tell.
         clear_number: how many Clears the Dag run had seen then; None likewise.
         kept: the job's video, once it is stored.
+        earlier: ids of the jobs that came of earlier orders of this task, the latest `MOST_EARLIER` of them.
     """
 
     state: State
@@ -118,11 +127,17 @@ class Submission:
     try_number: int | None = None
     clear_number: int | None = None
     kept: Kept | None = None
+    earlier: tuple[str, ...] = ()
 
     @property
     def has_job(self) -> bool:
         """Whether there is something that was paid for, as far as the record knows."""
         return self.state in (State.SUBMITTED, State.STORED, State.DELIVERED)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody knows what came of the order."""
+        return self.state is State.INTENT
 
     def posted(self, now: float) -> Submission:
         """Return the record to write before each request: a crash from here on may have made a job."""
@@ -135,6 +150,13 @@ class Submission:
     def accepted(self, video_id: str | None) -> Submission:
         """Return the record after the server has answered with a job, or has begun to answer a chat call."""
         return replace(self, state=State.SUBMITTED, video_id=video_id)
+
+    def adopted_by_hand(self, video_id: str, order: Order) -> Submission:
+        """Return the record after a person has named the job of an unknown order; that gives it fresh time."""
+        here = replace(self, epoch=order.epoch, try_number=order.try_number, clear_number=order.clear_number)
+        if was_cleared(self, order):
+            here = replace(here, submissions=1, posts=0)
+        return replace(here, state=State.SUBMITTED, video_id=video_id, waiting_since=order.now)
 
     def received(self, url: str) -> Submission:
         """Return the record after a chat call has delivered a video."""
@@ -236,6 +258,7 @@ class Action(Enum):
     HAND_OVER = "return the stored video"
     ASK = "ask the API about the job on record, then decide again"
     FOLLOW = "wait for the job on record, or take its video"
+    ADOPT = "go on with the job that a person has named, or fail: nothing is ordered"
     SUBMIT_NEW = "order a video; the deadline starts anew"
     SUBMIT_AGAIN = "order once more, within max_submissions and the deadline"
     STOP_UNKNOWN = "an order's fate is unknown: a person must look"
@@ -245,7 +268,12 @@ class Action(Enum):
 
 
 def decide(
-    record: Submission | None, order: Order, remote: Remote | None = None, *, is_there: bool | None = None
+    record: Submission | None,
+    order: Order,
+    remote: Remote | None = None,
+    *,
+    is_there: bool | None = None,
+    is_named: bool = False,
 ) -> Action:
     """Decide what a task does at its start.
 
@@ -254,9 +282,12 @@ def decide(
         order: what the task wants.
         remote: what the API says about the job on record; None as long as it has not been asked.
         is_there: the stored video on record is there unchanged; None as long as nobody has looked.
+        is_named: a person has named the job of an unknown order; see `adoption`.
     """
     if record is None:
         return Action.SUBMIT_NEW
+    if record.is_unknown and is_named:
+        return Action.ADOPT
     cleared = was_cleared(record, order)
     if record.fingerprint != order.fingerprint:
         # counted all the same: a prompt that differs at each retry must not order for ever
@@ -264,16 +295,14 @@ def decide(
     if record.has_job and not (cleared and record.state is State.DELIVERED):
         if record.kept and is_there is not False:
             return Action.HAND_OVER if is_there else Action.LOOK
-        if remote is None:
-            return Action.ASK
-        if remote is Remote.ALIVE:
-            return Action.FOLLOW
+        if remote is None or remote is Remote.ALIVE:
+            return Action.ASK if remote is None else Action.FOLLOW
     return Action.SUBMIT_NEW if cleared else _decide_on_repeating(record, order)
 
 
 def _decide_on_repeating(record: Submission, order: Order) -> Action:
     """Decide whether a retry may order once more, now that there is no job to go on with."""
-    if record.state is State.INTENT and order.on_unknown_submission == "fail":
+    if record.is_unknown and order.on_unknown_submission == "fail":
         return Action.STOP_UNKNOWN
     if _exhausted(record, order):
         return Action.STOP_EXHAUSTED
@@ -367,7 +396,16 @@ def next_submission(record: Submission | None, order: Order, action: Action, ide
         posts=before.posts if before else 0,
         try_number=order.try_number,
         clear_number=order.clear_number,
+        earlier=_earlier(record),
     )
+
+
+def _earlier(record: Submission | None) -> tuple[str, ...]:
+    if record is None:
+        return ()
+    # the job that an unknown order's answer has named may yet be the one that a person names
+    own = (record.video_id,) if record.video_id and not record.is_unknown else ()
+    return (*record.earlier, *own)[-MOST_EARLIER:]
 
 
 def remote_of(seen: Video | VeoError, *, young: bool) -> Remote:
@@ -447,11 +485,26 @@ class Ledger:
         Raises:
             NotOrderedError: it cannot be read; that is not the same as "nothing is on record".
         """
-        if self._store is None:
-            return None
+        return self._read(lambda store: None if (value := store.get(KEY)) is None else _from_json(value))
+
+    def read_named(self) -> Any:
+        """Return what a person has written under `NAMED_KEY`, or None.
+
+        Raises:
+            NotOrderedError: it cannot be read.
+        """
+        return self._read(lambda store: store.get(NAMED_KEY))
+
+    def forget_named(self) -> None:
+        """Delete what `read_named` returns. A failure is logged: the record, which is written, comes first."""
         try:
-            value = self._store.get(KEY)
-            return None if value is None else _from_json(value)
+            self._store.delete(NAMED_KEY)
+        except Exception:
+            log.exception("%s could not be deleted from the task state store; delete it by hand", NAMED_KEY)
+
+    def _read(self, read: Callable[[Any], T]) -> T | None:
+        try:
+            return None if self._store is None else read(self._store)
         except Exception as error:
             raise NotOrderedError(
                 f"The record of earlier orders cannot be read from the task state store, so nothing was ordered now: "
@@ -483,7 +536,8 @@ class Ledger:
 
     def _set(self, record: Submission) -> None:
         if self._store is not None:
-            value = {"version": 1} | asdict(record) | {"state": record.state.value, "urls": list(record.urls)}
+            value = {"version": 1} | asdict(record) | {"state": record.state.value}
+            value |= {"urls": list(record.urls), "earlier": list(record.earlier)}
             self._store.set(KEY, value, **_retention())
 
 
@@ -493,6 +547,7 @@ def _from_json(value: Mapping[str, Any]) -> Submission:
     parsed = {
         "state": State(values["state"]),
         "urls": tuple(values.get("urls", ())),
+        "earlier": tuple(values.get("earlier", ())),
         "kept": None if kept is None else Kept(**_known(Kept, kept)),
     }
     return Submission(**values | parsed)

@@ -29,6 +29,10 @@ STORE_EXISTS = "task_state_store" in getattr(Context, "__annotations__", {})
 
 _CAN_PUBLISH = AIRFLOW_KILLS_TRIGGERS  # the same version; earlier ones mix up answers when a call is cancelled
 
+_GOES_ON = ("running", "deferred", "up_for_retry", "scheduled", "queued")
+"""States of a task that this try, or the next one, goes on with. A process that Airflow has given up for dead sees
+those of the retry, and must not cancel the job that the retry collects. It sees `restarting` after a Clear."""
+
 log = logging.getLogger(__name__)
 
 
@@ -46,13 +50,13 @@ async def trigger_was_given_up(ti: Any) -> bool:
 
 
 def task_was_given_up(ti: Any) -> bool:
-    """Whether a task that this worker runs is no longer running. Where that cannot be learnt: no.
+    """Whether nobody will go on with a task that this worker runs. Where that cannot be learnt: no.
 
     Args:
         ti: from the task's context.
     """
     try:
-        return _state_on_worker(ti) not in ("running", "deferred")
+        return _state_on_worker(ti) not in _GOES_ON
     except Exception:
         log.exception("The state of the task could not be learnt, so its video is not cancelled")
         return False

@@ -120,6 +120,13 @@ def id_in(body: Mapping[str, Any]) -> str | None:
     return next(texts, None) or next((str(value) for value in values if type(value) is int), None)
 
 
+def names_in(body: Any) -> list[str]:
+    """Return the ids in a list of things, as of models: `{"data": [{"id": ...}]}`."""
+    listed = body.get("data") if isinstance(body, dict) else None
+    found = (item.get("id") for item in listed if isinstance(item, dict)) if isinstance(listed, list) else ()
+    return [name for name in found if isinstance(name, str)]
+
+
 def is_usable_id(video_id: str) -> bool:
     """Whether later calls can name a job by this id, and databases and logs take it."""
     return 0 < len(video_id) <= ID_LIMIT and is_one_word(video_id) and video_id.strip() not in ("", ".", "..")

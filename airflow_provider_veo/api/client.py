@@ -14,7 +14,7 @@ import httpx
 
 from airflow_provider_veo import __version__
 from airflow_provider_veo.api import addresses, content, embedded, masking, mp4, requests, urls, waiting
-from airflow_provider_veo.api.answers import Answer
+from airflow_provider_veo.api.answers import Answer, names_in
 from airflow_provider_veo.api.chat import ChatReader
 from airflow_provider_veo.api.chat_events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
 from airflow_provider_veo.api.content import ContentStream, Resume
@@ -29,7 +29,7 @@ from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import ApiRequest, ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings, tls_context
 from airflow_provider_veo.api.text import for_people
-from airflow_provider_veo.api.video import Video, parse_video
+from airflow_provider_veo.api.video import Video, parse_video, parse_videos
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -170,6 +170,16 @@ class VeoClient(_Client):
         """Ask how a job stands."""
         return self._call(requests.get_video(video_id), self._parse_status(video_id))
 
+    def list_videos(self) -> list[Video]:
+        """Return the jobs that the server lists: its newest ones, one page, and never for long."""
+        whole = limits.of_glance(self.settings.timeout)
+        return self._call(requests.list_videos(), lambda answer: parse_videos(answer, "Listing the videos"), whole)
+
+    def list_models(self) -> list[str]:
+        """Return the names of the models that the server offers, as far as it tells; never for long."""
+        whole = limits.of_glance(self.settings.timeout)
+        return self._call(requests.list_models(), lambda answer: names_in(answer.json()), whole)
+
     def stream_chat(
         self, spec: ChatSpec, idempotency_key: str | None = None, timeout: float = DEFAULT_CHAT_TIMEOUT
     ) -> Iterator[ChatEvent]:
@@ -283,8 +293,8 @@ class VeoClient(_Client):
             self.call(requests.list_models())  # whatever it answers, it has been reached then
         return self._http.reached(self.settings.base_url)
 
-    def _call(self, request: ApiRequest, parse: Callable[[Answer], T]) -> T:
-        with self._http.open(self._request(request), Clock(self._limits(request))) as response:
+    def _call(self, request: ApiRequest, parse: Callable[[Answer], T], whole: Limits | None = None) -> T:
+        with self._http.open(self._request(request), Clock(whole or self._limits(request))) as response:
             answer = self._answer(response, response.read())
         return parse(answer)
 

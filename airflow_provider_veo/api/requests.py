@@ -252,6 +252,11 @@ def list_models() -> ApiRequest:
     return ApiRequest("GET", "/v1/models")
 
 
+def list_videos(limit: int = 100) -> ApiRequest:
+    """Build the call that lists jobs, the newest first. Many servers have no such route."""
+    return ApiRequest("GET", f"/v1/videos?limit={limit}&order=desc")
+
+
 def _quoted(video_id: str) -> str:
     if not isinstance(video_id, str) or not is_usable_id(video_id):
         raise InvalidInputError(f"video_id must be the id of a video job, not {for_people(repr(video_id), 100)}.")

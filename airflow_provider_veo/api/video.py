@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
 import re
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from typing import Any, TypeVar
 import pendulum
 
 from airflow_provider_veo.api.answers import ID_LIMIT, Answer, id_in, is_usable_id, read_error, unwrap
-from airflow_provider_veo.api.errors import Reason, error_from, reading, reason_of, retry_after, unreadable
+from airflow_provider_veo.api.errors import ApiError, Reason, error_from, reading, reason_of, retry_after, unreadable
 from airflow_provider_veo.api.urls import absolute
 
 T = TypeVar("T")
@@ -110,6 +112,32 @@ def parse_video(answer: Answer, what: str, video_id: str | None = None) -> Video
     """
     with reading(answer, what):
         return _read(answer, what, video_id)
+
+
+_MOST_LISTED = 100
+
+
+def parse_videos(answer: Answer, what: str) -> list[Video]:
+    """Read the answer to a list call: the jobs that can be read, `_MOST_LISTED` at most.
+
+    Args:
+        answer: of the server.
+        what: the action, for the error message.
+
+    Raises:
+        ApiError: the answer is an error.
+    """
+    if not answer.ok:
+        raise error_from(answer, what)
+    body = answer.json()
+    listed = body.get("data") if isinstance(body, dict) else body
+    found: list[Video] = []
+    for item in listed[:_MOST_LISTED] if isinstance(listed, list) else ():
+        with contextlib.suppress(ApiError):
+            video = parse_video(replace(answer, text=json.dumps(item), is_cut=False), what)
+            if answer.said(video.id, ID_LIMIT) == video.id:
+                found.append(video)
+    return found
 
 
 def _read(answer: Answer, what: str, video_id: str | None) -> Video:

@@ -520,6 +520,7 @@ class TestTheLedger:
                 "try_number": None,
                 "clear_number": None,
                 "kept": None,
+                "earlier": [],
             }
         }
         assert [state.value for state in State] == ["intent", "refused", "submitted", "stored", "delivered", "lost"]

@@ -36,6 +36,9 @@ WASTE_BYTES = 1024 * 1024
 STATUS_SECONDS = 20.0
 """For a call that only asks, unless the connection's `timeout` is less."""
 
+GLANCE_SECONDS = 10.0
+"""For a call whose answer is good to have, while somebody waits for something else."""
+
 FRAME_SECONDS = 60.0
 """For fetching a picture, redirects included."""
 
@@ -71,6 +74,11 @@ def of_question(timeout: float) -> Limits:
     """
     seconds = min(timeout, STATUS_SECONDS)
     return Limits(JSON_BYTES, seconds, whole=seconds)
+
+
+def of_glance(timeout: float) -> Limits:
+    """Return the limits of a call whose answer one can do without."""
+    return of_question(min(timeout, GLANCE_SECONDS))
 
 
 def of_order(timeout: float) -> Limits:

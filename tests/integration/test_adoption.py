@@ -1,0 +1,271 @@
+"""A job that a person has found in the gateway's console is gone on with: nothing is ordered, nothing is paid twice."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from driving import Driver
+from odd_values import ODD_VALUES
+from servers import KEY, connect
+
+from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.emulator.faults import Fault, Trouble
+from airflow_provider_veo.emulator.jobs import Settings
+from airflow_provider_veo.emulator.server import EmulatorServer
+from airflow_provider_veo.exceptions import VeoFailException
+from airflow_provider_veo.hooks.veo import VeoHook
+
+LOST = Fault(Trouble.DROPPED, accepted=True)
+NEVER_THERE = Fault(Trouble.DROPPED)
+
+
+@pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
+def task(request, veo_default):
+    def make(retries=0, **arguments):
+        defaults = {"prompt": "p", "model": "veo-3.1", "deferrable": request.param, "poll_interval": 0.1}
+        return Driver(defaults | arguments, retries)
+
+    make.emulator = veo_default
+    return make
+
+
+def lost(task, fault=LOST, **arguments):
+    """Return a task whose order nobody knows the fate of."""
+    task.emulator.faults.add("order", fault)
+    driver = task(**arguments)
+    assert "Nobody knows whether a video was ordered" in str(driver.run())
+    return driver
+
+
+def orders(task):
+    return len(task.emulator.jobs.all())
+
+
+def adopt(driver, value):
+    driver.store.values["veo_adopt"] = value
+    return driver.clear().run()
+
+
+def test_the_job_is_gone_on_with_and_paid_once(task, tmp_path):
+    driver = lost(task, destination=f"{tmp_path}/a.mp4")
+    (job,) = task.emulator.jobs.all()
+    result = adopt(driver, f" {job.id}\n")
+    assert (result["id"], result["submissions"], orders(task)) == (job.id, 1, 1)
+    assert (tmp_path / "a.mp4").exists()
+    assert "veo_adopt" not in driver.store.values
+    assert driver.store.values["veo_submission"]["state"] == "delivered"
+
+
+def test_a_retry_that_might_order_again_goes_on_with_it_as_well(task):
+    driver = lost(task, on_unknown_submission="resubmit")
+    (job,) = task.emulator.jobs.all()
+    driver.store.values["veo_adopt"] = job.id
+    assert driver.run()["id"] == job.id
+    assert orders(task) == 1
+
+
+def test_without_the_key_a_clear_orders_as_before(task):
+    driver = lost(task)
+    assert driver.clear().run()["submissions"] == 1
+    assert orders(task) == 2
+
+
+def test_where_no_order_is_unknown_nobody_reads_the_key(task):
+    driver = task()
+    driver.store.values["veo_adopt"] = "task_of_somebody_else"
+    first = driver.run()
+    assert (first["status"], orders(task)) == ("completed", 1)
+    assert driver.clear().run()["id"] not in ("task_of_somebody_else", first["id"])
+
+
+@pytest.mark.parametrize("written", ["record", "key"])
+def test_a_crash_on_the_way_loses_nothing(task, written):
+    driver = lost(task)
+    (job,) = task.emulator.jobs.all()
+    driver.store.broken.add("set" if written == "record" else "delete")
+    first = adopt(driver, job.id)
+    if written == "record":
+        assert "nothing was ordered" in str(first)
+        assert driver.store.values["veo_submission"]["state"] == "intent"
+    else:
+        assert (first["id"], driver.store.values["veo_adopt"]) == (job.id, job.id)
+    driver.store.broken.clear()
+    assert driver.run()["id"] == job.id
+    assert orders(task) == 1
+
+
+def test_a_key_that_was_left_over_is_no_answer_for_the_next_unknown_order(task):
+    driver = lost(task)
+    (job,) = task.emulator.jobs.all()
+    driver.store.broken.add("delete")
+    assert adopt(driver, job.id)["id"] == job.id
+    task.emulator.faults.add("order", NEVER_THERE)
+    assert "Nobody knows" in str(driver.clear().run())
+    error = driver.clear().run()
+    assert isinstance(error, VeoFailException)
+    assert "came of an earlier order of this task" in str(error)
+    assert orders(task) == 1
+
+
+def test_a_video_that_was_delivered_before_is_refused(task):
+    driver = task()
+    delivered = driver.run()["id"]
+    task.emulator.faults.add("order", NEVER_THERE)
+    assert "Nobody knows" in str(driver.clear().run())
+    error = adopt(driver, delivered)
+    assert delivered in str(error)
+    assert "earlier order of this task" in str(error)
+    assert orders(task) == 1
+    del driver.store.values["veo_adopt"]
+    assert driver.clear().run()["id"] != delivered  # the way out that the error names
+
+
+def refused(driver, value, *words, task, count):
+    error = adopt(driver, value)
+    assert isinstance(error, VeoFailException), error
+    for word in (*words, "Nothing was ordered", "delete it, then clear the task"):
+        assert word in str(error)
+    assert orders(task) == count
+    assert driver.store.values["veo_submission"]["state"] == "intent"
+
+
+def test_an_unknown_id_is_refused(task, mocker):
+    driver = lost(task)
+    mocker.patch("airflow_provider_veo.ordering._YOUNG", 0.0)
+    refused(driver, "task_nobody_knows", "task_nobody_knows", "could not be asked for", task=task, count=1)
+
+
+def test_an_id_that_a_server_may_not_know_yet_is_asked_for_again_by_a_retry(task):
+    driver = lost(task)
+    error = adopt(driver, "task_nobody_knows")
+    assert not isinstance(error, VeoFailException)
+    assert "could not be asked for" in str(error)
+    assert orders(task) == 1
+
+
+def test_a_failed_job_is_refused(task):
+    task.emulator.jobs.fail_next("Content policy violation", "task_failed")
+    driver = lost(task)
+    (job,) = task.emulator.jobs.all()
+    while job.status(time.time()) != "failed":
+        time.sleep(0.05)
+    refused(driver, job.id, "is failed", "Content policy violation", task=task, count=1)
+
+
+@pytest.mark.parametrize("model", ["veo-3.1-fast", "veo-3.1-landscape"])
+def test_a_job_of_another_model_is_refused(task, model):
+    task.emulator.jobs.hold()
+    other = VeoHook().create_video(VideoSpec("p", model=model)).id
+    driver = lost(task, NEVER_THERE)
+    refused(driver, other, f"of the model {model}, and veo-3.1 was ordered", task=task, count=1)
+
+
+def test_a_name_of_the_gateways_upstream_is_no_other_model(task):
+    driver = lost(task)
+    (job,) = task.emulator.jobs.all()
+    while job.status(time.time()) != "completed":
+        time.sleep(0.05)  # by then the seed gateway calls it sora2_video_generation
+    assert adopt(driver, job.id)["id"] == job.id
+
+
+@pytest.mark.parametrize("arguments", [{"prompt": "q"}, {"model": "veo-3.1-fast"}])
+def test_a_request_that_has_changed_is_refused(task, arguments):
+    driver = lost(task)
+    (job,) = task.emulator.jobs.all()
+    driver.arguments |= arguments
+    refused(driver, job.id, "the request has changed", f"VeoDownloadOperator(video_id='{job.id}')", task=task, count=1)
+
+
+BAD = ["", "  ", ".", "..", "a\nb", "a\x00b", "x" * 1_025, True, [], {}, ["id"], {"id": "v"}, 1.5, "\u202eid"]
+
+
+def test_a_value_that_is_no_id_is_refused(task):
+    driver = lost(task)
+    for value in BAD:
+        refused(driver, value, "must be the id of a video job", task=task, count=1)
+
+
+def test_no_value_orders_anything_or_breaks_the_task(task):
+    driver = lost(task)
+    for value in ODD_VALUES:
+        if value is not None:  # which Airflow's store refuses, like all that is not JSON
+            driver.store.values["veo_adopt"] = value
+            assert "veo_adopt" in str(driver.clear().run()), value
+    assert orders(task) == 1
+
+
+def test_a_job_that_somebody_cancels_afterwards_is_not_replaced_unasked(monkeypatch):
+    with EmulatorServer(Settings(api_key=KEY, generation_seconds=60, can_cancel=True)) as emulator:
+        connect(monkeypatch, emulator.url)
+        emulator.faults.add("order", LOST)
+        driver = Driver({"prompt": "p", "model": "veo-3.1", "poll_interval": 0.1})
+        driver.run()
+        (job,) = emulator.jobs.all()
+        emulator.jobs.cancel(job)
+        assert "is cancelled" in str(adopt(driver, job.id))
+        assert len(emulator.jobs.all()) == 1
+
+
+def test_the_error_prints_the_call(task):
+    driver = lost(task)
+    assert re.search(
+        r"PUT /api/v2/dags/d/dagRuns/r/taskInstances/t/state-store/veo_adopt\?map_index=-1 "
+        r'with the body \{"value": "ID OF THE JOB"\}; then clear this task',
+        str(driver.errors[-1]),
+    )
+
+
+def test_before_airflow_3_3_nobody_speaks_of_a_store(task):
+    task.emulator.faults.add("order", LOST)
+    driver = task()
+    driver.store = None
+    error = str(driver.run())
+    assert "Nobody knows" in error
+    assert "veo_adopt" not in error
+    assert "VeoDownloadOperator" in error
+
+
+@pytest.fixture
+def listing(request, monkeypatch):
+    """Run an emulator of a dialect, as the default connection."""
+    with EmulatorServer(Settings(dialect=request.param, api_key=KEY, generation_seconds=0.5)) as emulator:
+        connect(monkeypatch, emulator.url, request_format="multipart")
+        yield emulator
+
+
+def lost_here(emulator, fault=LOST, model="sora-2"):
+    emulator.faults.add("order", fault)
+    driver = Driver({"prompt": "p", "model": model, "poll_interval": 0.1})
+    return driver, str(driver.run())
+
+
+WAN = "Wan-AI/Wan2.2-T2V-A14B-Diffusers"
+
+
+@pytest.mark.parametrize(("listing", "model"), [("openai", "sora-2"), ("vllm-omni", WAN)], indirect=["listing"])
+def test_a_server_that_lists_its_jobs_has_the_error_name_them_and_none_is_taken(listing, model):
+    driver, error = lost_here(listing, model=model)
+    (job,) = listing.jobs.all()
+    assert f"The server lists of that time and model, the nearest first: {job.id} (" in error
+    again = str(driver.run())
+    assert f"{job.id} (" in again
+    assert len(listing.jobs.all()) == 1
+    assert adopt(driver, job.id)["id"] == job.id
+
+
+@pytest.mark.parametrize("listing", ["openai"], indirect=True)
+def test_a_job_of_another_model_is_known_by_the_list(listing):
+    other = VeoHook().create_video(VideoSpec("p", model="sora-9")).id
+    driver, error = lost_here(listing, NEVER_THERE)
+    assert other not in error
+    assert "is of the model sora-9, and sora-2 was ordered" in str(adopt(driver, other))
+    assert len(listing.jobs.all()) == 1
+
+
+@pytest.mark.parametrize("listing", ["sglang", "litellm", "new-api"], indirect=True)
+def test_a_server_without_a_list_hides_nothing(listing):
+    _, error = lost_here(listing)
+    assert "The server lists" not in error
+    assert "Nobody knows whether a video was ordered" in error
