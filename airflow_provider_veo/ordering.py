@@ -356,9 +356,7 @@ class OrderDesk(Desk):
                 f"store, in Airflow's UI (Task State Store) or by its REST API: {call}; then clear this task"
                 f"{_KEEPING_THE_STORE}."
             )
-        else:
-            leads.append(_collecting(record))
-        return "".join(f"{lead} " for lead in leads if lead)
+        return "".join(f"{lead} " for lead in (*leads, _collecting(record)) if lead)
 
     def _ask(self, record: Submission) -> Video | VeoError:
         seen: Video | VeoError
