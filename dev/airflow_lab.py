@@ -190,7 +190,8 @@ class AirflowLab:
             if answer.status_code != 500:
                 break
             time.sleep(0.5)
-        return answer.raise_for_status().json()
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Start a Dag run through the scheduler and return its id."""

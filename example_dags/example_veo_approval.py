@@ -17,6 +17,7 @@ with DAG(
     description="A person says yes before money is spent, and once more before the video is published.",
     schedule=None,
     params={"prompt": "A small cat paints the sea. 画小猫"},
+    default_args={"retries": 2},  # cheap: a retry goes on with the job that was ordered (Airflow 3.3 and later)
     tags=["example", "veo"],
 ):
     approve_order = ApprovalOperator(
@@ -34,7 +35,8 @@ with DAG(
     approve_publishing = ApprovalOperator(
         task_id="approve_publishing",
         subject="Publish this video?",
-        body="{{ ti.xcom_pull(task_ids='create_video')['path'] }}",
+        # the create task's link "Video" leads to the player
+        body="[Watch it]({{ ti.xcom_pull(task_ids='create_video', key='veo_link') }})",
     )
 
     @task

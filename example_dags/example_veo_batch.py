@@ -17,6 +17,7 @@ with DAG(
     description="A list of prompts becomes a video each; a pool caps how many are in flight.",
     schedule=None,
     params={"cities": ["Paris", "Nairobi", "上海"]},
+    default_args={"retries": 2},  # cheap: a retry goes on with the job that was ordered (Airflow 3.3 and later)
     tags=["example", "veo"],
 ):
 

@@ -15,6 +15,7 @@ with DAG(
     description="The streaming chat call makes two videos of one prompt; each is stored by a task of its own.",
     schedule=None,
     params={"prompt": "画只猪在天上飞"},
+    default_args={"retries": 2},  # cheap: a retry asks for the videos that are missing (Airflow 3.3 and later)
     tags=["example", "veo"],
 ):
     chat = VeoChatCompletionOperator(

@@ -15,6 +15,7 @@ with DAG(
         "first_frame": "https://example.com/morning.jpg",
         "last_frame": "https://example.com/night.jpg",
     },
+    default_args={"retries": 2},  # cheap: a retry goes on with the job that was ordered (Airflow 3.3 and later)
     tags=["example", "veo"],
 ):
     VeoCreateVideoOperator(

@@ -18,6 +18,7 @@ with DAG(
     description="Starts whenever example_veo_text_to_video has stored a video, and makes a poster of it.",
     schedule=[Asset("veo_daily_video")],
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    default_args={"retries": 2},  # cheap: nothing is ordered here
     tags=["example", "veo"],
 ):
     VeoExtractFrameOperator(

@@ -16,6 +16,7 @@ with DAG(
     description="Wait for a video that something else has ordered, and store it.",
     schedule=None,
     params={"prompt": "A paper boat crosses a puddle"},
+    default_args={"retries": 2},  # cheap: a retry asks for the same video again
     tags=["example", "veo"],
 ):
 

@@ -22,6 +22,7 @@ with DAG(
     dag_id="example_veo_story",
     description="Every clip begins with the last frame of the one before; the film is put together at the end.",
     schedule=None,
+    default_args={"retries": 2},  # cheap: a retry goes on with the job that was ordered (Airflow 3.3 and later)
     tags=["example", "veo"],
 ):
     clips, last_frame = [], None

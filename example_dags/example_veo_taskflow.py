@@ -11,6 +11,7 @@ with DAG(
     description="A function writes the prompt, and its task makes the video.",
     schedule=None,
     params={"products": [{"name": "teapot", "colour": "red"}, {"name": "灯笼", "colour": "gold"}]},
+    default_args={"retries": 2},  # cheap: a retry goes on with the job that was ordered (Airflow 3.3 and later)
     tags=["example", "veo"],
 ):
 

@@ -19,6 +19,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     params={"prompt": "A small cat paints the sea. 画小猫"},
+    default_args={"retries": 2},  # cheap: a retry goes on with the job that was ordered (Airflow 3.3 and later)
     tags=["example", "veo"],
 ):
     create_video = VeoCreateVideoOperator(

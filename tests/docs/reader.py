@@ -95,14 +95,14 @@ from airflow.utils.db import initdb
 initdb()
 bag = DagBag(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
 assert bag.import_errors == {}, bag.import_errors
-states = {dag_id: str(dag.test().state) for dag_id, dag in bag.dags.items()}
+states = {dag_id: str(dag.test(logical_date=None).state) for dag_id, dag in bag.dags.items()}
 print()
 print(json.dumps(states))
 """
 
 
 def run_dags(reader: Reader, environment: Mapping[str, str]) -> dict[str, str]:
-    """Run each Dag that a page has written, and return how its run ended."""
+    """Run each Dag that a page has written, as an asset or a person starts it, and return how its run ended."""
     reader.environment |= dict(environment) | {
         "AIRFLOW__CORE__DAGS_FOLDER": str(reader.folder / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

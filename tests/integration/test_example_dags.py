@@ -10,6 +10,7 @@ from pathlib import Path
 
 import examples
 import pytest
+from airflow_version import AIRFLOW_3
 from dag_runs import dags_in
 from examples import EXAMPLES
 
@@ -46,6 +47,18 @@ def test_an_example_makes_what_it_promises(dags, veo_emulator, example, tmp_path
     assert str(run.state) == "success"
     examples.check(example, examples.files(example, veo_emulator.storage))
     assert veo_emulator.charged == example.videos
+
+
+def test_every_task_of_ours_is_tried_again(dags):
+    tasks = [task for dag in dags.values() for task in dag.tasks if task.task_id != "order"]  # which remembers nothing
+    assert len(tasks) > len(dags)
+    assert {task.retries for task in tasks} == {2}
+
+
+@pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 has no runs without a logical date")
+def test_a_run_without_a_logical_date_makes_the_same(dags, veo_emulator):
+    run = dags["example_veo_text_to_video"].test(logical_date=None)
+    assert (str(run.state), run.logical_date, veo_emulator.charged) == ("success", None, 1)
 
 
 def test_a_refused_prompt_fails_the_run_and_costs_nothing(dags, veo_emulator):

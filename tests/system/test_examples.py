@@ -27,12 +27,13 @@ STORY = examples.named("story")
 class Finished:
     """What came of one run of all examples."""
 
-    def __init__(self, emulator, storage, states, in_flight, collector):
+    def __init__(self, emulator, storage, states, in_flight, collector, questions):
         self.emulator = emulator
         self.storage = storage
         self.states = states
         self.in_flight = in_flight
         self.collector = collector
+        self.questions = questions
 
     @property
     def stored(self):
@@ -60,7 +61,9 @@ def finished(tmp_path_factory):
             }
             lab.unpause("example_veo_on_new_video")
             states, in_flight = _until_all_are_over(lab, runs, emulator)
-        yield Finished(emulator, storage, states, in_flight, collector)
+            run_id = runs["example_veo_approval"]
+            questions = lab.get(f"/dags/example_veo_approval/dagRuns/{run_id}/hitlDetails")["hitl_details"]
+        yield Finished(emulator, storage, states, in_flight, collector, questions)
 
 
 def _until_all_are_over(lab, runs, emulator):
@@ -122,6 +125,13 @@ def test_spans_are_part_of_their_tasks_traces(finished):
 def test_an_example(finished, dag_id):
     assert finished.states[dag_id] == "success"
     examples.check(EXAMPLES[dag_id], examples.files(EXAMPLES[dag_id], finished.storage))
+
+
+def test_who_is_asked_to_publish_a_video_gets_a_link_to_its_player(finished):
+    bodies = {question["task_instance"]["task_id"]: question["body"] for question in finished.questions}
+    link = "[Watch it](plugin/veo?dag_id=example_veo_approval&run_id="
+    assert bodies["approve_publishing"].startswith(link)
+    assert "&task_id=create_video&" in bodies["approve_publishing"]
 
 
 def test_nothing_was_paid_twice(finished):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import time
 from urllib.parse import quote
 
 import psutil
 from steps import KEY
+
+from airflow_provider_veo.emulator.faults import Fault, Trouble
 
 POINTS = {
     "before intent": "success",
@@ -61,6 +65,24 @@ def test_sigkill_between_two_videos_of_a_chat_call(system):
     assert [video["index"] for video in result] == [1, 2]
     assert system.gateways["veo_idempotent"].jobs.counters.chat_videos - before == 3
     assert "for 1 of 2 videos" in system.log("crashing_chat", run_id)
+
+
+def test_a_job_found_in_the_console_is_gone_on_with_by_the_call_that_the_error_prints(system):
+    system.gateways["veo_idempotent"].faults.add("order", Fault(Trouble.DROPPED, accepted=True))
+    run_id = system.start("deferred", "veo_idempotent")
+    assert system.until_over("deferred", run_id) == "failed"
+    (job,) = system.jobs("veo_idempotent", run_id)
+    method, path, body = re.search(
+        r"by its REST API: (PUT) /api/v2(\S+) with the body (\{.*?\}); then clear this task",
+        "\n".join(system.lab.log_lines("deferred", run_id, "create")),
+    ).groups()
+    system.lab.request(method, path, json.loads(body.replace("ID OF THE JOB", job.id)))
+    act(system, "clear", run_id)
+    assert system.until_over("deferred", run_id) == "success", system.all_logs("deferred", run_id)
+    assert system.lab.result("deferred", run_id, "create")["id"] == job.id
+    assert len(system.jobs("veo_idempotent", run_id)) == system.charged("veo_idempotent", run_id) == 1
+    left = system.lab.get(f"/dags/deferred/dagRuns/{quote(run_id)}/taskInstances/create/state-store")
+    assert [entry["key"] for entry in left["task_state_store"]] == ["veo_submission"]
 
 
 USER_ACTIONS = {
