@@ -353,7 +353,8 @@ class OrderDesk(Desk):
             call = adoption.rest_call(self._who, record.video_id)
             leads.append(
                 f"To go on with it at no further cost, write its id under the key {NAMED_KEY} into the task's state "
-                f"store, in Airflow's UI (Task State Store) or by its REST API: {call}; then clear this task"
+                f"store, in Airflow's UI (Task State Store; the id in double quotes) or by its REST API: {call}; then "
+                "clear this task"
                 f"{_KEEPING_THE_STORE}."
             )
         return "".join(f"{lead} " for lead in (*leads, _collecting(record)) if lead)
