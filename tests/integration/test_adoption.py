@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from threading import Event
 
 import pytest
 from driving import Driver
 from odd_values import ODD_VALUES
-from servers import KEY, connect
+from servers import KEY, Said, connect
 
+from airflow_provider_veo.api.net import limits
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.emulator.faults import Fault, Trouble
 from airflow_provider_veo.emulator.jobs import Settings
@@ -269,3 +271,58 @@ def test_a_server_without_a_list_hides_nothing(listing):
     _, error = lost_here(listing)
     assert "The server lists" not in error
     assert "Nobody knows whether a video was ordered" in error
+
+
+LISTS = [
+    Said(404, {"detail": "Not Found"}),
+    Said(405, ""),
+    Said(500, "<html>"),
+    Said(200, "<html>"),
+    Said(200, {"data": {"id": "v"}}),
+    Said(200, {"data": [None, 7, [], {"id": ["v"]}, {"id": "x\ny", "created_at": 1}]}),
+    Said(200, "[" * 100_000),
+    Said(200, {"data": [{"id": "v", "created_at": 1e308, "status": "queued"}]}),
+    Said(200, b"{", close_early=0),
+]
+
+
+@pytest.mark.parametrize("said", LISTS, ids=lambda said: f"{said.status} {str(said.body)[:30]}")
+def test_no_list_hides_the_error(serve, monkeypatch, said):
+    server = serve(lambda heard: Said(500, "no") if heard.method == "POST" else said)
+    connect(monkeypatch, server.url)
+    error = str(Driver({"prompt": "p", "model": "veo-3.1"}).run())
+    assert "Nobody knows whether a video was ordered. Creating the video failed (HTTP 500)" in error
+    assert "The server lists" not in error
+
+
+def test_a_list_that_never_comes_is_not_waited_for(serve, monkeypatch):
+    monkeypatch.setattr(limits, "GLANCE_SECONDS", 0.2)
+    over = Event()
+
+    def answer(heard):
+        if heard.method == "GET":
+            over.wait(60)
+        return Said(500, "no")
+
+    connect(monkeypatch, serve(answer).url)
+    began = time.monotonic()
+    error = str(Driver({"prompt": "p", "model": "veo-3.1"}).run())
+    over.set()
+    assert "Nobody knows whether a video was ordered" in error
+    assert time.monotonic() - began < 30
+
+
+def test_the_words_of_a_list_are_cleaned(serve, monkeypatch):
+    now = time.time()
+    jobs = [
+        {"id": "good", "status": "queued", "model": "veo-3.1", "created_at": now},
+        {"id": f"with-{KEY}", "status": "queued", "model": "veo-3.1", "created_at": now},
+        {"id": "\u202eevil", "status": "queued", "created_at": now},
+        {"id": "n" * 5_000, "status": "queued", "created_at": now},
+    ]
+    server = serve(lambda heard: Said(500, "no") if heard.method == "POST" else Said(200, {"data": jobs}))
+    connect(monkeypatch, server.url)
+    error = str(Driver({"prompt": "p", "model": "veo-3.1"}).run())
+    assert "the nearest first: good (queued, created 20" in error
+    for words in (KEY, "evil", "nnnn"):
+        assert words not in error
