@@ -35,7 +35,7 @@ test-docs: $(VENV)/ready ## every code block of README and docs, and the Chinese
 test-system: $(VENV)/ready $(VENV)/litellm/ready ## kills, freezes and clicks on a real scheduler, a real proxy (ten minutes)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/system
 
-test-race: $(VENV)/ready ## 20 runs of the quickstart's Dag whose videos are ready when Airflow's own race is lurking (five minutes)
+test-race: $(VENV)/ready ## 20 runs of the quickstart's Dag whose videos are ready in the seconds of Airflow's own race (two minutes)
 	@$(BIN)/python -m pytest tests/race
 
 test-page: $(VENV)/ready $(VENV)/axe/ready ## the page in Airflow's UI, in a real browser; pictures into screenshots/ (five minutes)
