@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from boxes import FTYP, film, moov, numbers
+from boxes import FTYP, film, moov, numbers, track
 from files import FileAnswers
 from servers import KEY, Said, connect
 
@@ -432,7 +432,7 @@ def test_hook_lineage_is_told_once(serve, download, tmp_path, monkeypatch, memor
 def test_half_a_compressed_video_is_not_glued_to_a_part_of_its_compression(serve, download, stored):
     """Some proxies compress videos against our will; a range of that counts other bytes than those that arrived."""
     # its media reach up to the end of the file, wherever that is: the boxes of a wrong one are right
-    open_ended = FTYP + moov() + numbers(0) + b"mdat" + random.Random(6).randbytes(200_000)
+    open_ended = FTYP + moov(track([1000], [1], [(1, 1)])) + numbers(0) + b"mdat" + random.Random(6).randbytes(200_000)
     packed = gzip.compress(open_ended)
 
     def answer(heard):
