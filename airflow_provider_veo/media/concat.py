@@ -105,7 +105,9 @@ def copy(clips: Sequence[Clip], starts: Sequence[Fraction], output: OutputContai
     for clip, start, end in zip(clips, starts, starts[1:], strict=False):
         with opened(clip.source) as film:
             if picture is None:
-                picture = PictureTrack(output.add_stream_from_template(film.picture), _unit_for(clips))
+                stream = output.add_stream_from_template(film.picture)
+                stream.codec_context.sample_aspect_ratio = film.pixel_aspect
+                picture = PictureTrack(stream, _unit_for(clips))
                 if clip.sound and film.sound:
                     sound = SoundTrack(output.add_stream_from_template(film.sound))
             if sound:
