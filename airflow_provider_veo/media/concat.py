@@ -45,8 +45,9 @@ class Joined:
 def concat(sources: Sequence[Source], film: Path) -> Joined:
     """Join clips into one MP4 file, in constant memory.
 
-    Each picture begins exactly where the one before ends, and each clip's sound begins with its picture. What differs
-    is encoded anew, as H.264 and AAC, in the size and at the frame rate of the first clip.
+    Each picture begins exactly where the one before ends, and each clip's sound begins with its picture. Where clips
+    differ, also in how a player turns them, all are encoded anew, as H.264 and AAC: upright, in square pixels, in the
+    size on screen and at the frame rate of the first clip.
 
     Raises:
         InvalidInputError: no clips, or one that is no video, damaged or cut short; found before anything is written.
