@@ -21,7 +21,7 @@ def numbers(*values: int) -> bytes:
 FTYP = box(b"ftyp", b"isom", numbers(0x200), b"isommp41")
 
 
-def track(offsets, sizes, per_chunk, *, wide=False, same_size=0) -> bytes:
+def track(offsets, sizes, per_chunk, *, wide=False, same_size=0, handler=b"vide", number=1) -> bytes:
     """Return a track whose chunks lie at `offsets`; `per_chunk` holds (first chunk from 1, samples in each)."""
     width = "Q" if wide else "I"
     chunks = numbers(0, len(offsets)) + struct.pack(f">{len(offsets)}{width}", *offsets)
@@ -33,7 +33,13 @@ def track(offsets, sizes, per_chunk, *, wide=False, same_size=0) -> bytes:
         box(b"stsz", numbers(0, same_size, len(sizes), *([] if same_size else sizes))),
         box(b"co64" if wide else b"stco", chunks),
     )
-    return box(b"trak", box(b"tkhd", bytes(4)), box(b"mdia", box(b"minf", table)))
+    return track_of(table, handler=handler, number=number)
+
+
+def track_of(tables: bytes, *, handler=b"vide", number=1) -> bytes:
+    """Return a track with these sample tables."""
+    kind = box(b"hdlr", numbers(0, 0), handler, bytes(13))
+    return box(b"trak", box(b"tkhd", numbers(7, 0, 0, number)), box(b"mdia", kind, box(b"minf", tables)))
 
 
 def moov(*tracks: bytes) -> bytes:
@@ -41,8 +47,10 @@ def moov(*tracks: bytes) -> bytes:
 
 
 def film(media: bytes = bytes(1000)) -> bytes:
-    """Return a whole film with the index at its end: two tracks, the second one's last sample ends with the media."""
+    """Return a whole film with the index at its end: a picture, and sound that ends with the media."""
     start = len(FTYP) + 8
     first = track([start], [100, 200], [(1, 2)])
-    second = track([start + 300, start + 500], [100, 100, len(media) - 500], [(1, 2), (2, 1)])
+    second = track(
+        [start + 300, start + 500], [100, 100, len(media) - 500], [(1, 2), (2, 1)], handler=b"soun", number=2
+    )
     return FTYP + box(b"mdat", media) + moov(first, second)

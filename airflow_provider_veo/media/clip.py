@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.media import limits
+from airflow_provider_veo.media.orientation import Orientation, matrix_of
 
 # A file may claim to be a playlist, and FFmpeg would then read whatever files and addresses it lists.
 _INPUT_OPTIONS = {"format_whitelist": "mov,mp4,matroska,webm,mpegts", "protocol_whitelist": "file"}
@@ -50,6 +51,11 @@ class Film:
     def streams(self) -> tuple[VideoStream | AudioStream, ...]:
         """The picture, and the sound where there is one."""
         return (self.picture, self.sound) if self.sound else (self.picture,)
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """How wide a pixel is, in heights of one. The file's word counts more than that of the pictures in it."""
+        return self.picture.sample_aspect_ratio or Fraction(1)
 
     @property
     def rate(self) -> Fraction:
@@ -161,7 +167,7 @@ class Clip:
         picture: its video.
         sound: its audio.
         size: width and height as shown, in square pixels.
-        rotation: degrees, as PyAV gives them, that a player turns the picture by.
+        orientation: how a player turns and mirrors the picture.
         rate: pictures per second.
         sample_rate: of the sound, in Hz; 0 without sound.
         channels: of the sound.
@@ -172,7 +178,7 @@ class Clip:
     picture: Track
     sound: Track | None
     size: tuple[int, int]
-    rotation: int
+    orientation: Orientation
     rate: Fraction
     sample_rate: int = 0
     channels: int = 0
@@ -198,19 +204,18 @@ def examine(source: Source) -> Clip:
             measures[packet.stream.index].add(packet)
         if first is None or not all(measure.is_complete() for measure in measures.values()):
             raise InvalidInputError(f"{source.name} is damaged or cut short: fetch it again.")
-        return _clip(source, film, measures, first.rotation)
+        return _clip(source, film, measures, matrix_of(first))
 
 
-def _clip(source: Source, film: Film, measures: dict[int, Measure], rotation: int) -> Clip:
-    video = film.picture.codec_context
-    aspect = video.sample_aspect_ratio
+def _clip(source: Source, film: Film, measures: dict[int, Measure], matrix: bytes) -> Clip:
+    video, aspect, orientation = film.picture.codec_context, film.pixel_aspect, Orientation.of(matrix)
     colours = (video.color_range, video.colorspace, video.color_primaries, video.color_trc)
-    form = (video.width, video.height, video.pix_fmt, aspect, rotation, *colours)
+    form = (video.width, video.height, video.pix_fmt, aspect, matrix, *colours)
     picture = measures[film.picture.index].track(form, 1 / film.rate)
-    size = shown_size(video.width, video.height, aspect, rotation)
+    size = shown_size(video.width, video.height, aspect, orientation)
     limits.check_size(source.name, *size)
     limits.check_length(source.name, float(picture.end - picture.start))
-    silent = Clip(source, film.container.format.name, picture, None, size, rotation, film.rate)
+    silent = Clip(source, film.container.format.name, picture, None, size, orientation, film.rate)
     if not film.sound or measures[film.sound.index].is_empty:
         return silent
     audio = film.sound.codec_context
@@ -218,10 +223,10 @@ def _clip(source: Source, film: Film, measures: dict[int, Measure], rotation: in
     return replace(silent, sound=sound, sample_rate=audio.sample_rate, channels=audio.layout.nb_channels)
 
 
-def shown_size(width: int, height: int, pixel_aspect: Fraction | None, rotation: int) -> tuple[int, int]:
+def shown_size(width: int, height: int, pixel_aspect: Fraction, orientation: Orientation) -> tuple[int, int]:
     """Return the width and height of a picture on screen, rounded to the even numbers that H.264 wants."""
-    shown = even(width * (pixel_aspect or 1)), even(height)
-    return shown[::-1] if rotation % 180 else shown
+    shown = even(width * pixel_aspect), even(height)
+    return shown[::-1] if orientation.is_turned else shown
 
 
 def even(length: Fraction | float) -> int:

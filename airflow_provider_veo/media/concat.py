@@ -45,8 +45,9 @@ class Joined:
 def concat(sources: Sequence[Source], film: Path) -> Joined:
     """Join clips into one MP4 file, in constant memory.
 
-    Each picture begins exactly where the one before ends, and each clip's sound begins with its picture. What differs
-    is encoded anew, as H.264 and AAC, in the size and at the frame rate of the first clip.
+    Each picture begins exactly where the one before ends, and each clip's sound begins with its picture. Where clips
+    differ, also in how a player turns them, all are encoded anew, as H.264 and AAC: upright, in square pixels, in the
+    size on screen and at the frame rate of the first clip.
 
     Raises:
         InvalidInputError: no clips, or one that is no video, damaged or cut short; found before anything is written.
@@ -105,7 +106,9 @@ def copy(clips: Sequence[Clip], starts: Sequence[Fraction], output: OutputContai
     for clip, start, end in zip(clips, starts, starts[1:], strict=False):
         with opened(clip.source) as film:
             if picture is None:
-                picture = PictureTrack(output.add_stream_from_template(film.picture), _unit_for(clips))
+                stream = output.add_stream_from_template(film.picture)
+                stream.codec_context.sample_aspect_ratio = film.pixel_aspect
+                picture = PictureTrack(stream, _unit_for(clips))
                 if clip.sound and film.sound:
                     sound = SoundTrack(output.add_stream_from_template(film.sound))
             if sound:

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from airflow_provider_veo.media.clip import Clip, decoded, even, opened
-from airflow_provider_veo.media.filters import Step, chain, ready, through, upright
+from airflow_provider_veo.media.filters import Step, chain, ready, through
 from airflow_provider_veo.media.limits import MOST_RATE
 
 _X264 = {"preset": "medium", "crf": "18"}  # crf 18 is next to invisible: https://trac.ffmpeg.org/wiki/Encode/H.264
@@ -88,6 +88,7 @@ class _Writer:
         self._video.width, self._video.height = look.size
         self._video.pix_fmt = "yuv420p"
         context = self._video.codec_context
+        context.sample_aspect_ratio = Fraction(1)
         context.color_range, context.colorspace = _LIMITED_RANGE, _BT709
         context.color_primaries = context.color_trc = _BT709
         self._audio: AudioStream | None = None
@@ -139,7 +140,7 @@ def picture_steps(clip: Clip, look: Look, span: Span) -> list[Step]:
     (width, height), (box_width, box_height) = fitted(clip.size, look.size), look.size
     return [
         ("setpts", "PTS-STARTPTS"),
-        *upright(clip.rotation),
+        *clip.orientation.steps,
         ("scale", f"{width}:{height}:flags=bicubic:out_color_matrix=bt709:out_range=limited"),
         ("format", "yuv420p"),
         ("pad", f"{box_width}:{box_height}:(ow-iw)/2:(oh-ih)/2"),

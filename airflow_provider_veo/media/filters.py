@@ -14,17 +14,6 @@ from av.video.frame import VideoFrame
 Step = tuple[str, str]
 """Name and arguments of a filter, as in https://ffmpeg.org/ffmpeg-filters.html."""
 
-_TURNS: dict[int, list[Step]] = {
-    90: [("transpose", "cclock")],
-    180: [("hflip", ""), ("vflip", "")],
-    270: [("transpose", "clock")],
-}
-
-
-def upright(rotation: int) -> list[Step]:
-    """Return the steps that turn a picture as a player does; `rotation` is PyAV's, in degrees anticlockwise."""
-    return _TURNS.get(rotation % 360, [])
-
 
 def chain(graph: Graph, source: FilterContext, steps: Iterable[Step], sink: str) -> None:
     """Link filters in a row behind a source and make the graph ready."""

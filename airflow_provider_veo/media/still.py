@@ -13,8 +13,10 @@ from av.filter import Graph
 from av.video.frame import VideoFrame
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.media.clip import Film, Measure, Source, decoded, opened, unit_of
-from airflow_provider_veo.media.filters import chain, upright
+from airflow_provider_veo.media import limits
+from airflow_provider_veo.media.clip import Film, Measure, Source, decoded, even, opened, unit_of
+from airflow_provider_veo.media.filters import chain
+from airflow_provider_veo.media.orientation import Orientation, matrix_of
 
 PictureType = Literal["png", "jpeg"]
 
@@ -44,7 +46,7 @@ class Still:
 
 
 def extract_frame(source: Source, picture: Path, *, kind: PictureType, at: float | None) -> Still:
-    """Write the frame that is on screen at a time, turned as a player turns it.
+    """Write the frame that is on screen at a time as a player shows it: turned, mirrored, in square pixels.
 
     Decoding begins at the key frame before it, or at the start of a file whose index is missing or leads astray.
 
@@ -60,17 +62,26 @@ def extract_frame(source: Source, picture: Path, *, kind: PictureType, at: float
     shown = _find(source, at)
     if at is not None and shown.end is not None and at >= shown.end:
         raise InvalidInputError(f"at is {at:g} s, and {source.name} is {float(shown.end):.3f} s long.")
-    still = _converted(shown.frame, kind)
+    still = _converted(source, shown, kind)
     picture.write_bytes(_encoded(still, kind))
     return Still(still.width, still.height, round(float(shown.since), 6))
 
 
 @dataclass(frozen=True)
 class _Shown:
+    """A frame on screen.
+
+    Attributes:
+        frame: as it was decoded.
+        pixel_aspect: how wide its pixels are, in heights of one.
+        since: when it comes on screen, in seconds.
+        end: when the video ends; None where the frame is not its last.
+    """
+
     frame: VideoFrame
+    pixel_aspect: Fraction
     since: Fraction
     end: Fraction | None
-    """When the video ends; None where the frame is not its last."""
 
 
 def _find(source: Source, at: float | None) -> _Shown:
@@ -111,31 +122,35 @@ def _latest(source: Source, film: Film, at: float | None, *, leapt: bool) -> _Sh
             start = frame.pts if start is None else start
             is_later = at is not None and (frame.pts - start) * unit > Fraction(at) + _RESOLUTION
             if is_later and (shown or leapt):
-                return _checked(shown, start, unit, None)
+                return _checked(film, shown, start, None)
             shown = frame
     if start is None or shown is None or shown.pts is None or not measure.is_complete():
         return None
     end = (shown.pts - start) * unit + (shown.duration * unit or 1 / film.rate)
-    return _checked(shown, start, unit, end)
+    return _checked(film, shown, start, end)
 
 
-def _checked(frame: VideoFrame | None, start: int, unit: Fraction, end: Fraction | None) -> _Shown | None:
+def _checked(film: Film, frame: VideoFrame | None, start: int, end: Fraction | None) -> _Shown | None:
     if frame is None or frame.is_corrupt or frame.pts is None:
         return None
-    return _Shown(frame, (frame.pts - start) * unit, end)
+    return _Shown(frame, film.pixel_aspect, (frame.pts - start) * unit_of(film.picture), end)
 
 
-def _converted(frame: VideoFrame, kind: PictureType) -> VideoFrame:
+def _converted(source: Source, shown: _Shown, kind: PictureType) -> VideoFrame:
+    frame = shown.frame
+    width = frame.width if shown.pixel_aspect == 1 else even(frame.width * shown.pixel_aspect)
+    limits.check_size(source.name, width, frame.height)
     # JPEG knows one way to write colours: BT.601, full range (JFIF). Chroma is not halved once more.
     scale, pixels = {
         "png": (_ACCURATE, "rgb24"),
         "jpeg": (f"out_color_matrix=bt601:out_range=full:{_ACCURATE}", "yuvj444p"),
     }[kind]
     graph = Graph()
-    source = graph.add_buffer(
+    buffer = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1)
     )
-    chain(graph, source, [*upright(frame.rotation), ("scale", scale), ("format", pixels)], "buffersink")
+    steps = [("scale", f"{width}:{frame.height}:{scale}"), ("format", pixels), *Orientation.of(matrix_of(frame)).steps]
+    chain(graph, buffer, steps, "buffersink")
     graph.push(frame)
     result = graph.pull()
     assert isinstance(result, VideoFrame)

@@ -28,7 +28,8 @@ _PICTURE_TYPES: dict[str, PictureType] = {".png": "png", ".jpg": "jpeg", ".jpeg"
 class VeoExtractFrameOperator(VeoTask):
     """Stores one frame of a video as a picture: the last frame of one clip is the first frame of the next.
 
-    Needs `pip install 'airflow-provider-veo[media]'`, and no connection.
+    The picture is as players show it: turned and mirrored as the video says, in square pixels. Needs
+    `pip install 'airflow-provider-veo[media]'`, and no connection.
 
     Args:
         source: the video: absolute path, URI such as `s3://conn_id@bucket/key.mp4`, `ObjectStoragePath`, path relative
@@ -78,8 +79,8 @@ class VeoConcatOperator(VeoTask):
     """Joins videos into one film, with their sound.
 
     Clips of one model are copied as they are: no loss, and done in a moment. Where clips differ, all are encoded anew
-    (H.264 and AAC), in the size and at the frame rate of the first. Clips in object storage are copied to the worker's
-    disk for a while. Needs `pip install 'airflow-provider-veo[media]'`, and no connection.
+    (H.264 and AAC), in the size that the first has on screen, and at its frame rate. Clips in object storage are
+    copied to the worker's disk for a while. Needs `pip install 'airflow-provider-veo[media]'`, and no connection.
 
     Args:
         sources: the clips in their order, each as `source` of `VeoExtractFrameOperator`; also the output of a mapped

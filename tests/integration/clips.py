@@ -141,6 +141,38 @@ def shown_frames(path):
     return [Image.frombytes("RGB", size, raw[start : start + length]) for start in range(0, len(raw), length)]
 
 
+def cornered(number, size=(128, 72)):
+    """Return a picture that looks different in each of the eight ways to lay it."""
+    picture = Image.new("RGB", size)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((0, 0, size[0] // 3, size[1] // 4), fill="white")
+    draw.rectangle((0, size[1] // 2, size[0] // 6, size[1]), fill="gray")
+    return picture
+
+
+LAID = {
+    f"turned by {angle}{', mirrored' * mirrored}": ["-display_rotation", angle, *["-display_hflip"] * mirrored]
+    for angle in (0, 90, 180, 270)
+    for mirrored in (False, True)
+}
+
+
+def rewritten(path, source, *, before=(), after=()):
+    """Copy the packets of a film with options of ffmpeg for its input and output: another way to show it."""
+    # ffmpeg warns of a shape that differs from that of the packets
+    ffmpeg("-v", "error", *before, "-i", source, "-c", "copy", *after, "-y", path)
+    return path
+
+
+def on_screen(path, number=0):
+    """Return a picture as ffmpeg plays it, in square pixels."""
+    picture = path.with_suffix(".seen.png")
+    shape = f"select=eq(n\\,{number}),scale=ceil(iw*max(1\\,sar)/2)*2:ceil(ih*max(1\\,1/sar)/2)*2,setsar=1"
+    ffmpeg("-i", path, "-vf", shape, "-frames:v", "1", "-update", "1", "-y", picture)
+    with Image.open(picture) as image:
+        return image.convert("RGB")
+
+
 def numbers_in(path):
     return [number_of(picture) for picture in shown_frames(path)]
 

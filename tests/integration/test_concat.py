@@ -11,6 +11,7 @@ from itertools import pairwise, product
 import av
 import clips
 import pytest
+from pictures import psnr
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.emulator.render import Scene, render
@@ -279,6 +280,65 @@ def test_another_shape_gets_black_bars(strangers, join, folder, size):
     width, height = size[0] * scale, size[1] * scale
     expected = ((128 - width) / 2, (72 - height) / 2, (128 + width) / 2, (72 + height) / 2)
     assert box == pytest.approx(expected, abs=2)
+
+
+@pytest.fixture(scope="module")
+def corner(folder):
+    return clips.make(folder / "corner.mp4", range(6), pictures=clips.cornered, sound=None)
+
+
+ON_SCREEN = clips.LAID | {"wide": [], "turned by 90, wide": ["-display_rotation", 90]}
+
+
+@pytest.fixture(scope="module", params=ON_SCREEN)
+def laid(request, folder, corner):
+    """A film that players turn, mirror or stretch."""
+    wide = ("-aspect", "3:1") if "wide" in request.param else ()
+    return clips.rewritten(folder / f"{request.param}.mp4", corner, before=ON_SCREEN[request.param], after=wide)
+
+
+def test_copied_clips_are_turned_and_stretched_as_they_were(laid, join):
+    joined, film = join(laid, laid)
+    assert joined.reencoded is None
+    for number in (0, 11):
+        assert clips.on_screen(film, number).tobytes() == clips.on_screen(laid, number % 6).tobytes()
+
+
+def test_a_film_has_the_shape_of_its_first_clip_on_screen(laid, corner, join, folder):
+    """As a player shows it: upright and with square pixels."""
+    other = clips.rewritten(folder / "other.mp4", corner, before=["-display_rotation", 180], after=["-aspect", "2:1"])
+    joined, film = join(laid, other)
+    assert joined.reencoded
+    seen, expected = clips.on_screen(film), clips.on_screen(laid)
+    assert seen.size == expected.size == examine(clips.source(film)).size
+    assert psnr(seen, expected) > 25
+    with av.open(str(film)) as container:
+        picture = container.streams.video[0]
+        assert (picture.width, picture.height) == seen.size
+        assert picture.sample_aspect_ratio == 1
+
+
+def test_a_later_clip_is_shown_as_a_player_shows_it(laid, folder, join):
+    """It is fitted into the shape of the first clip."""
+    first = clips.make(folder / "square.mp4", range(6), size=(240, 240), sound=None)
+    joined, film = join(first, laid)
+    assert joined.reencoded
+    expected = clips.on_screen(laid)
+    scale = min(240 / expected.width, 240 / expected.height)
+    size = (2 * round(expected.width * scale / 2), 2 * round(expected.height * scale / 2))
+    left, top = (240 - size[0]) // 2, (240 - size[1]) // 2
+    seen = clips.on_screen(film, 11).crop((left, top, left + size[0], top + size[1]))
+    assert psnr(seen, expected.resize(size)) > 22
+
+
+def test_clips_that_players_show_in_different_ways_are_not_copied(corner, folder, join):
+    for options in (["-display_vflip"], ["-display_hflip"], ["-display_rotation", 45]):
+        other = clips.rewritten(folder / "other.mp4", corner, before=options)
+        assert join(corner, other)[0].reencoded == "other.mp4 has another kind of picture than corner.mp4"
+    other = clips.rewritten(folder / "other.mp4", corner, after=["-aspect", "2:1"])
+    assert join(corner, other)[0].reencoded == "other.mp4 has another kind of picture than corner.mp4"
+    square = clips.rewritten(folder / "square.mp4", corner, after=["-aspect", "16:9"])
+    assert join(corner, square)[0].reencoded is None
 
 
 def test_colours_survive_encoding(join, folder):

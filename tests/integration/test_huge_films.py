@@ -15,6 +15,9 @@ from boxes import *
 from airflow_provider_veo.api.mp4 import check_whole
 
 MANY = 10_000
+PICTURE = box(b"hdlr", numbers(0, 0), b"vide", bytes(13))
+INDEX = moov(track([9], [8], [(1, 1)]))
+EXTENDED = moov(track([], [], []), box(b"mvex"))
 path = {path!r}
 
 def head(kind, size):
@@ -54,16 +57,34 @@ del kinds""",
     "huge tables": """
 size = 60_000_000
 content = 3 * (16 + 8 + size) + 4
-write((FTYP, 1), (nested([b"moov", b"trak", b"mdia", b"minf", b"stbl"], content), 1),
+inner = PICTURE + nested([b"minf", b"stbl"], content)
+write((FTYP, 1), (nested([b"moov", b"trak", b"mdia"], content + len(inner)), 1), (inner, 1),
     (head(b"stsc", size + 8), 1), *tables(size, numbers(1, 1, 1)),
     (head(b"stsz", size + 12), 1), (numbers(0), 1), *tables(size, numbers(1)),
     (head(b"stco", size + 8), 1), *tables(size, numbers(100)), (box(b"mdat"), 1))""",
     "a huge table that is never read": """
-write((FTYP, 1), (moov(), 1), (head(b"mdat", 2**30), 1))
+write((FTYP, 1), (INDEX, 1), (head(b"mdat", 2**30), 1))
 with open(path, "r+b") as file:
     file.truncate(file.seek(0, 2) + 2**30)""",
+    "a million boxes behind everything that is read": """
+write((FTYP, 1), (INDEX, 1), (box(b"free") * MANY, 100))""",
+    "a million fragments": """
+write((FTYP, 1), (EXTENDED, 1), (box(b"moof") * MANY, 100))""",
+    "a million tracks of a fragment": """
+write((FTYP, 1), (EXTENDED, 1), (nested([b"moof"], 100 * MANY * 8), 1), (box(b"traf") * MANY, 100))""",
+    "a fragment of fifteen million pictures": """
+size = 60_000_000
+content = 16 + 8 + size
+track = box(b"tfhd", numbers(0x20000, 1))
+write((FTYP, 1), (EXTENDED, 1), (nested([b"moof", b"traf"], len(track) + content), 1), (track, 1),
+    (head(b"trun", 8 + size), 1), (numbers(0x200, size // 4), 1), (numbers(1) * MANY, size // 4 // MANY))""",
 }
-VERDICTS = {"huge tables": "done", "a huge table that is never read": "done"}
+VERDICTS = {
+    "huge tables": "done",
+    "a huge table that is never read": "done",
+    "a million boxes behind everything that is read": "done",
+    "a fragment of fifteen million pictures": "done",
+}
 
 
 @pytest.mark.parametrize("name", FILMS)

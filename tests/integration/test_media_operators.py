@@ -11,8 +11,11 @@ import clips
 import fsspec
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
+from pictures import psnr
 from PIL import Image
 
+from airflow_provider_veo.api.frames import Frame
+from airflow_provider_veo.emulator.render import Scene, render
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
 
@@ -114,3 +117,23 @@ def test_a_time_after_the_end(places, base):
     with pytest.raises(VeoFailException, match=r"at is 1 s, and .*one\.mp4 is 1\.000 s long"):
         run(extract(places[0], f"{base}/frame.png", at=1))
     assert not at(f"{base}/frame.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "size"),
+    [
+        (["-display_hflip"], [], (128, 72)),
+        (["-display_rotation", 90, "-display_hflip"], [], (72, 128)),
+        ([], ["-aspect", "3:1"], (216, 72)),
+    ],
+)
+def test_the_next_film_begins_with_the_frame_as_it_was_on_screen(base, tmp_path_factory, before, after, size):
+    folder = tmp_path_factory.mktemp("chain")
+    original = clips.make(folder / "original.mp4", range(4), pictures=clips.cornered)
+    film = clips.rewritten(folder / "film.mp4", original, before=before, after=after)
+    at(f"{base}/film.mp4").write_bytes(film.read_bytes())
+    result, content = run(extract(f"{base}/film.mp4", f"{base}/frame.png"))
+    assert (result["width"], result["height"]) == size
+    assert Frame.from_bytes(content, "frame.png").media_type == "image/png"
+    render(Scene("a cat", "label", *size, 1, first_frame=content), folder / "next.mp4")
+    assert psnr(clips.on_screen(folder / "next.mp4"), clips.on_screen(film)) > 25

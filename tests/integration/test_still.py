@@ -12,6 +12,7 @@ from PIL import Image
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.frames import Frame
 from airflow_provider_veo.emulator.render import Scene, render
+from airflow_provider_veo.media.clip import examine
 from airflow_provider_veo.media.still import Still, extract_frame
 
 
@@ -116,6 +117,78 @@ def test_a_film_that_players_turn(folder, extract, rotation):
     still, picture = extract(path, None)
     assert (still.width, still.height) == shown.size
     assert psnr(picture, shown) > 40
+
+
+@pytest.fixture(scope="module")
+def corner(folder):
+    return clips.make(folder / "corner.mp4", range(3), pictures=clips.cornered, sound=None)
+
+
+@pytest.mark.parametrize("laid", clips.LAID)
+def test_a_film_that_players_turn_or_mirror(corner, folder, extract, laid):
+    path = clips.rewritten(folder / "laid.mp4", corner, before=clips.LAID[laid])
+    shown = clips.on_screen(path)
+    still, picture = extract(path, None)
+    assert (still.width, still.height) == shown.size
+    assert psnr(picture, shown) > 35
+
+
+@pytest.mark.parametrize("angle", ["89.5", "-3", "182"])
+def test_other_angles_count_as_the_nearest_right_one(corner, folder, extract, angle):
+    path = clips.rewritten(folder / "angle.mp4", corner, before=["-display_rotation", angle])
+    right = clips.rewritten(folder / "right.mp4", corner, before=["-display_rotation", round(float(angle) / 90) * 90])
+    assert extract(path, None)[1].tobytes() == extract(right, None)[1].tobytes()
+
+
+SHAPES = {
+    "wide, said by the pictures": ("-c:v", "libx264", "-vf", "scale=96:72,setsar=64/45"),
+    "narrow, said by the pictures": ("-c:v", "libx264", "-vf", "setsar=8/9"),
+    "wide, said by the file": ("-aspect", "2:1"),
+    "narrow, said by the file": ("-aspect", "4:3"),
+    "as wide as high, said by the file": ("-aspect", "16:9"),
+}
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pixels_that_are_not_square(corner, folder, extract, shape, kind):
+    path = clips.rewritten(folder / "shape.mp4", corner, after=SHAPES[shape])
+    shown = clips.on_screen(path)
+    still, picture = extract(path, None, kind)
+    assert (still.width, still.height) == examine(clips.source(path)).size
+    assert still.width / still.height == pytest.approx(shown.width / shown.height, rel=0.02)
+    assert psnr(picture.resize(shown.size), shown) > 25
+
+
+def test_what_the_file_says_of_its_pixels_counts_more_than_the_pictures_in_it(corner, folder, extract):
+    wide = clips.rewritten(folder / "wide.mp4", corner, after=SHAPES["wide, said by the pictures"])
+    path = clips.rewritten(folder / "both.mp4", wide, after=("-aspect", "3:1"))
+    still, picture = extract(path, None)
+    shown = clips.on_screen(path)
+    assert (still.width, still.height) == shown.size == (216, 72)
+    assert psnr(picture, shown) > 25
+
+
+@pytest.mark.parametrize("laid", clips.LAID)
+def test_a_turned_film_with_wide_pixels(corner, folder, extract, laid):
+    path = clips.rewritten(folder / "both.mp4", corner, before=clips.LAID[laid], after=("-aspect", "3:1"))
+    shown = clips.on_screen(path)
+    still, picture = extract(path, None)
+    assert (still.width, still.height) == shown.size == ((72, 216) if "90" in laid or "270" in laid else (216, 72))
+    assert psnr(picture, shown) > 25
+
+
+def test_a_film_of_an_odd_size_stays_as_it_is(folder, extract):
+    path = folder / "odd.mp4"
+    clips.ffmpeg("-f", "lavfi", "-i", "testsrc=s=65x37:d=0.1", "-pix_fmt", "yuv444p", "-y", path)
+    still, _ = extract(path, None)
+    assert (still.width, still.height) == (65, 37)
+
+
+def test_pixels_that_are_absurdly_wide(corner, folder, extract):
+    path = clips.rewritten(folder / "absurd.mp4", corner, after=("-aspect", "500"))
+    with pytest.raises(InvalidInputError, match=r"absurd\.mp4 has pictures of \d{5}x72 pixels"):
+        extract(path, None)
 
 
 COLOURS = [(200, 30, 40), (30, 180, 60), (40, 50, 220), (250, 250, 250), (5, 5, 5)]

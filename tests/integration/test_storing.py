@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from boxes import FTYP, film, moov, numbers
+from boxes import FTYP, box, film, moov, numbers, track
 from files import FileAnswers
 from servers import KEY, Said, connect
 
@@ -35,6 +35,7 @@ from airflow_provider_veo.hooks import veo as hook_module
 from airflow_provider_veo.hooks.veo import VeoHook
 
 FILM = film(random.Random(6).randbytes(2_000_000))
+SOUND = FTYP + box(b"mdat", bytes(99)) + moov(track([9], [8], [(1, 1)], handler=b"soun"))
 TENTHS = [len(FILM) * tenth // 10 for tenth in range(1, 10)]
 
 
@@ -170,6 +171,7 @@ class TestChecks:
             (Said(body="<html>Log in</html>"), ContentError, "expected a video file, got an HTML page"),
             (Said(body={"id": "v", "status": "completed"}), ContentError, "got something else"),
             (Said(body=FILM[:-1]), ContentChangedError, "is no whole video: its 'moov' box is cut"),
+            (Said(body=SOUND), ContentError, "is no whole video: it has no picture"),
             (Said(403), ApiError, "HTTP 403"),
             (Said(410), ContentGoneError, "clear the task that ordered it; that is charged again"),
         ],
@@ -178,6 +180,13 @@ class TestChecks:
         with pytest.raises(error, match=complaint):
             download(serve(lambda _: said))
         assert stored() == {}
+
+    @pytest.mark.parametrize("trailer", [b"\n", bytes(8), b"TAG" + bytes(125), b"<!-- proxy -->", b"\r\n--end--\r\n"])
+    def test_bytes_behind_a_whole_film_are_stored_with_it(self, serve, download, stored, trailer):
+        server = serve(lambda _: Said(body=FILM + trailer))
+        assert download(server).bytes == len(FILM + trailer)
+        assert stored() == {"a.mp4": FILM + trailer}
+        assert len(server.heard) == 1
 
     def test_too_large(self, serve, download, stored):
         with pytest.raises(ContentTooLargeError, match=f"has {len(FILM)} bytes, and max_bytes=1000000"):
@@ -432,7 +441,7 @@ def test_hook_lineage_is_told_once(serve, download, tmp_path, monkeypatch, memor
 def test_half_a_compressed_video_is_not_glued_to_a_part_of_its_compression(serve, download, stored):
     """Some proxies compress videos against our will; a range of that counts other bytes than those that arrived."""
     # its media reach up to the end of the file, wherever that is: the boxes of a wrong one are right
-    open_ended = FTYP + moov() + numbers(0) + b"mdat" + random.Random(6).randbytes(200_000)
+    open_ended = FTYP + moov(track([1000], [1], [(1, 1)])) + numbers(0) + b"mdat" + random.Random(6).randbytes(200_000)
     packed = gzip.compress(open_ended)
 
     def answer(heard):

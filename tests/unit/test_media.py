@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 import sys
 from dataclasses import replace
 from fractions import Fraction
@@ -15,12 +16,22 @@ from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.media.clip import Clip, Source, Track, even, shown_size
 from airflow_provider_veo.media.concat import reason_to_encode
 from airflow_provider_veo.media.encode import Look, Span, fitted, picture_steps, sound_steps
+from airflow_provider_veo.media.orientation import Orientation
 from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator, _moment
 
+UPRIGHT, TURNED = Orientation(), Orientation(is_turned=True)
 PICTURE = Track(Fraction(1, 12_288), Fraction(0), Fraction(8), "h264", ("h264", b"extradata", 720, 1280), whole=True)
 SOUND = Track(Fraction(1, 44_100), Fraction(0), Fraction(8), "aac", ("aac", b"extradata", 44_100), whole=False)
 CLIP = Clip(
-    Source("a.mp4", Path("a.mp4")), "mov,mp4,m4a", PICTURE, SOUND, (720, 1280), 0, Fraction(24), 44_100, channels=1
+    Source("a.mp4", Path("a.mp4")),
+    "mov,mp4,m4a",
+    PICTURE,
+    SOUND,
+    (720, 1280),
+    UPRIGHT,
+    Fraction(24),
+    44_100,
+    channels=1,
 )
 
 
@@ -93,19 +104,49 @@ def test_a_picture_that_fits_stays_as_it_is(size):
 
 
 @pytest.mark.parametrize(
-    ("size", "aspect", "rotation", "shown"),
+    ("size", "aspect", "orientation", "shown"),
     [
-        ((720, 1280), None, 0, (720, 1280)),
-        ((720, 1280), Fraction(1), 90, (1280, 720)),
-        ((720, 1280), Fraction(1), 180, (720, 1280)),
-        ((720, 1280), Fraction(1), -90, (1280, 720)),
-        ((720, 576), Fraction(16, 15), 0, (768, 576)),
-        ((721, 1279), None, 0, (720, 1280)),
-        ((1, 1), None, 0, (2, 2)),
+        ((720, 1280), Fraction(1), UPRIGHT, (720, 1280)),
+        ((720, 1280), Fraction(1), TURNED, (1280, 720)),
+        ((720, 1280), Fraction(1), Orientation(is_mirrored=True, is_flipped=True), (720, 1280)),
+        ((720, 576), Fraction(16, 15), UPRIGHT, (768, 576)),
+        ((720, 576), Fraction(64, 45), TURNED, (576, 1024)),
+        ((721, 1279), Fraction(1), UPRIGHT, (720, 1280)),
+        ((1, 1), Fraction(1), UPRIGHT, (2, 2)),
     ],
 )
-def test_the_size_on_screen(size, aspect, rotation, shown):
-    assert shown_size(*size, aspect, rotation) == shown
+def test_the_size_on_screen(size, aspect, orientation, shown):
+    assert shown_size(*size, aspect, orientation) == shown
+
+
+ONE = 2**16
+
+
+@pytest.mark.parametrize(
+    ("matrix", "steps"),
+    [
+        ((ONE, 0, 0, ONE), []),
+        ((-ONE, 0, 0, ONE), ["hflip"]),
+        ((ONE, 0, 0, -ONE), ["vflip"]),
+        ((-ONE, 0, 0, -ONE), ["hflip", "vflip"]),
+        ((0, ONE, ONE, 0), ["transpose"]),
+        ((0, ONE, -ONE, 0), ["transpose", "hflip"]),
+        ((0, -ONE, ONE, 0), ["transpose", "vflip"]),
+        ((0, -ONE, -ONE, 0), ["transpose", "hflip", "vflip"]),
+        ((2 * ONE, 0, 0, -ONE // 2), ["vflip"]),
+        ((ONE, 900, -900, ONE), []),
+        ((0, 0, 0, 0), []),
+    ],
+)
+def test_a_display_matrix_says_how_a_picture_lies(matrix, steps):
+    a, b, c, d = matrix
+    orientation = Orientation.of(struct.pack("=9i", a, b, 0, c, d, 0, 99, 99, 2**30))
+    assert [name for name, _ in orientation.steps] == steps
+
+
+@pytest.mark.parametrize("matrix", [b"", bytes(8), bytes(40)])
+def test_what_is_no_display_matrix_turns_nothing(matrix):
+    assert Orientation.of(matrix) == UPRIGHT
 
 
 def test_the_look_is_that_of_the_first_clip():
