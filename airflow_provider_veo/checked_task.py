@@ -52,11 +52,24 @@ class CheckedTask:
         made = super().partial(**kwargs)  # type: ignore[misc]
         dag = made.kwargs.get("dag")
         defaults = getattr(dag, "default_args", None) or {}  # which Airflow looks at in the run only
-        marks = _marks_of(dag)
-        for name, value in {**defaults, **made.kwargs}.items():
-            if name in cls.argument_rules:
-                cls._checked(name, value, made.kwargs.get("task_id"), marks)
+        cls.check_shared({**defaults, **made.kwargs}, made.kwargs.get("task_id"), _marks_of(dag))
         return made
+
+    @classmethod
+    def check_shared(cls, given: Mapping[str, Any], task_id: Any, marks: Iterable[str] = ("",)) -> None:
+        """Check arguments of a task that is not made yet.
+
+        Args:
+            given: arguments by name; those of Airflow are not looked at.
+            task_id: of the task, for the message.
+            marks: texts of which one stands in each template; by default each text may be one.
+
+        Raises:
+            InvalidInputError: one of them is wrong.
+        """
+        for name, value in given.items():
+            if name in cls.argument_rules and name not in cls.known_in_run:
+                cls._checked(name, value, task_id, marks)
 
     def _check_arguments(self) -> None:
         """Check what is known when the Dag is parsed, and keep it as the task uses it: the end of a constructor.

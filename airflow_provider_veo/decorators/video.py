@@ -147,6 +147,8 @@ def veo_video_task(
         multiple_outputs: push each item of the task's result as an XCom of its own, too.
         kwargs: of `VeoCreateVideoOperator`.
     """
+    name = kwargs.get("task_id") or getattr(python_callable, "__name__", "@task.veo_video")
+    VeoVideoDecoratedOperator.check_shared(kwargs, name)  # mapped tasks are made in the run only
     return task_decorator_factory(
         python_callable=python_callable,
         multiple_outputs=multiple_outputs,
