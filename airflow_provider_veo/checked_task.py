@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from os import PathLike
 from typing import Any, ClassVar
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
+from airflow.providers.common.compat.sdk import BaseOperator, ObjectStoragePath
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.arguments import Rule
@@ -24,8 +24,8 @@ _LATER = "what another task returns"
 """Stands for that while a Dag is parsed, within a dictionary or a list."""
 
 
-class CheckedTask:
-    """A task that has a rule for each of its arguments. To be named before Airflow's class among the bases.
+class CheckedTask(BaseOperator):
+    """A task that has a rule for each of its arguments. Another class of Airflow's is named after it among the bases.
 
     Attributes:
         argument_rules: by argument.
@@ -36,12 +36,6 @@ class CheckedTask:
     known_in_run: ClassVar[Collection[str]] = ()
     _renders_text = False
 
-    # of Airflow's operators
-    task_id: str
-    template_fields: Collection[str]
-    dag: Any
-    has_dag: Any
-
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
         """Do as Airflow's, and check the arguments that all tasks of the mapped one share.
@@ -49,7 +43,7 @@ class CheckedTask:
         Raises:
             InvalidInputError: one of them is wrong.
         """
-        made = super().partial(**kwargs)  # type: ignore[misc]
+        made = super().partial(**kwargs)
         dag = made.kwargs.get("dag")
         defaults = getattr(dag, "default_args", None) or {}  # which Airflow looks at in the run only
         cls.check_shared({**defaults, **made.kwargs}, made.kwargs.get("task_id"), _marks_of(dag))
@@ -136,13 +130,13 @@ class CheckedTask:
             rule = self.argument_rules.get(name) if parent is self else None
             self._renders_text = rule is not None and rule.is_text
             try:
-                super()._do_render_template_fields(parent, [name], *args, **kwargs)  # type: ignore[misc]
+                super()._do_render_template_fields(parent, [name], *args, **kwargs)
             finally:
                 self._renders_text = before
 
     def _render(self, template: Any, context: Any, dag: Any = None) -> Any:
         if not self._renders_text:
-            return super()._render(template, context, dag)  # type: ignore[misc]
+            return super()._render(template, context, dag)
         found = list(_pieces(template, context))
         is_kept = len(found) == 1 and (found[0] is None or isinstance(found[0], _KEPT))
         return found[0] if is_kept else "".join(map(str, found))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator, Context
+from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_veo import arguments
 from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class VeoTask(CheckedTask, BaseOperator):
+class VeoTask(CheckedTask):
     """An operator whose tasks the Veo page of Airflow's UI shows: by the link "Video" (Airflow 3.1 and later)."""
 
     operator_extra_links = (VeoVideoLink(),) if PAGE_EXISTS else ()

@@ -116,7 +116,7 @@ def test_wrong_arguments_beside_a_mapped_function_are_refused_when_the_dag_is_pa
 
 
 def test_the_function_may_return_the_frame_that_the_model_needs():
-    VeoVideoDecoratedOperator(task_id="t", python_callable=dict, model="veo-3.1-fl")
+    VeoVideoDecoratedOperator(task_id="t", python_callable=lambda name="a": {"prompt": name}, model="veo-3.1-fl")
 
 
 @pytest.mark.parametrize(

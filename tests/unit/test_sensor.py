@@ -7,7 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
 
 from airflow_provider_veo import metrics
 from airflow_provider_veo.api.client import VeoClient
@@ -59,7 +64,7 @@ def test_the_timeout_is_taken_as_airflow_takes_it(timeout, seconds):
 
 @pytest.mark.parametrize("timeout", [float("nan"), float("inf"), 1e12, timedelta(days=400)])
 def test_a_timeout_without_an_end_is_refused_when_the_dag_is_parsed(timeout):
-    with pytest.raises((InvalidInputError, OverflowError, ValueError)):
+    with pytest.raises((InvalidInputError, OverflowError, ValueError, AirflowException)):
         sensor(timeout=timeout)
 
 
