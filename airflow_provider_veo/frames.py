@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -18,6 +16,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow_provider_veo import __version__
 from airflow_provider_veo.api.addresses import NOT_PUBLIC, AddressRule, IPAddress, Network, own_networks
 from airflow_provider_veo.api.content import MAX_HOPS
+from airflow_provider_veo.api.data_uris import picture_of
 from airflow_provider_veo.api.errors import InvalidInputError, TransportError
 from airflow_provider_veo.api.frames import MAX_FRAME_BYTES, Frame, FrameUrl, shape_warning
 from airflow_provider_veo.api.net import limits
@@ -25,11 +24,15 @@ from airflow_provider_veo.api.net.clock import Clock
 from airflow_provider_veo.api.net.exchange import Exchanges
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import tls_context
+from airflow_provider_veo.api.text import for_people, shown
 from airflow_provider_veo.api.urls import absolute, redact
 
 FrameSource = str | os.PathLike[str] | ObjectStoragePath | Mapping[str, Any]
 """Where a picture is: a place, or the result of a task that has stored one: its `path`."""
 
+_WHERE = "the URL, data: URI, path or ObjectStoragePath of a picture, or the result of a task that has stored one"
+_LONGEST_PLACE = 8_192
+"""Characters of a path or an address; longer ones are no places."""
 
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"airflow-provider-veo/{__version__}"}
 
@@ -45,30 +48,27 @@ def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
     Raises:
         InvalidInputError: it cannot be read, is larger than 10 MB, damaged, or no JPEG, PNG or WebP picture.
     """
-    if isinstance(source, Mapping):
-        source = source.get("path")
-        if not source:
-            raise InvalidInputError(f"{argument} is the result of a task that has stored no picture: it has no path.")
-    if source is None or source == "":
+    place = _place_of(source, argument)
+    if place is None:
         return None
-    text = str(source)
+    text = str(place)
     scheme = _scheme(text)
     if scheme == "data":
-        return Frame.from_bytes(_decode_data_uri(text, argument), argument)
-    name = f"{argument} {redact(text)!r}" if "://" in text else f"{argument} {text!r}"
+        return Frame.from_bytes(picture_of(text, argument), argument)
+    name = _named(text, argument)
     try:
         if scheme in ("http", "https"):
             content = _fetch(text, name)
         else:
-            path = ObjectStoragePath(text) if isinstance(source, str) and "://" in text else source
+            path = ObjectStoragePath(text) if isinstance(place, str) and "://" in text else place
             with cast("BinaryIO", _opened(path)) as file:
                 content = file.read(MAX_FRAME_BYTES + 1)
     except InvalidInputError:
         raise
     except TransportError as error:
         raise InvalidInputError(f"{name} cannot be read: {error}") from None
-    except Exception as error:  # storage drivers raise whatever they like
-        raise InvalidInputError(f"{name} cannot be read: {type(error).__name__}: {error}") from error
+    except Exception as error:  # noqa: BLE001 - drivers raise whatever they like, with the whole path
+        raise InvalidInputError(f"{name} cannot be read: {type(error).__name__}: {_words(error)}") from None
     return Frame.from_bytes(content, name)
 
 
@@ -78,12 +78,12 @@ def load_chat_frame(source: FrameSource | None, argument: str) -> Frame | FrameU
     Raises:
         InvalidInputError: as `load_frame`.
     """
-    text = str(source or "")
-    if _scheme(text) not in ("http", "https"):
-        return load_frame(source, argument)
-    if absolute("", text) is None:
-        raise InvalidInputError(f"{argument} {redact(text)!r} is not a usable http(s) address.")
-    return FrameUrl(text)
+    place = _place_of(source, argument)
+    if not isinstance(place, str) or _scheme(place) not in ("http", "https"):
+        return load_frame(place, argument)
+    if absolute("", place) is None:
+        raise InvalidInputError(f"{_named(place, argument)} is not a usable http(s) address.")
+    return FrameUrl(place)
 
 
 def warn_of_shapes(spec: VideoSpec | ChatSpec, size: str | None, log: Any) -> None:
@@ -101,16 +101,31 @@ def _opened(path: str | os.PathLike[str] | ObjectStoragePath) -> object:
     return path.open("rb") if isinstance(path, ObjectStoragePath) else Path(path).expanduser().open("rb")
 
 
-def _decode_data_uri(text: str, argument: str) -> bytes:
-    header, comma, data = text.partition(",")
-    try:
-        if not comma:
-            raise ValueError("it has no comma")
-        if header.lower().endswith(";base64"):
-            return base64.b64decode(unquote_to_bytes(data), validate=True)
-        return unquote_to_bytes(data)
-    except (ValueError, binascii.Error) as error:
-        raise InvalidInputError(f"{argument} is not a valid data URI: {error}.") from None
+def _place_of(source: Any, argument: str) -> str | os.PathLike[str] | ObjectStoragePath | None:
+    """Return where a picture is, a text without the space around it; None for no picture."""
+    if isinstance(source, Mapping):
+        source = source.get("path")
+        if not source:
+            raise InvalidInputError(f"{argument} is the result of a task that has stored no picture: it has no path.")
+    if source is None or source == "":
+        return None
+    if not isinstance(source, (str, os.PathLike, ObjectStoragePath)):
+        raise InvalidInputError(f"{argument} is {shown(source)}; it must be {_WHERE}.")
+    place = source.strip() if isinstance(source, str) else source
+    if len(str(place)) > _LONGEST_PLACE and _scheme(str(place)) != "data":
+        raise InvalidInputError(
+            f"{argument} {shown(str(place))} is too long to be {_WHERE}. If it is a picture in base64, put "
+            "'data:image/png;base64,' before it."
+        )
+    return place
+
+
+def _named(place: str, argument: str) -> str:
+    return f"{argument} {shown(redact(place) if '://' in place else place)}"
+
+
+def _words(error: Exception) -> str:
+    return for_people((isinstance(error, OSError) and error.strerror) or str(error), 200)
 
 
 def _fetch(written: str, name: str) -> bytes:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
+from numbers import Real
 from typing import Any, Literal, get_args
 from urllib.parse import quote
 
@@ -14,7 +18,7 @@ from airflow_provider_veo.api.errors import InvalidInputError, Reason, error_fro
 from airflow_provider_veo.api.frames import Frame, FrameUrl
 from airflow_provider_veo.api.models import check_frames
 from airflow_provider_veo.api.refusals import Verdict, judge
-from airflow_provider_veo.api.text import for_people
+from airflow_provider_veo.api.text import for_people, shown
 
 RequestFormat = Literal["auto", "json", "multipart"]
 REQUEST_FORMATS: tuple[RequestFormat, ...] = get_args(RequestFormat)
@@ -24,6 +28,16 @@ FormPart = tuple[str | None, bytes] | tuple[str | None, bytes, str]
 _ONCE = {"x-litellm-num-retries": "0"}
 """By default LiteLLM's proxy repeats an order twice, also where its upstream has taken it and answered badly. Up to
 three videos are charged then, and the answer may be a plain 200 (measured with 1.106.2). Other servers ignore it."""
+
+
+FIELDS_OF_VIDEO = frozenset({"prompt", "model", "seconds", "size", "input_reference"})
+FIELDS_OF_CHAT = frozenset({"prompt", "messages", "model", "stream", "n"})
+"""Fields of the requests that have an argument of their own, so that `extra_body` may not set them."""
+
+LONGEST_VIDEO = 3_600
+"""Seconds; new-api, which allows most, allows no more."""
+
+_SIZE = re.compile("[1-9][0-9]{0,5}x[1-9][0-9]{0,5}")
 
 
 @dataclass(frozen=True)
@@ -54,7 +68,7 @@ class VideoSpec:
         model: free string; known ones are checked against the price card.
         first_frame: the picture to start from.
         last_frame: the picture to end in.
-        seconds: length; passed on as text, as the API wants it. The Veo 3.1 models of the card ignore it.
+        seconds: length; passed on as text, as the API wants it: 8.0 as "8". The Veo 3.1 models of the card ignore it.
         size: `<width>x<height>`; passed on. The models of the card choose it by their name.
         extra_body: further fields of the request, for servers that take more.
 
@@ -71,21 +85,26 @@ class VideoSpec:
     extra_body: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_order(self, {"prompt", "model", "seconds", "size", "input_reference"})
+        if self.seconds is not None:
+            seconds_as_text(self.seconds)
+        if self.size is not None and not isinstance(self.size, str):
+            raise InvalidInputError(f"size is {shown(self.size)}; it must be a text like '1280x720'.")
+        _check_order(self, FIELDS_OF_VIDEO)
 
     def fields(self) -> dict[str, Any]:
         """Return the request's fields without the frames, as JSON values."""
         fields: dict[str, Any] = {"prompt": self.prompt, "model": self.model}
         if self.seconds is not None:
-            # a number is refused by Go servers: "cannot unmarshal number into ... of type string"
-            fields["seconds"] = str(self.seconds)
+            fields["seconds"] = seconds_as_text(self.seconds)
         if self.size is not None:
             fields["size"] = self.size
         return fields | dict(self.extra_body)
 
     def identity(self) -> Any:
         """Return a JSON value that is the same for the same order, and holds no picture."""
-        return [self.fields(), self.frame_hashes()]
+        # as it was given: the orders on record that earlier versions have sent are known by this
+        length = {} if self.seconds is None else {"seconds": str(self.seconds)}
+        return [self.fields() | length, self.frame_hashes()]
 
     def frame_hashes(self) -> dict[str, str]:
         """Return the SHA-256 of each picture, in hexadecimal."""
@@ -122,8 +141,8 @@ class ChatSpec:
 
     def __post_init__(self) -> None:
         if type(self.n) is not int or not 1 <= self.n <= MOST_CHAT_VIDEOS:
-            raise InvalidInputError(f"n is {self.n!r}; it must be a number from 1 to {MOST_CHAT_VIDEOS}.")
-        _check_order(self, {"prompt", "messages", "model", "stream", "n"})
+            raise InvalidInputError(f"n is {shown(self.n)}; it must be a number from 1 to {MOST_CHAT_VIDEOS}.")
+        _check_order(self, FIELDS_OF_CHAT)
 
     @property
     def frame_urls(self) -> list[str]:
@@ -142,7 +161,99 @@ class ChatSpec:
         return hashlib.sha256(json.dumps(self.fields(), sort_keys=True).encode()).hexdigest()
 
 
-def _check_order(spec: VideoSpec | ChatSpec, taken: set[str]) -> None:
+def number_of(value: Any) -> float:
+    """Read a number, also from a text.
+
+    Raises:
+        ValueError: it is none, not finite, or a bool.
+        TypeError: likewise.
+    """
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal, str)):
+        raise TypeError
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError from None
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def seconds_as_text(seconds: Any) -> str:
+    """Return the length of a video as servers read it: a number without a fraction wherever it has none.
+
+    A JSON number is refused by servers in Go. "8.0" is refused by some, and others ignore it without a word and make
+    (and charge) a video of another length, as they do with words and with numbers that are not above 0.
+
+    Raises:
+        InvalidInputError: no server would make a video of it.
+    """
+    try:
+        number = number_of(seconds)
+    except (TypeError, ValueError):
+        number = 0.0
+    if not 0 < number <= LONGEST_VIDEO:
+        raise InvalidInputError(
+            f"seconds is {shown(seconds)}; it must be the length of the video in seconds: a number like 8, above 0 and "
+            f"at most {LONGEST_VIDEO}."
+        )
+    return str(int(number)) if number.is_integer() else str(number)
+
+
+def ignored_warnings(spec: VideoSpec) -> Iterator[str]:
+    """Say what in an order some servers ignore without a word, so that they make and charge another video.
+
+    Args:
+        spec: the order.
+    """
+    if spec.seconds is not None and "." in (length := seconds_as_text(spec.seconds)):
+        yield (
+            f"seconds is {length}: most servers take whole seconds only. Some refuse others, and some ignore them and "
+            "make, and charge, a video of their usual length."
+        )
+    if spec.size is not None and not _SIZE.fullmatch(spec.size):
+        yield (
+            f"size is {shown(spec.size)}, and not written like 1280x720. Some servers take that, some refuse it, and "
+            "some ignore it and make, and charge, a video of their usual size."
+        )
+
+
+def check_fields(extra_body: Any, taken: Collection[str]) -> None:
+    """Check the further fields of a request.
+
+    Args:
+        extra_body: to be sent beside the fields that have an argument of their own.
+        taken: those.
+
+    Raises:
+        InvalidInputError: something is wrong.
+    """
+    if not isinstance(extra_body, Mapping):
+        hint = "A template gives one where the Dag has render_template_as_native_obj=True."
+        raise InvalidInputError(
+            f"extra_body must be a dictionary, not {type(extra_body).__name__}. "
+            f"{hint if isinstance(extra_body, str) else ''}".strip()
+        )
+    if odd := [name for name in extra_body if not isinstance(name, str) or not name.strip()]:
+        raise InvalidInputError(f"extra_body has the field {shown(odd[0])}; the name of a field must be a text.")
+    if clashing := sorted(set(extra_body) & set(taken)):
+        raise InvalidInputError(
+            f"extra_body may not set {', '.join(clashing)}: use the argument of that name (frames: first_frame)."
+        )
+    _check_json(extra_body)
+
+
+def _check_json(fields: Mapping[str, Any]) -> None:
+    try:
+        json.dumps(fields, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInputError(
+            f"The request cannot be written as JSON: {for_people(str(error), 200)}. Use texts, finite numbers, True, "
+            "False, None, lists and dictionaries."
+        ) from None
+
+
+def _check_order(spec: VideoSpec | ChatSpec, taken: Collection[str]) -> None:
     """Check what all orders have in common.
 
     Args:
@@ -154,22 +265,13 @@ def _check_order(spec: VideoSpec | ChatSpec, taken: set[str]) -> None:
     """
     if not isinstance(spec.prompt, str) or not spec.prompt.strip():
         raise InvalidInputError(
-            f"prompt must be a text that is not empty, not {spec.prompt!r}. Check the task that delivers it."
+            f"prompt must be a text that is not empty, not {shown(spec.prompt)}. Check the task that delivers it."
         )
     if not isinstance(spec.model, str) or not spec.model.strip():
-        raise InvalidInputError(f"model must be the name of a model, not {spec.model!r}.")
+        raise InvalidInputError(f"model must be the name of a model, not {shown(spec.model)}.")
     check_frames(spec.model, first=spec.first_frame is not None, last=spec.last_frame is not None)
-    if not isinstance(spec.extra_body, Mapping):
-        raise InvalidInputError(f"extra_body must be a dictionary, not {type(spec.extra_body).__name__}.")
-    clashing = sorted(set(spec.extra_body) & taken)
-    if clashing:
-        raise InvalidInputError(
-            f"extra_body may not set {', '.join(clashing)}: use the argument of that name (frames: first_frame)."
-        )
-    try:
-        json.dumps(spec.fields(), ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"The request cannot be written as JSON: {error}.") from None
+    check_fields(spec.extra_body, taken)
+    _check_json(spec.fields())
 
 
 def create_video(
@@ -198,7 +300,7 @@ def create_video(
     headers = _ONCE | ({"Idempotency-Key": idempotency_key} if idempotency_key else {})
     if request_format == "json" or (request_format == "auto" and not uploads):
         return ApiRequest("POST", "/v1/videos", json=spec.fields(), headers=headers)
-    fields = [(name, (None, _form_value(value))) for name, value in spec.fields().items()]
+    fields = [(name, (None, _form_value(value))) for name, value in _form_fields(spec).items()]
     return ApiRequest("POST", "/v1/videos", parts=(*fields, *uploads), headers=headers)
 
 
@@ -261,6 +363,19 @@ def _quoted(video_id: str) -> str:
     if not isinstance(video_id, str) or not is_usable_id(video_id):
         raise InvalidInputError(f"video_id must be the id of a video job, not {for_people(repr(video_id), 100)}.")
     return quote(video_id, safe="")
+
+
+def _form_fields(spec: VideoSpec) -> dict[str, Any]:
+    """Return the fields of an order as a form has them: those of `metadata` by themselves, too.
+
+    new-api takes each field of a form that it does not know as one of `metadata`, so that it would look for
+    `metadata` within `metadata`. Other servers read the field as it is, or ignore both.
+    """
+    fields = spec.fields()
+    metadata = fields.get("metadata")
+    known = FIELDS_OF_VIDEO | set(fields)
+    alone = metadata.items() if isinstance(metadata, Mapping) else ()
+    return fields | {name: value for name, value in alone if isinstance(name, str) and name not in known}
 
 
 def _form_value(value: Any) -> bytes:

@@ -7,6 +7,11 @@ and colour terminals, and those that turn the direction of writing let a text lo
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from itertools import islice
+from typing import Any
 
 MARK = "\ufffd"
 """Stands where a character was that cannot be kept. A text that has it is not what the server meant."""
@@ -16,6 +21,8 @@ MESSAGE_LIMIT = 500
 
 LOOKED_AT = 16_384
 """Characters of a text that are looked at to show some of them."""
+
+_VALUE_LIMIT = 200  # characters of an argument that an error shows
 
 _CANNOT_BE_KEPT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -36,6 +43,20 @@ def for_people(text: str, limit: int = MESSAGE_LIMIT) -> str:
     """
     line = " ".join(_DIRECTION.sub("", storable(text[:LOOKED_AT])).split())
     return line if len(line) <= limit else line[:limit] + "…"
+
+
+def shown(value: Any) -> str:
+    """Return a value as one short line for an error: never the whole of a long one, nor what a dictionary holds."""
+    if isinstance(value, str):
+        return repr(for_people(value[:LOOKED_AT], _VALUE_LIMIT))
+    if isinstance(value, Mapping):
+        return for_people(f"a dictionary of {', '.join(map(str, islice(value, 8))) or 'nothing'}", _VALUE_LIMIT)
+    if value is None or isinstance(value, (int, float, Decimal, timedelta)):
+        try:
+            return for_people(repr(value), _VALUE_LIMIT)
+        except ValueError:  # Python writes no whole number of thousands of digits
+            return "a huge number"
+    return f"a value of type {type(value).__name__}"
 
 
 def is_one_word(text: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
     Context,
@@ -31,7 +33,7 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
     The function runs once in each try that orders or looks for its order, on the worker; not when the task resumes
     after the wait. What it returns is used as it is: Airflow renders no template in it. So that a retry recognises
     its order, the function should return the same for the same task instance; where it does not (it asks a language
-    model, say), let a task of its own make the prompt.
+    model, say), let a task of its own make the prompt. An async function is awaited, in an event loop of its own.
 
     Args:
         python_callable: returns the prompt, or a dictionary of arguments of `VeoCreateVideoOperator`: `prompt` and
@@ -46,6 +48,7 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
         *DecoratedOperator.template_fields,
         *(name for name in VeoCreateVideoOperator.template_fields if name != "prompt"),
     )
+    known_in_run: ClassVar[tuple[str, ...]] = ("prompt",)
     template_fields_renderers = {**DecoratedOperator.template_fields_renderers, "extra_body": "json"}  # noqa: RUF012
     if not hasattr(DecoratedOperator, "xcom_push"):
         xcom_push = None  # Airflow 3.0 asks for it when the work is done, and uses it for nothing
@@ -60,6 +63,8 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
     ) -> None:
         if "prompt" in kwargs:
             raise TypeError("@task.veo_video takes no prompt: the function returns it.")
+        if inspect.isgeneratorfunction(python_callable) or inspect.isasyncgenfunction(python_callable):
+            raise TypeError("The function of @task.veo_video yields: it must return the prompt, or a dictionary.")
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, prompt="", **kwargs)
         self._has_own_destination = False
 
@@ -73,16 +78,21 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
     def _order_and_wait(self, context: Context) -> dict[str, Any]:
         arguments = arguments_of(self._ask_function(context))
         self._take(arguments)
+        self._settle_arguments()
         self._has_own_destination = "destination" in arguments
         context["ti"].xcom_push(key=ARGUMENTS_KEY, value={name: getattr(self, name) for name in _NEEDED_AFTERWARDS})
         return super()._order_and_wait(context)
+
+    def _check_together(self) -> None:
+        """Check nothing when the Dag is parsed: the function may return model and frames."""
 
     def _destination_of_all(self) -> Any:
         return None if self._has_own_destination else super()._destination_of_all()
 
     def _ask_function(self, context: Context) -> Any:
         self._name_arguments(context)
-        return self.python_callable(*self.op_args, **determine_kwargs(self.python_callable, self.op_args, context))
+        found = self.python_callable(*self.op_args, **determine_kwargs(self.python_callable, self.op_args, context))
+        return asyncio.run(_awaited(found)) if inspect.isawaitable(found) else found
 
     def _name_arguments(self, context: Context) -> None:
         """Let `map_index_template` use the names of the function's arguments, as in other tasks made of functions."""
@@ -116,6 +126,10 @@ def arguments_of(returned: Any) -> dict[str, Any]:
     return dict(returned)
 
 
+async def _awaited(returned: Awaitable[Any]) -> Any:
+    return await returned
+
+
 def _kept_arguments(ti: Any) -> dict[str, Any]:
     kept = ti.xcom_pull(task_ids=ti.task_id, key=ARGUMENTS_KEY, map_indexes=ti.map_index)
     if not isinstance(kept, Mapping):
@@ -133,6 +147,8 @@ def veo_video_task(
         multiple_outputs: push each item of the task's result as an XCom of its own, too.
         kwargs: of `VeoCreateVideoOperator`.
     """
+    name = kwargs.get("task_id") or getattr(python_callable, "__name__", "@task.veo_video")
+    VeoVideoDecoratedOperator.check_shared(kwargs, name)  # mapped tasks are made in the run only
     return task_decorator_factory(
         python_callable=python_callable,
         multiple_outputs=multiple_outputs,

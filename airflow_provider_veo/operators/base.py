@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator, Context
+from airflow.providers.common.compat.sdk import Context
 
+from airflow_provider_veo import arguments
 from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES
 from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.api.models import check_frames
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
+from airflow_provider_veo.checked_task import CheckedTask
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.links.video import VeoVideoLink
 from airflow_provider_veo.ordering import TaskIdentity
@@ -20,7 +23,7 @@ from airflow_provider_veo.retry_policy import default_retry_policy
 from airflow_provider_veo.storage import places
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.provenance import announce, lineage_of, task_of, write_sidecar
-from airflow_provider_veo.submission import Ledger, Order, fingerprint_of, seconds_of
+from airflow_provider_veo.submission import Ledger, OnUnknownSubmission, Order, fingerprint_of, seconds_of
 from airflow_provider_veo.task_state import PROGRESS_KEY, STORE_EXISTS, task_has_succeeded
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class VeoTask(BaseOperator):
+class VeoTask(CheckedTask):
     """An operator whose tasks the Veo page of Airflow's UI shows: by the link "Video" (Airflow 3.1 and later)."""
 
     operator_extra_links = (VeoVideoLink(),) if PAGE_EXISTS else ()
@@ -42,6 +45,8 @@ class VeoOperator(VeoTask):
     Args:
         conn_id: the Airflow connection of type `veo`.
     """
+
+    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {"conn_id": arguments.TEXT}
 
     def __init__(self, *, conn_id: str = VeoHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -83,6 +88,20 @@ def mark_delivered(context: Context) -> None:
 
 class OrderingTask:
     """A task whose order counts as delivered once the task has succeeded: see `mark_delivered`."""
+
+    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+        "prompt": arguments.TEXT,
+        "model": arguments.MODEL,
+        "first_frame": arguments.PICTURE,
+        "last_frame": arguments.PICTURE,
+        "timeout": arguments.DURATION,
+        "max_submissions": arguments.COUNT,
+        "on_unknown_submission": arguments.one_of(OnUnknownSubmission),
+    }
+
+    def _check_together(self: Any) -> None:
+        if self._are_known("model", "first_frame", "last_frame"):
+            check_frames(self.model or "", first=self.first_frame is not None, last=self.last_frame is not None)
 
     if STORE_EXISTS:
 
@@ -127,13 +146,19 @@ class StoringOperator(VeoOperator):
     """An operator that stores a video, and lets the rest of the platform know.
 
     Args:
-        max_bytes: largest file taken, 2 GiB by default.
+        max_bytes: largest file taken, 2 GiB by default; None for no limit.
         sidecar: also write what is known about the video beside it, into `<name>.json`.
     """
 
-    def __init__(self, *, max_bytes: int = DEFAULT_MAX_BYTES, sidecar: bool = False, **kwargs: Any) -> None:
+    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+        **VeoOperator.argument_rules,
+        "max_bytes": arguments.MOST_BYTES,
+        "sidecar": arguments.FLAG,
+    }
+
+    def __init__(self, *, max_bytes: int | None = DEFAULT_MAX_BYTES, sidecar: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.max_bytes = max_bytes
+        self.max_bytes: Any = max_bytes
         self.sidecar = sidecar
         self._told: tuple[dict[str, Any], str] | None = None
         self._proof: str | None = None  # of what this try has stored: for the page's record, never for the result

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo import records
+from airflow_provider_veo import arguments, records
 from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.chat_ordering import ChatDesk
 from airflow_provider_veo.exceptions import fail_fast
@@ -41,7 +41,7 @@ class VeoChatCompletionOperator(OrderingTask, VeoOperator):
         n: how many videos, 1 to 4; each is charged.
         extra_body: further fields of the request.
         conn_id: the Airflow connection of type `veo`.
-        timeout: how long the videos may take, from the first call, over all retries.
+        timeout: how long the videos may take, from the first call, over all retries: a `timedelta`, or seconds.
         max_submissions: calls that this task may make until a Clear.
         on_unknown_submission: about a call that nobody knows the fate of (no answer ever began): `fail`, or let a
             retry `resubmit` it and perhaps pay twice.
@@ -66,6 +66,12 @@ class VeoChatCompletionOperator(OrderingTask, VeoOperator):
     )
     template_fields_renderers = {"prompt": "md", "extra_body": "json"}  # noqa: RUF012 - as Airflow declares it
     ui_color = "#fef7e0"
+    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+        **VeoOperator.argument_rules,
+        **OrderingTask.argument_rules,
+        "n": arguments.CHAT_COUNT,
+        "extra_body": arguments.FURTHER_CHAT_FIELDS,
+    }
 
     def __init__(
         self,
@@ -74,9 +80,9 @@ class VeoChatCompletionOperator(OrderingTask, VeoOperator):
         model: str | None = None,
         first_frame: FrameSource | None = None,
         last_frame: FrameSource | None = None,
-        n: int = 1,
+        n: int | str = 1,
         extra_body: Mapping[str, Any] | None = None,
-        timeout: timedelta = DEFAULT_TIMEOUT,
+        timeout: timedelta | float = DEFAULT_TIMEOUT,
         max_submissions: int = 2,
         on_unknown_submission: OnUnknownSubmission = "fail",
         **kwargs: Any,
@@ -86,17 +92,19 @@ class VeoChatCompletionOperator(OrderingTask, VeoOperator):
         self.model = model
         self.first_frame = first_frame
         self.last_frame = last_frame
-        self.n = n
+        self.n: Any = n
         self.extra_body = extra_body
-        self.timeout = timeout
+        self.timeout: Any = timeout
         self.max_submissions = max_submissions
         self.on_unknown_submission = on_unknown_submission
+        self._check_arguments()
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Make the videos, or those of them that earlier tries have not brought."""
         ledger = Ledger(context.get("task_state_store"))
         who = TaskIdentity.of(context)
         with failures_reported(context), fail_fast():
+            self._settle_arguments()
             hook = VeoHook(self.conn_id)
             spec = self._spec(hook)
             order = self._order(who, spec, time.time())
@@ -123,7 +131,7 @@ class VeoChatCompletionOperator(OrderingTask, VeoOperator):
             model=self.model or hook.settings.default_model,
             first_frame=load_chat_frame(self.first_frame, "first_frame"),
             last_frame=load_chat_frame(self.last_frame, "last_frame"),
-            n=int(self.n) if isinstance(self.n, str) and self.n.strip().isdecimal() else self.n,
+            n=self.n,
             extra_body=self.extra_body or {},
         )
         warn_of_shapes(spec, None, self.log)

@@ -6,15 +6,15 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import Context, conf
 
-from airflow_provider_veo import records
+from airflow_provider_veo import arguments, records
 from airflow_provider_veo.api.errors import ContentGoneError, Reason, VeoError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
-from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.requests import VideoSpec, ignored_warnings
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.deferral import defer, shortest_deferral
 from airflow_provider_veo.exceptions import fail_fast
@@ -38,6 +38,9 @@ from airflow_provider_veo.submission import (
 from airflow_provider_veo.task_state import progress_of, progress_text, task_was_given_up
 from airflow_provider_veo.tracing import past_span
 
+_NEEDED_AFTERWARDS = ("prompt", "model", "seconds", "destination", "conn_id", "max_bytes", "sidecar")
+"""Arguments that a task needs when it resumes. Nothing else may keep it from a video that was paid for."""
+
 _CANCEL_TIMEOUT = 4.0
 """Seconds for a cancellation on the worker: Airflow kills the process five seconds after it has asked nicely."""
 
@@ -46,7 +49,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
     """Orders a video, waits for it, and stores it when a destination is given.
 
     While it waits it holds no worker slot, if `deferrable`. Everything is checked before the order is placed, since
-    the order is what costs money.
+    the order is what costs money; as much as can be when the Dag is parsed.
 
     Args:
         prompt: what to show.
@@ -54,20 +57,20 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         first_frame: picture to start from: URL, data URI, local path, `ObjectStoragePath`, or the output of a
             `VeoExtractFrameOperator`; JPEG, PNG or WebP of at most 10 MB.
         last_frame: picture to end in.
-        seconds: length, for servers that let it be chosen.
+        seconds: length, for servers that let it be chosen; 8.0 and "8.0" are sent as "8".
         size: `<width>x<height>`, for servers that let it be chosen.
         extra_body: further fields of the request, for servers that take more.
         destination: where to store the video: absolute path, URI, or path relative to `[veo] storage`; `{video_id}`
             in it is filled in. A file that is there is replaced: the video is new. None stores nothing.
-        max_bytes: largest file taken, 2 GiB by default.
+        max_bytes: largest file taken, 2 GiB by default; None for no limit.
         sidecar: also write what is known about the stored video beside it, into `<name>.json`: with the prompt, and
             the hashes of the frames.
         conn_id: the Airflow connection of type `veo`.
         deferrable: wait in the triggerer. By default as `[operators] default_deferrable` says.
-        poll_interval: seconds between two status calls. None means `[veo] poll_interval`, and without that a schedule
-            that learns from the job's progress and from earlier jobs.
-        timeout: how long the video may take, from the first submission, over all retries; `execution_timeout`
-            shortens the wait of one try, deferred or not. A Clear starts the time anew.
+        poll_interval: time between two status calls: seconds, or a `timedelta`. None means `[veo] poll_interval`, and
+            without that a schedule that learns from the job's progress and from earlier jobs.
+        timeout: how long the video may take, from the first submission, over all retries: seconds, or a `timedelta`;
+            `execution_timeout` shortens the wait of one try, deferred or not. A Clear starts the time anew.
         max_submissions: orders that may make a job until a Clear, 1 or more: a failed job is replaced by a retry.
         on_unknown_submission: about an order that nobody knows the fate of (a crash between order and answer, a lost
             answer): `fail`, or let a retry `resubmit` it and perhaps pay twice.
@@ -100,6 +103,17 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         "conn_id",
     )
     template_fields_renderers = {"prompt": "md", "extra_body": "json"}  # noqa: RUF012 - as Airflow declares it
+    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+        **StoringOperator.argument_rules,
+        **OrderingTask.argument_rules,
+        "seconds": arguments.LENGTH,
+        "size": arguments.SIZE,
+        "extra_body": arguments.FURTHER_VIDEO_FIELDS,
+        "destination": arguments.PLACE.or_none,
+        "deferrable": arguments.FLAG,
+        "poll_interval": arguments.SECONDS.or_nothing,
+        "cancel_on_kill": arguments.FLAG,
+    }
     ui_color = "#e8f0fe"
 
     def __init__(
@@ -114,8 +128,8 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         extra_body: Mapping[str, Any] | None = None,
         destination: places.Destination | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: float | None = None,
-        timeout: timedelta = DEFAULT_TIMEOUT,
+        poll_interval: float | timedelta | None = None,
+        timeout: timedelta | float = DEFAULT_TIMEOUT,
         max_submissions: int = 2,
         on_unknown_submission: OnUnknownSubmission = "fail",
         cancel_on_kill: bool = True,
@@ -131,12 +145,13 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         self.extra_body = extra_body
         self.destination = destination
         self.deferrable = deferrable
-        self.poll_interval = poll_interval
-        self.timeout = timeout
+        self.poll_interval: Any = poll_interval
+        self.timeout: Any = timeout
         self.max_submissions = max_submissions
         self.on_unknown_submission = on_unknown_submission
         self.cancel_on_kill = cancel_on_kill
         self._in_flight: tuple[Any, str | None] = (None, None)
+        self._check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Order the video, or find the one that an earlier try has ordered; then wait here or defer."""
@@ -146,6 +161,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resume after the trigger has fired."""
         with failures_reported(context), fail_fast():
+            self._settle_arguments(_NEEDED_AFTERWARDS)
             return self._conclude(context, Outcome.from_event(event))
 
     def on_kill(self) -> None:
@@ -165,6 +181,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         thread.join(_CANCEL_TIMEOUT)
 
     def _order_and_wait(self, context: Context) -> dict[str, Any]:
+        self._settle_arguments()
         hook, now = VeoHook(self.conn_id), time.time()
         spec = self._spec(hook)
         if self.destination is not None:
@@ -202,6 +219,8 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             extra_body=self.extra_body or {},
         )
         warn_of_shapes(spec, spec.size, self.log)
+        for warning in ignored_warnings(spec):
+            self.log.warning(warning)
         return spec
 
     def _wait_policy(self, submission: Submission, now: float) -> WaitPolicy:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo import records
+from airflow_provider_veo import arguments, records
+from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.base import StoringOperator
@@ -34,8 +35,8 @@ class VeoDownloadOperator(StoringOperator):
         if_exists: about a file that is there already. `skip` keeps it if it is this video, as far as can be known (a
             whole file, of the size that the server names, with the hash that a create task's result holds), and else
             is an error; `overwrite` replaces it; `fail` is an error.
-        content_timeout: how long to wait for content that lags behind `completed`.
-        max_bytes: largest file taken, 2 GiB by default.
+        content_timeout: how long to wait for content that lags behind `completed`: a `timedelta`, or seconds.
+        max_bytes: largest file taken, 2 GiB by default; None for no limit.
         sidecar: also write what is known about the video beside it, into `<name>.json`.
         conn_id: the Airflow connection of type `veo`.
 
@@ -49,6 +50,14 @@ class VeoDownloadOperator(StoringOperator):
 
     template_fields: Sequence[str] = ("destination", "video_id", "url", "conn_id")
     ui_color = "#e6f4ea"
+    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+        **StoringOperator.argument_rules,
+        "destination": arguments.PLACE,
+        "video_id": arguments.JOB.or_nothing,
+        "url": arguments.ADDRESS.or_nothing,
+        "if_exists": arguments.one_of(IfExists),
+        "content_timeout": arguments.DURATION,
+    }
 
     def __init__(
         self,
@@ -57,7 +66,7 @@ class VeoDownloadOperator(StoringOperator):
         video_id: str | Mapping[str, Any] | None = None,
         url: str | Mapping[str, Any] | None = None,
         if_exists: IfExists = "skip",
-        content_timeout: timedelta = timedelta(minutes=2),
+        content_timeout: timedelta | float = timedelta(minutes=2),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -65,11 +74,17 @@ class VeoDownloadOperator(StoringOperator):
         self.video_id = video_id
         self.url = url
         self.if_exists = if_exists
-        self.content_timeout = content_timeout
+        self.content_timeout: Any = content_timeout
+        self._check_arguments()
+
+    def _check_together(self) -> None:
+        if self.video_id is None and self.url is None:
+            raise InvalidInputError("Neither video_id nor url is given: there is nothing to download.")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Store the video."""
         with failures_reported(context), fail_fast():
+            self._settle_arguments()
             self._check_own_place(context)
             result = self._store(context)
             conclude(context, self._shown(result))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
+from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo import records
+from airflow_provider_veo import arguments, records
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.operators.base import VeoTask
@@ -49,6 +47,11 @@ class VeoExtractFrameOperator(VeoTask):
 
     template_fields: Sequence[str] = ("source", "destination", "at")
     ui_color = "#fef7e0"
+    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+        "source": arguments.SOURCE,
+        "destination": arguments.PICTURE_PLACE,
+        "at": arguments.MOMENT,
+    }
 
     def __init__(
         self, *, source: places.Source, destination: places.Destination, at: float | str = "last", **kwargs: Any
@@ -57,16 +60,18 @@ class VeoExtractFrameOperator(VeoTask):
         self.source = source
         self.destination = destination
         self.at = at
+        self._check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Store the frame."""
         with failures_reported(context), fail_fast():
+            self._settle_arguments()
             with _needs_av():
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.still import extract_frame  # noqa: PLC0415
-            at = _moment(self.at)
+            at = None if self.at == "last" else 0.0 if self.at == "first" else float(self.at)
             target = places.resolve(self.destination)
-            kind = _PICTURE_TYPES[_suffix(target, _PICTURE_TYPES)]
+            kind = _PICTURE_TYPES[target.suffix.lower()]
             source = places.find(self.source, "source")
             with files.local_copy(source) as video, files.staged(target) as part:
                 still = extract_frame(Source(str(source), video), part, kind=kind, at=at)
@@ -97,21 +102,26 @@ class VeoConcatOperator(VeoTask):
 
     template_fields: Sequence[str] = ("sources", "destination")
     ui_color = "#fef7e0"
+    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+        "sources": arguments.SOURCES,
+        "destination": arguments.FILM_PLACE,
+    }
 
     def __init__(self, *, sources: Sequence[places.Source], destination: places.Destination, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sources = sources
         self.destination = destination
+        self._check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Store the film."""
         with failures_reported(context), fail_fast():
+            self._settle_arguments()
             with _needs_av():
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.concat import concat  # noqa: PLC0415
             target = places.resolve(self.destination)
-            _suffix(target, (".mp4",))
-            sources = [places.find(source, f"sources[{n}]") for n, source in enumerate(_listed(self.sources))]
+            sources = [places.find(source, f"sources[{n}]") for n, source in enumerate(self.sources)]
             with ExitStack() as copies, files.staged(target) as part:
                 clips = [Source(str(source), copies.enter_context(files.local_copy(source))) for source in sources]
                 film = concat(clips, part)
@@ -131,36 +141,6 @@ def _needs_av() -> Iterator[None]:
         raise InvalidInputError(
             f"This operator needs PyAV ({error}): pip install 'airflow-provider-veo[media]' on the workers."
         ) from error
-
-
-def _moment(at: float | str) -> float | None:
-    """Return seconds from the start, or None for the last frame."""
-    if at == "last":
-        return None
-    try:
-        seconds = 0.0 if at == "first" else float(at)
-    except (TypeError, ValueError):
-        seconds = math.nan
-    if isinstance(at, bool) or not 0 <= seconds < math.inf:
-        raise InvalidInputError(f"at is {at!r}; it must be 'first', 'last', or seconds from the start of the video.")
-    return seconds
-
-
-def _suffix(target: places.Target, known: Iterable[str]) -> str:
-    suffix = target.suffix.lower()
-    if suffix not in known:
-        raise InvalidInputError(f"destination {str(target)!r} must be a file name that ends in {' or '.join(known)}.")
-    return suffix
-
-
-def _listed(sources: Any) -> list[places.Source]:
-    is_one = isinstance(sources, (str, Mapping, os.PathLike, ObjectStoragePath))
-    if is_one or not isinstance(sources, Iterable):
-        raise InvalidInputError(f"sources must be a list of clips, not one {type(sources).__name__}.")
-    listed = list(sources)
-    if not listed:
-        raise InvalidInputError("sources is empty: there are no clips to join.")
-    return listed
 
 
 def _described(target: places.Target, part: Path) -> tuple[dict[str, Any], str]:

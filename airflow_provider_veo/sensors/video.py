@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from datetime import timedelta
+from typing import Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
@@ -15,10 +16,12 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_veo import arguments
 from airflow_provider_veo.api.client import VeoClient
-from airflow_provider_veo.api.errors import InvalidInputError, VideoFailedError, VideoTimeoutError
+from airflow_provider_veo.api.errors import VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.waiting import Wait
+from airflow_provider_veo.checked_task import CheckedTask
 from airflow_provider_veo.deferral import defer
 from airflow_provider_veo.exceptions import fail_fast, refusal
 from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
@@ -26,7 +29,7 @@ from airflow_provider_veo.reporting import failures_reported, report
 from airflow_provider_veo.results import video_result
 
 
-class VeoVideoSensor(BaseSensorOperator):
+class VeoVideoSensor(CheckedTask, BaseSensorOperator):
     """Waits until a job that something else has ordered is finished: another Dag, a script, the gateway's own console.
 
     It only reads: the job is never cancelled, whatever happens to the task. A job that ends without a video fails the
@@ -36,8 +39,8 @@ class VeoVideoSensor(BaseSensorOperator):
         video_id: of the job, or the whole result of a task that has ordered it: `create.output`, also mapped.
         conn_id: the Airflow connection of type `veo`.
         deferrable: wait in the triggerer. By default as `[operators] default_deferrable` says.
-        poll_interval: seconds between two status calls while deferred. None means `[veo] poll_interval`, and without
-            that a schedule that learns from the job's progress.
+        poll_interval: time between two status calls while deferred: seconds, or a `timedelta`. None means
+            `[veo] poll_interval`, and without that a schedule that learns from the job's progress.
         kwargs: of Airflow's sensors. `timeout` bounds the wait of one try, and `execution_timeout` shortens it.
             `poke_interval` and `mode` count where the sensor is not deferrable.
 
@@ -53,6 +56,13 @@ class VeoVideoSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("video_id", "conn_id")
     ui_color = "#e8f0fe"
+    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+        "video_id": arguments.JOB,
+        "conn_id": arguments.TEXT,
+        "deferrable": arguments.FLAG,
+        "poll_interval": arguments.SECONDS.or_nothing,
+        "timeout": arguments.SENSOR_TIMEOUT,
+    }
 
     def __init__(
         self,
@@ -60,20 +70,21 @@ class VeoVideoSensor(BaseSensorOperator):
         video_id: str | Mapping[str, Any],
         conn_id: str = VeoHook.default_conn_name,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: float | None = None,
+        poll_interval: float | timedelta | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.video_id = video_id
         self.conn_id = conn_id
         self.deferrable = deferrable
-        self.poll_interval = poll_interval
+        self.poll_interval: Any = poll_interval
         self._wait: Wait | None = None
+        self._check_arguments()
 
     def execute(self, context: Context) -> Any:
         """Wait here, or defer."""
         with failures_reported(context, on_page=False), fail_fast():
-            self._id()
+            self._settle_arguments()
             if self.deferrable:
                 self._defer(time.time())
             return super().execute(context)
@@ -96,6 +107,7 @@ class VeoVideoSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take the outcome that the trigger has found."""
         with fail_fast():
+            self._settle_arguments(("video_id", "conn_id"))
             return self._conclude(context, VeoHook(self.conn_id), Outcome.from_event(event))
 
     def _look(self, client: VeoClient) -> Outcome | None:
@@ -117,10 +129,7 @@ class VeoVideoSensor(BaseSensorOperator):
             time.sleep(step)
 
     def _id(self) -> str:
-        found = self.video_id.get("id") if isinstance(self.video_id, Mapping) else self.video_id
-        if not isinstance(found, str) or not found:
-            raise InvalidInputError(f"video_id is {self.video_id!r}; it must be a job's id, or a result that has it.")
-        return found
+        return str(self.video_id["id"] if isinstance(self.video_id, Mapping) else self.video_id)
 
     def _defer(self, now: float) -> NoReturn:
         seconds = self.timeout

@@ -276,10 +276,6 @@ def test_an_answer_that_never_began_is_an_unknown_order(server_of):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"n": 5}, "n is 5"),
-        ({"prompt": ""}, "prompt must be a text"),
-        ({"max_submissions": 0}, "max_submissions is 0"),
-        ({"model": "veo-3.1-fl"}, "needs a first_frame"),
         ({"model": "veo-3.1-fl", "first_frame": "/no/such.png"}, "first_frame '/no/such.png' cannot be read"),
         ({"model": "veo-3.1-fl", "first_frame": "https://"}, "first_frame 'https://' is not a usable"),
     ],

@@ -17,7 +17,7 @@ from airflow_provider_veo.media.clip import Clip, Source, Track, even, shown_siz
 from airflow_provider_veo.media.concat import reason_to_encode
 from airflow_provider_veo.media.encode import Look, Span, fitted, picture_steps, sound_steps
 from airflow_provider_veo.media.orientation import Orientation
-from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator, _moment
+from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
 
 UPRIGHT, TURNED = Orientation(), Orientation(is_turned=True)
 PICTURE = Track(Fraction(1, 12_288), Fraction(0), Fraction(8), "h264", ("h264", b"extradata", 720, 1280), whole=True)
@@ -168,17 +168,15 @@ def test_the_filters_know_how_much_to_make():
     assert (steps["asetpts"], steps["atrim"]) == ("PTS-(7/5)/TB", f"end_sample={8 * 48_000}")
 
 
-@pytest.mark.parametrize(
-    ("at", "seconds"), [("last", None), ("first", 0.0), (0, 0.0), (1.5, 1.5), ("1.5", 1.5), ("0", 0.0)]
-)
-def test_moments(at, seconds):
-    assert _moment(at) == seconds
+@pytest.mark.parametrize("at", ["last", "first", 0, 1.5, "1.5", "0"])
+def test_moments(at):
+    assert extract(at=at).at == at
 
 
 @pytest.mark.parametrize("at", [-1, -0.001, "middle", "", None, True, "nan", float("inf"), [1]])
 def test_what_is_no_moment(at):
     with pytest.raises(InvalidInputError, match=r"at is .*'first', 'last', or seconds"):
-        _moment(at)
+        extract(at=at)
 
 
 def extract(**changes):
@@ -195,23 +193,11 @@ def concat(**changes):
     ("operator", "complaint"),
     [
         (extract(), "source '/nosuch/film.mp4' does not exist"),
-        (extract(at="soon"), "at is 'soon'"),
-        (extract(at=-1), "at is -1"),
-        (extract(destination="/nosuch/frame.gif"), "ends in .png or .jpg or .jpeg"),
-        (extract(destination="/nosuch/folder/"), "ends in .png"),
-        (extract(destination=""), "destination is empty"),
         (extract(destination="nosuch://bucket/frame.png"), "cannot be used"),
         (extract(source={"id": "video_1"}), "source names no file"),
-        (concat(sources=[]), "sources is empty"),
-        (concat(sources=iter([])), "sources is empty"),
-        (concat(sources=None), "must be a list of clips"),
-        (concat(sources="/nosuch/a.mp4"), "must be a list of clips, not one str"),
-        (concat(sources={"path": "/nosuch/a.mp4"}), "must be a list of clips, not one dict"),
         (concat(sources=[Path(__file__), {"path": None}]), r"sources\[1\] names no file"),
         (concat(), r"sources\[0\] '/nosuch/a.mp4' does not exist"),
         (concat(sources=[__file__]), "test_media.py is no video"),
-        (concat(destination="/nosuch/film.avi"), "ends in .mp4"),
-        (concat(destination="/nosuch/"), "ends in .mp4"),
     ],
 )
 def test_bad_input_fails_without_a_retry_and_leaves_nothing(operator, complaint, tmp_path):
@@ -222,7 +208,30 @@ def test_bad_input_fails_without_a_retry_and_leaves_nothing(operator, complaint,
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize("operator", [extract(source=None), concat(sources=[None])])
+@pytest.mark.parametrize(
+    ("make", "arguments", "complaint"),
+    [
+        (extract, {"at": "soon"}, "at is 'soon'"),
+        (extract, {"source": None}, "source is None; it must be a path"),
+        (extract, {"destination": "/nosuch/frame.gif"}, "ends in .png or .jpg or .jpeg"),
+        (extract, {"destination": "/nosuch/folder/"}, "ends in .png"),
+        (extract, {"destination": ""}, "destination is ''"),
+        (concat, {"sources": []}, "it must be a list of clips"),
+        (concat, {"sources": iter([])}, "it must be a list of clips"),
+        (concat, {"sources": None}, "it must be a list of clips"),
+        (concat, {"sources": [None]}, "it must be a list of clips"),
+        (concat, {"sources": "/nosuch/a.mp4"}, "sources is '/nosuch/a.mp4'; it must be a list of clips"),
+        (concat, {"sources": {"path": "/nosuch/a.mp4"}}, "sources is a dictionary of path; it must be a list of clips"),
+        (concat, {"destination": "/nosuch/film.avi"}, "ends in .mp4"),
+        (concat, {"destination": "/nosuch/"}, "ends in .mp4"),
+    ],
+)
+def test_wrong_arguments_are_refused_when_the_dag_is_parsed(make, arguments, complaint):
+    with pytest.raises(InvalidInputError, match=f"Task '{make.__name__}': .*{complaint}"):
+        make(**arguments)
+
+
+@pytest.mark.parametrize("operator", [extract(), concat()])
 def test_without_pyav_the_error_says_what_to_install(operator, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("airflow_provider_veo.media.")]:
         monkeypatch.delitem(sys.modules, name)

@@ -93,9 +93,11 @@ def test_why_a_task_fails_is_on_record(context, written):
 
 
 def test_bad_input_is_on_record_and_is_no_generation(context, written):
+    clip = create(prompt="{{ params.prompt }}")
+    clip.prompt = ""  # as the template is rendered to
     with pytest.raises(AirflowFailException):
-        create(prompt="").execute(context)
-    assert "prompt must be" in written[OUTCOME_KEY]["error"]
+        clip.execute(context)
+    assert "prompt is ''" in written[OUTCOME_KEY]["error"]
     assert ORDER_KEY not in written
 
 

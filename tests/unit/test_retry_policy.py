@@ -53,7 +53,7 @@ def test_reasons_are_short():
 def test_it_is_the_default_that_arguments_and_default_args_override():
     other = VeoRetryPolicy()
     assert isinstance(VeoCreateVideoOperator(task_id="a", prompt="p").retry_policy, VeoRetryPolicy)
-    assert isinstance(VeoDownloadOperator(task_id="b", destination="/x").retry_policy, VeoRetryPolicy)
+    assert isinstance(VeoDownloadOperator(task_id="b", destination="/x", video_id="v").retry_policy, VeoRetryPolicy)
     assert VeoCreateVideoOperator(task_id="c", prompt="p", retry_policy=other).retry_policy is other
     with DAG("d", schedule=None, default_args={"retry_policy": other}):
         assert VeoCreateVideoOperator(task_id="e", prompt="p").retry_policy is other

@@ -7,11 +7,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
 
 from airflow_provider_veo import metrics
 from airflow_provider_veo.api.client import VeoClient
-from airflow_provider_veo.api.errors import ApiError, Reason, TransportError, VeoError
+from airflow_provider_veo.api.errors import ApiError, InvalidInputError, Reason, TransportError, VeoError
 from airflow_provider_veo.api.polling import Outcome
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.exceptions import VeoFailException
@@ -34,11 +39,33 @@ def sensor(**arguments):
     return VeoVideoSensor(**{"task_id": "wait", "video_id": "v", "deferrable": True, **arguments})
 
 
+WRONG_IDS = ["", None, {}, {"id": None}, {"video": "v"}, 7.5, True, ["v"]]
+
+
+@pytest.mark.parametrize("video_id", WRONG_IDS)
+def test_a_missing_id_is_refused_when_the_dag_is_parsed(video_id):
+    with pytest.raises(InvalidInputError, match=r"Task 'wait': video_id is .*; it must be the id of a video job"):
+        sensor(video_id=video_id)
+
+
 @pytest.mark.parametrize("deferrable", [True, False])
-@pytest.mark.parametrize("video_id", ["", None, {}, {"id": None}, {"video": "v"}, 7])
+@pytest.mark.parametrize("video_id", WRONG_IDS)
 def test_a_missing_id_is_refused_before_any_request(context, deferrable, video_id):
-    with pytest.raises(VeoFailException, match=r"video_id is .*; it must be a job's id"):
-        sensor(video_id=video_id, deferrable=deferrable).execute(context)
+    waiting = sensor(video_id="{{ nothing }}", deferrable=deferrable)
+    waiting.video_id = video_id
+    with pytest.raises(VeoFailException, match=r"video_id is .*; it must be the id of a video job"):
+        waiting.execute(context)
+
+
+@pytest.mark.parametrize(("timeout", "seconds"), [(1_800, 1_800), (timedelta(minutes=30), 1_800), (0, 0)])
+def test_the_timeout_is_taken_as_airflow_takes_it(timeout, seconds):
+    assert sensor(timeout=timeout).timeout == seconds
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), 1e12, timedelta(days=400)])
+def test_a_timeout_without_an_end_is_refused_when_the_dag_is_parsed(timeout):
+    with pytest.raises((InvalidInputError, OverflowError, ValueError, AirflowException)):
+        sensor(timeout=timeout)
 
 
 @pytest.mark.parametrize("video_id", ["v", {"id": "v", "status": "queued"}])

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from pictures import picture
@@ -67,6 +70,87 @@ def test_multipart_on_demand_with_values_as_text():
     assert parts["seed"] == (None, b"3")
 
 
+def test_a_form_has_the_fields_of_metadata_by_themselves_too():
+    """new-api takes each field of a form that it does not know as one of `metadata`."""
+    metadata = {
+        "resolution": "1080p",
+        "durationSeconds": 8,
+        "audio": False,
+        "prompt": "x",
+        "size": "y",
+        "seed": 1,
+        7: 7,
+    }
+    spec = VideoSpec("p", "m", size="1280x720", extra_body={"metadata": metadata, "seed": 2})
+    parts = requests.create_video(spec, "multipart").parts
+    assert [(name, value) for name, (_, value) in parts] == [
+        ("prompt", b"p"),
+        ("model", b"m"),
+        ("size", b"1280x720"),
+        ("metadata", json.dumps(metadata).encode()),
+        ("seed", b"2"),
+        ("resolution", b"1080p"),
+        ("durationSeconds", b"8"),
+        ("audio", b"false"),
+    ]
+    assert requests.create_video(spec, "json").json == spec.fields()
+    assert "resolution" not in spec.fields()
+
+
+@pytest.mark.parametrize("metadata", ["a text", ["a"], None, {}])
+def test_metadata_without_fields_goes_as_it_is(metadata):
+    parts = requests.create_video(VideoSpec("p", "m", extra_body={"metadata": metadata}), "multipart").parts
+    assert [name for name, _ in parts] == ["prompt", "model", "metadata"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sent"),
+    [
+        (8, "8"),
+        (8.0, "8"),
+        ("8", "8"),
+        ("8.0", "8"),
+        (" 8 ", "8"),
+        ("8.", "8"),
+        ("08", "8"),
+        (Decimal("8.00"), "8"),
+        (Fraction(8), "8"),
+        ("8e0", "8"),
+        (4.5, "4.5"),
+        ("4.50", "4.5"),
+        (3_600, "3600"),
+    ],
+)
+@pytest.mark.parametrize("request_format", ["json", "multipart"])
+def test_a_whole_number_of_seconds_is_sent_as_one(seconds, sent, request_format):
+    request = requests.create_video(VideoSpec("p", "m", seconds=seconds), request_format)
+    if request.json:
+        assert request.json["seconds"] == sent
+    else:
+        assert dict(request.parts)["seconds"] == (None, sent.encode())
+
+
+@pytest.mark.parametrize("seconds", [8, 8.0, "8.0", "4.50"])
+def test_an_order_of_an_earlier_version_is_recognised(seconds):
+    assert VideoSpec("p", "m", seconds=seconds).identity()[0]["seconds"] == str(seconds)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "warnings"),
+    [
+        ({}, []),
+        ({"seconds": 8.0, "size": "1280x720"}, []),
+        ({"seconds": 4.5}, ["seconds is 4.5: most servers take whole seconds only"]),
+        *(({"size": size}, [f"size is '{size}', and not"]) for size in ("1280*720", "720p", "16:9", "1280X720", "0x9")),
+        ({"seconds": "0.5", "size": "auto"}, ["seconds is 0.5", "size is 'auto'"]),
+    ],
+)
+def test_what_some_servers_ignore_is_warned_of(arguments, warnings):
+    found = list(requests.ignored_warnings(VideoSpec("p", "m", **arguments)))
+    assert len(found) == len(warnings)
+    assert all(text.startswith(start) for text, start in zip(found, warnings, strict=True))
+
+
 NOT_READ = Answer(422, '{"detail":[{"type":"missing","loc":["body","prompt"],"msg":"Field required","input":null}]}')
 
 
@@ -122,6 +206,16 @@ def test_json_cannot_carry_frames():
         ({"model": ""}, "model must be the name"),
         ({"model": None}, "model must be the name"),
         ({"last_frame": Frame.from_bytes(PNG, "a")}, "last_frame needs a first_frame"),
+        *(
+            ({"seconds": seconds}, "seconds is .*; it must be the length of the video in seconds")
+            for seconds in ("eight", "8s", "", 0, -1, "0", float("nan"), float("inf"), "inf", True, [8], 10**400, 3_601)
+        ),
+        ({"size": (1280, 720)}, "size is a value of type tuple; it must be a text like '1280x720'"),
+        ({"extra_body": {7: "x"}}, "extra_body has the field 7"),
+        (
+            {"extra_body": '{"seed": 7}'},
+            "not str. A template gives one where the Dag has render_template_as_native_obj",
+        ),
         ({"extra_body": ["x"]}, "extra_body must be a dictionary, not list"),
         ({"extra_body": {"prompt": "x"}}, "extra_body may not set prompt"),
         ({"extra_body": {"size": "x", "model": "x"}}, "extra_body may not set model, size: use"),
