@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import Context, conf
 
-from airflow_provider_veo import records
+from airflow_provider_veo import advice, records
 from airflow_provider_veo.api.errors import ContentGoneError, Reason, VeoError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec
@@ -143,12 +143,12 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Order the video, or find the one that an earlier try has ordered; then wait here or defer."""
-        with failures_reported(context), fail_fast():
+        with failures_reported(context), fail_fast(self.conn_id, advice.of_an_order):
             return self._order_and_wait(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resume after the trigger has fired."""
-        with failures_reported(context), fail_fast():
+        with failures_reported(context), fail_fast(self.conn_id, advice.of_an_order):
             return self._conclude(context, Outcome.from_event(event))
 
     def on_kill(self) -> None:
