@@ -55,6 +55,9 @@ class Reason(str, Enum):
     STORAGE = "storage"
     OTHER = "other"
 
+    def __str__(self) -> str:
+        return self.value  # Python 3.11 and later would write the member's name
+
     @property
     def permanent(self) -> bool:
         """Whether the same request would fail again, so that a retry only loses time."""
@@ -69,7 +72,7 @@ class Reason(str, Enum):
 _ADVICE_FOR_PERMANENT = {
     Reason.AUTHENTICATION: "Check the API key (password) and auth_scheme of the Airflow connection.",
     Reason.FORBIDDEN: "The API key may not do this: check its group, model list and billing mode in the gateway.",
-    Reason.QUOTA: "The account is out of money or quota: top it up, then clear the task.",
+    Reason.QUOTA: "The account is out of money or quota: top it up.",
     Reason.MODERATION: "The content filter refused it: change the prompt or the frames.",
     Reason.MODEL_UNAVAILABLE: "The gateway has no channel for this model: choose another model, or ask its operator.",
     Reason.BAD_REQUEST: "The server does not accept the request: check model, seconds, size, frames and extra_body.",
