@@ -31,10 +31,14 @@ def to_collect(video_id: str) -> str:
     return other + of_a_clear(f"video {video_id}")
 
 
-def for_the_rest() -> str:
-    """Say what a retry of a chat call that brought too few videos does in this Airflow."""
+def for_the_rest(missing: int) -> str:
+    """Say what a retry of a chat call that brought too few videos does in this Airflow.
+
+    Args:
+        missing: how many videos.
+    """
     if task_state.STORE_EXISTS:
-        return "those are on record, and a retry asks for the others only"
+        return f"they are on record, and a retry asks for the other {missing} only"
     return "this Airflow has no task state store (3.3 and later have), so a retry asks for all of them anew"
 
 

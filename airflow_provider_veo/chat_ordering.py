@@ -197,4 +197,6 @@ def _cost(model: str, videos: int) -> str:
 
 def _incomplete(record: Submission, wanted: int, spec: ChatSpec) -> str:
     arrived, missing = len(record.urls), wanted - len(record.urls)
-    return f"{arrived} of {wanted} videos arrived; {advice.for_the_rest()}{_cost(spec.model, missing)}. The server"
+    return (
+        f"{arrived} of {wanted} videos arrived; {advice.for_the_rest(missing)}{_cost(spec.model, missing)}. The server"
+    )

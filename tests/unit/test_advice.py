@@ -55,7 +55,7 @@ def test_nothing_is_promised_of_a_job_that_has_ended(error, remembers):
 
 
 def test_a_chat_call_promises_a_retry_for_the_rest_only_where_that_is_so(remembers):
-    assert ("asks for the others only" in advice.for_the_rest()) is remembers
+    assert ("asks for the other 2 only" in advice.for_the_rest(2)) is remembers
 
 
 @pytest.mark.parametrize(
