@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import pendulum
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo import adoption, metrics
+from airflow_provider_veo import adoption, advice, metrics
 from airflow_provider_veo.api import urls
 from airflow_provider_veo.api.client import BeforePost, VeoClient
-from airflow_provider_veo.api.errors import VeoError
+from airflow_provider_veo.api.errors import Reason, VeoError
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.storage.files import StoredVideo
@@ -36,13 +36,10 @@ from airflow_provider_veo.submission import (
     was_cleared,
 )
 from airflow_provider_veo.tracing import span
-from airflow_provider_veo.version_compat import AIRFLOW_V_3_4_PLUS
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-_KEEPING_THE_STORE = ', with "Keep task state and resume" ticked' if AIRFLOW_V_3_4_PLUS else ""
 
 _YOUNG = 60.0
 """Seconds after an order in which some servers do not know it yet."""
@@ -55,9 +52,11 @@ class UnknownSubmissionError(VeoError):
         permanent: a retry must not order again.
     """
 
-    def __init__(self, message: str, *, permanent: bool) -> None:
+    reason = Reason.UNKNOWN_SUBMISSION
+
+    def __init__(self, message: str, *, permanent: bool, video_id: str | None = None) -> None:
         self.permanent = permanent
-        super().__init__(message)
+        super().__init__(message, video_id=video_id)
 
 
 @dataclass(frozen=True)
@@ -170,6 +169,7 @@ class Desk:
                 self._ledger.note(record.refused())
                 pause = create_pause(error, attempt)
                 if pause is None or forbidden(record, order, time.time() + pause):
+                    advice.nothing_ordered(error)
                     raise
                 self._log.warning("Not ordered yet, the next attempt follows in %.1f s. %s", pause, error)
             else:
@@ -249,10 +249,11 @@ class Desk:
         host = urls.redact(self._client.settings.base_url)
         return UnknownSubmissionError(
             f"Nobody knows whether a video was ordered. {what.rstrip('.')}. ({self._who}; sent {_iso(record.sent_at)} "
-            f"to {host}, connection {order.conn_id}, model {order.model}; request fingerprint {record.fingerprint}; "
+            f"to {host}, connection {order.conn_id!r}, model {order.model}; request fingerprint {record.fingerprint}; "
             f"Idempotency-Key {record.idempotency_key}.) Look in the gateway's console for a job of that time and "
             f"model: if it is there, its video may have been billed. {self._leads(record, order)}{then}",
             permanent=permanent,
+            video_id=record.video_id,
         )
 
     def _leads(self, record: Submission, order: Order) -> str:  # noqa: ARG002 - a job can be named, a call cannot
@@ -354,8 +355,7 @@ class OrderDesk(Desk):
             leads.append(
                 f"To go on with it at no further cost, write its id under the key {NAMED_KEY} into the task's state "
                 f"store, in Airflow's UI (Task State Store; the id in double quotes) or by its REST API: {call}; then "
-                "clear this task"
-                f"{_KEEPING_THE_STORE}."
+                f"clear this task{advice.KEEPING_THE_STORE}."
             )
         return "".join(f"{lead} " for lead in (*leads, _collecting(record)) if lead)
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import Context, conf
 
-from airflow_provider_veo import arguments, records
+from airflow_provider_veo import advice, arguments, records
 from airflow_provider_veo.api.errors import ContentGoneError, Reason, VeoError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec, ignored_warnings
@@ -155,12 +155,12 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Order the video, or find the one that an earlier try has ordered; then wait here or defer."""
-        with failures_reported(context), fail_fast():
+        with failures_reported(context), fail_fast(self.conn_id, advice.of_an_order):
             return self._order_and_wait(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resume after the trigger has fired."""
-        with failures_reported(context), fail_fast():
+        with failures_reported(context), fail_fast(self.conn_id, advice.of_an_order):
             self._settle_arguments(_NEEDED_AFTERWARDS)
             return self._conclude(context, Outcome.from_event(event))
 

@@ -89,7 +89,10 @@ def test_why_a_task_fails_is_on_record(context, written):
     failed = replace(COMPLETED, kind="failed", status="failed", message="no cats today")
     with pytest.raises(Exception, match="no cats today"):
         create().execute_complete(context, failed.to_event())
-    assert written[OUTCOME_KEY] == {"error": "Video v failed: no cats today", "reason": "unknown"}
+    assert written[OUTCOME_KEY] == {
+        "error": "Video v failed: no cats today (connection 'veo_default'; https://api.example.com)",
+        "reason": "unknown",
+    }
 
 
 def test_bad_input_is_on_record_and_is_no_generation(context, written):

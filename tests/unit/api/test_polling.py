@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_veo.api.errors import (
     ApiError,
+    InvalidInputError,
     NotSentError,
     Reason,
     TransportError,
@@ -376,3 +377,55 @@ def test_an_unknown_reason_in_an_event_is_unknown(reason):
     with pytest.raises(VideoFailedError) as caught:
         Outcome.from_event(event).raise_for_kind()
     assert caught.value.reason is Reason.UNKNOWN
+
+
+def seen_in_turn(*answers, until, policy=POLICY):
+    """Return how a wait ends that sees these answers, the last again and again, until a moment and at it."""
+    state, now = WaitState(), policy.submitted_at
+    left = list(answers)
+    while True:
+        state, step = see(left.pop(0) if len(left) > 1 else left[0], state=state, now=now, policy=policy)
+        if isinstance(step, Outcome):
+            return Outcome.from_event(json.loads(json.dumps(step.to_event())))
+        now = min(now + 10.0, until) if now < until else until
+
+
+def error_of(outcome):
+    with pytest.raises(VeoError) as caught:
+        outcome.raise_for_kind()
+    return caught.value
+
+
+@pytest.mark.parametrize("down", [NotSentError("refused"), TransportError("reset")])
+def test_a_gateway_that_stays_down_is_a_matter_of_the_network(down):
+    error = error_of(seen_in_turn(video(), down, until=POLICY.deadline))
+    assert type(error) is StatusUnknownError
+    assert (error.reason, error.video_id, error.permanent) == (Reason.NETWORK, "v", False)
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ([video()], Reason.TIMEOUT),
+        ([*[video()] * 5, NotSentError("refused")], Reason.NETWORK),
+        ([*[video()] * 10, NotSentError("refused")], Reason.TIMEOUT),  # one call, at the very end
+        ([*[video()] * 5, api_error(Reason.SERVER)], Reason.TIMEOUT),
+        ([api_error(Reason.NOT_FOUND)], Reason.TIMEOUT),  # else the job would count as cancelled
+    ],
+)
+def test_at_the_deadline_a_gateway_that_is_down_is_told_from_a_slow_one(answers, reason):
+    policy = replace(POLICY, deadline=1100.0, not_found_grace=1e6)
+    error = error_of(seen_in_turn(*answers, until=policy.deadline, policy=policy))
+    assert type(error) is VideoTimeoutError
+    assert (error.reason, error.video_id) == (reason, "v")
+    assert ("Last error: " in str(error)) is isinstance(answers[-1], VeoError)
+
+
+def test_the_event_of_an_earlier_version_is_a_timeout_still():
+    assert error_of(Outcome("timeout", "v", "running", "late", reason="unknown")).reason is Reason.TIMEOUT
+
+
+def test_a_connection_that_is_gone_while_a_task_waits_is_permanent():
+    error = error_of(see(InvalidInputError("Connection 'c' does not exist."))[1])
+    assert (error.reason, error.permanent) == (Reason.INVALID_INPUT, True)
+    assert "Connection 'c' does not exist." in str(error)

@@ -1,0 +1,36 @@
+"""The callback that the page on observability offers tells what it says of each kind of failure."""
+
+from __future__ import annotations
+
+import pytest
+from airflow_version import AIRFLOW_3
+from pages import ROOT, blocks
+
+from airflow_provider_veo.api.errors import ApiError, Reason, TransportError, VideoTimeoutError
+from airflow_provider_veo.exceptions import VeoFailException, VeoSensorTimeout
+from airflow_provider_veo.ordering import UnknownSubmissionError
+
+QUOTA = ApiError("Creating the video failed", reason=Reason.QUOTA, status=402)
+
+
+@pytest.fixture(scope="module")
+def tell():
+    [code] = [one.text for one in blocks(ROOT / "docs/observability.md") if "on_failure_callback" in one.text]
+    found = {}
+    exec(code if AIRFLOW_3 else code.replace("from airflow.sdk import DAG", "from airflow import DAG"), found)
+    return found["tell"]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (VeoFailException(QUOTA), "#on-call: quota, video none. Creating the video failed (HTTP 402). The account"),
+        (UnknownSubmissionError("Nobody knows.", permanent=True), "#on-call: unknown_submission, video none. Nobody"),
+        (TransportError("Down", video_id="video_1"), "#videos: network, video video_1. Down (video video_1)"),
+        (VeoSensorTimeout(VideoTimeoutError("Late", video_id="v")), "#videos: timeout, video v. Late (video v)"),
+        (KeyError("x"), "#videos: other, video none. 'x'"),
+    ],
+)
+def test_the_callback_tells_why(tell, capsys, error, line):
+    tell({"exception": error})
+    assert capsys.readouterr().out.startswith(line)

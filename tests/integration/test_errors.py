@@ -1,0 +1,267 @@
+"""What a failed task tells somebody who is woken up: what happened, where, which video, what to do; in one line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import socket
+from datetime import timedelta
+
+import pytest
+from driving import Driver
+from servers import KEY, Said, connect
+
+from airflow_provider_veo import reporting, submission, task_state
+from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
+from airflow_provider_veo.api.errors import ApiError, ContentError, Reason, TransportError, VeoError, VideoTimeoutError
+from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
+from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.exceptions import VeoFailException, VeoSensorTimeout
+from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
+from airflow_provider_veo.operators.create import VeoCreateVideoOperator
+from airflow_provider_veo.operators.download import VeoDownloadOperator
+from airflow_provider_veo.sensors.video import VeoVideoSensor
+
+both_ways = pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "waiting"])
+CREATE = {"prompt": "p", "model": "veo-3.1", "poll_interval": 0.1}
+CUT = Said(body={"id": "video_1"}, close_early=3)
+
+
+@pytest.fixture
+def url_of_nobody():
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        return f"http://127.0.0.1:{gone.getsockname()[1]}"
+
+
+@pytest.fixture
+def summary(caplog):
+    """Return a function that returns the summary lines of failed tasks."""
+    caplog.set_level("INFO")
+    return lambda: [
+        record.getMessage()
+        for record in caplog.records
+        if (record.name, record.levelno) == (reporting.__name__, logging.ERROR)
+    ]
+
+
+def job(status="processing"):
+    return Said(body={"id": "video_1", "status": status, "model": "veo-3.1"})
+
+
+def orders_then(*answers):
+    """Return a server's behaviour: it takes orders, and says this of the job, the last for ever."""
+    left = list(answers)
+
+    def answer(heard):
+        if heard.method == "POST":
+            return job("queued")
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return answer
+
+
+@both_ways
+def test_a_gateway_that_is_down_when_ordering(url_of_nobody, monkeypatch, summary, deferrable):
+    monkeypatch.setattr(submission, "_CREATE_ATTEMPTS", 1)
+    connect(monkeypatch, url_of_nobody)
+    error = Driver(CREATE | {"deferrable": deferrable}).run()
+    assert isinstance(error, TransportError)
+    assert (error.reason, error.video_id) == (Reason.NETWORK, None)
+    assert str(error).startswith(f"POST {url_of_nobody}/v1/videos: ConnectError")
+    assert str(error).endswith(
+        "Nothing was ordered: a retry or a Clear of the task orders it. (connection 'veo_default')"
+    )
+    assert summary() == [f"Summary: failed (reason network): {error}"]
+
+
+@both_ways
+@pytest.mark.parametrize("remembers", [True, False])
+def test_a_gateway_that_dies_while_a_task_waits(serve, monkeypatch, summary, deferrable, remembers):
+    monkeypatch.setattr(task_state, "STORE_EXISTS", remembers)
+    server = serve(orders_then(job(), CUT))
+    connect(monkeypatch, server.url)
+    error = Driver(CREATE | {"deferrable": deferrable, "timeout": timedelta(seconds=1.5)}).run()
+    assert isinstance(error, VideoTimeoutError)
+    assert (error.reason, error.video_id) == (Reason.NETWORK, "video_1")
+    text = str(error)
+    assert text.startswith("Video video_1 was not finished")
+    assert "Wait until the API can be reached again." in text
+    if remembers:
+        assert "A retry or a Clear of the task goes on with video video_1 and orders nothing." in text
+    else:
+        assert "VeoDownloadOperator(video_id='video_1') stores it. Do not clear the task" in text
+    assert text.endswith(" (connection 'veo_default')")
+    assert text.count(server.url) == 1
+    assert summary()[0] == f"Summary: failed (reason network): {text}"
+
+
+def test_what_a_clear_is_said_to_do_is_what_it_does(serve, monkeypatch):
+    monkeypatch.setattr(task_state, "STORE_EXISTS", True)
+    answers = [CUT]
+    server = serve(lambda heard: job("queued") if heard.method == "POST" else answers[0])
+    connect(monkeypatch, server.url)
+    task = Driver(CREATE | {"timeout": timedelta(seconds=1)})
+    assert "a Clear of the task goes on with video video_1 and orders nothing" in str(task.run())
+    answers[0] = job("completed")
+    assert task.clear().run()["id"] == "video_1"
+    assert [heard.method for heard in server.heard].count("POST") == 1
+
+
+def test_a_dead_gateway_is_no_other_reason_where_a_sensor_waits(serve, monkeypatch, summary):
+    server = serve(orders_then(CUT))
+    connect(monkeypatch, server.url)
+    task = Driver(
+        {"video_id": "video_1", "poll_interval": 0.1, "timeout": 1.5, "deferrable": True}, operator=VeoVideoSensor
+    )
+    error = task.run()
+    assert isinstance(error, VeoSensorTimeout)
+    assert (error.reason, error.video_id) == (Reason.NETWORK, "video_1")
+    assert "A retry or a Clear of the task asks again, and orders nothing. (connection 'veo_default')" in str(error)
+
+
+@both_ways
+def test_a_wrong_key_names_the_connection_and_the_host(emulator, monkeypatch, summary, deferrable):
+    connect(monkeypatch, emulator.url, key="sk-wrong-0123456789")
+    error = Driver(CREATE | {"deferrable": deferrable}).run()
+    assert isinstance(error, VeoFailException)
+    assert error.reason is Reason.AUTHENTICATION
+    assert str(error).endswith(
+        "Check the API key (password) and auth_scheme of the Airflow connection. Nothing was ordered: when that is "
+        f"mended, clear the task. (connection 'veo_default'; {emulator.url})"
+    )
+    assert "sk-wrong" not in repr(error)
+    assert summary() == [f"Summary: failed (reason authentication): {error}"]
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments"),
+    [
+        (VeoCreateVideoOperator, CREATE),
+        (VeoCreateVideoOperator, CREATE | {"deferrable": True}),
+        (VeoChatCompletionOperator, {"prompt": "p"}),
+        (VeoDownloadOperator, {"video_id": "video_1", "destination": "/tmp/never.mp4"}),
+        (VeoVideoSensor, {"video_id": "video_1", "deferrable": True, "poll_interval": 0.1}),
+        (VeoVideoSensor, {"video_id": "video_1", "deferrable": False}),
+    ],
+)
+def test_a_connection_that_does_not_exist_fails_at_once(operator, arguments, summary):
+    task = Driver(arguments | {"conn_id": "veo_nowhere"}, retries=2, operator=operator)
+    error = task.run()
+    assert task.tries == 1
+    assert isinstance(error, VeoFailException)
+    assert error.reason is Reason.INVALID_INPUT
+    assert "onnection 'veo_nowhere' does not exist. Add it in Airflow's UI" in str(error)
+    assert all("'veo_nowhere' does not exist" in line for line in summary())
+
+
+WRONG_ADDRESSES = {
+    "nginx": Said(404, "<html><h1>404 Not Found</h1><hr>nginx</html>"),
+    "FastAPI": Said(404, {"detail": "Not Found"}),
+    "Go": Said(404, "404 page not found"),
+    "a method that is not allowed": Said(405, {"detail": "Method Not Allowed"}),
+    "a web page that takes no orders": Said(405, "<h1>405 Not Allowed</h1>"),
+    "a file server": Said(501, "<h1>Error response</h1><p>Message: Unsupported method ('POST').</p>"),
+}
+
+
+@pytest.mark.parametrize("operator", [VeoCreateVideoOperator, VeoChatCompletionOperator])
+@pytest.mark.parametrize("kind", WRONG_ADDRESSES)
+def test_an_order_to_an_address_that_takes_none_speaks_of_the_host(serve, monkeypatch, operator, kind):
+    server = serve(lambda _heard: WRONG_ADDRESSES[kind])
+    connect(monkeypatch, server.url)
+    task = Driver({"prompt": "p"}, retries=2, operator=operator)
+    error = task.run()
+    assert (task.tries, len(server.heard), error.reason) == (1, 1, Reason.NO_ROUTE)
+    assert "There is no such route here: check that the connection's host" in str(error)
+    assert "kept for a day" not in str(error)
+    assert "Nothing was ordered" in str(error)
+
+
+def test_an_unknown_model_is_no_missing_route(serve, monkeypatch):
+    server = serve(Said(404, {"error": {"message": "The model `x` does not exist", "code": "model_not_found"}}))
+    connect(monkeypatch, server.url)
+    assert Driver({"prompt": "p"}).run().reason is Reason.MODEL_UNAVAILABLE
+
+
+def test_a_job_that_nobody_knows_is_still_one_that_was_forgotten(serve, monkeypatch):
+    server = serve(Said(404, {"detail": "Not Found"}))
+    connect(monkeypatch, server.url)
+    with pytest.raises(ApiError, match="kept for a day") as caught:
+        VeoHook().get_video("video_1")
+    assert (caught.value.reason, caught.value.video_id) == (Reason.NOT_FOUND, "video_1")
+
+
+def test_the_hook_names_connection_host_and_video(serve, monkeypatch, tmp_path):
+    server = serve(lambda _heard: Said(500, {"error": "oops"}))
+    connect(monkeypatch, server.url)
+    hook = VeoHook()
+    monkeypatch.setattr(hook, "retry_pause", 0.01)
+    for ask in (
+        lambda: hook.get_video("video_1"),
+        lambda: hook.cancel_video("video_1"),
+        lambda: hook.download_video(tmp_path / "a.mp4", video_id="video_1", content_timeout=timedelta(0)),
+    ):
+        with pytest.raises(VeoError) as caught:
+            ask()
+        error = pickle.loads(pickle.dumps(caught.value))
+        assert error.video_id == "video_1"
+        assert f"(connection 'veo_default'; {server.url})" in str(error)
+    with pytest.raises(VeoError, match="connection 'veo_default'"):
+        hook.create_video(VideoSpec("p", "m"))
+
+
+SECRET = "pk-canary-0123456789ab"
+FURTHER = {"x-portkey-api-key": SECRET, "x-portkey-provider": "openai"}
+
+
+class TestFurtherHeaders:
+    def test_they_go_with_each_request_to_the_api(self, serve, monkeypatch):
+        server = serve(lambda heard: job("completed"))
+        connect(monkeypatch, server.url, headers=FURTHER)
+        hook = VeoHook()
+        hook.create_video(VideoSpec("p", "m"))
+        hook.create_video(VideoSpec("p", "m", extra_body={"x": 1}), "key")
+        hook.get_video("video_1")
+        hook.cancel_video("video_1")
+        hook.test_connection()
+        list(hook.stream_chat(ChatSpec("p", "m")))
+        assert len(server.heard) > 6
+        for heard in server.heard:
+            assert FURTHER.items() <= heard.headers.items()
+            assert heard.headers["authorization"] == f"Bearer {KEY}"
+
+    async def test_they_go_with_those_of_a_triggerer(self, serve):
+        server = serve(job())
+        settings = ClientSettings(server.url, headers=tuple(FURTHER.items()))
+        async with AsyncVeoClient(settings) as client:
+            await client.get_video("video_1")
+        assert FURTHER.items() <= server.heard[0].headers.items()
+
+    def test_they_do_not_go_elsewhere(self, serve, monkeypatch, tmp_path):
+        cdn = serve(lambda _heard: Said(404, "gone"))
+        server = serve(lambda _heard: Said(302, "", {"Location": f"{cdn.url}/a.mp4"}))
+        connect(monkeypatch, server.url, headers=FURTHER)
+        with pytest.raises(ContentError):
+            VeoHook().download_video(tmp_path / "a.mp4", video_id="video_1", content_timeout=timedelta(0))
+        assert FURTHER.items() <= server.heard[0].headers.items()
+        assert cdn.heard
+        assert not any(name.startswith(("x-portkey", "authorization")) for heard in cdn.heard for name in heard.headers)
+
+    def test_a_server_that_quotes_them_makes_no_error_that_shows_them(self, serve, monkeypatch, caplog):
+        caplog.set_level("DEBUG")
+
+        def answer(heard):
+            quoted = json.dumps(heard.headers)
+            return Said(400, {"error": {"message": f"bad headers {quoted}"}})
+
+        server = serve(answer)
+        connect(monkeypatch, server.url, headers=FURTHER)
+        error = Driver({"prompt": "p"}).run()
+        for text in (str(error), repr(error), str(pickle.dumps(error)), caplog.text):
+            assert SECRET not in text
+
+    def test_a_client_does_not_show_them(self):
+        settings = ClientSettings("https://api.example.com", headers=tuple(FURTHER.items()))
+        assert SECRET not in repr(settings) + repr(VeoClient(settings)) + repr(settings.mask)

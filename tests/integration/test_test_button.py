@@ -1,0 +1,177 @@
+"""The Test button of a connection: it tells a video API from all else that answers, and orders nothing."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+from servers import Said, connect, every_dialect
+
+from airflow_provider_veo.api.errors import ApiError, Reason
+from airflow_provider_veo.hooks.veo import VeoHook
+
+HTML = {"Content-Type": "text/html"}
+JSON = {"Content-Type": "application/json"}
+MODELS = Said(body={"object": "list", "data": [{"id": "veo-3.1", "object": "model"}]})
+NOT_FOUND = Said(404, {"detail": "Not Found"}, JSON)
+PAGE = "<!doctype html><html><div id=root></div></html>"
+
+
+def openai(status, message):
+    return Said(status, {"error": {"message": message, "type": "invalid_request_error", "code": None}}, JSON)
+
+
+def by_path(models=NOT_FOUND, video=NOT_FOUND, videos=NOT_FOUND, other=NOT_FOUND):
+    """Return a server's behaviour: what it says of its models, of an unknown video, of all videos, and of all else."""
+
+    def answer(heard):
+        assert heard.method == "GET"
+        if heard.path == "/v1/models":
+            return models
+        if heard.path == "/v1/videos":
+            return videos
+        return video if heard.path.startswith("/v1/videos/") else other
+
+    return answer
+
+
+def echo(status, text):
+    return lambda heard: Said(status, text % heard.path, JSON if text.startswith("{") else HTML)
+
+
+NO_VIDEO_API = {
+    "nginx": lambda _: Said(404, "<html><h1>404 Not Found</h1><hr>nginx/1.27</html>", HTML),
+    "a web app": lambda _: Said(200, PAGE, HTML),
+    "a web app without a content type": lambda _: Said(200, PAGE),
+    "a JSON app with an empty object": lambda _: Said(200, {}, JSON),
+    "a JSON app with an empty list": lambda _: Said(200, [], JSON),
+    "a JSON app with null": lambda _: Said(200, "null", JSON),
+    "a JSON app that is well": lambda _: Said(200, {"status": "ok"}, JSON),
+    "a JSON app that knows no address": lambda _: NOT_FOUND,
+    "a JSON app that refuses every address": lambda _: Said(400, {"error": "bad request"}, JSON),
+    "an API with a 404 in its 200": lambda _: Said(200, {"code": 404, "message": "no such route"}, JSON),
+    "Go": lambda _: Said(404, "404 page not found\n", {"Content-Type": "text/plain"}),
+    "Express": echo(404, "<pre>Cannot GET %s</pre>"),
+    "Spring": echo(404, '{"timestamp": "2026-11-28T06:31:24Z", "status": 404, "error": "Not Found", "path": "%s"}'),
+    "an API that quotes the address": echo(404, '{"message": "Unrecognized request URL (GET: %s)."}'),
+    "PHP": lambda _: Said(200, "", HTML),
+    "a redirect to https": lambda heard: Said(301, "", {"Location": f"https://example.com{heard.path}"}),
+    "a page to sign in": lambda _: Said(302, "", {"Location": "/login"}),
+    "a page that needs a password": lambda _: Said(401, "<h1>401</h1>", HTML | {"WWW-Authenticate": "Basic"}),
+    "a firewall": lambda _: Said(403, "<h1>Access denied</h1>", HTML),
+    "a proxy whose server is down": lambda _: Said(502, "<h1>502 Bad Gateway</h1>", HTML),
+    "a server that is broken": lambda _: Said(500, {"error": "internal error"}, JSON),
+    "a server that is busy": lambda _: openai(429, "slow down"),
+    "a server of language models": by_path(models=MODELS),
+    "a server of language models, in Go": by_path(
+        MODELS, *3 * [Said(404, "404 page not found", {"Content-Type": "text/plain"})]
+    ),
+}
+
+VIDEO_APIS = {
+    "SGLang": by_path(MODELS, Said(404, {"detail": "Video not found"}, JSON), Said(200, {"data": []}, JSON)),
+    "a server without a list of models": by_path(video=Said(404, {"detail": "Video not found"}, JSON)),
+    "vLLM-Omni": by_path(MODELS, openai(404, "Video not found")),
+    "new-api": by_path(
+        MODELS,
+        Said(400, {"code": "task_not_exist", "message": "task_not_exist", "data": None}, JSON),
+        other=openai(404, "Invalid URL (GET /v1/veo-connection-test/veo-connection-test)"),
+    ),
+    "LiteLLM": by_path(MODELS, openai(500, "litellm.APIError: OpenAIException - Video not found")),
+    "a server that says the same of each address, but takes orders": by_path(
+        MODELS, videos=Said(405, {"detail": "Method Not Allowed"}, JSON)
+    ),
+    "a gateway whose key may not list models": by_path(
+        openai(403, "This key may not list models"), openai(404, "Video not found")
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NO_VIDEO_API)
+def test_what_is_no_video_api_fails_with_a_sentence(kind, serve, monkeypatch):
+    server = serve(NO_VIDEO_API[kind])
+    connect(monkeypatch, server.url)
+    ok, message = VeoHook().test_connection()
+    assert not ok
+    assert server.url in message
+    assert "heck" in message or "Lower the number" in message or "HTTP 50" in message
+
+
+@pytest.mark.parametrize("kind", VIDEO_APIS)
+def test_a_video_api_passes(kind, serve, monkeypatch):
+    server = serve(VIDEO_APIS[kind])
+    connect(monkeypatch, server.url)
+    assert VeoHook().test_connection() == (True, f"{server.url} answers and accepts the key.")
+
+
+def test_a_language_model_server_is_told_apart_by_its_sentence(serve, monkeypatch):
+    server = serve(NO_VIDEO_API["a server of language models"])
+    connect(monkeypatch, server.url)
+    assert "lists models, but has no videos" in VeoHook().test_connection()[1]
+
+
+@every_dialect
+def test_a_wrong_key_passes_only_where_the_server_knows_no_keys(veo_default, monkeypatch):
+    connect(monkeypatch, veo_default.url, key="sk-wrong-0123456789")
+    ok, message = VeoHook().test_connection()
+    with pytest.raises(ApiError) as caught:
+        VeoHook().get_video("video_nosuch")
+    assert ok is (caught.value.reason is not Reason.AUTHENTICATION)
+    assert ok or "Check the API key" in message
+    assert "sk-wrong" not in message
+    assert veo_default.jobs.report()["orders"] == 0
+
+
+@every_dialect
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/videos", "/v1/chat/completions"])
+def test_a_base_url_that_names_a_route_is_read_as_its_root(veo_default, monkeypatch, path):
+    connect(monkeypatch, veo_default.url + path)
+    assert VeoHook().test_connection() == (True, f"{veo_default.url} answers and accepts the key.")
+
+
+@every_dialect
+@pytest.mark.parametrize("path", ["/v1/videos/generations", "/api", "/docs/index.html"])
+def test_a_base_url_with_another_path_fails(veo_default, monkeypatch, path):
+    connect(monkeypatch, veo_default.url + path)
+    ok, message = VeoHook().test_connection()
+    assert not ok
+    assert "Check that the connection's host is the base URL of the API" in message
+
+
+def test_a_server_behind_a_path_is_found(serve, monkeypatch):
+    def answer(heard):
+        assert heard.path.startswith("/proxy/v1/")
+        return VIDEO_APIS["SGLang"](type(heard)(heard.method, heard.path.removeprefix("/proxy"), {}, b""))
+
+    server = serve(answer)
+    connect(monkeypatch, f"{server.url}/proxy/v1")
+    assert VeoHook().test_connection()[0]
+
+
+def test_the_words_of_a_hostile_server_are_cleaned(serve, monkeypatch):
+    server = serve(
+        lambda heard: Said(404, f"\x1b[31m{heard.headers['Authorization']}\u202e", {"Content-Type": "a" * 900})
+    )
+    connect(monkeypatch, server.url, key="sk-canary-0123456789")
+    ok, message = VeoHook().test_connection()
+    assert not ok
+    assert "canary" not in message
+    assert message.isprintable()
+    assert len(message) < 1_000
+
+
+def test_nobody_there(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    connect(monkeypatch, url)
+    ok, message = VeoHook().test_connection()
+    assert not ok
+    assert "ConnectError" in message
+    assert "connection 'veo_default'" in message
+
+
+def test_a_key_is_not_claimed_where_none_is_sent(serve, monkeypatch):
+    server = serve(VIDEO_APIS["SGLang"])
+    monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps({"conn_type": "veo", "host": server.url}))
+    assert VeoHook().test_connection() == (True, f"{server.url} answers.")
