@@ -43,7 +43,7 @@ def test_a_named_job_is_on_record_like_one_that_was_answered_with_fresh_time(ord
     assert decide(adopted, order, is_named=True) is Action.ASK  # as after a crash: the key may be there still
 
 
-@pytest.mark.parametrize("state", set(State) - {State.INTENT})
+@pytest.mark.parametrize("state", [state for state in State if state is not State.INTENT])
 def test_the_jobs_of_earlier_orders_are_remembered(state):
     before = replace(RECORD, state=state, earlier=("u",))
     assert next_submission(before, CLEARED, Action.SUBMIT_NEW, "t").earlier == ("u", "v")
