@@ -24,7 +24,8 @@ from airflow_provider_veo.api import requests, urls
 from airflow_provider_veo.api.chat_events import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES, DownloadPolicy
-from airflow_provider_veo.api.errors import InvalidInputError, Reason, VeoError, error_from
+from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.errors import InvalidInputError, Reason, VeoError
 from airflow_provider_veo.api.models import DEFAULT_MODEL
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
