@@ -119,7 +119,7 @@ _ADDRESSES = frozenset(
 _GOOGLES_FILTER = re.compile(r"raimediafiltered(count|reasons?)")
 _ANY_FILTER = re.compile(r"(content)?(filtered|blocked)(count|reasons?)?|blockreason")
 _LONGEST_WORDS = 5_000  # characters
-_DEPTH = 6
+_DEPTH = 8
 _MOST_PARTS = 1_000
 
 
@@ -185,10 +185,10 @@ def failed_job_in(answer: Answer, body: dict[str, Any] | None, video_id: str) ->
         body: its parsed body.
         video_id: that was asked for.
     """
-    if body is not None and _has_failed(body) and _is_same_job(id_in(body), video_id):
+    if body is not None and _has_failed(body) and id_in(body) == video_id:
         return body
     parts = [answer.text] if body is None else [body.get(key) for key in ("error", *MESSAGE_KEYS)]
-    return next((job for part in parts if (job := _nested_job(part, video_id, answer.own, 4))), None)
+    return next((job for part in parts if (job := _nested_job(part, video_id, answer.own, _DEPTH))), None)
 
 
 def _nested_job(part: Any, video_id: str, own: OwnWords, depth: int) -> dict[str, Any] | None:
@@ -202,7 +202,7 @@ def _nested_job(part: Any, video_id: str, own: OwnWords, depth: int) -> dict[str
             if not is_quoted(part, found.start) and not own.are_all_of(part[found.start : found.end])
         ]
     elif isinstance(part, dict) and depth:
-        if _has_failed(part) and (_is_same_job(id_in(part), video_id) or _is_job(part)):
+        if _has_failed(part) and (_names(id_in(part), video_id) or _is_whole_job(part)):
             return part
         inner = [part.get(key) for key in ("error", *MESSAGE_KEYS)]  # never what it calls its prompt
     else:
@@ -214,24 +214,23 @@ def _has_failed(body: dict[str, Any]) -> bool:
     return status_of(first_text(body, "status") or "") is VideoStatus.FAILED
 
 
-_KEYS_OF_JOBS = frozenset(("object", "progress", "created_at", "created", "seconds", "size", "prompt"))
-_ID_OF_A_JOB = re.compile(r"(video|task|job|gen)", re.IGNORECASE)
+_KEYS_OF_JOBS = frozenset(
+    ("object", "progress", "created_at", "created", "seconds", "size", "prompt", "model", "error")
+)
+_FEW = 2
 
 
-def _is_job(body: dict[str, Any]) -> bool:
+def _is_whole_job(body: dict[str, Any]) -> bool:
     """Whether an object with another id than ours is a job all the same, and no error with the id of a request."""
-    found = id_in(body)
-    return bool(found) and bool(_KEYS_OF_JOBS & body.keys() or _ID_OF_A_JOB.match(str(found)))
+    return id_in(body) is not None and len(_KEYS_OF_JOBS & body.keys()) >= _FEW
 
 
-def _is_same_job(found: str | None, video_id: str) -> bool:
-    """Whether two ids are of one job: LiteLLM's holds the one of its upstream, in base64."""
-    if not found:
-        return False
-    return found == video_id or (len(found) >= _LONG_ID and found in _unpacked(video_id))
+_LONG_ID = 8  # characters, which no prompt has by chance
 
 
-_LONG_ID = 8  # characters, which are in no other id by chance
+def _names(found: str | None, video_id: str) -> bool:
+    """Whether an id in a text is the one that was asked for, or the one that LiteLLM has packed into it."""
+    return found is not None and len(found) >= _LONG_ID and (found == video_id or found in _unpacked(video_id))
 
 
 def _unpacked(video_id: str) -> str:

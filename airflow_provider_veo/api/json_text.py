@@ -65,8 +65,10 @@ class Embedded:
 
 
 _MOST_OBJECTS = 16  # that are tried in one text
-_OBJECT = re.compile(r"""\{\s{0,9}(?P<slashes>\\{0,15})(?P<quote>["'])""")
+_OBJECT = re.compile(r"""\{(?:\s|\\{1,4}[nrt]){0,19}(?P<slashes>\\{0,15})(?P<quote>["'])""")
 _PYTHON = re.compile(r"""'(?P<text>(?:[^'\\]|\\.)*)'|"(?:[^"\\]|\\.)*"|\b(?P<name>None|True|False)\b""", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_MOST_ESCAPES = 4  # a text in a text in a text
 _NAMES = {"None": "null", "True": "true", "False": "false"}
 
 
@@ -90,14 +92,18 @@ def objects_in(text: str) -> Iterator[Embedded]:
 def _object(text: str, found: re.Match[str]) -> tuple[Any, int]:
     if found["quote"] == '"' and not found["slashes"]:
         value, end = _value(text, found.start(), _DEPTH)
-        return _kept(text, value), len(text) if end is None else end
-    rest = text[found.start() :]
-    for _ in range(len(found["slashes"]).bit_length()):
-        rest = re.sub(r"\\(.)", r"\1", rest, flags=re.DOTALL)
-    if found["quote"] == "'":
-        rest = _PYTHON.sub(_as_json, rest)
+        if end is not None:
+            return _kept(text, value), end
+    rest, value = text[found.start() :], None
+    for _ in range(_MOST_ESCAPES):
+        plain = _PYTHON.sub(_as_json, rest) if found["quote"] == "'" else rest
+        read, end = _value(plain, 0, _DEPTH)
+        value = _kept(plain, read) or value
+        if end is not None:
+            break
+        rest = _ESCAPED.sub(lambda escaped: " " if escaped[1] in "nrt" else escaped[1], rest)
     last = text.rfind("}") + 1
-    return _kept(rest, _value(rest, 0, _DEPTH)[0]), last if last > found.start() else len(text)
+    return value, last if last > found.start() else len(text)
 
 
 def _as_json(found: re.Match[str]) -> str:

@@ -24,7 +24,7 @@ _UNIT = re.compile(rf"\\{{1,16}}[nrtbfv]|(?P<unit>(?:{_SPELLED}|[^\W_]|[{_MARKS}
 _ESCAPE = re.compile(_ESCAPED)
 _WORD = re.compile(rf"[{_WIDE}]|[^\W_{_WIDE}]+")
 _ROUNDS = 4  # a spelling of a spelling: JSON in JSON, an address in an address
-_LONGEST = 100_000  # characters of all that was said
+_LONGEST = 20_000  # characters of all that was ordered
 _QUOTES = "\"'`‘’“”«»「」『』"
 _CUT = ("…", "...", "\\u2026")  # the last is JSON's spelling of the first
 
@@ -112,21 +112,24 @@ class OwnWords:
                     break
 
     def _is_short_quotation(self, text: str, piece: list[Word], plain: str, *, surely: bool) -> bool:
-        is_whole = f"\n{plain}\n" in self._said
-        if surely:
-            return is_whole and _is_marked(text, piece)
-        return is_whole or (_is_marked(text, piece) and (len(piece) > 1 or f"\n{plain}" in self._said))
+        is_whole = plain in self._lines
+        if surely or is_whole:
+            return is_whole and (not surely or _is_marked(text, piece))
+        return _is_marked(text, piece) and (len(piece) > 1 or any(line.startswith(plain) for line in self._lines))
+
+    @cached_property
+    def _lines(self) -> frozenset[str]:
+        """All texts in a form that compares."""
+        lines: set[str] = set()
+        left = _LONGEST
+        for text in self.texts:
+            lines.add(" ".join(word.plain for word in _words(text[:left])))
+            left -= len(text[:left])
+        return frozenset(line for line in lines if line and not line.replace(" ", "").isdigit())
 
     @cached_property
     def _said(self) -> str:
-        """All texts in a form that compares, a line for each."""
-        lines: list[str] = []
-        left = _LONGEST
-        for text in self.texts:
-            lines.append(" ".join(word.plain for word in _words(text[:left])))
-            left -= len(text[:left])
-        lines = [line for line in lines if line and not line.replace(" ", "").isdigit()]
-        return "\n" + "\n".join(lines) + "\n" if lines else ""
+        return "\n".join(self._lines)
 
 
 NOTHING_SAID = OwnWords()

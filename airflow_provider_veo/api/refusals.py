@@ -19,6 +19,7 @@ from airflow_provider_veo.api.answers import Answer, read_error
 from airflow_provider_veo.api.errors import ApiError
 from airflow_provider_veo.api.json_text import parse_json
 from airflow_provider_veo.api.reasons import NAMES_A_REFUSAL, any_of
+from airflow_provider_veo.api.text import LOOKED_AT
 
 
 class Verdict(Enum):
@@ -91,8 +92,8 @@ def judge(error: ApiError) -> Verdict:
     # where our own limit has cut the body, only its parts tell an echo of the order from the server's words
     said = list(_leaves((answer.is_cut and answer.json()) or answer.text))
     everything = _ESCAPE.sub(_unescaped, "\n".join(f"{key}: {value}" for key, value in said))
-    words = answer.own.without(everything, surely=True)
-    named = answer.own.without(everything)
+    words = answer.own.without(everything[:LOOKED_AT], surely=True) + everything[LOOKED_AT:]
+    named = answer.own.without(everything[:LOOKED_AT])
     has_job = _ID_IN_TEXT.search(words) or any(_ID_KEY.fullmatch(key) and value for key, value in said)
     if has_job or _DOUBT.search(words):
         return Verdict.UNKNOWN
