@@ -5,11 +5,11 @@ The texts of an answer may quote the prompt. So words alone end no job: an objec
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from airflow_provider_veo.api.answers import MESSAGE_KEYS, Answer, ErrorDetail, id_in, read_error
@@ -162,13 +162,14 @@ def _is_address(text: str) -> bool:
 
 def _leaves(body: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yield the values of a body with the names that lead to each, in letters that compare."""
-    todo: list[tuple[tuple[str, ...], Any]] = [((), body)]
+    todo: deque[tuple[tuple[str, ...], Any]] = deque([((), body)])
     for _ in range(_MOST_PARTS):
         if not todo:
             return
-        names, value = todo.pop(0)
+        names, value = todo.popleft()
         if isinstance(value, dict) and len(names) < _DEPTH:
-            todo += [((*names, re.sub("[^a-z0-9]", "", str(key)[:100].lower())), part) for key, part in value.items()]
+            parts = islice(value.items(), _MOST_PARTS)
+            todo += [((*names, re.sub("[^a-z0-9]", "", str(key)[:100].lower())), part) for key, part in parts]
         elif isinstance(value, list):
             todo += [(names, part) for part in value[:20] if not isinstance(part, list)]
         else:
@@ -188,54 +189,40 @@ def failed_job_in(answer: Answer, body: dict[str, Any] | None, video_id: str) ->
     if body is not None and _has_failed(body) and id_in(body) == video_id:
         return body
     parts = [answer.text] if body is None else [body.get(key) for key in ("error", *MESSAGE_KEYS)]
-    return next((job for part in parts if (job := _nested_job(part, video_id, answer.own, _DEPTH))), None)
+    return next((job for part in parts if (job := _nested_job(part, answer.own, _DEPTH))), None)
 
 
-def _nested_job(part: Any, video_id: str, own: OwnWords, depth: int) -> dict[str, Any] | None:
+def _nested_job(part: Any, own: OwnWords, depth: int) -> dict[str, Any] | None:
     if isinstance(part, str) and depth:
         whole = parse_json(part) if part.strip()[:1] in ("{", "[") else None
         if isinstance(whole, dict) and not own.are_all_of(part):
-            return _nested_job(whole, video_id, own, depth - 1)
+            return _nested_job(whole, own, depth - 1)
         inner: list[Any] = [
             found.value
             for found in objects_in(part)
             if not is_quoted(part, found.start) and not own.are_all_of(part[found.start : found.end])
         ]
     elif isinstance(part, dict) and depth:
-        if _has_failed(part) and (_names(id_in(part), video_id) or _is_whole_job(part)):
+        if _has_failed(part) and _is_whole_job(part):
             return part
         inner = [part.get(key) for key in ("error", *MESSAGE_KEYS)]  # never what it calls its prompt
     else:
         inner = part[:5] if isinstance(part, list) and depth else []
-    return next((job for value in inner if (job := _nested_job(value, video_id, own, depth - 1))), None)
+    return next((job for value in inner if (job := _nested_job(value, own, depth - 1))), None)
 
 
 def _has_failed(body: dict[str, Any]) -> bool:
     return status_of(first_text(body, "status") or "") is VideoStatus.FAILED
 
 
-_KEYS_OF_JOBS = frozenset(
-    ("object", "progress", "created_at", "created", "seconds", "size", "prompt", "model", "error")
-)
-_FEW = 2
+_MARKS_OF_A_JOB = frozenset(("object", "progress", "created_at", "created", "seconds", "size"))
+_MORE_OF_A_JOB = frozenset(("prompt", "model", "error"))
 
 
 def _is_whole_job(body: dict[str, Any]) -> bool:
-    """Whether an object with another id than ours is a job all the same, and no error with the id of a request."""
-    return id_in(body) is not None and len(_KEYS_OF_JOBS & body.keys()) >= _FEW
+    """Whether an object is the status of a job: no error with the id of a request, and no few words of a prompt.
 
-
-_LONG_ID = 8  # characters, which no prompt has by chance
-
-
-def _names(found: str | None, video_id: str) -> bool:
-    """Whether an id in a text is the one that was asked for, or the one that LiteLLM has packed into it."""
-    return found is not None and len(found) >= _LONG_ID and (found == video_id or found in _unpacked(video_id))
-
-
-def _unpacked(video_id: str) -> str:
-    packed = video_id.rpartition("_")[2].encode(errors="replace")
-    try:
-        return base64.b64decode(packed + b"=" * (-len(packed) % 4)).decode(errors="replace")
-    except (binascii.Error, ValueError):
-        return ""
+    The id says nothing: LiteLLM's hides the one of its upstream.
+    """
+    marks = len(_MARKS_OF_A_JOB & body.keys())
+    return id_in(body) is not None and marks > 0 and marks + len(_MORE_OF_A_JOB & body.keys()) > 1

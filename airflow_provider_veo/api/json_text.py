@@ -64,7 +64,7 @@ class Embedded:
     end: int
 
 
-_MOST_OBJECTS = 16  # that are tried in one text
+_MOST_OBJECTS = 8  # that are tried in one text
 _OBJECT = re.compile(r"""\{(?:\s|\\{1,4}[nrt]){0,19}(?P<slashes>\\{0,15})(?P<quote>["'])""")
 _PYTHON = re.compile(r"""'(?P<text>(?:[^'\\]|\\.)*)'|"(?:[^"\\]|\\.)*"|\b(?P<name>None|True|False)\b""", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -99,7 +99,7 @@ def _object(text: str, found: re.Match[str]) -> tuple[Any, int]:
         plain = _PYTHON.sub(_as_json, rest) if found["quote"] == "'" else rest
         read, end = _value(plain, 0, _DEPTH)
         value = _kept(plain, read) or value
-        if end is not None:
+        if end is not None or "\\" not in rest:
             break
         rest = _ESCAPED.sub(lambda escaped: " " if escaped[1] in "nrt" else escaped[1], rest)
     last = text.rfind("}") + 1

@@ -234,7 +234,9 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             self._show(self._in_flight[0], progress_of(news.video))
 
     def _conclude(self, context: Context, outcome: Outcome) -> dict[str, Any]:
-        outcome = outcome.judged(OwnWords.of(self.prompt, self.model, self.extra_body))
+        if outcome.reason_in_words:
+            model = self.model or VeoHook(self.conn_id).settings.default_model
+            outcome = outcome.judged(OwnWords.of(self.prompt, model, outcome.model, self.extra_body))
         ledger = _ledger(context)
         record = _record_of(ledger, outcome, self.log)
         if record and record.adopted and _was_cancelled(outcome):
