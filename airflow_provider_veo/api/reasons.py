@@ -35,9 +35,10 @@ _MODERATION = (
 NAMES_A_REFUSAL = any_of(*_QUOTA, *_MODEL, *_MODERATION, "PUBLIC_ERROR_", "missing_model|parse_request_failed")
 """Words that name by themselves why an order was refused."""
 
+# LiteLLM's 400 to any key but the master key, where it has no database to look others up in
+_NO_KEY = any_of("no connected db")
 _REASON_OF_WORDS = (
-    # LiteLLM's 400 to any key but the master key, where it has no database to look others up in
-    (Reason.AUTHENTICATION, any_of("no connected db")),
+    (Reason.AUTHENTICATION, _NO_KEY),
     (Reason.QUOTA, any_of(*_QUOTA)),
     (Reason.NOT_FOUND, any_of("task_not_(exist|found)|task not (exist|found)|video not found")),
     (Reason.MODEL_UNAVAILABLE, any_of(*_MODEL)),
@@ -115,6 +116,8 @@ def reason_of_answer_about_a_job(detail: ErrorDetail, status: int) -> Reason:
     """
     if status != 401 and _UNKNOWN_JOB.fullmatch(detail.message[:WORDS_LIMIT].strip()):
         return Reason.NOT_FOUND
+    if status == 400 and _NO_KEY.search(detail.message[:WORDS_LIMIT]):  # final, with this reason or another
+        return Reason.AUTHENTICATION
     return reason_of(ErrorDetail(code=detail.code), status)
 
 
