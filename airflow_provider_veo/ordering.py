@@ -304,7 +304,7 @@ class OrderDesk(Desk):
             return self._go_on(record, order, f"the stored video {record.video_id}"), stored
         if action is Action.ASK:
             assert record is not None
-            seen = self._ask(record)
+            seen = self._ask(record, spec)
             remote = remote_of(seen, young=order.now < record.sent_at + _YOUNG)
             action = decide(record, order, remote, is_there=False)
         if action is Action.FOLLOW:
@@ -359,10 +359,10 @@ class OrderDesk(Desk):
             )
         return "".join(f"{lead} " for lead in (*leads, _collecting(record)) if lead)
 
-    def _ask(self, record: Submission) -> Video | VeoError:
+    def _ask(self, record: Submission, spec: VideoSpec) -> Video | VeoError:
         seen: Video | VeoError
         try:
-            seen = self._client.get_video(str(record.video_id))
+            seen = self._client.get_video(str(record.video_id), spec.own_words)
         except VeoError as error:
             seen = error
         words = seen.status.value if isinstance(seen, Video) else seen

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_veo.api.errors import LONGEST_WAIT, ApiError, VeoError
+from airflow_provider_veo.api.error_answers import LONGEST_WAIT
+from airflow_provider_veo.api.errors import ApiError, VeoError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, RetryDecision, RetryPolicy

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_provider_veo.api.json_text import parse_head, parse_json
+from airflow_provider_veo.api.json_text import objects_in, parse_head, parse_json
 from airflow_provider_veo.api.masking import Mask, mask_of
+from airflow_provider_veo.api.own_words import NOTHING_SAID, OwnWords
 from airflow_provider_veo.api.text import LOOKED_AT, MESSAGE_LIMIT, for_people, is_one_word, storable
 
 _LONGEST_HEADER = 16_384  # characters; a longer one is left out, since a part of an address is another address
@@ -30,6 +31,7 @@ class Answer:
         is_cut: the body was longer than this call allows.
         mask: hides what must not be shown.
         method: of the request.
+        own: what was ordered; nothing is known of it where a job is asked for.
     """
 
     status: int
@@ -39,6 +41,7 @@ class Answer:
     is_cut: bool = False
     mask: Mask = field(default=Mask(), repr=False)
     method: str = "GET"
+    own: OwnWords = field(default=NOTHING_SAID, repr=False)
 
     @classmethod
     def of(
@@ -51,6 +54,7 @@ class Answer:
         is_cut: bool = False,
         secrets: Collection[str] = (),
         method: str = "GET",
+        own: OwnWords = NOTHING_SAID,
     ) -> Answer:
         """Make an answer of what has arrived. It is read as UTF-8, whatever the server calls it.
 
@@ -62,13 +66,14 @@ class Answer:
             is_cut: `body` is only the head of what the server has sent.
             secrets: the API key, and whatever else was sent and must not be shown.
             method: of the request.
+            own: what was ordered.
         """
         kept: dict[str, str] = {}
         for name, value in headers:
             if len(value) <= _LONGEST_HEADER:
                 kept.setdefault(storable(name.lower()), storable(value))
         text = storable(body.decode("utf-8-sig", "replace"))
-        return cls(status, text, kept, url, is_cut, mask_of(tuple(secrets)), method)
+        return cls(status, text, kept, url, is_cut, mask_of(tuple(secrets)), method, own)
 
     @property
     def ok(self) -> bool:
@@ -88,11 +93,16 @@ class Answer:
         """Return words of the server for people; see `text.for_people`."""
         return for_people(self.mask.hide(text[:LOOKED_AT]), limit)
 
-    def error(self) -> ErrorDetail:
-        """Return what the body says as an error."""
-        found = read_error(self.json())
+    def error(self, *, opens_texts: bool = True) -> ErrorDetail:
+        """Return what the body says as an error.
+
+        Args:
+            opens_texts: read the bodies that stand in the middle of texts, too; see `read_error`.
+        """
+        own = self.own if opens_texts else None
+        found = read_error(self.json(), own=own)
         if not (found.message or found.code):
-            found = read_error(self.text)
+            found = read_error(self.text, own=own)
         return ErrorDetail(self.said(found.message, WORDS_LIMIT), self.said(found.code, _CODE_LIMIT), found.http_status)
 
 
@@ -167,52 +177,67 @@ class ErrorDetail:
 WORDS_LIMIT = 5_000
 """Characters of an error in which its reason is looked for."""
 
-_MESSAGE_KEYS = ("message", "detail", "msg", "error_message", "fail_reason", "reason")
+MESSAGE_KEYS = ("message", "detail", "msg", "error_message", "fail_reason", "reason")
 _CODE_KEYS = ("code", "type")
 _CODE_LIMIT = 200  # characters
 _DEPTH = 6
 _TAG = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^<>]{0,2000}>")
 
 
-def read_error(body: Any, depth: int = _DEPTH) -> ErrorDetail:
+def read_error(body: Any, depth: int = _DEPTH, own: OwnWords | None = NOTHING_SAID) -> ErrorDetail:
     """Find message and code in an error body of any of the shapes that servers use, as bounded lines of text.
 
     Known shapes: `{"error": {"message", "type", "code"}}`, `{"error": "text"}`, new-api's
-    `{"code", "message": "<JSON of the upstream>", "data": null}`, FastAPI's `{"detail": ...}`, plain text, HTML.
+    `{"code", "message": "<JSON of the upstream>", "data": null}`, LiteLLM's text with the upstream's body in it,
+    FastAPI's `{"detail": ...}`, plain text, HTML.
 
     Args:
         body: the text of the answer, or an already parsed part of it.
         depth: how many nested bodies to open.
+        own: what was ordered. A body in a text that quotes it is not opened; with None no body in the middle of a text
+            is.
     """
     if isinstance(body, str):
-        return _read_text(body, depth)
+        return _read_text(body, depth, own)
     if isinstance(body, list):
-        parts = [read_error(item, depth - 1) for item in body[:5]] if depth else []
+        parts = [read_error(item, depth - 1, own) for item in body[:5]] if depth else []
         return ErrorDetail(for_people("; ".join(part.message for part in parts if part.message), WORDS_LIMIT))
     if isinstance(body, dict) and depth:
-        return _read_object(body, depth)
+        return _read_object(body, depth, own)
     return ErrorDetail()
 
 
-def _read_text(text: str, depth: int) -> ErrorDetail:
+def _read_text(text: str, depth: int, own: OwnWords | None) -> ErrorDetail:
     stripped = text.strip()
-    if depth and stripped[:1] in ("{", "["):
-        parsed = parse_json(stripped)
-        if parsed is not None:
-            return read_error(parsed, depth - 1)
     if stripped[:1] == "<":
         stripped = _TAG.sub(" ", stripped[:WORDS_LIMIT])
+    elif depth and not (own and own.are_all_of(stripped[:LOOKED_AT])):
+        parsed = parse_json(stripped) if stripped[:1] in ("{", "[") else None
+        if parsed is not None:
+            return read_error(parsed, depth - 1, own)
+        if own:
+            return _read_embedded(stripped, depth, own)
     return ErrorDetail(for_people(stripped, WORDS_LIMIT))
 
 
-def _read_object(body: dict[str, Any], depth: int) -> ErrorDetail:
+def _read_embedded(text: str, depth: int, own: OwnWords) -> ErrorDetail:
+    """Read a text in which the body of an upstream may stand; the upstream's words take its place."""
+    for found in objects_in(text):
+        inner = read_error(found.value, depth - 1, own)
+        if (inner.message or inner.code) and not own.are_all_of(text[found.start : found.end]):
+            told = f"{text[: found.start]}{inner.message}{text[found.end : LOOKED_AT]}" if inner.message else text
+            return replace(inner, message=for_people(told, WORDS_LIMIT))
+    return ErrorDetail(for_people(text, WORDS_LIMIT))
+
+
+def _read_object(body: dict[str, Any], depth: int, own: OwnWords | None) -> ErrorDetail:
     if isinstance(where := body.get("loc"), list) and isinstance(complaint := body.get("msg"), str):
         # FastAPI names the field apart from what is wrong with it
         place = ".".join(str(part) for part in where if isinstance(part, (str, int)))
         return ErrorDetail(for_people(f"{place}: {complaint}", WORDS_LIMIT))
     code = next((body[key] for key in _CODE_KEYS if isinstance(body.get(key), (str, int)) and body[key]), "")
-    message = next((body[key] for key in ("error", *_MESSAGE_KEYS) if body.get(key)), "")
-    inner = read_error(message, depth - 1)
+    message = next((body[key] for key in ("error", *MESSAGE_KEYS) if body.get(key)), "")
+    inner = read_error(message, depth - 1, own)
     codes = [for_people(str(code), WORDS_LIMIT)] if code and not isinstance(code, bool) else []
     if inner.code and inner.code not in codes:
         codes.append(inner.code)

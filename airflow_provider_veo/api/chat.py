@@ -26,8 +26,10 @@ from airflow_provider_veo.api.chat_events import (
 from airflow_provider_veo.api.chat_limits import ECHO_LIMIT, EVENT_LIMIT, LINE_LIMIT, MOST_PAGES, WORD_LIMIT
 from airflow_provider_veo.api.chat_pages import Page
 from airflow_provider_veo.api.chat_videos import Videos, urls_in
-from airflow_provider_veo.api.errors import Reason, reason_of
+from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.json_text import parse_json
+from airflow_provider_veo.api.own_words import NOTHING_SAID, OwnWords
+from airflow_provider_veo.api.reasons import reason_of
 from airflow_provider_veo.api.sse import EventDecoder
 from airflow_provider_veo.api.text import MESSAGE_LIMIT, for_people
 from airflow_provider_veo.api.video import find_url
@@ -55,9 +57,11 @@ class ChatReader:
     Args:
         sent: what was asked (prompt, addresses of frames). An address in it that the server repeats is no video.
         most: how many videos were ordered. What the server sends beyond is counted.
+        own: the texts of the order. Repeated by the server, they tell of no failure.
     """
 
-    def __init__(self, *sent: str, most: int) -> None:
+    def __init__(self, *sent: str, most: int, own: OwnWords = NOTHING_SAID) -> None:
+        self._own = own
         self._videos = Videos(most, sent)
         self._decoder = EventDecoder()
         self._pages: dict[int, Page] = {}
@@ -112,12 +116,12 @@ class ChatReader:
         if isinstance(body, dict):
             yield from self._read_object(body)
         else:
-            yield _failure(read_error(text))
+            yield self._failure(read_error(text, own=self._own))
 
     def _read_object(self, body: dict[str, Any]) -> Iterator[ChatEvent]:
         choices = body.get("choices")
         if body.get("error") or (not isinstance(choices, list) and (body.get("code") or body.get("message"))):
-            yield _failure(read_error(body))
+            yield self._failure(read_error(body, own=self._own))
         elif not isinstance(choices, list):
             yield from self._videos.take(find_url(body, ""))
         for choice in choices if isinstance(choices, list) else ():
@@ -166,7 +170,7 @@ class ChatReader:
         text = line[:LINE_LIMIT].strip().lstrip("> ").strip()
         if not text:
             return
-        is_trouble = _TROUBLE.search(text) is not None
+        is_trouble = _TROUBLE.search(text) is not None and _TROUBLE.search(self._own.without(text)) is not None
         is_success = _SUCCESS.search(text) is not None and not is_trouble
         videos = [url for url in urls_in(text) if self._videos.can_be(url, is_success=is_success)]
         percent = _PERCENT.search(text)
@@ -175,7 +179,7 @@ class ChatReader:
             for url in videos:
                 yield from self._videos.take(url, int(index[1] or index[2]) if index else None)
         elif is_trouble:
-            yield _failure(ErrorDetail(text))
+            yield self._failure(ErrorDetail(text))
         elif percent:
             yield Progress(min(100.0, float(percent[1])))
         elif _PATIENCE.search(text):
@@ -183,9 +187,8 @@ class ChatReader:
         else:
             yield Note(for_people(text, MESSAGE_LIMIT))
 
-
-def _failure(detail: ErrorDetail) -> Failure:
-    return Failure(for_people(str(detail), MESSAGE_LIMIT), reason_of(detail, detail.http_status))
+    def _failure(self, detail: ErrorDetail) -> Failure:
+        return Failure(for_people(str(detail), MESSAGE_LIMIT), reason_of(detail, detail.http_status, self._own))
 
 
 def _tokens(value: Any) -> int:

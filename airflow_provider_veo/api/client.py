@@ -19,13 +19,13 @@ from airflow_provider_veo.api.chat import ChatReader
 from airflow_provider_veo.api.chat_events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
 from airflow_provider_veo.api.content import ContentStream, Resume
 from airflow_provider_veo.api.download import Source
+from airflow_provider_veo.api.error_answers import error_from
 from airflow_provider_veo.api.errors import (
     ContentError,
     TooSlowError,
     TransportError,
     VeoError,
     VideoTimeoutError,
-    error_from,
     telling,
 )
 from airflow_provider_veo.api.net import limits
@@ -33,6 +33,7 @@ from airflow_provider_veo.api.net.bodies import Body
 from airflow_provider_veo.api.net.clock import Clock
 from airflow_provider_veo.api.net.exchange import AsyncExchanges, AsyncResponse, Exchanges, Response
 from airflow_provider_veo.api.net.limits import Limits
+from airflow_provider_veo.api.own_words import NOTHING_SAID, OwnWords
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import ApiRequest, ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings, tls_context
@@ -129,12 +130,12 @@ class _Client:
         def parse(answer: Answer) -> bool:
             if answer.ok or answer.status in _CANNOT_CANCEL:
                 return answer.ok
-            raise error_from(answer, f"Cancelling video {video_id}")
+            raise error_from(answer, f"Cancelling video {video_id}", about_a_job=True)
 
         return parse
 
-    def _parse_status(self, video_id: str) -> Callable[[Answer], Video]:
-        return lambda answer: parse_video(answer, f"Asking for video {video_id}", video_id)
+    def _parse_status(self, video_id: str, own: OwnWords = NOTHING_SAID) -> Callable[[Answer], Video]:
+        return lambda answer: parse_video(replace(answer, own=own), f"Asking for video {video_id}", video_id)
 
 
 class VeoClient(_Client):
@@ -175,16 +176,21 @@ class VeoClient(_Client):
         order = spec, self.settings.request_format, idempotency_key
         request = requests.create_video(*order)
         before_post()
-        answer = self.call(request)
+        answer = replace(self.call(request), own=spec.own_words)
         if again := requests.create_video_as_form(*order, answer):
             before_post()
-            answer = self.call(again)
+            answer = replace(self.call(again), own=spec.own_words)
         return parse_video(answer, "Creating the video")
 
-    def get_video(self, video_id: str) -> Video:
-        """Ask how a job stands."""
+    def get_video(self, video_id: str, own: OwnWords = NOTHING_SAID) -> Video:
+        """Ask how a job stands.
+
+        Args:
+            video_id: of the job.
+            own: what was ordered, where that is known.
+        """
         with telling(video_id=video_id):
-            return self._call(requests.get_video(video_id), self._parse_status(video_id))
+            return self._call(requests.get_video(video_id), self._parse_status(video_id, own))
 
     def list_videos(self) -> list[Video]:
         """Return the jobs that the server lists: its newest ones, one page, and never for long."""
@@ -211,10 +217,10 @@ class VeoClient(_Client):
         """
         request = self._request(requests.chat_completion(spec, idempotency_key))
         chat = _Chat(self.settings.timeout, timeout)
-        reader = ChatReader(spec.prompt, *spec.frame_urls, most=spec.n)
+        reader = ChatReader(spec.prompt, *spec.frame_urls, most=spec.n, own=spec.own_words)
         with self._http.open(request, chat.clock) as response:
             if not response.ok:
-                raise error_from(self._answer(response, response.read()), _CHAT)
+                raise error_from(replace(self._answer(response, response.read()), own=spec.own_words), _CHAT)
             yield Accepted()
             with chat.end():
                 for block in response.blocks():
@@ -227,15 +233,18 @@ class VeoClient(_Client):
         with telling(video_id=video_id):
             return self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
 
-    def wait_for_video(self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None]) -> Outcome:
+    def wait_for_video(
+        self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None], own: OwnWords = NOTHING_SAID
+    ) -> Outcome:
         """Ask until the job is finished, the deadline has passed or asking has become pointless.
 
         Args:
             video_id: of the job.
             policy: how to wait.
             tell: called whenever something has changed.
+            own: see `get_video`.
         """
-        return waiting.wait_for_video(self.get_video, waiting.Wait(video_id, policy, tell))
+        return waiting.wait_for_video(partial(self.get_video, own=own), waiting.Wait(video_id, policy, tell))
 
     def call(self, request: ApiRequest) -> Answer:
         """Send any request and return the answer, whatever its status."""
@@ -339,9 +348,10 @@ class AsyncVeoClient(_Client):
     async def create_video(self, spec: VideoSpec, idempotency_key: str | None = None) -> Video:
         """Do as `VeoClient.create_video`."""
         order = spec, self.settings.request_format, idempotency_key
-        answer = await self.call(requests.create_video(*order))
-        again = requests.create_video_as_form(*order, answer)
-        return parse_video(await self.call(again) if again else answer, "Creating the video")
+        answer = replace(await self.call(requests.create_video(*order)), own=spec.own_words)
+        if again := requests.create_video_as_form(*order, answer):
+            answer = replace(await self.call(again), own=spec.own_words)
+        return parse_video(answer, "Creating the video")
 
     async def get_video(self, video_id: str) -> Video:
         """Ask how a job stands."""
@@ -354,10 +364,11 @@ class AsyncVeoClient(_Client):
         """Do as `VeoClient.stream_chat`."""
         request = self._request(requests.chat_completion(spec, idempotency_key))
         chat = _Chat(self.settings.timeout, timeout)
-        reader = ChatReader(spec.prompt, *spec.frame_urls, most=spec.n)
+        reader = ChatReader(spec.prompt, *spec.frame_urls, most=spec.n, own=spec.own_words)
         async with self._http.open(request, chat.clock) as response:
             if not response.ok:
-                raise error_from(self._answer(response, await response.read()), _CHAT)
+                answer = self._answer(response, await response.read())
+                raise error_from(replace(answer, own=spec.own_words), _CHAT)
             yield Accepted()
             with chat.end():
                 async for block in response.blocks():

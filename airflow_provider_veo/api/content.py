@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import pendulum
 
 from airflow_provider_veo.api.answers import Answer
+from airflow_provider_veo.api.error_answers import LONGEST_CONTENT_WAIT, error_from, reading
 from airflow_provider_veo.api.errors import (
-    LONGEST_CONTENT_WAIT,
     ApiError,
     ContentChangedError,
     ContentError,
@@ -22,8 +22,6 @@ from airflow_provider_veo.api.errors import (
     Reason,
     VeoError,
     VideoFailedError,
-    error_from,
-    reading,
 )
 from airflow_provider_veo.api.urls import absolute, redact
 from airflow_provider_veo.api.video import Video, VideoStatus, find_url

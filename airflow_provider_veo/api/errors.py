@@ -1,8 +1,7 @@
 """What can go wrong with the video API, and what it means.
 
 `Reason` says *why*; whether trying again can help and what to do follow from it, for an HTTP error and for
-a job that failed alike. Servers agree neither on status codes nor on body shapes, so the reason is found
-from the status, the code and the message together.
+a job that failed alike. `reasons` finds it in a server's words, and `error_answers` turns an answer into an error.
 
 Other modules of this package have some errors of their own; each of them is a `VeoError`, too, and the operators turn
 those that are permanent into an exception of Airflow. Each says connection, host and video where they are known.
@@ -11,22 +10,13 @@ those that are permanent into an exception of Airflow. Each says connection, hos
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timezone
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, ClassVar
 
-from airflow_provider_veo.api.answers import WORDS_LIMIT, Answer, ErrorDetail, seen_id
+from airflow_provider_veo.api.answers import Answer, ErrorDetail
 from airflow_provider_veo.api.text import for_people
-
-LONGEST_WAIT = 3_600.0
-"""Seconds; a server that asks to wait longer is asked again all the same."""
-
-LONGEST_CONTENT_WAIT = 600.0
-"""Seconds; the same for a video that was paid for: some servers keep it for an hour only."""
 
 
 class Reason(str, Enum):
@@ -190,7 +180,7 @@ class ApiError(VeoError):
         reason: what it means.
         status: the HTTP status.
         detail: message and code of the server, as found in the body.
-        retry_after: seconds the server asks to wait, at most `LONGEST_WAIT`; or None.
+        retry_after: seconds the server asks to wait, at most `error_answers.LONGEST_WAIT`; or None.
         job_id: of the job that the answer names all the same, as people can read it; or None.
         answer: all of it, or None; see `refusals.judge`. A copy has none: it may hold what must not be shown.
     """
@@ -287,199 +277,6 @@ class StorageFullError(VeoError):
     """The disk has no room for the file."""
 
     reason = Reason.STORAGE
-
-
-# Seen in the wild; sources: QuantumNous/new-api (quota_not_enough, model_not_found, task_not_exist), the gateway's
-# and its resellers' documentation and logs, Google's PUBLIC_ERROR_* words, OpenAI's error codes, LiteLLM 1.106.2.
-_REASON_OF_WORDS = tuple(
-    (reason, re.compile(pattern, re.IGNORECASE))
-    for reason, pattern in (
-        # LiteLLM's 400 to any key but the master key, where it has no database to look others up in
-        (Reason.AUTHENTICATION, r"no connected db"),
-        (
-            Reason.QUOTA,
-            (
-                r"quota_not_enough|quota.{0,60}not enough"
-                r"|insufficient[ _-]?(user[ _-]?|account[ _-]?)?(quota|balance|funds|credit)"
-                r"|balance.{0,20}(insufficient|not enough|too low)|billing_(hard_limit|not_active)"
-                r"|余额不足|额度不足|配额不足|欠费"
-            ),
-        ),
-        (Reason.NOT_FOUND, r"task_not_(exist|found)|task not (exist|found)|video not found"),
-        (
-            Reason.MODEL_UNAVAILABLE,
-            (
-                r"no available channel|model_not_found|model.{0,40}(not found|does not exist|not available)"
-                r"|no longer available|unsupported_model|无可用渠道|模型不存在"
-            ),
-        ),
-        (
-            Reason.MODERATION,
-            (
-                r"moderation|content[ _-]?(policy|filter)|policy[ _-]violation|safety|responsible ai|\brai\b"
-                r"|sensitive content|PUBLIC_ERROR_(?!.*(QUOTA|RATE|HIGH_TRAFFIC))|prohibited|敏感|违规|审核"
-            ),
-        ),
-    )
-)
-# Every order has a prompt. A server that misses it has read no field, since it wants another format. FastAPI's words,
-# and vLLM's for the same.
-_FIELDS_NOT_READ = re.compile(r"\bbody\W{1,6}prompt\W.{0,20}field required", re.IGNORECASE)
-# The soundtrack filter of the seed's gateway often lets the same prompt pass at the next try: no moderation.
-_FLAKY_FILTER = re.compile(r"\w{0,40}AUDIO_FILTERED\w{0,40}", re.IGNORECASE)
-
-_REASON_OF_STATUS = {
-    401: Reason.AUTHENTICATION,
-    402: Reason.QUOTA,
-    403: Reason.FORBIDDEN,
-    404: Reason.NOT_FOUND,
-    408: Reason.SERVER,
-    410: Reason.NOT_FOUND,
-    415: Reason.REQUEST_FORMAT,
-    425: Reason.SERVER,
-    429: Reason.RATE_LIMITED,
-}
-
-
-def reason_of(detail: ErrorDetail, status: int | None = None) -> Reason:
-    """Say why, from the server's words and (for an HTTP error) the status.
-
-    The words go first: "no money" comes as 402, 403 or 429, "no such model" as 404 or 503, and an unknown task
-    as 400.
-    """
-    if status == 401:  # no word can make a refused key anything else
-        return Reason.AUTHENTICATION
-    if status in (400, 422) and _FIELDS_NOT_READ.search(detail.message[:WORDS_LIMIT]):
-        return Reason.REQUEST_FORMAT
-    words = _FLAKY_FILTER.sub("", f"{detail.code} {detail.message}"[:WORDS_LIMIT])
-    for reason, pattern in _REASON_OF_WORDS:
-        if pattern.search(words):
-            return reason
-    if status is None:
-        return Reason.UNKNOWN
-    return _REASON_OF_STATUS.get(status) or (Reason.SERVER if status >= 500 else Reason.BAD_REQUEST)
-
-
-_NO_ROUTE = (404, 405, 410, 501)
-"""HTTP statuses of an address that takes no orders."""
-
-
-def _reason_of_order(reason: Reason, status: int) -> Reason:
-    """Return what a reason means of a call that names no job, so that the server cannot have forgotten it."""
-    if status in _NO_ROUTE and reason in (Reason.NOT_FOUND, Reason.BAD_REQUEST, Reason.SERVER):
-        return Reason.NO_ROUTE
-    return Reason.BAD_REQUEST if reason is Reason.NOT_FOUND else reason
-
-
-def error_from(answer: Answer, what: str, longest_wait: float = LONGEST_WAIT) -> ApiError:
-    """Turn an answer that is no success into the error to raise.
-
-    Args:
-        answer: any answer; one with a 2xx status counts as unreadable unless its body names an error.
-        what: the failed action, for example "Creating the video".
-        longest_wait: seconds; see `retry_after`.
-    """
-    detail = answer.error()
-    status = answer.status
-    if answer.ok:
-        # Some gateways put the status into the body: 200 with {"code": 400, "message": ...}
-        hidden = detail.http_status
-        known = hidden is not None or bool(detail.code)
-        reason = reason_of(detail, hidden or 400) if known else Reason.UNREADABLE
-    elif 300 <= status < 400:
-        reason = Reason.UNREADABLE
-    else:
-        reason = reason_of(detail, status)
-    if answer.method == "POST":
-        reason = _reason_of_order(reason, status)
-    return ApiError(
-        f"{what} failed",
-        reason=reason,
-        status=status,
-        detail=detail,
-        retry_after=retry_after(answer.headers, longest_wait),
-        job_id=seen_id(answer),
-        answer=answer,
-    )
-
-
-def unreadable(answer: Answer, what: str, why: str) -> ApiError:
-    """Return the error for an answer of which nobody knows what it means.
-
-    Args:
-        answer: of the server.
-        what: the failed action.
-        why: it cannot be read.
-    """
-    return ApiError(
-        f"{what} failed",
-        reason=Reason.UNREADABLE,
-        status=answer.status,
-        detail=ErrorDetail(why),
-        job_id=seen_id(answer),
-    )
-
-
-@contextmanager
-def reading(answer: Answer, what: str) -> Iterator[None]:
-    """Let whatever goes wrong while an answer is read be an error of this module.
-
-    Raises:
-        ApiError: in place of an exception that is no `VeoError`.
-    """
-    try:
-        yield
-    except VeoError:
-        raise
-    except Exception as error:
-        why = f"the answer cannot be read: {type(error).__name__}: {answer.said(str(error))}"
-        raise unreadable(answer, what, why) from error
-
-
-@dataclass(frozen=True)
-class _DelayHeader:
-    name: str
-    unit: float
-
-
-_DELAY_HEADERS = (
-    _DelayHeader("retry-after-ms", 0.001),
-    _DelayHeader("retry-after", 1.0),
-    # LiteLLM's proxy hides the upstream's header under this name
-    _DelayHeader("llm_provider-retry-after", 1.0),
-    _DelayHeader("openai-poll-after-ms", 0.001),
-)
-
-
-def retry_after(headers: Mapping[str, str], longest: float = LONGEST_WAIT) -> float | None:
-    """Return the seconds that the server asks to wait, or None. A date is one of the server's clock, as its `Date` is.
-
-    Args:
-        headers: of the answer, names in lower case.
-        longest: seconds; a longer wait is shortened to this.
-    """
-    for header in _DELAY_HEADERS:
-        value = headers.get(header.name)
-        if value is None:
-            continue
-        try:
-            seconds = float(value) * header.unit
-        except ValueError:
-            seconds = _seconds_until(value, headers.get("date", ""))
-        if 0 <= seconds < float("inf"):
-            return min(seconds, longest)
-    return None
-
-
-def _seconds_until(http_date: str, date_header: str) -> float:
-    try:
-        then = parsedate_to_datetime(http_date)
-        now = parsedate_to_datetime(date_header).timestamp()
-        if then.tzinfo is None:
-            then = then.replace(tzinfo=timezone.utc)
-        return max(0.0, then.timestamp() - now)
-    except Exception:  # noqa: BLE001 - dates are odd in many ways, and a wait can be done without
-        return -1.0
 
 
 def _sentence(what: str, message: str, advice: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_veo.api.text import MARK, storable
+from airflow_provider_veo.api.text import LOOKED_AT, MARK, storable
 
 _MOST_DIGITS = 100  # of a whole number; larger ones say nothing here, and Python refuses to read those of 4,300
 _DEPTH = 8  # objects and lists that are opened where the text was cut
@@ -45,6 +47,72 @@ def parse_head(text: str) -> Any:
     A text in which it breaks off is there, and ends in `text.MARK`; a number in which it breaks off is None.
     """
     return _kept(text, _value(text, len(text) - len(text.lstrip()), _DEPTH)[0])
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """An object that stands in a text.
+
+    Attributes:
+        value: of the object.
+        start: where it begins.
+        end: where it ends; about, if it is not plain JSON.
+    """
+
+    value: dict[str, Any]
+    start: int
+    end: int
+
+
+_MOST_OBJECTS = 8  # that are tried in one text
+_OBJECT = re.compile(r"""\{(?:\s|\\{1,4}[nrt]){0,19}(?P<slashes>\\{0,15})(?P<quote>["'])""")
+_PYTHON = re.compile(r"""'(?P<text>(?:[^'\\]|\\.)*)'|"(?:[^"\\]|\\.)*"|\b(?P<name>None|True|False)\b""", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_MOST_ESCAPES = 4  # a text in a text in a text
+_NAMES = {"None": "null", "True": "true", "False": "false"}
+
+
+def objects_in(text: str) -> Iterator[Embedded]:
+    """Yield the objects of the beginning of a text, outermost ones only: a server passes on the body of another one.
+
+    They are read as JSON, as JSON in the escapes of a text, and as Python writes them; also where they break off.
+    """
+    text, done = text[:LOOKED_AT], 0
+    for _ in range(_MOST_OBJECTS):
+        found = _OBJECT.search(text, done)
+        if found is None:
+            return
+        value, end = _object(text, found)
+        done = found.start() + 1
+        if value:
+            yield Embedded(value, found.start(), end)
+            done = end
+
+
+def _object(text: str, found: re.Match[str]) -> tuple[Any, int]:
+    if found["quote"] == '"' and not found["slashes"]:
+        value, end = _value(text, found.start(), _DEPTH)
+        if end is not None:
+            return _kept(text, value), end
+    rest, value = text[found.start() :], None
+    for _ in range(_MOST_ESCAPES):
+        plain = _PYTHON.sub(_as_json, rest) if found["quote"] == "'" else rest
+        read, end = _value(plain, 0, _DEPTH)
+        value = _kept(plain, read) or value
+        if end is not None or "\\" not in rest:
+            break
+        rest = _ESCAPED.sub(lambda escaped: " " if escaped[1] in "nrt" else escaped[1], rest)
+    last = text.rfind("}") + 1
+    return value, last if last > found.start() else len(text)
+
+
+def _as_json(found: re.Match[str]) -> str:
+    if found["name"]:
+        return _NAMES[found["name"]]
+    if found["text"] is None:
+        return found[0]
+    plain = found["text"].replace("\\'", "'").replace('\\"', '"').replace('"', '\\"')
+    return '"' + re.sub(r"\\x([0-9a-fA-F]{2})", r"\\u00\1", plain) + '"'
 
 
 def _value(text: str, at: int, depth: int) -> tuple[Any, int | None]:

@@ -22,6 +22,8 @@ from airflow_provider_veo.api.errors import (
     VideoTimeoutError,
 )
 from airflow_provider_veo.api.masking import KEY_IN_ADDRESS
+from airflow_provider_veo.api.own_words import OwnWords
+from airflow_provider_veo.api.reasons import reason_in
 from airflow_provider_veo.api.schedule import Mark, first_pause, jittered, next_pause
 from airflow_provider_veo.api.text import for_people, storable
 from airflow_provider_veo.api.video import Video, VideoStatus
@@ -112,6 +114,7 @@ class Outcome:
         video_id: of the job.
         message: for people, when there is no video.
         reason: a `Reason`'s value, when there is no video.
+        reason_in_words: it was found in the words of `message`; see `judged`.
         status: the job's last known status.
         url_withheld: there is an address, which the server must be asked for again.
         polls: status calls of this wait.
@@ -131,6 +134,7 @@ class Outcome:
     expires_at: str | None = None
     url_withheld: bool = False
     polls: int = 0
+    reason_in_words: bool = False
 
     @classmethod
     def of(cls, video: Video) -> Outcome:
@@ -142,6 +146,7 @@ class Outcome:
             status=video.status.value,
             message=video.message,
             reason=(video.reason or Reason.UNKNOWN).value,
+            reason_in_words=video.reason_in_words,
             model=video.model,
             url=video.url,
             size=video.size,
@@ -150,6 +155,22 @@ class Outcome:
             completed_at=_iso(video.completed_at),
             expires_at=_iso(video.expires_at),
         )
+
+    def judged(self, own: OwnWords) -> Outcome:
+        """Return the outcome with the reason that the server's words give without ours.
+
+        Whoever waited in the triggerer did not know the prompt, which the message may quote.
+
+        Args:
+            own: what was ordered.
+        """
+        if not self.reason_in_words:
+            return self
+        reason = reason_in(own.without(self.message)) or Reason.UNKNOWN
+        is_cut = self.message.endswith("…")
+        if reason is Reason.UNKNOWN and is_cut and reason_in(" ".join(own.texts)) is not Reason(self.reason):
+            return self  # it stood in words that were cut off, and was not ours
+        return replace(self, reason=reason.value)
 
     @property
     def generation_seconds(self) -> float | None:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from airflow_provider_veo.api import requests
 from airflow_provider_veo.api.answers import Answer
-from airflow_provider_veo.api.errors import Reason, error_from
+from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.requests import ApiRequest
 from airflow_provider_veo.api.settings import ClientSettings
 

@@ -3,6 +3,9 @@
 An order costs money, so what is not on the list counts as "nobody knows": a proxy may have given up on an order that
 its upstream has taken. All that an answer says is looked at: the HTTP status, each status in the body, however deep,
 and the words. One sign of an upstream that may have taken the order outweighs everything else.
+
+The order itself, as the answer quotes it, names no refusal. It is no sign of doubt either, where it surely is a
+quotation.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from typing import Any
 from airflow_provider_veo.api.answers import Answer, read_error
 from airflow_provider_veo.api.errors import ApiError
 from airflow_provider_veo.api.json_text import parse_json
+from airflow_provider_veo.api.reasons import NAMES_A_REFUSAL, any_of
+from airflow_provider_veo.api.text import LOOKED_AT
 
 
 class Verdict(Enum):
@@ -29,14 +34,10 @@ SURE_STATUSES = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422, 429, 501
 """Statuses of a server that did not take the order, be it the HTTP status or one in the body."""
 
 
-def _any_of(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.IGNORECASE)
-
-
 # An upstream may have taken the order. Sources: net/http and httpx, nginx, Envoy, Varnish, Cloudflare, QuantumNous/
 # new-api (do_request_failed, bad_response_status_code, upstream_error), LiteLLM ("LiteLLM Retried: 2 times" tells of
 # earlier orders that ended in nobody knows which way).
-_DOUBT = _any_of(
+_DOUBT = any_of(
     r"(?<!set)time[ _-]?out|timed[ _-]?out|deadline|超时",
     r"do[ _]request[ _]failed|bad[ _-]?gateway|gateway[ _-]error|backend[ _-](fetch|error)|guru meditation",
     r"upstream[ _-](\w{1,20}[ _-])?(error|fail|connect|request|respon|server|unavailable|prematurely|closed)",
@@ -49,21 +50,11 @@ _DOUBT = _any_of(
     r"retried\W{0,3}[1-9]|max(imum)?[ _]retries[ _](exceeded|reached)|doing the fallback",
 )
 # Said beside a status that means success, such words are no refusal.
-_TAKEN = _any_of(
+_TAKEN = any_of(
     r"\bsuccess|succeeded|accepted|submitted|created|queued|processing|pending|running|\bok\b",
     r"成功|排队|审核中|生成中|已接受|已创建",
 )
-# Words that name a refusal by themselves. Sources: as for `errors.reason_of`.
-_STAYS = _any_of(
-    r"quota_not_enough|quota.{0,60}not enough|insufficient[ _-]?((user|account)[ _-]?)?(quota|balance|funds|credit)",
-    r"balance.{0,20}(insufficient|not enough|too low)|billing_(hard_limit|not_active)|余额不足|额度不足|配额不足|欠费",
-    r"no available channel|model_not_found|model.{0,40}(not found|does not exist|not available)|no longer available",
-    r"unsupported_model|无可用渠道|模型不存在",
-    r"moderation|content[ _-]?(policy|filter)|policy[ _-]violation|sensitive[ _-](content|words)|prohibited",
-    r"PUBLIC_ERROR_|敏感|违规",
-    r"missing_model|parse_request_failed",
-)
-_PASSES = _any_of(
+_PASSES = any_of(
     r"rate[ _-]?limit|too[ _]many|throttl|saturat|overload|capacity|concurren|\bbusy\b|resource[ _]exhausted",
     r"high[ _]traffic|no deployments available|饱和|繁忙|限流|频率|频繁",
 )
@@ -71,15 +62,15 @@ _PASSES = _any_of(
 _STATUS_KEY = re.compile(r"(code|status)$", re.IGNORECASE)
 # no sizes ("got 512x512"), no addresses ("http://172.17.0.1"); IIS has "HTTP Error 502.3"
 _STATUSES_IN_TEXT = (
-    _any_of(
+    any_of(
         r"(?:code|status|http(?:/[\d.]+)?|error|returned|received|got)[\W_]{0,12}([1-5]\d\d)(?!\d|p\b|x\d|\.\d{1,3}\.)"
     ),
-    _any_of(r"(?<!\d)([1-5]\d\d)[\W_]{1,3}(?:error|status|response)"),
+    any_of(r"(?<!\d)([1-5]\d\d)[\W_]{1,3}(?:error|status|response)"),
 )
 _UNAVAILABLE = re.compile(r"service[ _-](temporarily[ _-])?unavailable|服务不可用", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")  # of JSON in the middle of a text, and of half an object
 _ID_KEY = re.compile(r"((task|video|job|generation)[_-]?)?id", re.IGNORECASE)
-_ID_IN_TEXT = _any_of(
+_ID_IN_TEXT = any_of(
     r"""["']((task|video|job|generation)[_-]?)?id[\\"']{1,12}\s{0,9}:\s{0,9}[\\"']{0,12}(?!null|none)\w"""
 )
 _LONGEST_REFUSAL = 65_536  # characters; no more than this is read of an error, and looking at more takes seconds
@@ -100,13 +91,15 @@ def judge(error: ApiError) -> Verdict:
         return Verdict.UNKNOWN
     # where our own limit has cut the body, only its parts tell an echo of the order from the server's words
     said = list(_leaves((answer.is_cut and answer.json()) or answer.text))
-    words = _ESCAPE.sub(_unescaped, "\n".join(f"{key}: {value}" for key, value in said))
+    everything = _ESCAPE.sub(_unescaped, "\n".join(f"{key}: {value}" for key, value in said))
+    words = answer.own.without(everything[:LOOKED_AT], surely=True) + everything[LOOKED_AT:]
+    named = answer.own.without(everything[:LOOKED_AT])
     has_job = _ID_IN_TEXT.search(words) or any(_ID_KEY.fullmatch(key) and value for key, value in said)
     if has_job or _DOUBT.search(words):
         return Verdict.UNKNOWN
     names_itself = _is_api_error(answer)
     told = {status for key, value in said if (status := _status(key, value))}
-    passes = bool(_PASSES.search(words)) or (error.retry_after is not None and _has_error(answer))
+    passes = bool(_PASSES.search(named)) or (error.retry_after is not None and _has_error(answer))
     statuses = told | {int(number) for pattern in _STATUSES_IN_TEXT for number in pattern.findall(words)}
     statuses |= {503} if _UNAVAILABLE.search(words) else set()
     if answer.ok:
@@ -114,7 +107,7 @@ def judge(error: ApiError) -> Verdict:
             return Verdict.UNKNOWN
     else:
         statuses.add(answer.status)
-    sure = SURE_STATUSES | ({503} if names_itself and (passes or _STAYS.search(words)) else set())
+    sure = SURE_STATUSES | ({503} if names_itself and (passes or NAMES_A_REFUSAL.search(named)) else set())
     if not statuses <= sure:
         return Verdict.UNKNOWN
     limited = 429 in statuses and (names_itself or error.retry_after is not None)
@@ -137,9 +130,9 @@ def _has_error(answer: Answer) -> bool:
 def _is_named(answer: Answer) -> bool:
     """Whether the body of a success names a refusal: in its code, or in any word of what it calls an error."""
     body = answer.json()
-    detail = read_error(body)
-    words = f"{detail.code} {detail.message}" if body.get("error") else detail.code
-    return bool(_STAYS.search(words) or _PASSES.search(words))
+    detail = read_error(body, own=None)
+    words = answer.own.without(f"{detail.code} {detail.message}" if body.get("error") else detail.code)
+    return bool(NAMES_A_REFUSAL.search(words) or _PASSES.search(words))
 
 
 def _leaves(body: Any) -> Iterator[tuple[str, Any]]:

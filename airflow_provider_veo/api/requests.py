@@ -14,9 +14,11 @@ from typing import Any, Literal, get_args
 from urllib.parse import quote
 
 from airflow_provider_veo.api.answers import Answer, is_usable_id
-from airflow_provider_veo.api.errors import InvalidInputError, Reason, error_from
+from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.errors import InvalidInputError, Reason
 from airflow_provider_veo.api.frames import Frame, FrameUrl
 from airflow_provider_veo.api.models import check_frames
+from airflow_provider_veo.api.own_words import OwnWords
 from airflow_provider_veo.api.refusals import Verdict, judge
 from airflow_provider_veo.api.text import for_people, shown
 
@@ -100,6 +102,11 @@ class VideoSpec:
             fields["size"] = self.size
         return fields | dict(self.extra_body)
 
+    @property
+    def own_words(self) -> OwnWords:
+        """The texts of the order, which errors quote."""
+        return OwnWords.of(self.fields())
+
     def identity(self) -> Any:
         """Return a JSON value that is the same for the same order, and holds no picture."""
         # as it was given: the orders on record that earlier versions have sent are known by this
@@ -155,6 +162,11 @@ class ChatSpec:
         content = [{"type": "text", "text": self.prompt}, *images] if images else self.prompt
         messages = [{"role": "user", "content": content}]
         return {"messages": messages, "model": self.model, "stream": True, "n": self.n} | dict(self.extra_body)
+
+    @property
+    def own_words(self) -> OwnWords:
+        """The texts of the order, which errors quote."""
+        return OwnWords.of(self.fields())
 
     def identity(self) -> Any:
         """Return a JSON value that is the same for the same order, and holds no picture."""

@@ -8,46 +8,23 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import Any, TypeVar
 
 import pendulum
 
-from airflow_provider_veo.api.answers import ID_LIMIT, Answer, id_in, is_usable_id, read_error, unwrap
-from airflow_provider_veo.api.errors import ApiError, Reason, error_from, reading, reason_of, retry_after, unreadable
+from airflow_provider_veo.api.answers import ID_LIMIT, Answer, id_in, is_usable_id, unwrap
+from airflow_provider_veo.api.endings import end_of, failed_job_in, first_text, word_in
+from airflow_provider_veo.api.error_answers import error_from, pause_asked_by, reading, unreadable
+from airflow_provider_veo.api.errors import ApiError, Reason
+from airflow_provider_veo.api.status_words import VideoStatus
 from airflow_provider_veo.api.urls import absolute
+
+__all__ = ["Video", "VideoStatus", "find_url", "parse_video", "parse_videos"]
 
 T = TypeVar("T")
 
 _WORD_LIMIT = 100  # characters of the server's word for the status
 _MODEL_LIMIT = 200
-
-
-class VideoStatus(str, Enum):
-    """Where a job stands. A word that nobody knows counts as `UNKNOWN`, which means: still running."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-    UNKNOWN = "unknown"
-
-    @property
-    def finished(self) -> bool:
-        return self not in (VideoStatus.QUEUED, VideoStatus.RUNNING, VideoStatus.UNKNOWN)
-
-
-_WORDS = {
-    VideoStatus.QUEUED: "queued pending submitted not_start preparing created initializing waiting",
-    VideoStatus.RUNNING: "processing in_progress running generating",
-    VideoStatus.COMPLETED: "completed complete success succeeded finished",
-    VideoStatus.FAILED: "failed failure fail error",
-    VideoStatus.CANCELLED: "cancelled canceled deleted",
-    VideoStatus.EXPIRED: "expired",
-}
-_STATUS_OF_WORD = {word: status for status, words in _WORDS.items() for word in words.split()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +44,7 @@ class Video:
         completed_at: UTC.
         expires_at: UTC; afterwards the server forgets the video.
         reason: why there is no video, where the status says so.
+        reason_in_words: it was found in the words of `message`, which may quote the prompt; see `Outcome.judged`.
         message: the server's words about that.
         retry_after: seconds that the server asks to wait before the next status call, or None.
     """
@@ -83,6 +61,7 @@ class Video:
     completed_at: pendulum.DateTime | None = None
     expires_at: pendulum.DateTime | None = None
     reason: Reason | None = None
+    reason_in_words: bool = False
     message: str = ""
     retry_after: float | None = None
 
@@ -141,35 +120,38 @@ def parse_videos(answer: Answer, what: str) -> list[Video]:
 
 
 def _read(answer: Answer, what: str, video_id: str | None) -> Video:
-    body = unwrap(answer.json())
-    if body is None or not (answer.ok or _is_failed_job(body, video_id)):
-        raise error_from(answer, what)
-    word = _first_text(body, "status", "task_status", "state") or ""
-    status = _status(word)
+    whole = unwrap(answer.json())
+    body = whole if answer.ok else None
+    if video_id and not (body and word_in(body)):
+        body = failed_job_in(answer, whole, video_id) or body
+    if body is None:
+        raise error_from(answer, what, about_a_job=bool(video_id))
+    word = word_in(body)
+    end = end_of(answer, body, word)
     if video_id:
         if not word and (body.get("error") or "code" in body or not answer.is_whole):
-            raise error_from(answer, what)
-    elif (found := id_in(body)) is None and not (word and status is not VideoStatus.FAILED):
+            raise error_from(answer, what, about_a_job=True)
+    elif (found := id_in(body)) is None and not (word and end.status is not VideoStatus.FAILED):
         raise error_from(answer, what)
     elif found is None or not is_usable_id(found):
         raise unreadable(answer, what, f"{_UNUSABLE_ID}: {answer.said(found or '', 100)!r}")
-    reason, message = _failure(answer, body, status)
-    model = _first_text(body, "model")
+    model = first_text(body, "model")
     return Video(
         id=video_id or str(found),
-        status=status,
+        status=end.status,
         status_word=answer.said(word, _WORD_LIMIT),
         progress=_or_none(_progress, body.get("progress")),
         model=model and answer.said(model, _MODEL_LIMIT),
-        url=_url(answer, body),
+        url=None if end.status is VideoStatus.FAILED else _url(answer, body),
         size=_or_none(_size, body),
         seconds=_or_none(_seconds, body),
         created_at=_or_none(_time, body.get("created_at") or body.get("created")),
         completed_at=_or_none(_time, body.get("completed_at")),
         expires_at=_or_none(_time, body.get("expires_at")),
-        reason=reason,
-        message=message,
-        retry_after=retry_after(answer.headers),
+        reason=end.reason,
+        reason_in_words=end.reason_in_words,
+        message=end.message,
+        retry_after=pause_asked_by(answer),
     )
 
 
@@ -177,12 +159,6 @@ _UNUSABLE_ID = (
     "the answer tells of a job, which may exist and be billed, but not by an id that can be used (up to "
     f"{ID_LIMIT} letters, no control characters)"
 )
-
-
-def _is_failed_job(body: dict[str, Any], video_id: str | None) -> bool:
-    """Whether an error answer describes the job: vLLM-Omni tells of a failed one with the HTTP status of its error."""
-    failed = _status(_first_text(body, "status") or "") is VideoStatus.FAILED
-    return failed and video_id is not None and id_in(body) == video_id
 
 
 def _or_none(read: Callable[[Any], T | None], value: Any) -> T | None:
@@ -198,23 +174,6 @@ def find_url(body: Any, base_url: str) -> str | None:
     unwrapped = unwrap(body)
     found = None if unwrapped is None else _find_url_text(unwrapped)
     return None if found is None else absolute(base_url, found)
-
-
-def _first_text(body: dict[str, Any], *keys: str) -> str | None:
-    texts = (value.strip() for key in keys if isinstance(value := body.get(key), str))
-    return next((text for text in texts if text), None)
-
-
-def _status(word: str) -> VideoStatus:
-    return _STATUS_OF_WORD.get(word.lower().replace("-", "_").replace(" ", "_"), VideoStatus.UNKNOWN)
-
-
-def _failure(answer: Answer, body: dict[str, Any], status: VideoStatus) -> tuple[Reason | None, str]:
-    if not status.finished or status is VideoStatus.COMPLETED:
-        return None, ""
-    detail = read_error(body.get("error") or body.get("fail_reason") or body.get("message") or "")
-    reason = reason_of(detail) if status is VideoStatus.FAILED else Reason.UNKNOWN
-    return reason, answer.said(str(replace(detail, message=answer.mask.hide(detail.message))))
 
 
 def _number(value: Any) -> float | None:
@@ -233,7 +192,7 @@ def _progress(value: Any) -> float | None:
 
 
 def _seconds(body: dict[str, Any]) -> float | None:
-    for key in ("seconds", "duration"):
+    for key in ("duration_s", "seconds", "duration"):  # vLLM-Omni: made, asked for
         number = _number(body.get(key))
         if number is not None and number > 0:
             return number

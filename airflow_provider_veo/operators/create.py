@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import Context, conf
 
 from airflow_provider_veo import advice, arguments, records
 from airflow_provider_veo.api.errors import ContentGoneError, Reason, VeoError
+from airflow_provider_veo.api.own_words import OwnWords
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec, ignored_warnings
 from airflow_provider_veo.api.video import VideoStatus
@@ -205,7 +206,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
                 video_id, cancel = str(submission.video_id), self.cancel_on_kill
                 defer(self, self.conn_id, video_id, policy, cancel_on_kill=cancel, model=spec.model)
             else:
-                outcome = client.wait_for_video(str(submission.video_id), policy, self._tell)
+                outcome = client.wait_for_video(str(submission.video_id), policy, self._tell, spec.own_words)
         return self._conclude(context, outcome)
 
     def _spec(self, hook: VeoHook) -> VideoSpec:
@@ -236,6 +237,9 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             self._show(self._in_flight[0], progress_of(news.video))
 
     def _conclude(self, context: Context, outcome: Outcome) -> dict[str, Any]:
+        if outcome.reason_in_words:
+            model = self.model or VeoHook(self.conn_id).settings.default_model
+            outcome = outcome.judged(OwnWords.of(self.prompt, model, outcome.model, self.extra_body))
         ledger = _ledger(context)
         record = _record_of(ledger, outcome, self.log)
         if record and record.adopted and _was_cancelled(outcome):

@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_veo import advice, arguments
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import VideoFailedError, VideoTimeoutError
+from airflow_provider_veo.api.own_words import OwnWords
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.waiting import Wait
 from airflow_provider_veo.checked_task import CheckedTask
@@ -142,14 +143,14 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
         self.log.info(news.text)
 
     def _conclude(self, context: Context, hook: VeoHook, outcome: Outcome) -> dict[str, Any]:
+        ordered = self.video_id.get("model") if isinstance(self.video_id, Mapping) else None
         try:
-            outcome.raise_for_kind()
+            outcome.judged(OwnWords.of(ordered, outcome.model)).raise_for_kind()
         except VideoTimeoutError as error:
             raise VeoSensorTimeout(error) from error
         except VideoFailedError as error:
             raise refusal(error) from None
         self.log.info("Video %s is completed", outcome.video_id)
-        ordered = self.video_id.get("model") if isinstance(self.video_id, Mapping) else None
         result = video_result(hook.with_url(outcome), ordered or outcome.model)
         made_in = outcome.generation_seconds
         report(

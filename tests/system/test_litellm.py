@@ -14,7 +14,8 @@ from pictures import picture_of
 from servers import connect
 
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
-from airflow_provider_veo.api.errors import ApiError, ContentError, Reason, error_from
+from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.errors import ApiError, ContentError, Reason
 from airflow_provider_veo.api.frames import Frame
 from airflow_provider_veo.api.polling import WaitPolicy
 from airflow_provider_veo.api.requests import ApiRequest, VideoSpec

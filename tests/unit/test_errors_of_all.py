@@ -13,7 +13,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSen
 
 import airflow_provider_veo
 from airflow_provider_veo.api.answers import Answer
-from airflow_provider_veo.api.errors import InvalidInputError, Reason, TransportError, VeoError, error_from, telling
+from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.errors import InvalidInputError, Reason, TransportError, VeoError, telling
 from airflow_provider_veo.exceptions import VeoFailException, VeoSensorTimeout, fail_fast
 from airflow_provider_veo.submission import NotOrderedError
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers import Answer, ErrorDetail
+from airflow_provider_veo.api.error_answers import error_from
 from airflow_provider_veo.api.errors import (
     ApiError,
     InvalidInputError,
@@ -21,7 +22,6 @@ from airflow_provider_veo.api.errors import (
     TransportError,
     VeoError,
     VideoTimeoutError,
-    error_from,
 )
 from airflow_provider_veo.api.frames import Frame
 from airflow_provider_veo.api.requests import VideoSpec

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from airflow_provider_veo.api.answers import ID_LIMIT, Answer, is_usable_id
-from airflow_provider_veo.api.errors import ApiError, Reason, error_from, retry_after
+from airflow_provider_veo.api.error_answers import error_from, retry_after
+from airflow_provider_veo.api.errors import ApiError, Reason
 from airflow_provider_veo.api.text import MARK
 from airflow_provider_veo.api.video import VideoStatus, parse_video
 
@@ -117,7 +118,7 @@ def test_whatever_goes_wrong_while_reading_carries_the_jobs_id(monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("a\nbug")
 
-    monkeypatch.setattr("airflow_provider_veo.api.video._failure", broken)
+    monkeypatch.setattr("airflow_provider_veo.api.video.end_of", broken)
     with pytest.raises(ApiError, match="the answer cannot be read: ZeroDivisionError: a bug") as caught:
         parse_video(answer(GOOD), "Creating")
 
@@ -147,7 +148,7 @@ def test_damage_behind_all_that_counts_loses_no_job(body, video_id):
     assert (video.id, video.status) == ("v", VideoStatus.QUEUED)
 
 
-@pytest.mark.parametrize("body", [b"{'detail': 'no'}", b"{no", b'{"', b'{"x": 1, no', b"[no"])
+@pytest.mark.parametrize("body", [b"{'detail': no}", b"{no", b'{"', b'{"x": 1, no', b"[no"])
 def test_words_that_are_no_json_are_words(body):
     assert str(error_from(answer(body, 500), "Asking")) == f"Asking failed (HTTP 500): {body.decode()}"
 

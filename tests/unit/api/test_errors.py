@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers import Answer, ErrorDetail, read_error
-from airflow_provider_veo.api.errors import ApiError, ChatIncompleteError, Reason, error_from, reason_of, retry_after
+from airflow_provider_veo.api.error_answers import error_from, retry_after
+from airflow_provider_veo.api.errors import ApiError, ChatIncompleteError, Reason
+from airflow_provider_veo.api.reasons import reason_of
 
 NEW_API_NESTED = json.dumps(
     {

@@ -15,7 +15,8 @@ from odd_values import ODD_HEADERS, ODD_VALUES, dumped, with_odd_leaves
 
 from airflow_provider_veo.api import content
 from airflow_provider_veo.api.answers import ID_LIMIT, Answer
-from airflow_provider_veo.api.errors import LONGEST_WAIT, ApiError, VeoError, error_from
+from airflow_provider_veo.api.error_answers import LONGEST_WAIT, error_from
+from airflow_provider_veo.api.errors import ApiError, VeoError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy, WaitState, observe
 from airflow_provider_veo.api.text import MESSAGE_LIMIT
 from airflow_provider_veo.api.video import Video, parse_video

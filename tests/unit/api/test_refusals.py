@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from odd_values import ODD_VALUES, dumped, with_odd_leaves
 
 from airflow_provider_veo.api.answers import Answer
-from airflow_provider_veo.api.errors import ApiError, Reason, error_from
+from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.errors import ApiError, Reason
 from airflow_provider_veo.api.refusals import SURE_STATUSES, Verdict, judge
 from airflow_provider_veo.emulator.dialects import DIALECTS
 

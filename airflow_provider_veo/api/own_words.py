@@ -1,0 +1,202 @@
+"""Words that we wrote ourselves, found again in the words of a server: errors quote the prompt, shortened or escaped.
+
+A reason is found in the words of the server. Nothing that a prompt says may end a wait or stop a task.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import unquote
+
+_INVISIBLE = "\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_MARKS = "\u0300-\u036f"  # of letters that are written as two characters
+_WIDE = "\u2e80-\u9fff\uf900-\ufaff\uac00-\ud7af\u1100-\u11ff\U00020000-\U0003ffff"  # no blanks part these into words
+_ESCAPED = r"\\{1,16}(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2}))"
+_SPELLED = rf"{_ESCAPED}|%[0-9a-fA-F]{{2}}|&(?:amp;){{0,4}}(?:#\d{{1,7}}|#[xX][0-9a-fA-F]{{1,6}}|[a-zA-Z]\w{{1,30}});"
+# an escaped line break is no letter n
+_UNIT = re.compile(rf"\\{{1,16}}[nrtbfv]|(?P<unit>(?:{_SPELLED}|[^\W_]|[{_MARKS}{_INVISIBLE}])+)")
+_ESCAPE = re.compile(_ESCAPED)
+_WORD = re.compile(rf"[{_WIDE}]|[^\W_{_WIDE}]+")
+_ROUNDS = 4  # a spelling of a spelling: JSON in JSON, an address in an address
+_LONGEST = 20_000  # characters of all that was ordered
+_QUOTES = "\"'`‘’“”«»「」『』"
+_CUT = ("…", "...", "\\u2026")  # the last is JSON's spelling of the first
+
+_SAID = 6
+"""Weight of a piece that both sides do not say by chance: three words, or six characters of Chinese."""
+
+_SURELY_SAID = 16
+"""The same, where to take the server's words for ours would cost money."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a text, as it compares with others.
+
+    Attributes:
+        plain: without case, accents and escapes.
+        start: where it begins in the text.
+        end: where it ends.
+    """
+
+    plain: str
+    start: int
+    end: int
+
+    @property
+    def weight(self) -> int:
+        return 1 if len(self.plain) == 1 and _WIDE_CHARACTER.match(self.plain) else 2
+
+
+_WIDE_CHARACTER = re.compile(f"[{_WIDE}]")
+
+
+@dataclass(frozen=True)
+class OwnWords:
+    """The texts of an order: prompt, model, further fields.
+
+    Attributes:
+        texts: as they were sent.
+    """
+
+    texts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, *values: Any) -> OwnWords:
+        """Take all texts of JSON values, however deep, and the names of fields that are not the API's own."""
+        return cls(tuple(dict.fromkeys(text for value in values for text in _texts(value))))
+
+    def without(self, text: str, *, surely: bool = False) -> str:
+        """Return a text with "…" in place of each quotation.
+
+        Args:
+            text: of a server.
+            surely: take out only quotations that are long, or the whole of a text in quotation marks.
+        """
+        pieces, done = [], 0
+        for start, end in self._quotations(text, surely=surely):
+            if start >= done:
+                pieces += [text[done:start], " … "]
+            done = max(done, end)
+        return "".join([*pieces, text[done:]])
+
+    def are_all_of(self, text: str) -> bool:
+        """Whether a part of a server's text is nothing but a quotation."""
+        quoted = [place for start, end in self._quotations(text) for place in range(start, end)]
+        return bool(quoted) and {word.start for word in _words(text)} <= set(quoted)
+
+    def _quotations(self, text: str, *, surely: bool = False) -> Iterator[tuple[int, int]]:
+        """Yield where quotations stand, in order; they may overlap."""
+        if not self._said:
+            return
+        words = list(_words(text))
+        enough = _SURELY_SAID if surely else _SAID
+        for first in range(len(words)):
+            weight = 0
+            for last in range(first, len(words)):
+                piece = words[first : last + 1]
+                plain = " ".join(word.plain for word in piece)
+                weight += piece[-1].weight
+                # a word may be cut at either end of a quotation, so that a part of it is enough
+                if plain not in self._said:
+                    break
+                if weight >= enough or self._is_short_quotation(text, piece, plain, surely=surely):
+                    yield piece[0].start, piece[-1].end
+                if weight >= enough:
+                    break
+
+    def _is_short_quotation(self, text: str, piece: list[Word], plain: str, *, surely: bool) -> bool:
+        is_whole = plain in self._lines
+        if surely or is_whole:
+            return is_whole and (not surely or _is_marked(text, piece))
+        return _is_marked(text, piece) and (len(piece) > 1 or any(line.startswith(plain) for line in self._lines))
+
+    @cached_property
+    def _lines(self) -> frozenset[str]:
+        """All texts in a form that compares."""
+        lines: set[str] = set()
+        left = _LONGEST
+        for text in self.texts:
+            lines.add(" ".join(word.plain for word in _words(text[:left])))
+            left -= len(text[:left])
+        return frozenset(line for line in lines if line and not line.replace(" ", "").isdigit())
+
+    @cached_property
+    def _said(self) -> str:
+        return "\n".join(self._lines)
+
+
+NOTHING_SAID = OwnWords()
+"""Where nobody knows what was ordered."""
+
+
+_FIELDS = {"prompt", "model", "seconds", "size", "input_reference", "n", "stream"} | {
+    "messages", "role", "content", "type", "text", "image_url", "url",
+}  # fmt: skip
+
+
+def _texts(value: Any, depth: int = 6) -> Iterator[str]:
+    if isinstance(value, str):
+        if not value.startswith("data:"):  # a picture
+            yield value
+    elif isinstance(value, Mapping) and depth:
+        yield from (name for name in value if isinstance(name, str) and name not in _FIELDS)
+        yield from _texts(list(value.values()), depth)
+    elif isinstance(value, (list, tuple)) and depth:
+        for part in value:
+            yield from _texts(part, depth - 1)
+
+
+def _words(text: str) -> Iterator[Word]:
+    for found in _UNIT.finditer(text):
+        if found["unit"]:
+            for word in _WORD.findall(_plain(found["unit"])):
+                yield Word(word.upper().casefold(), *found.span())
+
+
+def _plain(unit: str) -> str:
+    """Undo the spellings of a word, and drop accents and what cannot be seen."""
+    if unit.isascii() and unit.isalnum():
+        return unit
+    for _ in range(_ROUNDS):
+        again = html.unescape(unquote(_ESCAPE.sub(_character, unit)))
+        if again == unit:
+            break
+        unit = again.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    letters = unicodedata.normalize("NFKD", unit)
+    return "".join(letter for letter in letters if not (unicodedata.combining(letter) or _is_invisible(letter)))
+
+
+def _character(found: re.Match[str]) -> str:
+    number = int(found[1] or found[2] or found[3], 16)
+    return chr(number) if number <= 0x10FFFF else " "
+
+
+def _is_invisible(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cf"
+
+
+def _is_marked(text: str, piece: list[Word]) -> bool:
+    """Whether a text shows that a piece of it is a quotation: by marks on both sides, or by three dots behind it."""
+    start, end = piece[0].start, piece[-1].end
+    if text.startswith(_CUT, end):
+        return True
+    before = text[max(0, start - 9) : start].rstrip("\\ ")[-1:]
+    after = text[end : end + 9].lstrip("\\ .!?,;")[:1]
+    return bool(before and after) and before in _QUOTES and after in _QUOTES
+
+
+_NAMED = re.compile(r"(prompt|input|提示词)\W{0,12}$", re.IGNORECASE)
+_BYTES = re.compile(r"""(?:^|\W)b["']$""")  # as Python writes the body of an answer
+
+
+def is_quoted(text: str, start: int) -> bool:
+    """Whether an object in a text seems to be quoted, or is called a prompt, so that it may be anybody's."""
+    before = text[max(0, start - 40) : start].rstrip()
+    return bool(_NAMED.search(before)) or (before[-1:] in tuple(_QUOTES) and not _BYTES.search(before))

@@ -1,0 +1,128 @@
+"""Reasons over HTTP: a server that quotes the order, wraps the answers of another one, or writes a byte order mark."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import time
+
+import pytest
+from driving import Driver
+from servers import KEY, Heard, Said, connect
+
+from airflow_provider_veo.api.client import VeoClient
+from airflow_provider_veo.api.errors import ApiError, Reason, VideoFailedError
+from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.exceptions import VeoFailException
+
+PROMPT = "a workplace safety film"
+SPEC = VideoSpec(PROMPT, "gem-rai")
+ID = "video_made_up_17"
+ORDERED = Said(200, {"id": ID, "status": "queued"})
+MARK = codecs.BOM_UTF8
+
+
+def client(server):
+    return VeoClient(ClientSettings(server.url, KEY))
+
+
+def marked(body, status=200):
+    return Said(status, MARK + json.dumps(body).encode(), {"Content-Type": "application/json; charset=utf-8"})
+
+
+def failed_at_an_upstream(message):
+    job = {"id": "video_gen_5", "object": "video", "status": "failed", "error": {"code": 500, "message": message}}
+    return Said(500, {"error": {"message": f"litellm.InternalServerError: - {json.dumps(job)}.", "code": "500"}})
+
+
+def failed(message):
+    return Said(200, {"id": ID, "status": "failed", "error": {"code": "generation_failed", "message": message}})
+
+
+def test_json_with_a_byte_order_mark_is_read_by_each_call(serve):
+    video = b"\0\0\0\x18ftypisom" + bytes(64)
+
+    def answer(heard: Heard) -> Said:
+        if heard.path.endswith(".mp4"):
+            return Said(200, video, {"Content-Type": "video/mp4"})
+        if heard.path.endswith("/content"):
+            return marked({"url": "/files/one.mp4"})
+        if heard.path.endswith("/none"):
+            return marked({"error": {"message": "no such job", "code": "task_not_exist"}}, 400)
+        return marked({"id": ID, "status": "queued" if heard.method == "POST" else "completed"})
+
+    with client(serve(answer)) as api:
+        assert api.create_video(SPEC).id == ID
+        assert api.get_video(ID).status.value == "completed"
+        with pytest.raises(ApiError) as caught:
+            api.get_video("none")
+        assert caught.value.reason is Reason.NOT_FOUND
+        with api.open_content(video_id=ID) as stream:
+            assert b"".join(stream.chunks) == video
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        (f"out of memory at '{PROMPT}' (model group gem-rai)", VideoFailedError),
+        (f"'{PROMPT}' was refused: content policy violation", VeoFailException),
+    ],
+)
+@pytest.mark.parametrize("fail", [failed_at_an_upstream, failed], ids=["at an upstream", "here"])
+def test_a_failed_job_has_the_reason_that_the_server_gives_and_not_the_prompt(
+    serve, monkeypatch, deferrable, message, error, fail
+):
+    server = serve(lambda heard: ORDERED if heard.method == "POST" else fail(message))
+    connect(monkeypatch, server.url, default_model="gem-rai")
+    driver = Driver({"prompt": PROMPT, "deferrable": deferrable})
+    found = driver.run()
+    assert isinstance(found, error)
+    assert f"Video {ID} failed" in str(found)
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_errors_that_quote_a_telling_prompt_end_no_wait(serve, monkeypatch, deferrable):
+    prompt = json.dumps({"status": "failed", "id": ID, "why": "content policy, quota is not enough, video not found"})
+    troubles = [
+        Said(500, {"error": {"message": f"cannot look for '{prompt}'", "code": "internal"}}),
+        Said(503, {"detail": f"no worker for {prompt}"}),
+        Said(500, f"Internal Server Error: {prompt}"),
+        Said(200, {"id": ID, "status": "completed"}),
+    ]
+    server = serve(lambda heard: ORDERED if heard.method == "POST" else troubles.pop(0))
+    connect(monkeypatch, server.url)
+    result = Driver({"prompt": prompt, "deferrable": deferrable}).run()
+    assert result["status"] == "completed"
+    assert [heard.method for heard in server.heard].count("POST") == 1
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_video_that_the_filter_took_is_told_at_once(serve, monkeypatch, tmp_path, deferrable):
+    why = "The input image has been blocked by your current safety settings"
+    body = {"id": ID, "status": "completed", "metadata": {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": [why]}}
+    server = serve(lambda heard: ORDERED if heard.method == "POST" else Said(200, body))
+    connect(monkeypatch, server.url)
+    found = Driver({"prompt": "p", "deferrable": deferrable, "destination": str(tmp_path / "a.mp4")}, retries=2).run()
+    assert isinstance(found, VeoFailException)
+    assert why in str(found)
+    assert not [heard for heard in server.heard if heard.path.endswith("/content")]
+
+
+def test_googles_delay_in_a_refusal_is_waited_for(serve, monkeypatch):
+    info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.2s"}
+    upstream = {"error": {"code": 429, "message": "Resource exhausted.", "details": [info]}}
+    refusals = [Said(429, {"error": {"message": f"litellm.RateLimitError: {json.dumps(upstream)}", "code": "429"}})]
+    times = []
+
+    def answer(heard: Heard) -> Said:
+        if heard.method == "POST":
+            times.append(time.monotonic())
+            return refusals.pop() if refusals else ORDERED
+        return Said(200, {"id": ID, "status": "succeed", "url": "https://files.example.net/a.mp4"})
+
+    connect(monkeypatch, serve(answer).url)
+    assert Driver({"prompt": "p", "deferrable": False}).run()["status"] == "completed"
+    assert len(times) == 2
+    assert times[1] - times[0] >= 0.2
