@@ -44,13 +44,13 @@ class _Upstream(NamedTuple):
 
 
 _SEED = _Upstream("openai", "OpenAIException", "video_{id}")
-_GEMINI = _Upstream("gemini", "GeminiException", "models/{model}/operations/{id:.12}")
+_GEMINI = _Upstream("gemini", "GeminiException", "models/{model}/operations/{id.hex:.12}")
 _VERTEX = _Upstream(
     "vertex_ai",
     "Vertex_aiException",
     "projects/my-project/locations/us-central1/publishers/google/models/{model}/operations/{id}",
 )
-_VLLM = _Upstream("hosted_vllm", "Hosted_vllmException", "video_gen_{id}")
+_VLLM = _Upstream("hosted_vllm", "Hosted_vllmException", "video_gen_{id.hex}")
 _UPSTREAMS: Mapping[str, _Upstream] = MappingProxyType(
     dict.fromkeys(CARD, _SEED)
     | dict.fromkeys(("veo-3.1-generate-preview", "veo-3.1-fast-generate-preview"), _GEMINI)
@@ -113,9 +113,10 @@ class LiteLLM(Dialect):
 
     def created(self, job: Job) -> Reply:
         upstream = _UPSTREAMS[job.model.id]
-        word = "processing" if _is_google(upstream) else "queued"
-        usage = {} if upstream is _SEED else {"duration_seconds": float(job.model.seconds)}
-        return Reply(self.video(job, word, 0) | {"created_at": None, "progress": None, "usage": usage})
+        video = self.video(job, "processing" if _is_google(upstream) else "queued", 0)
+        if upstream is _SEED:
+            return Reply(video | {"progress": None, "usage": {}})
+        return Reply(video | {"usage": {"duration_seconds": float(job.model.seconds)}})
 
     def status(self, job: Job, now: float, url: str) -> Reply:
         word = job.status(now)
@@ -132,9 +133,11 @@ class LiteLLM(Dialect):
         return Reply(self.video(job, word, 0) | {"created_at": created, "error": error})
 
     def video(self, job: Job, word: str, progress: int) -> dict[str, Any]:
-        known = super().video(job, word, progress)
-        if _is_google(_UPSTREAMS[job.model.id]):
+        upstream, known = _UPSTREAMS[job.model.id], super().video(job, word, progress)
+        if _is_google(upstream):
             known |= dict.fromkeys(("created_at", "completed_at", "error", "progress", "seconds", "size"))
+        elif upstream is _VLLM:
+            known |= {"status": Dialect.words.get(word, word), "size": None}
         elif word != "completed":  # the seed's gateway says `created`, which is dropped
             known |= dict.fromkeys(("created_at", "seconds", "size"))
         return {**known, "expires_at": None, "remixed_from_video_id": None, "usage": None}
