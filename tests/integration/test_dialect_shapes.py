@@ -1,4 +1,4 @@
-"""Each dialect's answers beside those of the real server: the same status, the same fields of the same types, the words.
+"""Each dialect's answers beside those of the real server: status, fields with their types, and words.
 
 `servers.json` has what the servers said, or what their source says that they say.
 """
