@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -21,6 +22,7 @@ from bench import (
     TASK,
     VLLM,
     VLLM_ERROR,
+    every,
     shape_of,
 )
 from servers import KEY
@@ -187,3 +189,19 @@ def test_a_number_of_seconds_cannot_be_parsed(bench, dialect):
 def test_json_is_not_read(bench, dialect):
     answer = bench.http.post("/v1/videos", json=FIELDS)
     assert (answer.status_code, shape_of(answer), answer.json()["error"]["param"]) == (400, VLLM_ERROR, "body.prompt")
+
+
+ODD = (None, True, 0, -1, 4.5, 1e308, 10**30, "", " ", "٣x٤", "1280*720", "eight", "9" * 50, [], ["x"], {}, {"": ""})
+
+
+@every
+@pytest.mark.parametrize("field", [*FIELDS, "metadata"])
+def test_an_odd_order_is_taken_or_refused_and_breaks_no_server(bench, dialect, field):
+    for value in ODD:
+        for answer in (
+            bench.http.post("/v1/videos", json=FIELDS | {field: value}),
+            bench.order(**{field: value if isinstance(value, str) else json.dumps(value)}),
+        ):
+            assert answer.status_code < 500 or "no available channels" in answer.text, value
+            if answer.is_success:
+                assert bench.said(answer.json()["id"]).is_success, value

@@ -31,7 +31,7 @@ class FastApi(Dialect):
 
     def accept(self, order: Order) -> Accepted:
         seconds = order.fields.get("seconds")
-        if seconds is not None and not _is_whole(seconds):
+        if seconds not in (None, "") and not _is_whole(seconds):
             self._refuse_seconds(seconds, order.is_form)
         if not order.is_form and not isinstance(order.fields.get("prompt"), str):
             self.refuse(400, "Invalid request body: 1 validation error for VideoGenerationsRequest\nprompt", "")

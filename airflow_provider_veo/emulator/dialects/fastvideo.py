@@ -28,8 +28,11 @@ class FastVideo(FastApi):
     def model(self, name: str, fields: Mapping[str, Any]) -> VideoModel:
         size = fields.get("size") if sides_of(fields.get("size")) else None
         # of 0 seconds it makes 0 frames; the emulator's shortest film has one second
-        seconds = max(1, int(float(fields.get("seconds", self.default_seconds))))
-        return super().model(name, {"size": size, "seconds": seconds})
+        return super().model(name, {"size": size, "seconds": max(1, self._seconds(fields))})
+
+    def _seconds(self, fields: Mapping[str, Any]) -> int:
+        seconds = fields.get("seconds")
+        return self.default_seconds if seconds in (None, "") else int(float(seconds))
 
     def new_id(self, model: VideoModel) -> str:  # noqa: ARG002
         return uuid.uuid4().hex
@@ -42,7 +45,7 @@ class FastVideo(FastApi):
         return {
             **super().video(job, word, progress),
             "size": size if sides_of(size) else "",
-            "seconds": str(int(float(job.options.get("seconds", self.default_seconds)))),
+            "seconds": str(self._seconds(job.options)),
             "quality": "standard",
             "url": None,
             "file_path": f"/outputs/videos/{job.id}.mp4",

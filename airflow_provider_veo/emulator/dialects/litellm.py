@@ -84,7 +84,7 @@ class LiteLLM(Dialect):
         name = order.fields.get("model")
         if "prompt" not in order.fields:
             _refuse("/videos: Missing required parameter: 'prompt'.")
-        if name not in _UPSTREAMS:
+        if not isinstance(name, str) or name not in _UPSTREAMS:
             _refuse(f"/videos: Invalid model name passed in model={name}. Call `/v1/models` to view available models.")
         if not order.is_form and "input_reference" in order.fields:
             _refuse("Invalid request format: AttributeError(\"'dict' object has no attribute 'read'\")")

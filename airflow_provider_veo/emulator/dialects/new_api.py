@@ -46,8 +46,8 @@ class NewApi(Dialect):
         if order.is_form:
             metadata = {name: _value(text) for name, text in order.fields.items() if name not in _FIELDS}
         else:
-            metadata = order.fields.get("metadata") or {}
-        return {name: metadata[name] for name in _METADATA if name in metadata}
+            metadata = order.fields.get("metadata")
+        return {name: metadata[name] for name in _METADATA if name in metadata} if isinstance(metadata, dict) else {}
 
     def new_id(self, model: VideoModel) -> str:  # noqa: ARG002
         return f"task_{secrets.token_hex(16)}"

@@ -20,6 +20,7 @@ class Relay(NewApi):
 
     name = "relay"
     prices = MappingProxyType({"veo-3.1-generate-preview": 1.2, "veo-3.1-fast-generate-preview": 0.3})
+    listed = ()
     default_seconds = 4  # where `duration` was sent instead of `seconds`, clips had 4 s
     frames = FIRST
 
