@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_provider_veo.api.models import VideoModel
 from airflow_provider_veo.emulator.dialects.base import ALL, Dialect, openai_error
@@ -28,7 +28,7 @@ class NewApi(Dialect):
     """Errors of its task routes are `TaskError`s: at the top level, an upstream's body as text in `message`."""
 
     name = "new-api"
-    listed = ("veo-3.1-generate-001", "veo-3.1-fast-generate-001")
+    listed: ClassVar[Sequence[str]] = ("veo-3.1-generate-001", "veo-3.1-fast-generate-001")
     frames = ALL  # form parts are passed on one by one, repeated ones too
 
     def accept(self, order: Order) -> Accepted:
@@ -43,10 +43,9 @@ class NewApi(Dialect):
 
     def options(self, order: Order) -> Mapping[str, Any]:
         """Read `metadata` of JSON; of a form, each field of another name, so that a field `metadata` means nothing."""
+        metadata = order.fields.get("metadata")
         if order.is_form:
             metadata = {name: _value(text) for name, text in order.fields.items() if name not in _FIELDS}
-        else:
-            metadata = order.fields.get("metadata")
         return {name: metadata[name] for name in _METADATA if name in metadata} if isinstance(metadata, dict) else {}
 
     def new_id(self, model: VideoModel) -> str:  # noqa: ARG002
