@@ -15,6 +15,7 @@ import httpx
 from airflow_provider_veo import __version__
 from airflow_provider_veo.api import addresses, content, embedded, masking, mp4, requests, urls, waiting
 from airflow_provider_veo.api.answers import Answer, names_in
+from airflow_provider_veo.api.cancelling import Cancellation, read_cancellation
 from airflow_provider_veo.api.chat import ChatReader
 from airflow_provider_veo.api.chat_events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
 from airflow_provider_veo.api.content import ContentStream, Resume
@@ -55,7 +56,6 @@ _HEADERS = {
     "User-Agent": f"airflow-provider-veo/{__version__}",
 }
 _CHAT = "Making videos by the chat call"
-_CANNOT_CANCEL = (404, 405, 501)  # no such route, or nothing left to cancel
 _PRIVATE_ADVICE = (
     "If the gateway keeps its files in your own network, set allow_private_addresses to true in the Airflow connection."
 )
@@ -126,13 +126,8 @@ class _Client:
                 return replace(event, url=mask.fold(url), instead_of=other and mask.fold(other))
         return event
 
-    def _parse_cancelled(self, video_id: str) -> Callable[[Answer], bool]:
-        def parse(answer: Answer) -> bool:
-            if answer.ok or answer.status in _CANNOT_CANCEL:
-                return answer.ok
-            raise error_from(answer, f"Cancelling video {video_id}", about_a_job=True)
-
-        return parse
+    def _parse_cancelled(self, video_id: str) -> Callable[[Answer], Cancellation]:
+        return lambda answer: read_cancellation(answer, video_id)
 
     def _parse_status(self, video_id: str, own: OwnWords = NOTHING_SAID) -> Callable[[Answer], Video]:
         return lambda answer: parse_video(replace(answer, own=own), f"Asking for video {video_id}", video_id)
@@ -228,8 +223,8 @@ class VeoClient(_Client):
                     chat.check(block)
         yield from map(self._shown, reader.end())
 
-    def cancel_video(self, video_id: str) -> bool:
-        """Stop a job; False where the server cannot, so that the job goes on and may be billed."""
+    def cancel_video(self, video_id: str) -> Cancellation:
+        """Ask the server to stop a job, and return how far it says that it has."""
         with telling(video_id=video_id):
             return self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
 
@@ -378,8 +373,8 @@ class AsyncVeoClient(_Client):
         for event in reader.end():
             yield self._shown(event)
 
-    async def cancel_video(self, video_id: str) -> bool:
-        """Stop a job; False where the server cannot, so that the job goes on and may be billed."""
+    async def cancel_video(self, video_id: str) -> Cancellation:
+        """Do as `VeoClient.cancel_video`."""
         with telling(video_id=video_id):
             return await self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
 

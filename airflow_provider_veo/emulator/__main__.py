@@ -31,8 +31,11 @@ def main() -> int:
         help="seconds by which content lags «completed» (default: %(default)s)",
     )
     parser.add_argument(
-        "--content-as-link", action="store_true", help="content is JSON with the file's address (seed, litellm)"
+        "--content-as-link",
+        action="store_true",
+        help="the file is elsewhere: content is JSON with its address (seed, litellm), or the status names it (sglang)",
     )
+    parser.add_argument("--model", help="the one model that is served (vllm-omni, sglang, fastvideo)")
     parser.add_argument("--can-cancel", action="store_true", help="DELETE stops a job, in every dialect")
     parser.add_argument(
         "--honours-idempotency-key", action="store_true", help="a repeated order is answered with the first one's job"
@@ -53,6 +56,7 @@ def main() -> int:
         generation_seconds=options.generation_seconds,
         content_lag=options.content_lag,
         content_as_link=options.content_as_link,
+        model=options.model,
         can_cancel=options.can_cancel,
         honours_idempotency_key=options.honours_idempotency_key,
     )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -50,7 +49,7 @@ class Emulator:
 
     def __init__(self, jobs: Jobs, faults: Faults) -> None:
         self.jobs = jobs
-        self._dialect = DIALECTS[jobs.settings.dialect]()
+        self._dialect = DIALECTS[jobs.settings.dialect](jobs.settings)
         self._clips = Clips()
         self._assets: dict[str, Scene] = {}
         routes = [
@@ -88,8 +87,7 @@ class Emulator:
 
     async def _models(self, request: Request) -> Response:
         self._authorize(request)
-        models = [{"id": name, "object": "model", "owned_by": "veo"} for name in self._dialect.prices]
-        return JSONResponse({"object": "list", "data": models})
+        return JSONResponse({"object": "list", "data": self._dialect.models()})
 
     async def _create(self, request: Request) -> Response:
         self._authorize(request)
@@ -105,7 +103,7 @@ class Emulator:
         asked = request.query_params
         jobs = [job for job in self.jobs.all() if not job.forgotten]
         jobs = jobs[::-1] if asked.get("order") == "asc" else jobs
-        limit = int(asked["limit"]) if asked.get("limit", "").isdecimal() else None
+        limit = int(asked["limit"]) if asked.get("limit", "").isdecimal() else self._dialect.page_length
         return _json(self._dialect.listing(jobs, self.jobs.clock(), asked.get("after"), limit))
 
     async def _status(self, request: Request) -> Response:
@@ -120,41 +118,31 @@ class Emulator:
             raise RefusedError(self._dialect.no_route(request.method, request.url.path))
         job = self._job(request, self._dialect.unknown_video())
         if self._dialect.can_delete:
-            self.jobs.forget(job)
-        else:
-            self.jobs.cancel(job)
-        return _json(self._dialect.deleted(job))
+            self.jobs.forget(job, stop=self._dialect.delete_stops or self.jobs.settings.can_cancel)
+            return _json(self._dialect.deleted(job))
+        self.jobs.cancel(job)
+        return _json(self._dialect.status(self.jobs.get(job.id) or job, self.jobs.clock(), ""))
 
     async def _content(self, request: Request) -> Response:
         self._authorize(request)
         job = self._job(request, self._dialect.unknown_content())
-        variant = request.query_params.get("variant", "video")
-        if variant != "video" and not self._dialect.other_variants:
-            self._dialect.refuse(400, f"Unsupported video content variant: {variant!r}", "invalid_request")
-        now = self.jobs.clock()
-        word = job.status(now)
-        if word != "completed" or now < job.done_at + self.jobs.settings.content_lag:
-            return _json(self._dialect.not_ready(word))
-        if self._dialect.link_type and self.jobs.settings.content_as_link:
-            link = self._dialect.link(job, self._url(request, _scene(job)))
-            return Response(json.dumps(link), media_type=self._dialect.link_type)
-        return await self._video(request, _scene(job))
+        url = self._url(request, _scene(job))
+        instead = self._dialect.instead_of_content(job, self.jobs.clock(), url, request.query_params.get("variant"))
+        if instead:
+            return _json(instead)
+        return await self._video(_scene(job), self._dialect.content_headers(job))
 
     async def _asset(self, request: Request) -> Response:
         scene = self._assets.get(request.path_params["name"])
-        return await self._video(request, scene) if scene else Response("Not Found", 404)
+        return await self._video(scene, {}) if scene else Response("Not Found", 404)
 
-    async def _video(self, request: Request, scene: Scene) -> Response:
+    async def _video(self, scene: Scene, headers: Mapping[str, str]) -> Response:
         path = await self._clips.file_of(scene)
         self.jobs.counters.content_requests += 1
         self.jobs.counters.content_bytes += path.stat().st_size
-        headers = dict(self._dialect.content_headers)
-        if self._dialect.plain_content:
+        if self._dialect.takes_ranges:
             return FileResponse(path, media_type="video/mp4", headers=headers)
-        content = path.read_bytes()
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            content, headers["Content-Encoding"] = gzip.compress(content), "gzip"
-        return Response(content, media_type="video/mp4", headers=headers)
+        return Response(path.read_bytes(), media_type="video/mp4", headers=headers)
 
     async def _chat(self, request: Request) -> Response:
         self._authorize(request)
@@ -232,7 +220,9 @@ def _json(reply: Reply) -> Response:
 
 
 def _scene(job: Job) -> Scene:
-    return _scene_of(Accepted(job.prompt, job.model, job.frames), f"{job.model.id} {job.model.size}")
+    options = [f"{name} {value}" for name, value in job.options.items() if value and name not in ("size", "seconds")]
+    label = ", ".join([f"{job.model.id} {job.model.size}", *options])
+    return _scene_of(Accepted(job.prompt, job.model, job.frames), label)
 
 
 def _scene_of(order: Accepted, label: str) -> Scene:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from airflow_provider_veo.api.models import VideoModel
 from airflow_provider_veo.emulator.messages import Accepted, Frame
@@ -14,6 +14,9 @@ from airflow_provider_veo.emulator.messages import Accepted, Frame
 _MOST_REQUESTS = 100_000
 QUEUED_SHARE = 0.1
 """Part of the generation time in which a job is queued."""
+
+FILTERED = "filtered"
+"""Code of a failure that is Google's filter at work; several gateways have another answer to that than to an error."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,10 @@ class Settings:
         api_key: what clients must send.
         generation_seconds: from the order to the finished video.
         content_lag: seconds after `completed` until the content can be fetched.
-        content_as_link: the content route answers with JSON that holds the file's address, as the seed's documentation
-            has it; clients report the file itself. It counts in the dialects that are known to do so.
+        content_as_link: the file is at another address than the content route. The seed's gateway and LiteLLM answer
+            with JSON that holds it, as the seed's documentation has it (clients report the file itself); SGLang, as
+            with cloud storage, names it in the status and in an error. It counts in these dialects only.
+        model: name of the one model that vLLM-Omni, SGLang and FastVideo serve; None: a model of theirs.
         can_cancel: DELETE stops a job. The seed's gateway does not offer it; some dialects do anyway.
         honours_idempotency_key: an order with a key that was used before is answered with the job of then. No known
             gateway documents it.
@@ -37,6 +42,7 @@ class Settings:
     generation_seconds: float = 20.0
     content_lag: float = 0.0
     content_as_link: bool = False
+    model: str | None = None
     can_cancel: bool = False
     honours_idempotency_key: bool = False
 
@@ -50,7 +56,8 @@ class Job:
         generation_seconds: how long it takes.
         key: the order's idempotency key, if it came with one.
         failure: why it will fail, or None.
-        failure_code: the machine's word for it, in dialects that have one.
+        failure_code: the machine's word for it, in dialects that have one; see `FILTERED`.
+        options: what else the server has read of the order, by name: `resolution`, `seed` ...
         cancelled: somebody stopped it before it was done.
         forgotten: somebody deleted it; it counts, but nobody can ask for it.
     """
@@ -64,6 +71,7 @@ class Job:
     key: str = ""
     failure: str | None = None
     failure_code: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
     cancelled: bool = False
     forgotten: bool = False
 
@@ -150,6 +158,7 @@ class Jobs:
             key=key,
             failure=failure.reason if failure else None,
             failure_code=failure.code if failure else "",
+            options=accepted.options,
         )
         self.counters.orders += 1
         self._jobs[job.id] = job
@@ -163,9 +172,10 @@ class Jobs:
             self._jobs[job.id] = replace(job, cancelled=True)
             self.counters.cancelled += 1
 
-    def forget(self, job: Job) -> None:
-        """Stop a job that is not done yet, and let nobody ask for it any more."""
-        self.cancel(job)
+    def forget(self, job: Job, stop: bool = True) -> None:
+        """Let nobody ask for a job any more, and stop it if it is not done yet, unless the server does not do that."""
+        if stop:
+            self.cancel(job)
         self._jobs[job.id] = replace(self._jobs[job.id], forgotten=True)
 
     def hold(self) -> None:

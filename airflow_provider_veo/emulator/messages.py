@@ -48,11 +48,13 @@ class Accepted:
 
     Attributes:
         frames: those that count, first frame first.
+        options: what else was read, by name.
     """
 
     prompt: str
     model: VideoModel
     frames: tuple[Frame, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from airflow.providers.common.compat.sdk import (
 from asgiref.sync import sync_to_async
 
 from airflow_provider_veo.api import urls
+from airflow_provider_veo.api.cancelling import Cancellation
 from airflow_provider_veo.api.chat_events import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES, DownloadPolicy
@@ -159,7 +161,7 @@ class VeoHook(BaseHook):
                 yield event
 
     def cancel_video(self, video_id: str) -> bool:
-        """Stop a job; False where the server cannot, so that the job goes on and may be billed."""
+        """Ask the server to stop a job; False where it cannot. The log says how far it has, by its own words."""
         with self.get_conn() as client:
             return _told(self.log, video_id, client.cancel_video(video_id))
 
@@ -425,12 +427,10 @@ async def _extra_of(connection: Connection) -> dict[str, Any]:
     return await sync_to_async(lambda: connection.extra_dejson)()
 
 
-def _told(log: Any, video_id: str, cancelled: bool) -> bool:
-    if cancelled:
-        log.info("Video %s is cancelled", video_id)
-    else:
-        log.warning("Video %s: this server cannot cancel jobs. It goes on, and may still be billed.", video_id)
-    return cancelled
+def _told(log: Any, video_id: str, cancellation: Cancellation) -> bool:
+    level = logging.INFO if cancellation is Cancellation.STOPPED else logging.WARNING
+    log.log(level, "%s", cancellation.value.format(video_id))
+    return cancellation is not Cancellation.IMPOSSIBLE
 
 
 def _name(video_id: str | None, url: str | None) -> str:

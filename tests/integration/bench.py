@@ -17,7 +17,7 @@ LONG = 100.0
 START = 1_780_000_000.0
 FIELDS = {"prompt": "a cat", "model": "veo-3.1", "size": "128x128", "seconds": "1"}
 SPEC = VideoSpec(**FIELDS)
-SEED, RELAY, NEW_API, LITELLM, VLLM, SGLANG, OPENAI = DIALECTS
+SEED, RELAY, NEW_API, LITELLM, VLLM, SGLANG, FASTVIDEO, OPENAI = DIALECTS
 ERROR, TASK, DETAIL, PROXY, VLLM_ERROR = "error", "task", "detail", "proxy", "vllm"
 
 every = pytest.mark.parametrize("dialect", DIALECTS)
@@ -28,7 +28,8 @@ class Bench:
 
     def __init__(self, dialect, **settings):
         self.dialect = dialect
-        self.server = EmulatorServer(Settings(dialect=dialect, api_key=KEY, generation_seconds=LONG, **settings))
+        served = {"api_key": KEY, "generation_seconds": LONG, "model": FIELDS["model"]}
+        self.server = EmulatorServer(Settings(dialect=dialect, **(served | settings)))
         self.server.jobs.clock = lambda: self.now
         self.jobs = self.server.jobs
         self.now = START

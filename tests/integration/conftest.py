@@ -42,7 +42,7 @@ def _activate(*names: str) -> None:
 def emulator(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
     """Start the emulator: in the seed's dialect, or in that of an indirect parameter, as by `every_dialect`."""
     dialect = getattr(request, "param", "seed")
-    with EmulatorServer(Settings(dialect=dialect, api_key=KEY, generation_seconds=0.5)) as server:
+    with EmulatorServer(Settings(dialect=dialect, api_key=KEY, generation_seconds=0.5, model="veo-3.1")) as server:
         yield server
 
 

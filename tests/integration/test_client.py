@@ -7,11 +7,13 @@ import gzip
 import os
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 from pictures import picture_of
 from servers import KEY, Said, every_dialect
 
+from airflow_provider_veo.api.cancelling import Cancellation
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import (
     ApiError,
@@ -26,6 +28,7 @@ from airflow_provider_veo.api.frames import Frame
 from airflow_provider_veo.api.polling import WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.emulator.server import EmulatorServer
 
 # small and short, where the server lets us choose: these clips are rendered in no time
 SPEC = VideoSpec("画小猫 {curly} %20", "veo-3.1", seconds=1, size="128x128")
@@ -85,10 +88,12 @@ def test_the_order_on_the_wire(client_of, serve):
 def test_frames_on_the_wire(client_of, emulator):
     first = Frame.from_bytes(picture_of("red"), "a")
     last = Frame.from_bytes(picture_of("blue", "JPEG"), "b")
-    video = client_of(emulator.url).create_video(VideoSpec("画", "veo-3.1-fl", first, last, 1, "128x128"))
-    job = emulator.jobs.get(video.id)
-    counted = {"seed": (first, last), "new-api": (first, last), "vllm-omni": (last,)}
-    frames = counted.get(emulator.settings.dialect, (first,))
+    dialect = emulator.settings.dialect
+    with EmulatorServer(replace(emulator.settings, model="veo-3.1-fl")) as server:
+        video = client_of(server.url).create_video(VideoSpec("画", "veo-3.1-fl", first, last, 1, "128x128"))
+        job = server.jobs.get(video.id)
+    counted = {"seed": (first, last), "new-api": (first, last), "relay": (first,), "openai": (first,)}
+    frames = counted.get(dialect, (last,))
     assert (job.prompt, job.frames) == ("画", tuple(frame.content for frame in frames))
 
 
@@ -102,8 +107,8 @@ def test_multipart_without_frames(client_of, emulator):
 def test_cancel(client_of, emulator):
     client = client_of(emulator.url)
     video = client.create_video(SPEC)
-    offered = emulator.settings.dialect in ("vllm-omni", "sglang", "openai")
-    assert client.cancel_video(video.id) is offered
+    offered = emulator.settings.dialect in ("vllm-omni", "sglang", "fastvideo", "openai")
+    assert client.cancel_video(video.id) is (Cancellation.ACCEPTED if offered else Cancellation.IMPOSSIBLE)
     assert (emulator.jobs.get(video.id) is None) is offered
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 from bench import (
     DETAIL,
     ERROR,
+    FASTVIDEO,
     FIELDS,
     LITELLM,
     NEW_API,
@@ -20,6 +22,7 @@ from bench import (
     TASK,
     VLLM,
     VLLM_ERROR,
+    every,
     shape_of,
 )
 from servers import KEY
@@ -68,7 +71,6 @@ ERRORS = [
     (wrong_key, NEW_API, 401, ERROR, Reason.AUTHENTICATION),
     (wrong_key, LITELLM, 400, PROXY, Reason.AUTHENTICATION),
     (wrong_key, VLLM, 401, "text", Reason.AUTHENTICATION),
-    (wrong_key, SGLANG, 401, DETAIL, Reason.AUTHENTICATION),
     (wrong_key, OPENAI, 401, ERROR, Reason.AUTHENTICATION),
     (raw_key, LITELLM, 401, PROXY, Reason.AUTHENTICATION),
     (raw_key, VLLM, 401, "text", Reason.AUTHENTICATION),
@@ -78,6 +80,7 @@ ERRORS = [
     (unknown, LITELLM, 500, PROXY, Reason.SERVER),
     (unknown, VLLM, 404, VLLM_ERROR, Reason.NOT_FOUND),
     (unknown, SGLANG, 404, DETAIL, Reason.NOT_FOUND),
+    (unknown, FASTVIDEO, 404, DETAIL, Reason.NOT_FOUND),
     (unknown, OPENAI, 404, ERROR, Reason.NOT_FOUND),
     # a 404 may pass: some servers do not know a video's content before they have it
     (unknown_content, SEED, 404, ERROR, None),
@@ -86,6 +89,7 @@ ERRORS = [
     (unknown_content, LITELLM, 500, PROXY, Reason.SERVER),
     (unknown_content, VLLM, 404, VLLM_ERROR, None),
     (unknown_content, SGLANG, 404, DETAIL, None),
+    (unknown_content, FASTVIDEO, 404, DETAIL, None),
     (unknown_content, OPENAI, 404, ERROR, None),
     (bad_request, SEED, 503, ERROR, Reason.MODEL_UNAVAILABLE),
     (bad_request, RELAY, 400, TASK, Reason.BAD_REQUEST),
@@ -100,6 +104,7 @@ ERRORS = [
     (rate_limit, LITELLM, 429, PROXY, Reason.RATE_LIMITED),
     (rate_limit, VLLM, 429, VLLM_ERROR, Reason.RATE_LIMITED),
     (rate_limit, SGLANG, 429, DETAIL, Reason.RATE_LIMITED),
+    (rate_limit, FASTVIDEO, 429, DETAIL, Reason.RATE_LIMITED),
     (rate_limit, OPENAI, 429, ERROR, Reason.RATE_LIMITED),
     (server_error, SEED, 500, ERROR, Reason.SERVER),
     (server_error, RELAY, 500, TASK, Reason.SERVER),
@@ -107,6 +112,7 @@ ERRORS = [
     (server_error, LITELLM, 500, PROXY, Reason.SERVER),
     (server_error, VLLM, 500, VLLM_ERROR, Reason.SERVER),
     (server_error, SGLANG, 500, DETAIL, Reason.SERVER),
+    (server_error, FASTVIDEO, 500, DETAIL, Reason.SERVER),
     (server_error, OPENAI, 500, ERROR, Reason.SERVER),
     (no_money, SEED, 403, ERROR, Reason.QUOTA),
     (no_money, RELAY, 403, TASK, Reason.QUOTA),
@@ -128,7 +134,40 @@ def test_an_error(bench, ask, dialect, status, shape, reason):
 def test_the_table_of_errors_is_complete():
     asked = {(ask, dialect) for ask, dialect, *_ in ERRORS}
     for ask in (wrong_key, unknown, unknown_content, bad_request, rate_limit, server_error):
-        assert {dialect for one, dialect in asked if one is ask} == set(DIALECTS)
+        # these two have no keys, and this one ignores a size that is none
+        without = {wrong_key: {SGLANG, FASTVIDEO}, bad_request: {FASTVIDEO}}.get(ask, set())
+        assert {dialect for one, dialect in asked if one is ask} == set(DIALECTS) - without
+
+
+@pytest.mark.parametrize("dialect", [SGLANG, FASTVIDEO])
+def test_a_server_without_keys_takes_any_and_none(bench, dialect):
+    with bench.client_of("sk-wrong-key") as client:
+        assert client.create_video(SPEC).id
+    assert bench.order().status_code == 200
+    del bench.http.headers["Authorization"]
+    try:
+        assert bench.order().status_code == 200
+    finally:
+        bench.http.headers["Authorization"] = f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("dialect", [FASTVIDEO])
+def test_a_size_that_is_none_is_ignored_without_a_word(bench, dialect):
+    answer = bench.order(size="big")
+    assert (answer.status_code, answer.json()["size"]) == (200, "")
+
+
+@pytest.mark.parametrize("dialect", [SGLANG, FASTVIDEO])
+def test_any_model_is_taken_and_the_same_one_makes_the_video(bench, dialect):
+    answer = bench.order(model="veo-3.1-fast", seconds=None)
+    assert (answer.json()["model"], answer.json()["seconds"]) == ("veo-3.1-fast", "4")
+
+
+@pytest.mark.parametrize("dialect", [VLLM, LITELLM])
+def test_a_model_that_the_server_does_not_run_is_refused(bench, dialect):
+    with pytest.raises(ApiError, match=r"Model mismatch|Invalid model name") as caught:
+        bench.client.create_video(replace(SPEC, model="veo-9"))
+    assert (caught.value.status, caught.value.permanent) == (400, True)
 
 
 @pytest.mark.parametrize("dialect", [LITELLM])
@@ -150,3 +189,19 @@ def test_a_number_of_seconds_cannot_be_parsed(bench, dialect):
 def test_json_is_not_read(bench, dialect):
     answer = bench.http.post("/v1/videos", json=FIELDS)
     assert (answer.status_code, shape_of(answer), answer.json()["error"]["param"]) == (400, VLLM_ERROR, "body.prompt")
+
+
+ODD = (None, True, 0, -1, 4.5, 1e308, 10**30, "", " ", "٣x٤", "1280*720", "eight", "9" * 50, [], ["x"], {}, {"": ""})
+
+
+@every
+@pytest.mark.parametrize("field", [*FIELDS, "metadata"])
+def test_an_odd_order_is_taken_or_refused_and_breaks_no_server(bench, dialect, field):
+    for value in ODD:
+        for answer in (
+            bench.http.post("/v1/videos", json=FIELDS | {field: value}),
+            bench.order(**{field: value if isinstance(value, str) else json.dumps(value)}),
+        ):
+            assert answer.status_code < 500 or "no available channels" in answer.text, value
+            if answer.is_success:
+                assert bench.said(answer.json()["id"]).is_success, value

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import openai
 import pytest
-from bench import FIELDS, LITELLM, LONG, NEW_API, OPENAI, RELAY, SEED, SGLANG, VLLM, Bench
+from bench import FASTVIDEO, FIELDS, LITELLM, LONG, NEW_API, OPENAI, RELAY, SEED, SGLANG, VLLM, Bench, every
 from pictures import picture_of
 from servers import KEY
 
+from airflow_provider_veo.api.cancelling import Cancellation
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.settings import ClientSettings
@@ -15,14 +18,17 @@ from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 
+IDS = {"veo-3.1": 230, "veo-3.1-generate-preview": 290, "veo-3.1-generate-001": 394, "veo-3.1-fast-generate-001": 394}
+
 
 @pytest.mark.parametrize("dialect", [LITELLM])
-def test_another_id_in_every_status_answer(bench, dialect):
-    video_id = bench.job()
-    polled = bench.said(video_id).json()["id"]
-    assert polled != video_id
-    assert bench.said(polled).status_code == 500
+@pytest.mark.parametrize("model", IDS)
+def test_ids_of_a_proxy_are_too_long_for_the_name_of_a_file(bench, dialect, model):
+    video_id = bench.order(model=model).json()["id"]
+    assert IDS[model] <= len(video_id) <= 410
+    bench.now += LONG
     assert bench.seen(video_id).id == video_id
+    assert bench.content(video_id=video_id)[4:8] == b"ftyp"
 
 
 @pytest.mark.parametrize("dialect", [SEED, LITELLM])
@@ -36,6 +42,48 @@ def test_content_that_is_json_with_an_address(dialect):
         assert bench.content(video_id=video_id)[4:8] == b"ftyp"
 
 
+@pytest.mark.parametrize("dialect", [SGLANG])
+def test_content_in_cloud_storage(dialect):
+    with Bench(dialect, content_as_link=True) as bench:
+        video_id = bench.job()
+        assert bench.said(video_id).json()["url"] is None
+        bench.now += LONG
+        answer, url = bench.said(video_id, "/content"), bench.said(video_id).json()["url"]
+        said = f"Video has been uploaded to cloud storage. Please use the cloud URL: {url}"
+        assert (answer.status_code, answer.json()) == (400, {"detail": said})
+        assert bench.seen(video_id).url == url
+        assert bench.content(url=url)[4:8] == b"ftyp"
+
+
+METADATA = {"resolution": "1080p", "aspectRatio": "9:16", "durationSeconds": 6, "seed": 7}
+
+
+@pytest.mark.parametrize("dialect", [NEW_API, RELAY])
+def test_metadata_is_nested_in_json_and_flat_in_a_form(bench, dialect):
+    for answer in (
+        bench.http.post("/v1/videos", json=FIELDS | {"metadata": METADATA}),
+        bench.order(**{name: str(value) for name, value in METADATA.items()}),
+    ):
+        job = bench.jobs.get(answer.json()["id"])
+        assert (job.options, job.model.size, job.model.seconds) == (METADATA, "1080x1920", 6)
+
+
+@pytest.mark.parametrize("dialect", [NEW_API, RELAY])
+def test_metadata_as_a_field_of_a_form_is_ignored_without_a_word(bench, dialect):
+    job = bench.jobs.get(bench.order(metadata=json.dumps(METADATA)).json()["id"])
+    assert (job.options, job.model.size, job.model.seconds) == ({}, "128x128", 1)
+
+
+@pytest.mark.parametrize("dialect", [NEW_API])
+def test_options_that_were_read_make_another_film(bench, dialect):
+    films = set()
+    for seed in ("7", "8"):
+        video_id = bench.order(seed=seed).json()["id"]
+        bench.now += LONG
+        films.add(bench.content(video_id=video_id))
+    assert len(films) == 2
+
+
 @pytest.mark.parametrize("dialect", [RELAY])
 def test_prices_of_the_relay(dialect):
     with Bench(dialect) as bench:
@@ -45,37 +93,82 @@ def test_prices_of_the_relay(dialect):
         assert (bench.jobs.report()["charged"], bench.jobs.report()["charged_usd"]) == (3, 1.5)
 
 
-@pytest.mark.parametrize("dialect", [RELAY, SGLANG])
+@pytest.mark.parametrize("dialect", [RELAY, VLLM, FASTVIDEO, SGLANG])
 def test_progress_in_leaps(bench, dialect):
     video_id = bench.job()
     seen = []
     for moment in range(0, 101, 10):
         bench.now = bench.jobs.get(video_id).created + moment
         seen.append(bench.seen(video_id).progress)
-    assert sorted(set(seen)) == ([0, 50, 100] if dialect == RELAY else [0, 100])
+    steps = {RELAY: [0, 50, 100], SGLANG: [*range(0, 101, 10)]}
+    assert sorted(set(seen)) == steps.get(dialect, [0, 100])
 
 
-@pytest.mark.parametrize("dialect", [VLLM, SGLANG, OPENAI])
+FORGETS = (SGLANG, FASTVIDEO)
+
+
+@pytest.mark.parametrize("dialect", [VLLM, SGLANG, FASTVIDEO, OPENAI])
 @pytest.mark.parametrize("moment", [0.0, LONG])
 def test_delete(bench, dialect, moment):
     video_id = bench.job()
     bench.now += moment
     body = bench.http.delete(f"/v1/videos/{video_id}").json()
-    deleted = {"status": "deleted"} if dialect == SGLANG else {"object": "video.deleted", "deleted": True}
+    deleted = {"status": "deleted"} if dialect in FORGETS else {"object": "video.deleted", "deleted": True}
     assert deleted.items() <= body.items()
     assert bench.said(video_id).status_code == 404
-    assert bench.client.cancel_video(video_id) is False
+    assert bench.client.cancel_video(video_id) is Cancellation.IMPOSSIBLE
+
+
+@pytest.mark.parametrize("dialect", [VLLM, SGLANG, FASTVIDEO, OPENAI])
+def test_a_deleted_job_goes_on_where_the_server_only_forgets_it(bench, dialect):
+    video_id, stopped = bench.job(), bench.jobs.report()["cancelled"]
+    assert bench.client.cancel_video(video_id) is Cancellation.ACCEPTED
+    bench.now += LONG
+    assert bench.jobs.report()["cancelled"] - stopped == (0 if dialect in FORGETS else 1)
+    assert (video_id in [job.id for job in bench.jobs.charged()]) is (dialect in FORGETS)
+
+
+@pytest.mark.parametrize("dialect", [SEED, RELAY, NEW_API])
+def test_a_server_that_says_cancelled_is_believed(dialect):
+    with Bench(dialect, can_cancel=True) as bench:
+        video_id = bench.job()
+        assert bench.client.cancel_video(video_id) is Cancellation.STOPPED
+        bench.now += LONG
+        assert bench.jobs.charged() == []
 
 
 @pytest.mark.parametrize(("dialect", "status"), [(SEED, 405), (RELAY, 404), (NEW_API, 404), (LITELLM, 405)])
 def test_no_delete(bench, dialect, status):
     video_id = bench.job()
     assert bench.http.delete(f"/v1/videos/{video_id}").status_code == status
-    assert bench.client.cancel_video(video_id) is False
+    assert bench.client.cancel_video(video_id) is Cancellation.IMPOSSIBLE
     assert bench.jobs.get(video_id) is not None
 
 
-@pytest.mark.parametrize("dialect", [VLLM, OPENAI])
+@pytest.mark.parametrize("dialect", [SGLANG])
+def test_a_page_of_a_list_has_twenty_jobs(dialect):
+    with Bench(dialect) as bench:
+        ids = [bench.job() for _ in range(21)]
+        page = bench.http.get("/v1/videos").json()
+        assert (len(page["data"]), page["has_more"], page["last_id"]) == (20, True, ids[1])
+
+
+@pytest.mark.parametrize("dialect", [FASTVIDEO])
+def test_a_list_without_pages(dialect):
+    with Bench(dialect) as bench:
+        ids = [bench.job() for _ in range(2)]
+        page = bench.http.get("/v1/videos").json()
+        assert (set(page), [video["id"] for video in page["data"]]) == ({"data", "object"}, ids[::-1])
+
+
+@every
+def test_models(bench, dialect):
+    listed = [model["id"] for model in bench.http.get("/v1/models").json()["data"]]
+    assert listed
+    assert ("veo-3.1" in listed) is (dialect not in (RELAY, NEW_API, OPENAI))
+
+
+@pytest.mark.parametrize("dialect", [VLLM, SGLANG, OPENAI])
 def test_list(dialect):
     with Bench(dialect) as bench:
         ids = [bench.job() for _ in range(3)]
@@ -90,9 +183,7 @@ def test_list(dialect):
         assert [video["id"] for video in bench.http.get("/v1/videos").json()["data"]] == [ids[2], ids[0]]
 
 
-@pytest.mark.parametrize(
-    ("dialect", "status"), [(SEED, 405), (RELAY, 404), (NEW_API, 404), (LITELLM, 400), (SGLANG, 405)]
-)
+@pytest.mark.parametrize(("dialect", "status"), [(SEED, 405), (RELAY, 404), (NEW_API, 404), (LITELLM, 400)])
 def test_no_list(bench, dialect, status):
     assert bench.http.get("/v1/videos").status_code == status
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from server_process import ServerProcess, is_answering
@@ -27,12 +28,15 @@ class LiteLLMProxy(ServerProcess):
         upstream: base URL of the gateway, without `/v1`.
         upstream_key: what the gateway wants.
         key: what the proxy wants.
+        others: further models by name, and what LiteLLM is told of them.
     """
 
     name = "litellm"
     start_timeout = 180.0
 
-    def __init__(self, folder: Path, upstream: str, upstream_key: str, key: str) -> None:
+    def __init__(
+        self, folder: Path, upstream: str, upstream_key: str, key: str, others: Mapping[str, Mapping[str, str]]
+    ) -> None:
         super().__init__(folder)
         self.url = f"http://127.0.0.1:{self.port}"
         self._config = folder / "litellm.yaml"  # JSON is YAML
@@ -40,6 +44,7 @@ class LiteLLMProxy(ServerProcess):
         models = [{"model_name": name, "litellm_params": {"model": f"openai/{name}", **account}} for name in CARD]
         once = {"model": "openai/veo-3.1", "num_retries": 0, **account}
         models.append({"model_name": MODEL_WITHOUT_RETRIES, "litellm_params": once})
+        models += [{"model_name": name, "litellm_params": parameters} for name, parameters in others.items()]
         self._config.write_text(json.dumps({"model_list": models, "general_settings": {"master_key": key}}))
 
     def _command(self) -> list[str]:

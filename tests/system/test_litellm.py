@@ -1,4 +1,4 @@
-"""Through a real LiteLLM proxy: its ids, its compression, its labels, its errors, and its retries."""
+"""Through a real LiteLLM proxy: its ids, its labels, its errors, its retries, and jobs that Google filters."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from dag_runs import run
 from litellm_proxy import MODEL_WITHOUT_RETRIES, LiteLLMProxy
 from pictures import picture_of
-from servers import connect
+from servers import Said, ScriptedServer, connect
 
+from airflow_provider_veo.api.cancelling import Cancellation
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.error_answers import error_from
 from airflow_provider_veo.api.errors import ApiError, ContentError, Reason
@@ -27,6 +28,7 @@ from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.submission import create_pause, is_unknown
 
 KEY = "sk-canary-of-the-proxy"
+GOOGLE_MODEL, OMNI_MODEL = "veo-of-google", "wan-of-ours"
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +39,69 @@ def gateway():
         yield server
 
 
+class Google:
+    """Answers as Google's API for Veo does.
+
+    Attributes:
+        end: what the operation says from now on; None: it goes on.
+        server: on loopback.
+    """
+
+    def __init__(self):
+        self.end = None
+        self.server = ScriptedServer(self._answer)
+
+    def _answer(self, heard):
+        operation = {"name": "models/veo-3.1-generate-preview/operations/abcdefghijkl"}
+        return Said(body=operation | ({"done": True, **self.end} if self.end and heard.method == "GET" else {}))
+
+    def order(self, client, prompt, end):
+        """Order a video that ends so, and return its id."""
+        self.end = None
+        video_id = client.create_video(VideoSpec(prompt, GOOGLE_MODEL, seconds=6)).id
+        self.end = end
+        return video_id
+
+
+FILTERED = {"response": {"generateVideoResponse": {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": ["Sorry."]}}}
+FAILED = {"error": {"code": 13, "message": "Video generation failed due to an internal server issue."}}
+
+
+class Omni:
+    """Answers as vLLM-Omni does about a job that has failed: HTTP 500, and the job as the body."""
+
+    def __init__(self):
+        self.server = ScriptedServer(self._answer)
+
+    def _answer(self, heard):
+        job = {"id": "video_gen_1", "object": "video", "model": "Wan-AI/X", "prompt": "p", "status": "queued"}
+        if heard.method == "POST":
+            return Said(body=job)
+        return Said(500, job | {"status": "failed", "error": {"code": 500, "message": "CUDA out of memory"}})
+
+
 @pytest.fixture(scope="module")
-def proxy(gateway, tmp_path_factory):
+def google():
+    stand_in = Google()
+    yield stand_in
+    stand_in.server.close()
+
+
+@pytest.fixture(scope="module")
+def omni():
+    stand_in = Omni()
+    yield stand_in
+    stand_in.server.close()
+
+
+@pytest.fixture(scope="module")
+def proxy(gateway, google, omni, tmp_path_factory):
+    others = {
+        GOOGLE_MODEL: {"model": "gemini/veo-3.1-generate-preview", "api_base": google.server.url, "api_key": "k"},
+        OMNI_MODEL: {"model": "hosted_vllm/Wan-AI/X", "api_base": f"{omni.server.url}/v1", "api_key": "k"},
+    }
     folder = tmp_path_factory.mktemp("litellm")
-    with LiteLLMProxy(folder, gateway.url, gateway.settings.api_key, KEY) as running:
+    with LiteLLMProxy(folder, gateway.url, gateway.settings.api_key, KEY, others) as running:
         yield running
 
 
@@ -56,6 +117,11 @@ def raw(proxy):
     authorization = {"Authorization": f"Bearer {KEY}"}
     with httpx.Client(base_url=proxy.url, headers=authorization, timeout=60, trust_env=False) as made:
         yield made
+
+
+def told(raw, path):
+    """Return what the proxy says at once: by default it asks its upstream three times, with pauses."""
+    return raw.get(f"/v1/videos/{path}", headers={"x-litellm-num-retries": "0"})
 
 
 @pytest.fixture
@@ -140,22 +206,60 @@ def test_a_dag(proxy, gateway, monkeypatch, tmp_path):
     assert stored["sha256"] == hashlib.sha256(original(gateway, "画小猫")).hexdigest()
 
 
-def test_the_id_of_the_order_is_kept(client, raw, finished):
-    """The status answers carry another id, with which the proxy cannot find the gateway any more."""
-    answered = raw.get(f"/v1/videos/{finished.id}").json()["id"]
-    assert answered != finished.id
+def test_the_id_of_the_order_stays_the_same(client, raw, finished):
+    assert raw.get(f"/v1/videos/{finished.id}").json()["id"] == finished.id
     assert client.get_video(finished.id).id == finished.id
-    assert not raw.get(f"/v1/videos/{answered}").is_success
 
 
-def test_compressed_content(client, raw, gateway, finished, prompt):
+def test_an_id_is_too_long_for_the_name_of_a_file(client, google, prompt):
+    assert 255 < len(google.order(client, prompt, None)) <= 410
+
+
+def test_content_is_not_compressed(client, raw, gateway, finished, prompt):
     expected = original(gateway, prompt)
     answer = raw.get(f"/v1/videos/{finished.id}/content", headers={"Accept-Encoding": "gzip"})
-    assert answer.headers["content-encoding"] == "gzip"
-    assert int(answer.headers["content-length"]) != len(expected)
-    assert answer.content == expected
+    assert "content-encoding" not in answer.headers
+    assert int(answer.headers["content-length"]) == len(expected)
     with client.open_content(video_id=finished.id) as stream:
         assert (stream.total, b"".join(stream.chunks)) == (len(expected), expected)
+
+
+def test_a_part_of_the_content_cannot_be_had(raw, gateway, finished, prompt):
+    answer = raw.get(f"/v1/videos/{finished.id}/content", headers={"Range": "bytes=100-"})
+    assert (answer.status_code, answer.content) == (200, original(gateway, prompt))
+
+
+# --- jobs that have failed, and what the proxy makes of them
+
+
+def test_a_job_that_google_filters_is_an_error_for_ever(client, raw, google, prompt):
+    video_id = google.order(client, prompt, FILTERED)
+    for part in ("", "/content") * 2:
+        answer = told(raw, f"{video_id}{part}")
+        assert (answer.status_code, "generatedSamples" in answer.text) == (500, True)
+
+
+def test_a_job_that_fails_at_google_is_completed_without_a_video(client, raw, google, prompt):
+    video_id = google.order(client, prompt, FAILED)
+    assert client.get_video(video_id).status.value == "completed"
+    for _ in range(2):
+        answer = told(raw, f"{video_id}/content")
+        assert (answer.status_code, "No response data in completed operation" in answer.text) == (500, True)
+
+
+def test_a_failed_job_of_vllm_omni_is_an_error_that_holds_the_job_as_text(client, raw, prompt):
+    video_id = client.create_video(VideoSpec(prompt, OMNI_MODEL)).id
+    answer = told(raw, video_id)
+    said = answer.json()["error"]["message"]
+    assert answer.status_code == 500
+    assert '"status": "failed"' in said
+    assert "CUDA out of memory" in said
+
+
+def test_a_job_cannot_be_cancelled(client, raw, finished):
+    answer = raw.delete(f"/v1/videos/{finished.id}")
+    assert (answer.status_code, answer.json()) == (405, {"detail": "Method Not Allowed"})
+    assert client.cancel_video(finished.id) is Cancellation.IMPOSSIBLE
 
 
 def test_json_labelled_as_a_video(client, raw, gateway, finished, prompt):

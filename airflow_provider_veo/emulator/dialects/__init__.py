@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from airflow_provider_veo.emulator.dialects.base import Dialect
+from airflow_provider_veo.emulator.dialects.fastvideo import FastVideo
 from airflow_provider_veo.emulator.dialects.litellm import LiteLLM
 from airflow_provider_veo.emulator.dialects.new_api import NewApi
 from airflow_provider_veo.emulator.dialects.openai import OpenAI
@@ -15,6 +16,6 @@ from airflow_provider_veo.emulator.dialects.sglang import SGLang
 from airflow_provider_veo.emulator.dialects.vllm_omni import VllmOmni
 
 DIALECTS: Mapping[str, type[Dialect]] = MappingProxyType(
-    {dialect.name: dialect for dialect in (Seed, Relay, NewApi, LiteLLM, VllmOmni, SGLang, OpenAI)}
+    {dialect.name: dialect for dialect in (Seed, Relay, NewApi, LiteLLM, VllmOmni, SGLang, FastVideo, OpenAI)}
 )
 """All dialects by name; the first is the default."""

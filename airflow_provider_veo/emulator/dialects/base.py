@@ -13,8 +13,11 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
 
 from airflow_provider_veo.api.models import VideoModel
-from airflow_provider_veo.emulator.jobs import Job
+from airflow_provider_veo.emulator.jobs import Job, Settings
 from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError, Reply
+
+FIRST, LAST, ALL = slice(0, 1), slice(-1, None), slice(None)
+"""Which frames of an order count."""
 
 _SIZE = re.compile(r"(\d{2,4})x(\d{2,4})")
 _SIDES = range(64, 4097)  # pixels
@@ -27,38 +30,57 @@ def openai_error(status: int, message: str, code: str) -> Reply:
     return Reply({"error": {"message": message, "type": kind, "param": "", "code": code}}, status)
 
 
+def sides_of(size: object) -> tuple[int, int] | None:
+    """Return width and height of `WIDTHxHEIGHT`; None if it is not that, or more than the emulator renders."""
+    match = _SIZE.fullmatch(str(size))
+    width, height = (int(side) for side in match.groups()) if match else (0, 0)
+    return (width, height) if width in _SIDES and height in _SIDES else None
+
+
 class Dialect:
     """How one server talks.
 
+    Args:
+        settings: of the emulator.
+
     Attributes:
         name: on the command line.
-        prices: of the models that the server lists, in USD a video. Any other model is free.
+        prices: in USD a video. Any other model is free.
+        listed: models that the server lists, beside those with a price.
         default_model: for orders that name none; None: they must.
+        default_size: of a video whose order names none.
         default_seconds: length of a video whose order names none.
-        most_frames: further ones are dropped silently.
+        frames: those of an order that count; all others are dropped silently.
+        reads: fields that the server understands, and that count as options of the job.
         words: the server's words for "processing" and others, where they differ from the emulator's.
         can_delete: DELETE works, and the job is forgotten then.
+        delete_stops: DELETE also stops the work.
         can_list: GET /v1/videos works.
+        page_length: most jobs in a list whose request sets no limit; None: all.
         has_chat: the chat route makes videos, too.
-        other_variants: `?variant=` of the content route may be something else than `video` (and is ignored).
-        content_headers: of the file.
-        plain_content: the file is sent as it is: Range works and nothing is compressed.
+        takes_ranges: the content route can send a part of the file.
         link_type: content type of a content answer that is JSON with the file's address; None: it never is.
     """
 
     name: ClassVar[str]
     prices: ClassVar[Mapping[str, float]] = MappingProxyType({})
+    listed: ClassVar[Sequence[str]] = ()
     default_model: ClassVar[str | None] = None
+    default_size: ClassVar[str] = "720x1280"
     default_seconds: ClassVar[int] = 8
-    most_frames: ClassVar[int] = 1
+    frames: ClassVar[slice] = FIRST
+    reads: ClassVar[Sequence[str]] = ()
     words: ClassVar[Mapping[str, str]] = MappingProxyType({"processing": "in_progress"})
     can_delete: ClassVar[bool] = False
+    delete_stops: ClassVar[bool] = True
     can_list: ClassVar[bool] = False
+    page_length: ClassVar[int | None] = None
     has_chat: ClassVar[bool] = False
-    other_variants: ClassVar[bool] = True
-    content_headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    plain_content: ClassVar[bool] = True
+    takes_ranges: ClassVar[bool] = True
     link_type: ClassVar[str | None] = None
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
 
     # --- requests
 
@@ -77,21 +99,29 @@ class Dialect:
             self.refuse(400, "prompt is required", "invalid_request")
         if not isinstance(name, str):
             self.refuse(400, "model is required", "missing_model")
-        pictures = order.pictures[: self.most_frames]
-        return Accepted(prompt, self.model(name, order.fields), tuple(picture.frame for picture in pictures))
+        frames = tuple(picture.frame for picture in order.pictures[self.frames])
+        return Accepted(prompt, self.model(name, order.fields), frames, self.options(order))
+
+    def options(self, order: Order) -> Mapping[str, Any]:
+        """Return what the server reads of an order beside prompt, model and frames."""
+        return {name: order.fields[name] for name in self.reads if name in order.fields}
 
     def model(self, name: str, fields: Mapping[str, Any]) -> VideoModel:
         """Return what a model makes of the fields of an order."""
-        size = _SIZE.fullmatch(str(fields.get("size") or "720x1280"))
-        width, height = (int(side) for side in size.groups()) if size else (0, 0)
-        if width not in _SIDES or height not in _SIDES:
+        sides = sides_of(fields.get("size") or self.default_size)
+        if sides is None:
             self.refuse(400, f"size must be WIDTHxHEIGHT, each {_SIDES[0]} to {_SIDES[-1]} pixels", "invalid_request")
         seconds = str(fields.get("seconds") or self.default_seconds)
         if not seconds.isdecimal() or int(seconds) not in _LENGTHS:
             self.refuse(400, f"seconds must be {_LENGTHS[0]} to {_LENGTHS[-1]}", "invalid_request")
-        return VideoModel(name, self.prices.get(name, 0.0), width, height, int(seconds), takes_frames=True)
+        return VideoModel(name, self.prices.get(name, 0.0), *sides, int(seconds), takes_frames=True)
 
     # --- answers
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return the models that the server lists."""
+        names = dict.fromkeys((*self.prices, *self.listed))
+        return [{"id": name, "object": "model", "owned_by": "veo"} for name in names]
 
     def new_id(self, model: VideoModel) -> str:  # noqa: ARG002 - some ids name the model
         """Return the id of a new job."""
@@ -152,6 +182,29 @@ class Dialect:
                 "has_more": len(shown) < len(rest),
             }
         )
+
+    def content_headers(self, job: Job) -> Mapping[str, str]:  # noqa: ARG002 - some name the job
+        """Return headers of the file."""
+        return {}
+
+    def instead_of_content(self, job: Job, now: float, url: str, variant: str | None) -> Reply | None:  # noqa: ARG002
+        """Return what a content call is answered with, if it is not the file.
+
+        Args:
+            job: asked about.
+            now: seconds since the epoch.
+            url: where the file is, too.
+            variant: of the file, as it was asked for.
+        """
+        if not self.is_stored(job, now):
+            return self.not_ready(job.status(now))
+        if self.link_type and self.settings.content_as_link:
+            return Reply(self.link(job, url), headers={"Content-Type": self.link_type})
+        return None
+
+    def is_stored(self, job: Job, now: float) -> bool:
+        """Whether the file of a job can be fetched."""
+        return job.status(now) == "completed" and now >= job.done_at + self.settings.content_lag
 
     def link(self, job: Job, url: str) -> dict[str, Any]:
         """Return what a content route says that answers with an address (the seed's documentation prints it)."""

@@ -1,43 +1,99 @@
-"""new-api, the gateway program that many resellers run.
+"""new-api, the gateway program that many resellers run, with a Veo channel (models `veo...`) and another one.
 
-Source: QuantumNous/new-api, `relay/relay_task.go`, `controller/video_proxy.go`, `controller/relay.go`, `dto/task.go`;
-read, not run. Not known, and therefore as in the seed's dialect: the words of most refusals.
+Source: QuantumNous/new-api, `relay/relay_task.go`, `relay/common/relay_utils.go`, `controller/video_proxy.go`,
+`controller/relay.go`, `dto/task.go`, `model/task.go`, `relay/channel/task/gemini/adaptor.go`; read, not run. Not known,
+and therefore as in the seed's dialect: the words of most refusals.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_provider_veo.api.models import VideoModel
-from airflow_provider_veo.emulator.dialects.base import Dialect, openai_error
-from airflow_provider_veo.emulator.jobs import Job
-from airflow_provider_veo.emulator.messages import Reply
+from airflow_provider_veo.emulator.dialects.base import ALL, Dialect, openai_error
+from airflow_provider_veo.emulator.jobs import FILTERED, Job
+from airflow_provider_veo.emulator.messages import Accepted, Order, Reply
+
+_FIELDS = ("prompt", "model", "mode", "image", "images", "size", "duration", "seconds", "input_reference")
+_METADATA = ("aspectRatio", "durationSeconds", "generateAudio", "negativePrompt", "resolution", "seed")
+_HEIGHTS = MappingProxyType({"720p": 720, "1080p": 1080, "4k": 2160})
+_NOT_STARTED = 1  # per cent
 
 
 class NewApi(Dialect):
     """Errors of its task routes are `TaskError`s: at the top level, an upstream's body as text in `message`."""
 
     name = "new-api"
-    most_frames = 2  # form parts are passed on one by one, repeated ones too
-    content_headers = MappingProxyType({"Cache-Control": "public, max-age=86400"})
+    listed: ClassVar[Sequence[str]] = ("veo-3.1-generate-001", "veo-3.1-fast-generate-001")
+    frames = ALL  # form parts are passed on one by one, repeated ones too
 
-    def model(self, name: str, fields: Mapping[str, Any]) -> VideoModel:
-        if not isinstance(fields.get("seconds", ""), str):
+    def accept(self, order: Order) -> Accepted:
+        options = self.options(order)
+        size, seconds = _size_of(options), options.get("durationSeconds")
+        chosen = {"size": size or order.fields.get("size"), "seconds": seconds or order.fields.get("seconds")}
+        if not order.is_form and not isinstance(order.fields.get("seconds", ""), str):
             message = "json: cannot unmarshal number into Go struct field .duration of type string"
             self.refuse(400, message, "parse_request_failed")
-        return super().model(name, fields)
+        fields = {**order.fields, **{name: value for name, value in chosen.items() if value}}
+        return super().accept(Order(fields, order.pictures, order.is_form))
+
+    def options(self, order: Order) -> Mapping[str, Any]:
+        """Read `metadata` of JSON; of a form, each field of another name, so that a field `metadata` means nothing."""
+        metadata = order.fields.get("metadata")
+        if order.is_form:
+            metadata = {name: _value(text) for name, text in order.fields.items() if name not in _FIELDS}
+        return {name: metadata[name] for name in _METADATA if name in metadata} if isinstance(metadata, dict) else {}
 
     def new_id(self, model: VideoModel) -> str:  # noqa: ARG002
         return f"task_{secrets.token_hex(16)}"
 
-    def video(self, job: Job, word: str, progress: int) -> dict[str, Any]:
-        video = super().video(job, word, progress) | {"task_id": job.id}
-        # size and length are there for some upstreams only
-        return {name: value for name, value in video.items() if value is not None and name not in ("size", "seconds")}
+    def created(self, job: Job) -> Reply:
+        return Reply(
+            {
+                "id": job.id,
+                "task_id": job.id,
+                "object": "video",
+                "model": job.model.id,
+                "status": "queued",
+                "progress": 0,
+                "created_at": int(job.created),
+            }
+        )
+
+    def status(self, job: Job, now: float, url: str) -> Reply:
+        word, percent = job.status(now), job.progress(now)
+        body = {
+            "id": job.id,
+            "object": "video",
+            "model": job.model.id,
+            "status": self._word(job, word, percent),
+            "progress": int(percent),  # 100 of a failed job, too
+            "created_at": int(job.created),
+            "completed_at": int(min(now, job.done_at)),  # when it was last updated, if it is not over
+        }
+        if not _is_veo(job):
+            # without an address it shows the reason of the failure there
+            body["metadata"] = {"url": {"completed": url, "failed": job.failure}.get(word, "")}
+        return Reply(body)
+
+    def _word(self, job: Job, word: str, percent: float) -> str:
+        if word == "queued" and percent < _NOT_STARTED:
+            return "unknown"
+        if word == "failed" and _is_filtered(job):
+            return "completed"
+        return self.words.get(word, word)
+
+    def instead_of_content(self, job: Job, now: float, url: str, variant: str | None) -> Reply | None:
+        if job.status(now) == "failed" and _is_filtered(job):
+            return Reply({"error": {"message": "Failed to resolve Gemini video URL", "type": "server_error"}}, 502)
+        return super().instead_of_content(job, now, url, variant)
+
+    def content_headers(self, job: Job) -> Mapping[str, str]:  # noqa: ARG002
+        return {"Cache-Control": "public, max-age=86400"}
 
     def error(self, status: int, message: str, code: str) -> Reply:
         return Reply({"code": code, "message": message, "data": None}, status)
@@ -54,6 +110,37 @@ class NewApi(Dialect):
     def unknown_content(self) -> Reply:
         return Reply({"error": {"message": "Task not found", "type": "invalid_request_error"}}, 404)
 
+    def not_ready(self, word: str) -> Reply:
+        inner = {"queued": "QUEUED", "failed": "FAILURE"}.get(word, "IN_PROGRESS")
+        message = f"Task is not completed yet, current status: {inner}"
+        return Reply({"error": {"message": message, "type": "invalid_request_error"}}, 400)
+
     def server_error(self) -> Reply:
         upstream = openai_error(500, "upstream error", "internal_error").body
         return self.error(500, json.dumps(upstream), "fail_to_fetch_task")
+
+
+def _is_veo(job: Job) -> bool:
+    return job.model.id.startswith("veo")
+
+
+def _is_filtered(job: Job) -> bool:
+    return _is_veo(job) and job.failure_code == FILTERED
+
+
+def _value(text: str) -> Any:
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _size_of(options: Mapping[str, Any]) -> str | None:
+    """Return the size that `resolution` and `aspectRatio` mean."""
+    if not ("resolution" in options or "aspectRatio" in options):
+        return None
+    short = _HEIGHTS.get(str(options.get("resolution", "720p")), 720)
+    long = short * 16 // 9
+    return f"{short}x{long}" if options.get("aspectRatio") == "9:16" else f"{long}x{short}"

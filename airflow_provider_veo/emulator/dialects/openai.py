@@ -22,11 +22,11 @@ class OpenAI(Dialect):
     """`error` is an object, the answer to a poll says when to poll again, and a frame must have the video's size."""
 
     name = "openai"
+    listed = ("sora-2", "sora-2-pro")
     default_model = "sora-2"
     default_seconds = 4
     can_delete = True
     can_list = True
-    other_variants = False
 
     def accept(self, order: Order) -> Accepted:
         if "input_reference" in order.fields:
@@ -36,6 +36,11 @@ class OpenAI(Dialect):
             if (picture.width, picture.height) != (accepted.model.width, accepted.model.height):
                 self.refuse(400, "Inpaint image must match the requested width and height", "invalid_request")
         return accepted
+
+    def instead_of_content(self, job: Job, now: float, url: str, variant: str | None) -> Reply | None:
+        if variant not in (None, "video"):
+            return self.error(400, f"Unsupported video content variant: {variant!r}", "invalid_request")
+        return super().instead_of_content(job, now, url, variant)
 
     def new_id(self, model: VideoModel) -> str:  # noqa: ARG002
         return f"video_{uuid.uuid4().hex}"

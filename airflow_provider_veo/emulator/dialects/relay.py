@@ -6,11 +6,13 @@ its error codes, so what is not known of it is as there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
+from airflow_provider_veo.emulator.dialects.base import FIRST
 from airflow_provider_veo.emulator.dialects.new_api import NewApi
 from airflow_provider_veo.emulator.jobs import Job
+from airflow_provider_veo.emulator.messages import Reply
 
 
 class Relay(NewApi):
@@ -18,13 +20,18 @@ class Relay(NewApi):
 
     name = "relay"
     prices = MappingProxyType({"veo-3.1-generate-preview": 1.2, "veo-3.1-fast-generate-preview": 0.3})
+    listed = ()
     default_seconds = 4  # where `duration` was sent instead of `seconds`, clips had 4 s
-    most_frames = 1
-    content_headers = MappingProxyType({})
+    frames = FIRST
 
-    def progress(self, word: str, percent: float) -> int:  # noqa: ARG002
-        return {"processing": 50, "completed": 100}.get(word, 0)
-
-    def video(self, job: Job, word: str, progress: int) -> dict[str, Any]:
+    def status(self, job: Job, now: float, url: str) -> Reply:  # noqa: ARG002
+        word = job.status(now)
+        body = {**self.created(job).body, "status": self.words.get(word, word)}
+        body["progress"] = {"processing": 50, "completed": 100}.get(word, 0)
+        if word == "completed":
+            body["completed_at"] = int(job.done_at)
         # the failures that users have logged have an empty text for an error
-        return super().video(job, word, progress) | ({"error": job.failure} if word == "failed" else {})
+        return Reply(body | ({"error": job.failure} if word == "failed" else {}))
+
+    def content_headers(self, job: Job) -> Mapping[str, str]:  # noqa: ARG002
+        return {}

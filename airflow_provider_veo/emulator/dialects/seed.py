@@ -20,7 +20,7 @@ class Seed(Dialect):
 
     name = "seed"
     prices = MappingProxyType({name: model.price_usd for name, model in CARD.items()})
-    most_frames = 2
+    frames = slice(0, 2)
     words = MappingProxyType({})
     has_chat = True
     link_type = "application/json"

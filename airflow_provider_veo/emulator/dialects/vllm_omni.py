@@ -1,29 +1,37 @@
-"""vLLM-Omni, which serves video models on one's own GPUs.
+"""vLLM-Omni 0.30, which serves video models on one's own GPUs.
 
-Sources, read, not run: vllm-project/vllm-omni, `docs/serving/videos_api.md`, `protocol/videos.py` and the video routes
-of `api_server.py`; vllm-project/vllm, `server_utils.py`, whose handlers put every HTTPException, and every request that
-FastAPI finds invalid (400 there, 422 in FastAPI itself), into vLLM's error shape. Rate limits and empty accounts are no
-part of it; they have its shape here.
+Sources: the video routes, `protocol/videos.py` and the helpers of the form in the package `vllm-omni` 0.30.0, and its
+own answers, measured with an engine that makes nothing; vllm-project/vllm, `server_utils.py`, whose handlers put every
+HTTPException, and every request that FastAPI finds invalid (400 there, 422 in FastAPI itself), into vLLM's error shape.
+Rate limits and empty accounts are no part of it; they have its shape here. Left out: `image_reference` and its
+relatives, which only MiniMax H3 reads.
 """
 
 from __future__ import annotations
 
+import re
 import uuid
 from http import HTTPStatus
 from typing import Any
 
 from airflow_provider_veo.api.models import VideoModel
-from airflow_provider_veo.emulator.dialects.base import Dialect
+from airflow_provider_veo.emulator.dialects.base import LAST, Dialect
 from airflow_provider_veo.emulator.jobs import Job
 from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError, Reply
 
+_FPS = 24.0
+_LENGTH = re.compile(r"[1-9]\d*")
+
 
 class VllmOmni(Dialect):
-    """Forms only; a failed job is answered with its error's HTTP status, the job as the body."""
+    """Forms only, one model; a failed job is answered with its error's HTTP status, the job as the body."""
 
     name = "vllm-omni"
-    default_model = "Wan-AI/Wan2.2-T2V-A14B-Diffusers"  # each server runs one model; the documentation's example
+    default_model = "Wan-AI/Wan2.2-T2V-A14B-Diffusers"
+    default_size = "832x480"
     default_seconds = 4
+    frames = LAST  # FastAPI hands the last of several files to a parameter for one
+    reads = ("size", "seconds", "seed", "negative_prompt")
     can_delete = True
     can_list = True
 
@@ -37,30 +45,52 @@ class VllmOmni(Dialect):
         if not order.is_form or "prompt" not in order.fields:
             missing = {"type": "missing", "loc": ("body", "prompt"), "msg": "Field required", "input": None}
             raise RefusedError(_error(400, f"1 validation error:\n  {missing}", "body.prompt"))
-        # FastAPI hands the last of several files to a parameter for one (measured)
-        return super().accept(Order(order.fields, order.pictures[-1:], order.is_form))
+        asked, served = order.fields.get("model"), self._served()
+        if asked not in (None, served):
+            self.refuse(400, f"Model mismatch: request specifies '{asked}' but server is running '{served}'.", "")
+        if not _LENGTH.fullmatch(order.fields.get("seconds", "1")):
+            self.refuse(400, "seconds: String should match pattern '^[1-9]\\d*$'", "")
+        return super().accept(Order({**order.fields, "model": served}, order.pictures, order.is_form))
+
+    def _served(self) -> str:
+        return self.settings.model or self.default_model
+
+    def models(self) -> list[dict[str, Any]]:
+        card = {"object": "model", "created": 0, "owned_by": "vllm", "parent": None, "max_model_len": None}
+        return [{"id": self._served(), "root": self._served(), **card}]
 
     def new_id(self, model: VideoModel) -> str:  # noqa: ARG002
         return f"video_gen_{uuid.uuid4().hex}"
 
     def status(self, job: Job, now: float, url: str) -> Reply:
         reply = super().status(job, now, url)
-        return Reply(reply.body, 500) if job.status(now) == "failed" else reply
+        return Reply(reply.body, _failure_status(job)) if job.status(now) == "failed" else reply
+
+    def progress(self, word: str, percent: float) -> int:  # noqa: ARG002
+        return 100 if word == "completed" else 0
 
     def video(self, job: Job, word: str, progress: int) -> dict[str, Any]:
-        completed = word == "completed"
+        completed, failed = word == "completed", word == "failed"
+        known = completed or "seconds" in job.options
         return {
             **super().video(job, word, progress),
             "prompt": job.prompt,
+            "size": job.options.get("size"),  # what was asked for, as is `seconds`
             "quality": "default",
             "remixed_from_video_id": None,
-            "error": {"code": 500, "message": job.failure} if word == "failed" else None,
+            "completed_at": int(job.done_at) if completed or failed else None,
+            "error": {"code": _failure_status(job), "message": job.failure} if failed else None,
             "media_type": "video/mp4",
             "expires_at": None,
             "file_name": f"{job.id}.mp4" if completed else None,
-            "inference_time_s": job.generation_seconds if completed else None,
+            "inference_time_s": job.generation_seconds if completed or failed else None,
+            "fps": _FPS,
+            "num_frames": int(job.model.seconds * _FPS) if known else None,
+            "duration_s": float(job.model.seconds) if known else None,
+            "metrics": None,
             "stage_durations": {},
             "peak_memory_mb": 0.0,
+            "action": None,
         }
 
     def error(self, status: int, message: str, code: str) -> Reply:  # noqa: ARG002 - its code is the HTTP status
@@ -73,6 +103,11 @@ class VllmOmni(Dialect):
         if word == "failed":
             return self.error(422, "Video generation failed. Check job status for error details.", "")
         return self.error(404, "Generation is still in-progress", "")
+
+
+def _failure_status(job: Job) -> int:
+    """Return the HTTP status of an error, which is the error's code if that is one."""
+    return int(job.failure_code) if re.fullmatch("[45][0-9]{2}", job.failure_code) else 500
 
 
 def _error(status: int, message: str, param: str | None = None) -> Reply:
