@@ -16,7 +16,8 @@ from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.operators.base import VeoTask
 from airflow_provider_veo.reporting import conclude, failures_reported
-from airflow_provider_veo.storage import files, places
+from airflow_provider_veo.storage import checksums, files, places
+from airflow_provider_veo.storage.names import VIDEO_ID_PLACEHOLDER
 from airflow_provider_veo.storage.proof import proof_of
 
 if TYPE_CHECKING:
@@ -64,8 +65,9 @@ class VeoExtractFrameOperator(VeoTask):
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.still import extract_frame  # noqa: PLC0415
             at = _moment(self.at)
-            target = places.resolve(self.destination)
-            kind = _PICTURE_TYPES[_suffix(target, _PICTURE_TYPES)]
+            target = _target(self.destination, _PICTURE_TYPES)
+            self._check_own_place(context)
+            kind = _PICTURE_TYPES[target.suffix.lower()]
             source = places.find(self.source, "source")
             with files.local_copy(source) as video, files.staged(target) as part:
                 still = extract_frame(Source(str(source), video), part, kind=kind, at=at)
@@ -108,8 +110,8 @@ class VeoConcatOperator(VeoTask):
             with _needs_av():
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.concat import concat  # noqa: PLC0415
-            target = places.resolve(self.destination)
-            _suffix(target, (".mp4",))
+            target = _target(self.destination, (".mp4",))
+            self._check_own_place(context)
             sources = [places.find(source, f"sources[{n}]") for n, source in enumerate(_listed(self.sources))]
             with ExitStack() as copies, files.staged(target) as part:
                 clips = [Source(str(source), copies.enter_context(files.local_copy(source))) for source in sources]
@@ -145,11 +147,14 @@ def _moment(at: float | str) -> float | None:
     return seconds
 
 
-def _suffix(target: places.Target, known: Iterable[str]) -> str:
-    suffix = target.suffix.lower()
-    if suffix not in known:
-        raise InvalidInputError(f"destination {str(target)!r} must be a file name that ends in {' or '.join(known)}.")
-    return suffix
+def _target(destination: places.Destination, known: Iterable[str]) -> places.Target:
+    text = str(destination or "").strip()
+    if VIDEO_ID_PLACEHOLDER in text:
+        raise InvalidInputError(f"destination {text!r} has {VIDEO_ID_PLACEHOLDER} in it, and there is no job here.")
+    target = places.resolve(destination)
+    if text.endswith("/") or target.suffix.lower() not in known:
+        raise InvalidInputError(f"destination {text!r} must be a file name that ends in {' or '.join(known)}.")
+    return target
 
 
 def _listed(sources: Any) -> list[places.Source]:
@@ -164,6 +169,6 @@ def _listed(sources: Any) -> list[places.Source]:
 
 def _described(target: places.Target, part: Path) -> tuple[dict[str, Any], str]:
     """Return what the result says of a file, and the proof for the page's record."""
-    told = {"path": str(target), "bytes": part.stat().st_size, "sha256": files.sha256_of(part)}
+    told = {"path": str(target), "bytes": part.stat().st_size, "sha256": checksums.sha256_of(part)}
     with part.open("rb") as file:
         return told, proof_of(file)
