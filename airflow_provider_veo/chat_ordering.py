@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_veo import metrics
+from airflow_provider_veo import advice, metrics
 from airflow_provider_veo.api.chat_events import (
     Accepted,
     ChatEvent,
@@ -120,7 +120,7 @@ class ChatDesk(Desk):
                     self._ledger.note(record)  # at once: whatever happens next, this video is not lost
         except VeoError as error:
             if len(record.urls) < wanted:
-                raise ChatIncompleteError(_incomplete(record, wanted, spec), _reason(error), str(error)) from error
+                raise ChatIncompleteError(_incomplete(record, wanted, spec), error.reason, str(error)) from error
         if len(record.urls) < wanted:
             failure = journal.failure
             raise ChatIncompleteError(_incomplete(record, wanted, spec), failure.reason, failure.message)
@@ -190,10 +190,6 @@ def _line(event: ChatEvent) -> str:
     return line
 
 
-def _reason(error: VeoError) -> Reason:
-    return getattr(error, "reason", Reason.UNKNOWN)
-
-
 def _cost(model: str, videos: int) -> str:
     card = CARD.get(model)
     return f": ${card.price_usd * videos:.2f}, charged whatever comes" if card else ""
@@ -201,7 +197,4 @@ def _cost(model: str, videos: int) -> str:
 
 def _incomplete(record: Submission, wanted: int, spec: ChatSpec) -> str:
     arrived, missing = len(record.urls), wanted - len(record.urls)
-    return (
-        f"{arrived} of {wanted} videos arrived; they are on record, and a retry asks for the other {missing} only"
-        f"{_cost(spec.model, missing)}. The server"
-    )
+    return f"{arrived} of {wanted} videos arrived; {advice.for_the_rest()}{_cost(spec.model, missing)}. The server"

@@ -153,4 +153,9 @@ _CONNECTION_FIELDS = {
         "description": "true: take videos from your own network, too, when a server outside of it says they are there.",
         "schema": {"type": ["string", "null"], "enum": ["true", "false"], "default": "false"},
     },
+    "headers": {
+        "label": "Further headers",
+        "description": 'Sent to the API with each request: a JSON object like {"x-portkey-provider": "openai"}.',
+        "schema": {"type": ["string", "null"], "default": ""},
+    },
 }

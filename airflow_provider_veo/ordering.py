@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import pendulum
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo import metrics
+from airflow_provider_veo import advice, metrics
 from airflow_provider_veo.api import urls
 from airflow_provider_veo.api.client import BeforePost, VeoClient
-from airflow_provider_veo.api.errors import VeoError
+from airflow_provider_veo.api.errors import Reason, VeoError
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.storage.files import StoredVideo
@@ -48,9 +48,11 @@ class UnknownSubmissionError(VeoError):
         permanent: a retry must not order again.
     """
 
-    def __init__(self, message: str, *, permanent: bool) -> None:
+    reason = Reason.UNKNOWN_SUBMISSION
+
+    def __init__(self, message: str, *, permanent: bool, video_id: str | None = None) -> None:
         self.permanent = permanent
-        super().__init__(message)
+        super().__init__(message, video_id=video_id)
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,7 @@ class Desk:
                 self._ledger.note(record.refused())
                 pause = create_pause(error, attempt)
                 if pause is None or forbidden(record, order, time.time() + pause):
+                    advice.nothing_ordered(error)
                     raise
                 self._log.warning("Not ordered yet, the next attempt follows in %.1f s. %s", pause, error)
             else:
@@ -242,10 +245,11 @@ class Desk:
         host = urls.redact(self._client.settings.base_url)
         return UnknownSubmissionError(
             f"Nobody knows whether a video was ordered. {what.rstrip('.')}. ({self._who}; sent {_iso(record.sent_at)} "
-            f"to {host}, connection {order.conn_id}, model {order.model}; request fingerprint {record.fingerprint}; "
+            f"to {host}, connection {order.conn_id!r}, model {order.model}; request fingerprint {record.fingerprint}; "
             f"Idempotency-Key {record.idempotency_key}.) Look in the gateway's console for a job of that time and "
             f"model: if it is there, its video may have been billed. {_collecting(record)} {then}",
             permanent=permanent,
+            video_id=record.video_id,
         )
 
 

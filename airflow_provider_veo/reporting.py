@@ -11,33 +11,16 @@ from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, Context
 
 from airflow_provider_veo import metrics, records
-from airflow_provider_veo.api.errors import (
-    ContentError,
-    InvalidInputError,
-    Reason,
-    StorageFullError,
-    TransportError,
-    VideoTimeoutError,
-)
-from airflow_provider_veo.exceptions import VeoFailException
-from airflow_provider_veo.ordering import UnknownSubmissionError
-from airflow_provider_veo.submission import NotOrderedError
+from airflow_provider_veo.api.errors import Reason
+from airflow_provider_veo.api.text import for_people
 
 log = logging.getLogger(__name__)
 
 _CONTROL_FLOW = (AirflowSkipException, AirflowRescheduleException)
 """Airflow's own signals that are exceptions. A deferral is a `BaseException`."""
 
-_WORDS = (
-    (InvalidInputError, "invalid_input"),
-    (NotOrderedError, "not_ordered"),
-    (UnknownSubmissionError, "unknown_submission"),
-    (VideoTimeoutError, "timeout"),
-    (AirflowSensorTimeout, "timeout"),
-    (TransportError, "network"),
-    (ContentError, "content"),
-    (StorageFullError, "storage"),
-)
+_SENTENCE_LIMIT = 2_000
+"""Letters of an error in the summary; the exception below it has all of them."""
 
 
 def conclude(context: Context, outcome: Mapping[str, Any], *, charged_usd: float | None = None) -> None:
@@ -56,7 +39,7 @@ def conclude(context: Context, outcome: Mapping[str, Any], *, charged_usd: float
 
 def report(context: Context, outcome: Mapping[str, Any], *, charged_usd: float | None = None) -> None:
     """Tell how a task has ended that the Veo page does not show. For the arguments see `conclude`."""
-    log.info("Summary: %s", summary_of(outcome))
+    log.log(logging.ERROR if "error" in outcome else logging.INFO, "Summary: %s", summary_of(outcome))
     metrics.send(metrics.of_outcome(outcome, charged_usd), context.get("ti"))
 
 
@@ -74,18 +57,17 @@ def failures_reported(context: Context, *, on_page: bool = True) -> Iterator[Non
 
 
 def reason_of(error: Exception) -> str:
-    """Return why a task fails in one word: a `Reason`'s value, one of `_WORDS`, or `other`."""
-    cause = error.cause if isinstance(error, VeoFailException) else error
-    reason = getattr(cause, "reason", None)
+    """Return why a task fails in one word: a `Reason`'s value."""
+    reason = getattr(error, "reason", None)
     if isinstance(reason, Reason):
-        return reason.value
-    return next((word for kind, word in _WORDS if isinstance(cause, kind)), "other")
+        return str(reason.value)
+    return "timeout" if isinstance(error, AirflowSensorTimeout) else Reason.OTHER.value
 
 
 def summary_of(outcome: Mapping[str, Any]) -> str:
     """Return what has come of a task, in one line. For the arguments see `conclude`."""
     if "error" in outcome:
-        return f"failed, reason {outcome['reason']}"
+        return f"failed (reason {outcome['reason']}): {for_people(outcome['error'], _SENTENCE_LIMIT)}"
     videos, of = outcome.get("videos", ()), outcome.get("of")
     named = ", ".join(videos) or of
     parts = [f"video{'s' if len(videos) > 1 else ''} {named}"] if named else []

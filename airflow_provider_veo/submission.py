@@ -40,9 +40,11 @@ class NotOrderedError(VeoError):
         permanent: a retry would not order either.
     """
 
-    def __init__(self, message: str, *, permanent: bool = True) -> None:
+    reason = Reason.NOT_ORDERED
+
+    def __init__(self, message: str, *, permanent: bool = True, video_id: str | None = None) -> None:
         self.permanent = permanent
-        super().__init__(message)
+        super().__init__(message, video_id=video_id)
 
 
 class State(str, Enum):

@@ -29,6 +29,7 @@ class Answer:
         url: what was asked, to resolve relative addresses in the body.
         is_cut: the body was longer than this call allows.
         mask: hides what must not be shown.
+        method: of the request.
     """
 
     status: int
@@ -37,6 +38,7 @@ class Answer:
     url: str = ""
     is_cut: bool = False
     mask: Mask = field(default=Mask(), repr=False)
+    method: str = "GET"
 
     @classmethod
     def of(
@@ -48,6 +50,7 @@ class Answer:
         *,
         is_cut: bool = False,
         secrets: Collection[str] = (),
+        method: str = "GET",
     ) -> Answer:
         """Make an answer of what has arrived. It is read as UTF-8, whatever the server calls it.
 
@@ -58,13 +61,14 @@ class Answer:
             url: what was asked.
             is_cut: `body` is only the head of what the server has sent.
             secrets: the API key, and whatever else was sent and must not be shown.
+            method: of the request.
         """
         kept: dict[str, str] = {}
         for name, value in headers:
             if len(value) <= _LONGEST_HEADER:
                 kept.setdefault(storable(name.lower()), storable(value))
         text = storable(body.decode("utf-8-sig", "replace"))
-        return cls(status, text, kept, url, is_cut, mask_of(tuple(secrets)))
+        return cls(status, text, kept, url, is_cut, mask_of(tuple(secrets)), method)
 
     @property
     def ok(self) -> bool:

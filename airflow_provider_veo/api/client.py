@@ -19,7 +19,15 @@ from airflow_provider_veo.api.chat import ChatReader
 from airflow_provider_veo.api.chat_events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
 from airflow_provider_veo.api.content import ContentStream, Resume
 from airflow_provider_veo.api.download import Source
-from airflow_provider_veo.api.errors import ContentError, TooSlowError, TransportError, VideoTimeoutError, error_from
+from airflow_provider_veo.api.errors import (
+    ContentError,
+    TooSlowError,
+    TransportError,
+    VeoError,
+    VideoTimeoutError,
+    error_from,
+    telling,
+)
 from airflow_provider_veo.api.net import limits
 from airflow_provider_veo.api.net.bodies import Body
 from airflow_provider_veo.api.net.clock import Clock
@@ -60,6 +68,11 @@ class _Client:
         self._verify = tls_context(settings.verify)
         self._authorization = settings.authorization()
 
+    def _locate(self, error: BaseException | None) -> None:
+        """Let an error that leaves the client's block say which API it is about."""
+        if isinstance(error, VeoError):
+            error.tell(place=self.settings.place)
+
     def _request(self, request: ApiRequest) -> httpx.Request:
         return httpx.Request(
             request.method,
@@ -95,6 +108,7 @@ class _Client:
             response.url,
             is_cut=body.is_cut,
             secrets=self.settings.secrets,
+            method=response.method,
         )
 
     def _shown(self, event: ChatEvent) -> ChatEvent:
@@ -140,6 +154,7 @@ class VeoClient(_Client):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        self._locate(error)
 
     def close(self) -> None:
         """Close the connections."""
@@ -168,7 +183,8 @@ class VeoClient(_Client):
 
     def get_video(self, video_id: str) -> Video:
         """Ask how a job stands."""
-        return self._call(requests.get_video(video_id), self._parse_status(video_id))
+        with telling(video_id=video_id):
+            return self._call(requests.get_video(video_id), self._parse_status(video_id))
 
     def stream_chat(
         self, spec: ChatSpec, idempotency_key: str | None = None, timeout: float = DEFAULT_CHAT_TIMEOUT
@@ -198,7 +214,8 @@ class VeoClient(_Client):
 
     def cancel_video(self, video_id: str) -> bool:
         """Stop a job; False where the server cannot, so that the job goes on and may be billed."""
-        return self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
+        with telling(video_id=video_id):
+            return self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
 
     def wait_for_video(self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None]) -> Outcome:
         """Ask until the job is finished, the deadline has passed or asking has become pointless.
@@ -303,6 +320,7 @@ class AsyncVeoClient(_Client):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+        self._locate(error)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -317,7 +335,8 @@ class AsyncVeoClient(_Client):
 
     async def get_video(self, video_id: str) -> Video:
         """Ask how a job stands."""
-        return await self._call(requests.get_video(video_id), self._parse_status(video_id))
+        with telling(video_id=video_id):
+            return await self._call(requests.get_video(video_id), self._parse_status(video_id))
 
     async def stream_chat(
         self, spec: ChatSpec, idempotency_key: str | None = None, timeout: float = DEFAULT_CHAT_TIMEOUT
@@ -340,7 +359,8 @@ class AsyncVeoClient(_Client):
 
     async def cancel_video(self, video_id: str) -> bool:
         """Stop a job; False where the server cannot, so that the job goes on and may be billed."""
-        return await self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
+        with telling(video_id=video_id):
+            return await self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
 
     async def wait_for_video(self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None]) -> Outcome:
         """Do as `VeoClient.wait_for_video`."""

@@ -5,7 +5,7 @@ a job that failed alike. Servers agree neither on status codes nor on body shape
 from the status, the code and the message together.
 
 Other modules of this package have some errors of their own; each of them is a `VeoError`, too, and the operators turn
-those that are permanent into an exception of Airflow.
+those that are permanent into an exception of Airflow. Each says connection, host and video where they are known.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from typing import Any, ClassVar
 
 from airflow_provider_veo.api.answers import WORDS_LIMIT, Answer, ErrorDetail, seen_id
 from airflow_provider_veo.api.text import for_people
@@ -29,7 +30,7 @@ LONGEST_CONTENT_WAIT = 600.0
 
 
 class Reason(str, Enum):
-    """Why the API refused a request, or why a job ended without a video."""
+    """Why there is no video, in one word: the server's reasons first, then those of this side."""
 
     AUTHENTICATION = "authentication"
     FORBIDDEN = "forbidden"
@@ -39,10 +40,23 @@ class Reason(str, Enum):
     BAD_REQUEST = "bad_request"
     REQUEST_FORMAT = "request_format"
     NOT_FOUND = "not_found"
+    NO_ROUTE = "no_route"
     RATE_LIMITED = "rate_limited"
     SERVER = "server"
     UNREADABLE = "unreadable"
     UNKNOWN = "unknown"
+
+    INVALID_INPUT = "invalid_input"
+    NOT_ORDERED = "not_ordered"
+    UNKNOWN_SUBMISSION = "unknown_submission"
+    TIMEOUT = "timeout"
+    NETWORK = "network"
+    CONTENT = "content"
+    STORAGE = "storage"
+    OTHER = "other"
+
+    def __str__(self) -> str:
+        return self.value  # Python 3.11 and later would write the member's name
 
     @property
     def permanent(self) -> bool:
@@ -58,7 +72,7 @@ class Reason(str, Enum):
 _ADVICE_FOR_PERMANENT = {
     Reason.AUTHENTICATION: "Check the API key (password) and auth_scheme of the Airflow connection.",
     Reason.FORBIDDEN: "The API key may not do this: check its group, model list and billing mode in the gateway.",
-    Reason.QUOTA: "The account is out of money or quota: top it up, then clear the task.",
+    Reason.QUOTA: "The account is out of money or quota: top it up.",
     Reason.MODERATION: "The content filter refused it: change the prompt or the frames.",
     Reason.MODEL_UNAVAILABLE: "The gateway has no channel for this model: choose another model, or ask its operator.",
     Reason.BAD_REQUEST: "The server does not accept the request: check model, seconds, size, frames and extra_body.",
@@ -67,6 +81,11 @@ _ADVICE_FOR_PERMANENT = {
         'to "multipart" (or to "json", if it is "multipart" now).'
     ),
     Reason.NOT_FOUND: "The server does not know it (any more): results are kept for a day at most.",
+    Reason.NO_ROUTE: (
+        "There is no such route here: check that the connection's host is the base URL of a video API, like "
+        "https://api.example.com, and whether this server offers the call."
+    ),
+    Reason.INVALID_INPUT: "Correct what the message names.",
 }
 _ADVICE_FOR_PASSING = {
     Reason.RATE_LIMITED: "Lower the number of parallel tasks (an Airflow pool) if this goes on.",
@@ -75,23 +94,85 @@ _ADVICE_FOR_PASSING = {
 
 
 class VeoError(Exception):
-    """Root of every error of this package.
+    """Root of every error of this package. All of them survive pickling and copying.
+
+    The message says what happened and why. What only a caller knows is told afterwards, see `tell`, and stands behind
+    the message.
+
+    Args:
+        message: for people.
+        video_id: see below.
 
     Attributes:
         permanent: trying the same again cannot help.
+        reason: why, in one word: the word of the metrics.
+        video_id: of the job that it is about; None where there is none, or where it is not known.
+        place: where it happened, as people call it: the connection, and the API's base URL.
+        advice: what to do next, where the message does not say it.
     """
 
     permanent = False
+    reason: Reason = Reason.OTHER
+    video_id: str | None = None
+    place: tuple[str, ...] = ()
+    advice: str = ""
+    _LEFT_BEHIND: ClassVar[frozenset[str]] = frozenset()
+    """Attributes that do not leave the process, since they may hold a secret."""
+
+    def __init__(self, message: str = "", *, video_id: str | None = None) -> None:
+        self.video_id = video_id
+        super().__init__(message)
+
+    def tell(self, *, video_id: str | None = None, place: tuple[str, ...] = (), advice: str = "") -> None:
+        """Add what a caller knows of the error. What is known already stays. For the arguments see the attributes."""
+        self.video_id = self.video_id or video_id
+        self.place = self.place or place
+        self.advice = self.advice or advice
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if self.advice and self.advice not in text:
+            text = f"{text.rstrip('.')}. {self.advice}"
+        facts = (*self.place, f"video {self.video_id}" if self.video_id else "")
+        missing = [fact for fact in facts if fact and not _is_said(fact, text)]
+        return f"{text} ({'; '.join(missing)})" if missing else text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kept = {name: value for name, value in vars(self).items() if name not in self._LEFT_BEHIND}
+        return _restored, (type(self), self.args), kept
+
+
+def _restored(kind: type[VeoError], args: tuple[Any, ...]) -> VeoError:
+    """Return an error without calling its constructor, whose arguments are not kept: its message is made of them."""
+    return kind.__new__(kind, *args)
+
+
+def _is_said(fact: str, text: str) -> bool:
+    """Whether a text has this very fact: "video 1" is not said by "video 12"."""
+    return re.search(rf"{re.escape(fact)}(?![\w.:-]*\w)", text, re.IGNORECASE) is not None
+
+
+@contextmanager
+def telling(*, video_id: str | None = None, place: tuple[str, ...] = ()) -> Iterator[None]:
+    """Let each error that passes know which job and which place it is about; see `VeoError`."""
+    try:
+        yield
+    except VeoError as error:
+        error.tell(video_id=video_id, place=place)
+        raise
 
 
 class InvalidInputError(VeoError, ValueError):
     """The caller's input is wrong. Raised before any request leaves the machine."""
 
     permanent = True
+    reason = Reason.INVALID_INPUT
 
 
 class TransportError(VeoError):
     """No complete answer came. Nobody knows whether the server has acted on the request."""
+
+    reason = Reason.NETWORK
 
 
 class NotSentError(TransportError):
@@ -111,8 +192,11 @@ class ApiError(VeoError):
         detail: message and code of the server, as found in the body.
         retry_after: seconds the server asks to wait, at most `LONGEST_WAIT`; or None.
         job_id: of the job that the answer names all the same, as people can read it; or None.
-        answer: all of it, or None; see `refusals.judge`.
+        answer: all of it, or None; see `refusals.judge`. A copy has none: it may hold what must not be shown.
     """
+
+    answer: Answer | None = None
+    _LEFT_BEHIND = frozenset({"answer"})
 
     def __init__(
         self,
@@ -139,15 +223,12 @@ class ApiError(VeoError):
 
 
 class VideoFailedError(VeoError):
-    """The job ended without a video: failed, cancelled or expired. Such jobs are not charged (seed gateway).
-
-    Attributes:
-        reason: what it means.
-    """
+    """The job ended without a video: failed, cancelled or expired. Such jobs are not charged (seed gateway)."""
 
     def __init__(self, video_id: str, status: str, reason: Reason, message: str) -> None:
         self.reason = reason
-        super().__init__(_sentence(f"Video {video_id} {status}", message or "the server gave no reason", reason.advice))
+        message = message or "the server gave no reason"
+        super().__init__(_sentence(f"Video {video_id} {status}", message, reason.advice), video_id=video_id)
 
     @property
     def permanent(self) -> bool:  # type: ignore[override]
@@ -155,11 +236,7 @@ class VideoFailedError(VeoError):
 
 
 class ChatIncompleteError(VeoError):
-    """A chat call ended with fewer videos than were ordered. The seed gateway charges for it all the same.
-
-    Attributes:
-        reason: what the server's words mean.
-    """
+    """A chat call ended with fewer videos than were ordered. The seed gateway charges for it all the same."""
 
     def __init__(self, what: str, reason: Reason, message: str) -> None:
         self.reason = reason
@@ -173,9 +250,13 @@ class ChatIncompleteError(VeoError):
 class VideoTimeoutError(VeoError):
     """The deadline passed while the job was still running. The job goes on, and is billed when it completes."""
 
+    reason = Reason.TIMEOUT
+
 
 class ContentError(VeoError):
     """What the server delivered is not a whole video file."""
+
+    reason = Reason.CONTENT
 
 
 class ContentNotReadyError(ContentError):
@@ -202,7 +283,21 @@ class ContentTooLargeError(ContentError):
     permanent = True
 
 
-class StorageFullError(VeoError):
+class StorageError(VeoError):
+    """A file could not be stored, and that is the storage's fault: rights, a full disk, a driver that fails.
+
+    Attributes:
+        kept: where the video is safe meanwhile, for the next try: see `storage.files.StoredVideo`; None if nowhere.
+    """
+
+    reason = Reason.STORAGE
+
+    def __init__(self, message: str = "", *, video_id: str | None = None, kept: Any = None) -> None:
+        super().__init__(message, video_id=video_id)
+        self.kept = kept
+
+
+class StorageFullError(StorageError):
     """The disk has no room for the file."""
 
 
@@ -277,6 +372,17 @@ def reason_of(detail: ErrorDetail, status: int | None = None) -> Reason:
     return _REASON_OF_STATUS.get(status) or (Reason.SERVER if status >= 500 else Reason.BAD_REQUEST)
 
 
+_NO_ROUTE = (404, 405, 410, 501)
+"""HTTP statuses of an address that takes no orders."""
+
+
+def _reason_of_order(reason: Reason, status: int) -> Reason:
+    """Return what a reason means of a call that names no job, so that the server cannot have forgotten it."""
+    if status in _NO_ROUTE and reason in (Reason.NOT_FOUND, Reason.BAD_REQUEST, Reason.SERVER):
+        return Reason.NO_ROUTE
+    return Reason.BAD_REQUEST if reason is Reason.NOT_FOUND else reason
+
+
 def error_from(answer: Answer, what: str, longest_wait: float = LONGEST_WAIT) -> ApiError:
     """Turn an answer that is no success into the error to raise.
 
@@ -296,6 +402,8 @@ def error_from(answer: Answer, what: str, longest_wait: float = LONGEST_WAIT) ->
         reason = Reason.UNREADABLE
     else:
         reason = reason_of(detail, status)
+    if answer.method == "POST":
+        reason = _reason_of_order(reason, status)
     return ApiError(
         f"{what} failed",
         reason=reason,

@@ -18,6 +18,8 @@ SHORTEST_SECRET = 8
 KEY_IN_ADDRESS = "__veo_api_key__"
 """Stands for the API key in an address that is kept: it is filled in where the API itself is asked."""
 
+_SURELY_SECRET = 20  # letters; no word of an address that means something is as long
+
 _HIDDEN = "***"
 _ROUNDS = 4  # a spelling of a spelling: JSON in JSON, an address in an address
 _SPELLED = re.compile(
@@ -34,7 +36,7 @@ class Mask:
     """Hides secrets.
 
     Args:
-        secrets: the API key and all else that must not be shown.
+        secrets: the API key, which may be empty, and all else that must not be shown.
     """
 
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -48,18 +50,33 @@ class Mask:
 
     def hide(self, text: str) -> str:
         """Return a text for people without the secrets, and without the beginning of one at its end."""
-        return self._replaced(text, _HIDDEN) if self._words else text
+        return self.replaced(text, _HIDDEN)
 
     def fold(self, url: str) -> str:
         """Return an address to keep, with `KEY_IN_ADDRESS` in place of the secrets."""
-        return self._replaced(url, KEY_IN_ADDRESS) if self._words else url
+        for stand_in, secret in self._in_addresses():
+            url = mask_of((secret,)).replaced(url, stand_in)
+        return url
 
     def unfold(self, url: str) -> str:
         """Return the address that `fold` was given, to ask the API itself."""
-        key = next(iter(self.secrets), "")
-        return url.replace(KEY_IN_ADDRESS, quote(key, safe=""))
+        for stand_in, secret in reversed(self._in_addresses()):
+            url = url.replace(stand_in, quote(secret, safe=""))
+        return url
 
-    def _replaced(self, text: str, stand_in: str) -> str:
+    def _in_addresses(self) -> list[tuple[str, str]]:
+        """Return what stands for each secret in an address that is kept.
+
+        A short header, like the name of a provider, may be a part of anybody's address, and is no secret there.
+        """
+        key, *others = self.secrets or ("",)
+        long = ((f"{KEY_IN_ADDRESS}{n}__", other) for n, other in enumerate(others, 1) if len(other) >= _SURELY_SECRET)
+        return [(KEY_IN_ADDRESS, key), *long]
+
+    def replaced(self, text: str, stand_in: str) -> str:
+        """Return a text with something else in place of each secret, however it is spelled."""
+        if not self._words:
+            return text
         found: _Spans = []
         plain, spans = text, None
         for _ in range(_ROUNDS):

@@ -200,17 +200,19 @@ class Outcome:
         if self.kind == "failed":
             raise VideoFailedError(self.video_id, self.status, Reason(self.reason), self.message)
         if self.kind == "timeout":
-            raise VideoTimeoutError(self.message)
+            error = VideoTimeoutError(self.message, video_id=self.video_id)
+            error.reason = Reason.NETWORK if self.reason == Reason.NETWORK else Reason.TIMEOUT
+            raise error
         if self.kind == "error":
-            raise StatusUnknownError(self.message, Reason(self.reason))
+            raise StatusUnknownError(self.message, Reason(self.reason), video_id=self.video_id)
 
 
 class StatusUnknownError(VeoError):
     """Asking for the status failed for good. The job itself may be well, and may be billed."""
 
-    def __init__(self, message: str, reason: Reason) -> None:
+    def __init__(self, message: str, reason: Reason, *, video_id: str | None = None) -> None:
         self.reason = reason
-        super().__init__(message)
+        super().__init__(message, video_id=video_id)
 
     @property
     def permanent(self) -> bool:  # type: ignore[override]
@@ -304,7 +306,7 @@ def observe(
         if failure != state.failure:
             news = News(f"Video {video_id}: asking for its status failed, and is repeated. {seen}")
     if now >= policy.deadline:
-        return new_state, _timed_out(policy, video_id, new_state, now)
+        return new_state, _timed_out(policy, video_id, new_state, seen, now)
     if policy.poll_interval is None:
         pause = next_pause(elapsed, new_state.marks, earlier, chance)
     else:
@@ -351,7 +353,7 @@ def _progress_news(before: WaitState, video: Video, elapsed: float) -> News | No
 
 
 def _gave_up(video_id: str, state: WaitState, error: VeoError) -> Outcome:
-    reason = error.reason if isinstance(error, ApiError) else Reason.UNKNOWN
+    reason = error.reason
     if reason is Reason.NOT_FOUND:
         message = (
             f"The server does not know video {video_id} ({_failed_calls(state)}). Check the id and the connection, and "
@@ -375,16 +377,21 @@ def _failed_calls(state: WaitState) -> str:
     return f"{state.failures} failed call{'s' if state.failures > 1 else ''}"
 
 
-def _timed_out(policy: WaitPolicy, video_id: str, state: WaitState, now: float) -> Outcome:
+def _timed_out(policy: WaitPolicy, video_id: str, state: WaitState, seen: Video | VeoError, now: float) -> Outcome:
     at = "" if state.progress is None else f" at {state.progress:g} %"
+    message = (
+        f"Video {video_id} was not finished {now - policy.submitted_at:.0f} s after submission "
+        f"(last status: {state.status.value}{at}). The job may still finish, and is billed then."
+    )
+    if isinstance(seen, VeoError):
+        message += f" Its status could not be learnt any more ({_failed_calls(state)} in a row). Last error: {seen}"
+    is_down = isinstance(seen, TransportError) and state.failures > 1  # one call may fail at any server
     return Outcome(
         kind="timeout",
         video_id=video_id,
         status=state.status.value,
-        message=(
-            f"Video {video_id} was not finished {now - policy.submitted_at:.0f} s after submission "
-            f"(last status: {state.status.value}{at}). The job may still finish, and is billed then."
-        ),
+        reason=(Reason.NETWORK if is_down else Reason.TIMEOUT).value,
+        message=message,
     )
 
 

@@ -25,7 +25,7 @@ class Verdict(Enum):
     UNKNOWN = "nobody knows whether it made a job"
 
 
-SURE_STATUSES = frozenset({400, 401, 402, 403, 404, 413, 415, 422, 429})
+SURE_STATUSES = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422, 429, 501})
 """Statuses of a server that did not take the order, be it the HTTP status or one in the body."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from airflow_provider_veo.api.text import is_one_word
@@ -11,6 +12,8 @@ LONGEST_URL = 8_192
 """Characters; servers and proxies take no longer ones."""
 
 DEFAULT_PORT = {"http": 80, "https": 443}
+
+_ROUTES = re.compile(r"/v1(/+(videos|chat/completions|models))?$")
 
 
 def absolute(base: str, url: str) -> str | None:
@@ -31,6 +34,19 @@ def with_port(url: str, port: int) -> str:
     if parts is None or parts.port is not None:
         return url
     return parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
+
+
+def bracketed(host: str) -> str:
+    """Return a host, which may have a port or a path, as an address wants it: IPv6 in brackets."""
+    try:
+        return f"[{IPv6Address(host)}]"
+    except ValueError:
+        return host
+
+
+def api_root(url: str) -> str:
+    """Return the address below which the API's routes are, from one that may name a route of it."""
+    return _ROUTES.sub("", url.rstrip("/")).rstrip("/")
 
 
 def redact(url: str) -> str:

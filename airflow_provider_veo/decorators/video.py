@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import (
     task_decorator_factory,
 )
 
+from airflow_provider_veo import advice
 from airflow_provider_veo.api.errors import InvalidInputError, VeoError
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.reporting import failures_reported
@@ -119,7 +120,7 @@ def arguments_of(returned: Any) -> dict[str, Any]:
 def _kept_arguments(ti: Any) -> dict[str, Any]:
     kept = ti.xcom_pull(task_ids=ti.task_id, key=ARGUMENTS_KEY, map_indexes=ti.map_index)
     if not isinstance(kept, Mapping):
-        raise VeoError(f"The XCom {ARGUMENTS_KEY} of this try is gone. A retry goes on with the video.")
+        raise VeoError(f"The XCom {ARGUMENTS_KEY} of this try is gone. {advice.of_a_clear()}")
     return dict(kept)
 
 

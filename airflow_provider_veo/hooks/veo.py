@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
@@ -17,18 +18,21 @@ from airflow.providers.common.compat.sdk import (
     BaseHook,
     Connection,
     conf,
+    mask_secret,
 )
 from asgiref.sync import sync_to_async
 
-from airflow_provider_veo.api import requests, urls
+from airflow_provider_veo.api import urls
 from airflow_provider_veo.api.chat_events import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES, DownloadPolicy
-from airflow_provider_veo.api.errors import InvalidInputError, Reason, VeoError, error_from
+from airflow_provider_veo.api.errors import InvalidInputError, VeoError, telling
+from airflow_provider_veo.api.masking import SHORTEST_SECRET
 from airflow_provider_veo.api.models import DEFAULT_MODEL
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.probe import judge_api
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
-from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.api.settings import ClientSettings, read_headers
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.storage import places, salvage
 from airflow_provider_veo.storage.delivery import Delivery, IfExists
@@ -45,7 +49,8 @@ class VeoHook(BaseHook):
 
     Args:
         conn_id: the connection. Its host is the API's base URL, its password the API key; its extra may hold
-            `auth_scheme`, `request_format`, `default_model`, `timeout`, `verify` and `allow_private_addresses`.
+            `auth_scheme`, `request_format`, `default_model`, `timeout`, `verify`, `allow_private_addresses` and
+            `headers`.
     """
 
     conn_name_attr = "conn_id"
@@ -70,8 +75,9 @@ class VeoHook(BaseHook):
         Raises:
             InvalidInputError: the connection is incomplete or wrong.
         """
-        connection = self.get_connection(self.conn_id)
-        return client_settings(connection, connection.extra_dejson)
+        with _explained(self.conn_id):
+            connection = self.get_connection(self.conn_id)
+        return _masked(client_settings(connection, connection.extra_dejson))
 
     def get_conn(self) -> VeoClient:
         """Return a new client, to be closed by the caller."""
@@ -80,8 +86,10 @@ class VeoHook(BaseHook):
     async def aget_settings(self) -> ClientSettings:
         """Return what the connection says; looks it up, once, without blocking the loop."""
         if "settings" not in self.__dict__:
-            connection = await self._aget_connection()
-            self.settings = client_settings(connection, await _extra_of(connection))
+            with _explained(self.conn_id):
+                connection = await self._aget_connection()
+            settings = client_settings(connection, await _extra_of(connection))
+            self.settings = await sync_to_async(_masked)(settings)  # to mask may mean to ask the supervisor
         return self.settings
 
     async def aget_conn(self) -> AsyncVeoClient:
@@ -174,14 +182,14 @@ class VeoHook(BaseHook):
         """
         with self.get_conn() as client:
             outcome = client.wait_for_video(video_id, policy or wait_policy(time.time()), self._tell)
-        outcome.raise_for_kind()
+            outcome.raise_for_kind()
         return outcome
 
     async def await_for_video(self, video_id: str, policy: WaitPolicy | None = None) -> Outcome:
         """Do as `wait_for_video`."""
         async with await self.aget_conn() as client:
             outcome = await client.wait_for_video(video_id, policy or wait_policy(time.time()), self._tell)
-        outcome.raise_for_kind()
+            outcome.raise_for_kind()
         return outcome
 
     def with_url(self, outcome: Outcome) -> Outcome:
@@ -235,7 +243,11 @@ class VeoHook(BaseHook):
             retry_pause=self.retry_pause,
             max_bytes=max_bytes,
         )
-        with span("veo.download_video", video_id=video_id) as traced, self.get_conn() as client:
+        with (
+            telling(video_id=video_id),
+            span("veo.download_video", video_id=video_id) as traced,
+            self.get_conn() as client,
+        ):
             spare = salvage.place_for(self.settings.base_url, video_id, url)
             delivery = Delivery(client.source(video_id, url), target, spare, video_id, policy, self.log)
             stored = delivery.deliver(if_exists, sha256)
@@ -253,7 +265,7 @@ class VeoHook(BaseHook):
         """Check address and key without ordering anything (the "Test" button of Airflow's connection form)."""
         try:
             with self.get_conn() as client:
-                return _judge(client)
+                return judge_api(client.call, client.settings)
         except VeoError as error:
             return False, str(error)
 
@@ -288,23 +300,17 @@ def client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSett
 
     Args:
         connection: of type `veo`. Its host may lack the scheme (https is meant); its port counts where the host
-            names none.
+            names none; its schema is the scheme, or a path below the host, as a connection URI has it.
         extra: the connection's extra, as a dictionary.
 
     Raises:
         InvalidInputError: naming the connection and the field that is wrong.
     """
-    host = (connection.host or "").strip()
-    if not host:
-        raise InvalidInputError(
-            f"Connection {connection.conn_id!r} has no host: set it to the API's base URL, like https://api.example.com."
-        )
-    if "://" not in host:
-        host = f"{connection.schema or 'https'}://{host}"
+    base_url = _base_url(connection)
     given = {name: value for name, value in extra.items() if value not in (None, "")}
     try:
         return ClientSettings(
-            base_url=urls.with_port(host, connection.port) if connection.port else host,
+            base_url=base_url,
             api_key=(connection.password or "").strip() or None,
             auth_scheme=given.get("auth_scheme", "bearer"),
             request_format=given.get("request_format", "auto"),
@@ -312,9 +318,64 @@ def client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSett
             verify=_verify(given.get("verify", True)),
             default_model=str(given.get("default_model", DEFAULT_MODEL)),
             allow_private_addresses=_flag("allow_private_addresses", given.get("allow_private_addresses", False)),
+            headers=read_headers(given.get("headers", {})),
+            name=_called(connection.conn_id),
         )
     except InvalidInputError as error:
         raise InvalidInputError(f"Connection {connection.conn_id!r}: {error}") from None
+
+
+def place_of(conn_id: str) -> tuple[str, ...]:
+    """Return what an error of a task says of its connection; see `VeoError.place`."""
+    try:
+        return VeoHook(conn_id).settings.place
+    except Exception:  # noqa: BLE001 - there is an error to tell already, and this is only to complete it
+        return (_called(conn_id),)
+
+
+def _called(conn_id: str) -> str:
+    return f"connection {conn_id!r}"
+
+
+@contextmanager
+def _explained(conn_id: str) -> Iterator[None]:
+    """Say of a connection that does not exist how to add it.
+
+    Raises:
+        InvalidInputError: there is none. No retry makes one.
+    """
+    try:
+        yield
+    except AirflowNotFoundException:
+        variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+        raise InvalidInputError(
+            f"Connection {conn_id!r} does not exist. Add it in Airflow's UI (Admin > Connections, type Veo), by "
+            f"`airflow connections add`, or as the environment variable {variable} of all of Airflow's processes; or "
+            "correct conn_id."
+        ) from None
+
+
+def _base_url(connection: Connection) -> str:
+    """Return the address that a connection means, however its parts are spread over the fields."""
+    host, below = (connection.host or "").strip(), (connection.schema or "").strip().strip("/")
+    if not host:
+        raise InvalidInputError(
+            f"Connection {connection.conn_id!r} has no host: set it to the API's base URL, like https://api.example.com."
+        )
+    scheme = below.lower() if below.lower() in urls.DEFAULT_PORT else ""
+    if "://" not in host:
+        host = f"{scheme or 'https'}://{urls.bracketed(host)}"
+    if connection.port:
+        host = urls.with_port(host, connection.port)
+    return host if scheme or not below else f"{host.rstrip('/')}/{below}"
+
+
+def _masked(settings: ClientSettings) -> ClientSettings:
+    """Let Airflow hide the secrets of further headers; those that it knows by their field's name it hides anyway."""
+    for _, value in settings.headers:
+        if len(value) >= SHORTEST_SECRET:
+            mask_secret(value)
+    return settings
 
 
 def wait_policy(
@@ -372,18 +433,6 @@ def _told(log: Any, video_id: str, cancelled: bool) -> bool:
     else:
         log.warning("Video %s: this server cannot cancel jobs. It goes on, and may still be billed.", video_id)
     return cancelled
-
-
-def _judge(client: VeoClient) -> tuple[bool, str]:
-    where = client.settings.base_url
-    answer = client.call(requests.list_models())
-    if not answer.ok:
-        # Not every server lists its models, but each one knows whether it knows this video.
-        answer = client.call(requests.get_video("veo-connection-test"))
-    error = error_from(answer, "The test")
-    if answer.ok or error.reason in (Reason.NOT_FOUND, Reason.BAD_REQUEST):
-        return True, f"{where} answers" + (" and accepts the key." if client.settings.api_key else ".")
-    return False, f"{where}: {error}"
 
 
 def _name(video_id: str | None, url: str | None) -> str:

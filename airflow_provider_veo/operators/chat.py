@@ -96,7 +96,7 @@ class VeoChatCompletionOperator(OrderingTask, VeoOperator):
         """Make the videos, or those of them that earlier tries have not brought."""
         ledger = Ledger(context.get("task_state_store"))
         who = TaskIdentity.of(context)
-        with failures_reported(context), fail_fast():
+        with failures_reported(context), fail_fast(self.conn_id):
             hook = VeoHook(self.conn_id)
             spec = self._spec(hook)
             order = self._order(who, spec, time.time())

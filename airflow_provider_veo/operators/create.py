@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import Context, conf
 
-from airflow_provider_veo import records
-from airflow_provider_veo.api.errors import ContentGoneError, Reason, VeoError
+from airflow_provider_veo import advice, records
+from airflow_provider_veo.api.errors import ContentGoneError, Reason, StorageError, VeoError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import VideoStatus
@@ -26,7 +26,6 @@ from airflow_provider_veo.reporting import conclude, failures_reported
 from airflow_provider_veo.results import video_result
 from airflow_provider_veo.storage import places, salvage
 from airflow_provider_veo.storage.delivery import unchanged
-from airflow_provider_veo.storage.errors import StorageError
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.provenance import facts_of, prompt_sha256
 from airflow_provider_veo.submission import (
@@ -144,12 +143,12 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Order the video, or find the one that an earlier try has ordered; then wait here or defer."""
-        with failures_reported(context), fail_fast():
+        with failures_reported(context), fail_fast(self.conn_id, advice.of_an_order):
             return self._order_and_wait(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resume after the trigger has fired."""
-        with failures_reported(context), fail_fast():
+        with failures_reported(context), fail_fast(self.conn_id, advice.of_an_order):
             return self._conclude(context, Outcome.from_event(event))
 
     def on_kill(self) -> None:
@@ -266,6 +265,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             except StorageError as error:
                 if record and error.kept:  # the next try stores it from there, whatever the server has forgotten
                     ledger.note(record.stored(_kept(error.kept, outcome, record)))
+                error.tell(advice=advice.to_collect(outcome.video_id))
                 raise
             if record:
                 # at once: whatever fails from here on, the next try hands this file over

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo import records
+from airflow_provider_veo import advice, records
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.base import StoringOperator
@@ -69,7 +69,7 @@ class VeoDownloadOperator(StoringOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Store the video."""
-        with failures_reported(context), fail_fast():
+        with failures_reported(context), fail_fast(self.conn_id, advice.of_a_look):
             self._check_own_place(context)
             result = self._store(context)
             conclude(context, self._shown(result))

@@ -9,18 +9,18 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
-    AirflowSensorTimeout,
     BaseSensorOperator,
     Context,
     PokeReturnValue,
     conf,
 )
 
+from airflow_provider_veo import advice
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import InvalidInputError, VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.waiting import Wait
-from airflow_provider_veo.exceptions import fail_fast, refusal
+from airflow_provider_veo.exceptions import VeoSensorTimeout, fail_fast, refusal
 from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
 from airflow_provider_veo.reporting import failures_reported, report
 from airflow_provider_veo.results import video_result
@@ -75,7 +75,7 @@ class VeoVideoSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait here, or defer."""
-        with failures_reported(context, on_page=False), fail_fast():
+        with failures_reported(context, on_page=False), fail_fast(self.conn_id, advice.of_a_look):
             self._id()
             if self.deferrable:
                 self._defer(time.time())
@@ -88,7 +88,7 @@ class VeoVideoSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask for the status once; more often only in reschedule mode, while the server does not answer well."""
-        with fail_fast():
+        with fail_fast(self.conn_id, advice.of_a_look):
             hook = VeoHook(self.conn_id)
             with hook.get_conn() as client:
                 outcome = self._look(client)
@@ -98,7 +98,7 @@ class VeoVideoSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take the outcome that the trigger has found."""
-        with fail_fast():
+        with fail_fast(self.conn_id, advice.of_a_look):
             return self._conclude(context, VeoHook(self.conn_id), Outcome.from_event(event))
 
     def _look(self, client: VeoClient) -> Outcome | None:
@@ -151,7 +151,7 @@ class VeoVideoSensor(BaseSensorOperator):
         try:
             outcome.raise_for_kind()
         except VideoTimeoutError as error:
-            raise AirflowSensorTimeout(str(error)) from error
+            raise VeoSensorTimeout(error) from error
         except VideoFailedError as error:
             raise refusal(error) from None
         self.log.info("Video %s is completed", outcome.video_id)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
 from airflow_provider_veo.api.download import Downloaded, DownloadPolicy, FreeSpace, Source, download
-from airflow_provider_veo.api.errors import InvalidInputError, StorageFullError, VeoError
-from airflow_provider_veo.storage.errors import StorageError, storage_errors, words_of
+from airflow_provider_veo.api.errors import InvalidInputError, StorageError, VeoError
+from airflow_provider_veo.storage.errors import storage_errors, words_of
 from airflow_provider_veo.storage.files import (
     Fetched,
     StoredVideo,
@@ -61,16 +61,13 @@ def unchanged(place: Target, size: int, sha256: str, target: Target) -> StoredVi
     except VeoError as error:
         raise StorageError(
             f"An earlier try has stored the video at {place}, and it could not be copied to {target}: "
-            f"{words_of(error)}. Nothing was ordered. {_NEXT_TRY}",
+            f"{words_of(error)}. Nothing was ordered. {_THEN}",
             kept=present,
         ) from error
 
 
-_AT_ITS_SERVER = (
-    "It is at its server only, which forgets it within a day: make the destination writable, and a retry or a Clear "
-    "collects it."
-)
-_NEXT_TRY = "Once the destination can be written, the next try or a Clear of this task stores it from there."
+_AT_ITS_SERVER = "It is at its server only, which forgets it within a day: make the destination writable in time."
+_THEN = "Make the destination writable: the next try takes it from there, and its server is not asked."
 
 
 @dataclass(frozen=True)
@@ -123,9 +120,10 @@ class Delivery:
                 saved = self._in_salvage(sha256)
                 part = parts.enter_context(part_for(self.target))
                 fetched = fetched_into(part, copying(place_of(saved.path)) if saved else self._download)
-                fill = partial(_duplicated, part, fetched)
+                # held open, since a part that was published has another name
+                fill = partial(_duplicated, parts.enter_context(part.open("rb")), fetched)
                 published(part, self.target, replace=if_exists == "overwrite")
-            except (StorageError, StorageFullError) as error:
+            except StorageError as error:
                 raise self._rescued(error, saved, fill) from error
         stored = fetched.stored_at(self.target)
         self.log.info("Stored %s: %d bytes, sha256 %s", stored.path, stored.bytes, stored.sha256)
@@ -148,7 +146,9 @@ class Delivery:
         self.log.info("The video is taken from %s, where an earlier try has put it", found.path)
         return found
 
-    def _rescued(self, trouble: VeoError, saved: StoredVideo | None, fill: Callable[[Path], Fetched]) -> StorageError:
+    def _rescued(
+        self, trouble: StorageError, saved: StoredVideo | None, fill: Callable[[Path], Fetched]
+    ) -> StorageError:
         """Put the video into salvage, unless it is there, and return the error to raise.
 
         Args:
@@ -156,18 +156,18 @@ class Delivery:
             saved: the video in salvage.
             fill: brings the video into a part.
         """
-        video = f"Video {self.video_id}" if self.video_id else "The video"
+        kind, video = type(trouble), f"Video {self.video_id}" if self.video_id else "The video"
         told = f"{video} could not be stored at {self.target}: {words_of(trouble)}."
         try:
             kept = saved or self._saved(fill)
         except Exception as error:  # noqa: BLE001 - the first error is the one that matters
             told = f"{told} Nor could it be kept in [veo] salvage, at {self.salvage}: {words_of(error)}."
-            return StorageError(f"{told} {_AT_ITS_SERVER}", video_id=self.video_id)
+            return kind(f"{told} {_AT_ITS_SERVER}", video_id=self.video_id)
         if kept is None:
             told = f"{told} {_AT_ITS_SERVER} Set [veo] salvage, or [veo] storage, and such videos are kept there."
-            return StorageError(told, video_id=self.video_id)
-        told = f"{told} It is safe at {kept.path} ({kept.bytes} bytes). {_NEXT_TRY}"
-        return StorageError(told, video_id=self.video_id, kept=kept)
+            return kind(told, video_id=self.video_id)
+        told = f"{told} It is safe at {kept.path} ({kept.bytes} bytes). {_THEN}"
+        return kind(told, video_id=self.video_id, kept=kept)
 
     def _saved(self, fill: Callable[[Path], Fetched]) -> StoredVideo | None:
         if self.salvage is None:
@@ -208,6 +208,8 @@ class Delivery:
             return None
 
 
-def _duplicated(original: Path, fetched: Fetched, copy: Path) -> Fetched:
-    shutil.copyfile(original, copy)
+def _duplicated(original: BinaryIO, fetched: Fetched, copy: Path) -> Fetched:
+    original.seek(0)
+    with copy.open("wb") as file:
+        shutil.copyfileobj(original, file)
     return fetched

@@ -1,29 +1,11 @@
-"""What can go wrong when something is to be stored."""
+"""How errors of file systems and of storages' drivers become ours."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from airflow_provider_veo.api.errors import VeoError
-
-if TYPE_CHECKING:
-    from airflow_provider_veo.storage.files import StoredVideo
-
-
-class StorageError(VeoError):
-    """A file could not be stored, and that is the storage's fault: rights, a full disk, a driver that fails.
-
-    Attributes:
-        video_id: of the video; None where it is not known, or where the file is no video.
-        kept: the video in `[veo] salvage`; None where it is not there.
-    """
-
-    def __init__(self, message: str, *, video_id: str | None = None, kept: StoredVideo | None = None) -> None:
-        self.video_id = video_id
-        self.kept = kept
-        super().__init__(message)
+from airflow_provider_veo.api.errors import StorageError, VeoError
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 
 from airflow_provider_veo.api import mp4
 from airflow_provider_veo.api.download import Downloaded, FreeSpace
-from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.api.errors import InvalidInputError, StorageError, StorageFullError
 from airflow_provider_veo.storage.checksums import sha256_from
-from airflow_provider_veo.storage.errors import StorageError, storage_errors, words_of
+from airflow_provider_veo.storage.errors import storage_errors, words_of
 from airflow_provider_veo.storage.objects import ObjectPlace
 from airflow_provider_veo.storage.parts import temporary_part
 from airflow_provider_veo.storage.places import Target, uri_of
@@ -91,8 +91,11 @@ def fetched_into(part: Path, fetch: Fetch) -> Fetched:
         StorageError: the disk does not take it.
         VeoError: what `fetch` raises.
     """
-    with storage_errors(f"{part.parent} does not take the video"), part.open("r+b") as file:
-        return Fetched(fetch(file, lambda: shutil.disk_usage(part.parent).free), proof_of(file))
+    try:
+        with storage_errors(f"{part.parent} does not take the video"), part.open("r+b") as file:
+            return Fetched(fetch(file, lambda: shutil.disk_usage(part.parent).free), proof_of(file))
+    except StorageFullError as error:
+        raise StorageFullError(f"{error} (The disk is that of {part.parent}.)") from error
 
 
 def existing(target: Target) -> StoredVideo | None:

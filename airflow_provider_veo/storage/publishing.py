@@ -13,9 +13,8 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.api.errors import InvalidInputError, StorageError
 from airflow_provider_veo.storage import azure, checksums
-from airflow_provider_veo.storage.errors import StorageError
 from airflow_provider_veo.storage.objects import ObjectPlace
 from airflow_provider_veo.storage.parts import hidden_name
 from airflow_provider_veo.storage.places import Target

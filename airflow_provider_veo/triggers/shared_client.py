@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
-
 from airflow_provider_veo.api import pace
 from airflow_provider_veo.api.client import AsyncVeoClient
 from airflow_provider_veo.api.errors import ApiError, Reason, TransportError, VeoError
@@ -53,7 +51,6 @@ class SharedClient:
 
         Raises:
             VeoError: see `api.errors`.
-            AirflowNotFoundException: there is no such connection.
         """
         begun_at = self._loop.time()
         self._pace = pace.begun(self._pace, begun_at)
@@ -109,7 +106,7 @@ class SharedClient:
     async def _look_up(self) -> ClientSettings:
         try:
             return await asyncio.wait_for(VeoHook(self._conn_id).aget_settings(), _LOOK_UP_SECONDS)
-        except (VeoError, AirflowNotFoundException):
+        except VeoError:
             raise
         except Exception as error:  # Airflow's own troubles may pass, and must not end thousands of waits
             raise TransportError(f"Connection {self._conn_id!r} could not be looked up: {error!r}") from error

@@ -145,7 +145,7 @@ def test_mapped_tasks_with_one_place_for_all_are_refused_before_they_order(veo_d
     state, states, _ = run(f"one_place_{mode}")
     assert (state, set(states.values())) == ("failed", {"failed"})
     assert len(states) == 6
-    assert caplog.text.count("Summary: failed, reason invalid_input") == 6
+    assert caplog.text.count("Summary: failed (reason invalid_input): ") == 6
     assert (veo_default.jobs.report()["orders"], storage.exists()) == (0, False)
 
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import replace
+from urllib.parse import quote
 
 import pytest
 from airflow.providers.common.compat.sdk import Connection
@@ -8,6 +11,7 @@ from airflow.providers.common.compat.sdk import Connection
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.settings import tls_context
 from airflow_provider_veo.get_provider_info import get_provider_info
+from airflow_provider_veo.hooks import veo
 from airflow_provider_veo.hooks.veo import VeoHook, client_settings, wait_policy
 
 KEY = "sk-canary"
@@ -31,10 +35,155 @@ def settings(extra=None, **fields):
         ({"host": "https://api.example.com:444", "port": 8443}, "https://api.example.com:444"),
         ({"host": "http://[::1]", "port": 8443}, "http://[::1]:8443"),
         ({"host": "https://api.example.com", "port": 0}, "https://api.example.com"),
+        ({"host": "https://api.example.com/v1/videos"}, "https://api.example.com"),
+        ({"host": "https://api.example.com/proxy/v1/videos/"}, "https://api.example.com/proxy"),
+        ({"host": "https://api.example.com/v1/chat/completions"}, "https://api.example.com"),
+        ({"host": "https://api.example.com/v1/models"}, "https://api.example.com"),
+        ({"host": "https://api.example.com/v1/openai"}, "https://api.example.com/v1/openai"),
+        ({"host": "https://api.example.com/v11"}, "https://api.example.com/v11"),
+        ({"host": "::1", "schema": "http", "port": 8123}, "http://[::1]:8123"),
+        ({"host": "::1"}, "https://[::1]"),
+        ({"host": "[2001:db8::1]", "schema": "v1", "port": 8123}, "https://[2001:db8::1]:8123"),
+        ({"host": "api.example.com", "schema": "v1"}, "https://api.example.com"),
+        ({"host": "api.example.com", "schema": "proxy/v1"}, "https://api.example.com/proxy"),
+        ({"host": "http://api.example.com/a", "schema": "b", "port": 81}, "http://api.example.com:81/a/b"),
+        ({"host": "http://api.example.com", "schema": "https"}, "http://api.example.com"),
+        ({"host": "api.example.com", "schema": "HTTP"}, "http://api.example.com"),
     ],
 )
 def test_the_base_url(fields, base_url):
     assert settings(**fields).base_url == base_url
+
+
+SLASHES = "https%3A%2F%2Fapi.example.com%2Fproxy%2Fv1"
+
+
+@pytest.mark.parametrize(
+    ("uri", "base_url"),
+    [
+        (f"veo://:{KEY}@api.example.com", "https://api.example.com"),
+        (f"veo://:{KEY}@api.example.com/v1", "https://api.example.com"),
+        (f"veo://:{KEY}@api.example.com/v1/", "https://api.example.com"),
+        (f"veo://:{KEY}@api.example.com/v1/videos", "https://api.example.com"),
+        (f"veo://:{KEY}@api.example.com/proxy/v1?timeout=7", "https://api.example.com/proxy"),
+        (f"veo://:{KEY}@api.example.com:8443/https", "https://api.example.com:8443"),
+        (f"veo://:{KEY}@10.0.0.1:8080/http", "http://10.0.0.1:8080"),
+        (f"veo://:{KEY}@[::1]:8080/http", "http://[::1]:8080"),
+        (f"veo://:{KEY}@[::1]:8080/v1?timeout=7", "https://[::1]:8080"),
+        (f"veo://:{KEY}@[2001:db8::1]/v1", "https://[2001:db8::1]"),
+        (f"veo://:{KEY}@http%3A%2F%2F%5B%3A%3A1%5D%3A8080%2Fv1", "http://[::1]:8080"),
+        (f"veo://:{KEY}@{SLASHES}", "https://api.example.com/proxy"),
+        (f"veo://:{KEY}@{SLASHES}:8443/?timeout=7", "https://api.example.com:8443/proxy"),
+        (f"veo://http://:{KEY}@api.example.com:8000/proxy/v1", "http://api.example.com:8000/proxy"),
+    ],
+)
+def test_a_connection_uri(uri, base_url, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_BY_URI", uri)
+    found = VeoHook("by_uri").settings
+    assert (found.base_url, found.api_key) == (base_url, KEY)
+    assert found.timeout == (7 if "timeout" in uri else 60)
+
+
+@pytest.mark.parametrize("host", ["https://api.example.com/proxy/v1", "api.example.com", "http://[::1]:8080/v1"])
+@pytest.mark.parametrize("extra", [{}, {"headers": {"x-portkey-config": "pc-1"}, "verify": "false"}])
+def test_the_uri_that_airflow_makes_of_a_connection_means_the_same(host, extra, monkeypatch):
+    key = "sk/+:@%#? x"
+    fields = {"conn_type": "veo", "host": host, "password": key, "extra": json.dumps(extra)}
+    monkeypatch.setenv("AIRFLOW_CONN_BY_FIELDS", json.dumps(fields))
+    monkeypatch.setenv("AIRFLOW_CONN_BY_URI", Connection(conn_id="by_uri", **fields).get_uri())
+    by_uri, by_fields = VeoHook("by_uri").settings, VeoHook("by_fields").settings
+    assert by_uri == replace(by_fields, name=by_uri.name)
+
+
+HEADERS = {"x-portkey-api-key": "pk-canary-0123456789ab", "X-Portkey-Provider": "openai"}
+
+
+@pytest.mark.parametrize("given", [HEADERS, json.dumps(HEADERS)])
+def test_further_headers_go_along_with_the_key(given):
+    found = settings({"headers": given}, password=KEY)
+    assert found.authorization() == {
+        **{name: value.encode() for name, value in HEADERS.items()},
+        "Authorization": f"Bearer {KEY}".encode(),
+    }
+
+
+def test_further_headers_in_a_connection_uri(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_BY_URI", f"veo://api.example.com/?headers={quote(json.dumps(HEADERS))}")
+    assert dict(VeoHook("by_uri").settings.headers) == HEADERS
+
+
+def test_a_key_may_be_sent_in_another_way_than_in_the_password():
+    found = settings({"headers": {"Authorization": "Basic dXNlcjpwYXNz"}})
+    assert found.authorization() == {"Authorization": b"Basic dXNlcjpwYXNz"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "complaint"),
+    [
+        ("x-a: b", "headers must be a JSON object"),
+        (["x-a"], "headers must be a JSON object"),
+        (7, "headers must be a JSON object"),
+        ('{"x-a": ', "headers must be a JSON object"),
+        ({"x a": KEY}, "'x a', which is no name"),
+        ({"x-a:": KEY}, "'x-a:', which is no name"),
+        ({"": KEY}, "'', which is no name"),
+        ({"x-ä": KEY}, "'x-ä', which is no name"),
+        ({"x-a\r\nx-b": KEY}, "which is no name"),
+        ({"x-a": f"{KEY}\r\nx-b: c"}, "x-a with a value that cannot be sent"),
+        ({"x-a": f"{KEY}\0"}, "x-a with a value that cannot be sent"),
+        ({"x-a": KEY * 1_000}, "x-a with a value that cannot be sent"),
+        ({"x-a": 7}, "x-a with a value that is no text, but int"),
+        ({"x-a": None}, "x-a with a value that is no text, but NoneType"),
+        ({"x-a": {"b": KEY}}, "x-a with a value that is no text, but dict"),
+        ({"x-a": KEY, "X-A": KEY}, "one header twice"),
+        *(
+            ({name: KEY}, f"{name}, which this provider sets itself")
+            for name in ("Host", "content-length", "Transfer-Encoding", "Idempotency-Key", "Range", "User-Agent")
+        ),
+        ({"authorization": KEY}, "Authorization, which the password is sent in"),
+    ],
+)
+def test_headers_that_cannot_be_sent_are_refused_without_showing_a_value(headers, complaint):
+    with pytest.raises(InvalidInputError, match="Connection 'veo_default': ") as caught:
+        settings({"headers": headers}, password="sk-other")
+    assert complaint in str(caught.value)
+    assert KEY not in str(caught.value)
+
+
+def test_headers_are_secrets():
+    found = settings({"headers": HEADERS}, password=KEY)
+    assert all(value not in repr(found) for value in (KEY, *HEADERS.values()))
+    said = "you sent pk-canary-0123456789ab, pk%2Dcanary%2D0123456789ab and sk%2Dcanary"
+    assert found.mask.hide(said) == "you sent ***, *** and ***"
+
+
+def test_airflow_hides_the_values_of_headers(monkeypatch, mocker):
+    told = mocker.patch.object(veo, "mask_secret")
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_VEO_DEFAULT", json.dumps({"conn_type": "veo", "host": "x", "extra": {"headers": HEADERS}})
+    )
+    assert VeoHook().settings == asyncio.run(VeoHook().aget_settings())
+    assert [call.args for call in told.call_args_list] == [("pk-canary-0123456789ab",)] * 2  # "openai" is no secret
+
+
+def test_an_address_that_is_kept_holds_no_header_that_is_a_secret():
+    mask = settings({"headers": HEADERS | {"x-hint": "vertex-ai"}}, password=KEY).mask
+    url = f"https://x/vertex-ai/a.mp4?k={KEY}&p=pk-canary-0123456789ab"
+    kept = mask.fold(url)
+    assert "canary" not in kept
+    assert "/vertex-ai/" in kept  # a word of many addresses
+    assert mask.unfold(kept) == url
+    assert settings({"headers": HEADERS}).mask.unfold(settings({"headers": HEADERS}).mask.fold(url)) == url
+
+
+@pytest.mark.parametrize("ask", [lambda hook: hook.settings, lambda hook: asyncio.run(hook.aget_settings())])
+def test_a_connection_that_does_not_exist_is_a_wrong_input_that_says_how_to_add_it(ask):
+    with pytest.raises(
+        InvalidInputError, match=r"Connection 'veo_nowhere' does not exist.*AIRFLOW_CONN_VEO_NOWHERE"
+    ) as caught:
+        ask(VeoHook("veo_nowhere"))
+    assert caught.value.permanent
+    assert VeoHook("veo_nowhere").test_connection() == (False, str(caught.value))
 
 
 def test_the_key_is_sent_as_the_connection_says():

@@ -67,7 +67,7 @@ def test_the_reason_is_found_behind_airflows_exception_too(error, word):
         ({"videos": ["url-1", "url-2"], "model": "m", "estimated_cost_usd": None}, "videos url-1, url-2; model m"),
         ({"of": "v", "path": "/a.mp4", "bytes": 1}, "video v; 1 bytes stored at /a.mp4"),
         ({"path": "/film.mp4", "bytes": 2}, "2 bytes stored at /film.mp4"),
-        ({"error": "…", "reason": "quota"}, "failed, reason quota"),
+        ({"error": "No\nmoney.", "reason": "quota"}, "failed (reason quota): No money."),
         ({}, "done"),
     ],
 )
@@ -87,7 +87,8 @@ def test_a_failure_is_told_once_as_the_tasks_own(context, sent, caplog):
     (told, task), _ = sent.call_args
     assert [metric.name for metric in told] == ["veo.failed", "veo.failed.other"]
     assert task is context["ti"]
-    assert caplog.messages.count("Summary: failed, reason other") == 1
+    lines = [(one.levelname, one.getMessage()) for one in caplog.records if one.name == reporting.__name__]
+    assert lines == [("ERROR", "Summary: failed (reason other): boom")]
 
 
 @pytest.mark.parametrize(

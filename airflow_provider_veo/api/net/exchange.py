@@ -45,6 +45,7 @@ class _Response:
         head: the headers' names and values.
         headers: the same, names in lower case, values of one name joined by commas.
         url: what was asked.
+        method: how it was asked.
     """
 
     def __init__(self, response: httpcore.Response, errors: _Errors) -> None:
@@ -52,6 +53,7 @@ class _Response:
         self.head = [(name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in response.headers]
         self.headers = _joined(self.head)
         self.url = str(errors.request.url)
+        self.method = errors.request.method
         self._bytes = response.stream
         self._errors = errors
         errors.clock.begin_body()

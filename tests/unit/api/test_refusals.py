@@ -51,6 +51,10 @@ TABLE = [
     (400, new_api("parse_request_failed", "cannot unmarshal number into Go struct field of type string"), {}, REFUSED),
     (400, litellm(400, openai("Invalid model name")), {}, REFUSED),
     (400, "", {}, REFUSED),
+    # the address takes no orders
+    (405, {"detail": "Method Not Allowed"}, {}, REFUSED),
+    (405, openai("upstream request failed"), {}, UNKNOWN),
+    (501, "<h1>Error response</h1><p>Message: Unsupported method ('POST').</p>", {}, REFUSED),
     (401, openai("Invalid token"), {}, REFUSED),
     (402, openai("Insufficient balance"), {}, REFUSED),
     (
@@ -103,8 +107,8 @@ TABLE = [
     (429, "<html>429 Too Many Requests</html>", {}, REFUSED),
     (429, openai("You exceeded", "insufficient_quota"), {}, REFUSED),
     # no status of the list
-    *((status, openai("no"), {}, UNKNOWN) for status in (405, 406, 408, 409, 410, 412, 417, 421, 423, 424, 425, 499)),
-    *((status, openai("no"), SOON, UNKNOWN) for status in (500, 501, 502, 504, 507, 520, 522, 524, 529, 599)),
+    *((status, openai("no"), {}, UNKNOWN) for status in (406, 408, 409, 410, 412, 417, 421, 423, 424, 425, 499)),
+    *((status, openai("no"), SOON, UNKNOWN) for status in (500, 502, 504, 507, 520, 522, 524, 529, 599)),
     *((status, "", {"location": "/v1/videos/v"}, UNKNOWN) for status in (300, 301, 302, 303, 304, 307, 308)),
     *((status, "", {}, UNKNOWN) for status in (200, 201, 202, 204, 206)),
     (503, openai("no"), {}, UNKNOWN),

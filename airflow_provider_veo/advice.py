@@ -1,0 +1,69 @@
+"""What to do next about an error, as far as that depends on Airflow: what a retry and a Clear do differs by version."""
+
+from __future__ import annotations
+
+from airflow_provider_veo import task_state
+from airflow_provider_veo.api.errors import Reason, TransportError, VeoError, VideoTimeoutError
+from airflow_provider_veo.api.polling import StatusUnknownError
+from airflow_provider_veo.submission import NotOrderedError
+
+_MAY_PASS = (TransportError, VideoTimeoutError, StatusUnknownError)
+"""Errors that leave a job as it is: it can be asked for later."""
+
+
+def of_a_clear(what: str = "the video") -> str:
+    """Say what a retry or a Clear of a task does in this Airflow, after the task has ordered a video.
+
+    Args:
+        what: there is to go on with.
+    """
+    if task_state.STORE_EXISTS:
+        return f"A retry or a Clear of the task goes on with {what} and orders nothing."
+    return (
+        "Do not clear the task: this Airflow has no task state store (3.3 and later have), so a retry or a Clear "
+        "orders a new video."
+    )
+
+
+def to_collect(video_id: str) -> str:
+    """Say how to get a video that was ordered and may still come."""
+    other = "" if task_state.STORE_EXISTS else f"VeoDownloadOperator(video_id={video_id!r}) stores it. "
+    return other + of_a_clear(f"video {video_id}")
+
+
+def for_the_rest() -> str:
+    """Say what a retry of a chat call that brought too few videos does in this Airflow."""
+    if task_state.STORE_EXISTS:
+        return "those are on record, and a retry asks for the others only"
+    return "this Airflow has no task state store (3.3 and later have), so a retry asks for all of them anew"
+
+
+def of_an_order(error: VeoError) -> str:
+    """Return what to do about an error of a task that orders and waits; an empty string where its text says enough."""
+    if not _is_open(error):
+        return ""
+    return f"{_when(error)} {to_collect(str(error.video_id))}"
+
+
+def of_a_look(error: VeoError) -> str:
+    """Return what to do about an error of a task that orders nothing."""
+    return f"{_when(error)} A retry or a Clear of the task asks again, and orders nothing." if _is_open(error) else ""
+
+
+def nothing_ordered(error: Exception) -> None:
+    """Let an error of an order say that nothing was ordered."""
+    if isinstance(error, VeoError) and not isinstance(error, NotOrderedError):
+        then = "when that is mended, clear the task" if error.permanent else "a retry or a Clear of the task orders it"
+        error.tell(advice=f"Nothing was ordered: {then}.")
+
+
+def _is_open(error: VeoError) -> bool:
+    return bool(error.video_id) and isinstance(error, _MAY_PASS) and error.reason is not Reason.NOT_FOUND
+
+
+def _when(error: VeoError) -> str:
+    if error.reason is Reason.NETWORK:
+        return "Wait until the API can be reached again."
+    if isinstance(error, VideoTimeoutError):
+        return "Wait until the video may be finished."
+    return "Mend this first." if error.permanent else "Wait until the API answers well again."

@@ -1,0 +1,145 @@
+"""What all errors have in common: a reason, the job, the place, what to do next; and the way between processes."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import inspect
+import pickle
+import pkgutil
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
+
+import airflow_provider_veo
+from airflow_provider_veo.api.answers import Answer
+from airflow_provider_veo.api.errors import InvalidInputError, Reason, TransportError, VeoError, error_from, telling
+from airflow_provider_veo.exceptions import VeoFailException, VeoSensorTimeout, fail_fast
+from airflow_provider_veo.submission import NotOrderedError
+
+KEY = "sk-canary-0123456789"
+PLACE = ("connection 'c'", "https://api.example.com")
+NOT_OF_TASKS = ("airflow_provider_veo.ui", "airflow_provider_veo.emulator", "airflow_provider_veo.testing")
+
+
+def all_errors():
+    for module in pkgutil.walk_packages(airflow_provider_veo.__path__, "airflow_provider_veo."):
+        if not module.name.startswith(NOT_OF_TASKS):
+            importlib.import_module(module.name)
+    found, todo = [], [VeoError]
+    while todo:
+        found.append(kind := todo.pop())
+        todo += kind.__subclasses__()
+    return sorted(
+        {kind for kind in found if kind.__module__.startswith("airflow_provider_veo.")}, key=lambda k: k.__name__
+    )
+
+
+def made(kind):
+    """Return an error of a class, with a value for whatever its constructor needs."""
+    values = {"message": "It broke", "what": "Asking", "reason": Reason.QUOTA, "video_id": "video_1", "permanent": True}
+    values["status"] = 429 if "ApiError" in kind.__name__ else "failed"
+    wanted = inspect.signature(kind).parameters.values()
+    return kind(**{one.name: values[one.name] for one in wanted if one.default is one.empty})
+
+
+every_error = pytest.mark.parametrize("kind", all_errors(), ids=lambda kind: kind.__name__)
+
+
+@every_error
+def test_an_error_knows_its_reason_and_its_job(kind):
+    error = made(kind)
+    assert isinstance(error.reason, Reason)
+    assert kind is VeoError or error.reason is not Reason.OTHER
+    error.tell(video_id="video_1")
+    assert error.video_id == "video_1"
+
+
+@every_error
+@pytest.mark.parametrize(
+    "again", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy], ids=["pickle", "copy", "deep"]
+)
+def test_an_error_survives_the_way_to_another_process(kind, again):
+    error = made(kind)
+    error.tell(video_id="video_1", place=PLACE, advice="Wait.")
+    other = again(error)
+    assert type(other) is kind
+    assert (str(other), repr(other), other.args) == (str(error), repr(error), error.args)
+    assert vars(other).items() >= {"video_id": "video_1", "place": PLACE, "advice": "Wait."}.items()
+    assert (other.reason, other.permanent) == (error.reason, error.permanent)
+
+
+@pytest.mark.parametrize("kind", [VeoFailException, VeoSensorTimeout])
+@pytest.mark.parametrize("cause", map(made, all_errors()), ids=lambda cause: type(cause).__name__)
+def test_an_exception_of_airflow_knows_what_its_cause_knows(kind, cause):
+    error = pickle.loads(pickle.dumps(kind(cause)))
+    assert isinstance(error, (AirflowFailException, AirflowSensorTimeout))
+    assert (error.reason, error.video_id, str(error)) == (cause.reason, cause.video_id, str(cause))
+    assert type(error.cause) is type(cause)
+
+
+def test_no_answer_leaves_the_process():
+    answer = Answer.of(500, f'{{"error": "{KEY}"}}'.encode(), [("set-cookie", KEY)], f"https://x/?{KEY}", secrets=[KEY])
+    error = error_from(answer, "Asking")
+    assert error.answer is answer
+    for text in (pickle.dumps(error).decode("latin-1"), repr(error), str(error)):
+        assert KEY not in text
+    assert pickle.loads(pickle.dumps(error)).answer is None
+
+
+def test_facts_that_a_message_has_are_not_repeated():
+    error = TransportError("GET https://api.example.com/v1/videos/video_1: ConnectError")
+    error.tell(place=PLACE, video_id="video_1")
+    assert str(error) == ("GET https://api.example.com/v1/videos/video_1: ConnectError (connection 'c'; video video_1)")
+    named = VeoError("Connection 'c': Video video_1 is late.")
+    named.tell(place=PLACE, video_id="video_1")
+    assert str(named) == "Connection 'c': Video video_1 is late. (https://api.example.com)"
+
+
+def test_a_part_of_another_fact_is_not_the_fact():
+    error = VeoError("Video 12 of https://api.example.com.evil.org is late", video_id="1")
+    error.tell(place=PLACE)
+    assert str(error).endswith(" (connection 'c'; https://api.example.com; video 1)")
+
+
+def test_the_sentence_stands_first_and_the_advice_before_the_facts():
+    error = VeoError("It broke.")
+    error.tell(advice="Wait.", place=PLACE)
+    assert str(error) == "It broke. Wait. (connection 'c'; https://api.example.com)"
+
+
+def test_what_is_known_first_stays():
+    error = VeoError("It broke", video_id="first")
+    with pytest.raises(VeoError), telling(video_id="second", place=PLACE), telling(place=("inner",)):
+        raise error
+    assert (error.video_id, error.place) == ("first", ("inner",))
+
+
+def test_a_reason_is_written_as_its_word():
+    assert f"{Reason.NETWORK}" == str(Reason.NETWORK) == "network"
+
+
+class TestTasks:
+    @pytest.fixture(autouse=True)
+    def connection(self, monkeypatch):
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_C", f'{{"conn_type": "veo", "host": "https://api.example.com", "password": "{KEY}"}}'
+        )
+
+    @pytest.mark.parametrize("error", [TransportError("It broke"), NotOrderedError("It broke")])
+    def test_an_error_names_the_connection_of_its_task(self, error):
+        with pytest.raises((VeoError, VeoFailException)) as caught, fail_fast("c", lambda _: "Wait."):
+            raise error
+        assert str(caught.value) == "It broke. Wait. (connection 'c'; https://api.example.com)"
+        assert caught.value.reason is error.reason
+
+    def test_a_wrong_argument_is_not_about_the_connection(self):
+        with pytest.raises(VeoFailException) as caught, fail_fast("c", lambda _: "Wait."):
+            raise InvalidInputError("The prompt is empty.")
+        assert str(caught.value) == "The prompt is empty."
+
+    def test_a_connection_that_cannot_be_read_is_named_all_the_same(self, monkeypatch):
+        monkeypatch.setenv("AIRFLOW_CONN_C", '{"conn_type": "veo", "host": "ftp://x"}')
+        with pytest.raises(TransportError) as caught, fail_fast("c"):
+            raise TransportError("It broke")
+        assert str(caught.value) == "It broke (connection 'c')"
