@@ -75,37 +75,28 @@ class Rule:
         Raises:
             InvalidInputError: the path is too long without it.
         """
-        spare = f", of which {len(SIDECAR)} are for the {SIDECAR!r} of a sidecar"
-        rooms = [
-            self._left(part, _bytes, _LONGEST_PART - len(SIDECAR), f"its part {_shown(part)}", f"255 bytes{spare}")
-            for part in parts
-        ]
         whole = "/".join(parts)
-        rooms.append(
-            self._left(whole, _bytes, self.longest - len(SIDECAR), "its whole path", f"{self.longest} bytes{spare}")
-        )
-        rooms.append(
-            self._left(
+        limits = [
+            *(
+                _Limit(part, _bytes, _LONGEST_PART - len(SIDECAR), f"its part {_shown(part)}", "bytes")
+                for part in parts
+            ),
+            _Limit(whole, _bytes, self.longest - len(SIDECAR), "its whole path", "bytes"),
+            _Limit(
                 whole,
                 lambda text: len(self.address) + 1 + len(quoted(text)),
                 _LONGEST_ADDRESS,
-                "its address (in which a letter that is not ASCII has six or more)",
-                f"{_LONGEST_ADDRESS} letters, as Airflow allows for assets",
-            )
-        )
-        return min(rooms)
-
-    def _left(self, text: str, measure: Callable[[str], int], most: int, what: str, allowed: str) -> int:
-        ids = text.count(VIDEO_ID_PLACEHOLDER)
-        used = measure(text.replace(VIDEO_ID_PLACEHOLDER, ""))
-        left = (most - used) // max(1, ids)
-        if left < (len(fitting("", 0)) if ids else 0):
-            beside = f" beside {VIDEO_ID_PLACEHOLDER}, which needs {len(fitting('', 0))}" if ids else ""
-            raise InvalidInputError(
-                f"{self.argument} is too long: {what} has {used}{beside}, and may have {allowed}. Shorten it, or name "
-                f"the file by {VIDEO_ID_PLACEHOLDER}, which is made to fit."
-            )
-        return left
+                "its address, in which letters beyond ASCII have six and more,",
+                "letters",
+            ),
+        ]
+        for limit in limits:
+            if problem := limit.problem():
+                raise InvalidInputError(
+                    f"{self.argument} is too long: {problem}. Shorten it, or name the file by {VIDEO_ID_PLACEHOLDER}, "
+                    "which is made to fit."
+                )
+        return min(limit.room() for limit in limits)
 
     def _problem(self, part: str) -> str | None:
         """Say why a part of a path is no name; None if it is one."""
@@ -117,10 +108,48 @@ class Rule:
             "leads up, which object storages do not understand": part == ".." and bool(self.scheme),
             "is the folder of what this provider keeps for itself: choose another": part.casefold() == OURS,
             "ends like the name of an incomplete file, which is removed sooner or later": part.endswith(PART_SUFFIX),
-            "ends in a dot or a backslash, which Azure does not keep": self.scheme in _AZURE
-            and part[-1:] in (".", "\\"),
+            "ends in a dot or has a backslash, which Azure does not keep": self.scheme in _AZURE
+            and (part.endswith(".") or "\\" in part),
         }
         return next((problem for problem, is_so in problems.items() if is_so), None)
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """How long a text may be.
+
+    Attributes:
+        text: in which `{video_id}` stands for the id.
+        measure: returns a text's length.
+        most: that it may be; where it is in bytes, there is room for the ending of a sidecar's name beside.
+        what: the text is, for messages.
+        unit: of the length.
+    """
+
+    text: str
+    measure: Callable[[str], int]
+    most: int
+    what: str
+    unit: str
+
+    def room(self) -> int:
+        """Return how long the id may be."""
+        ids = self.text.count(VIDEO_ID_PLACEHOLDER)
+        return (self.most - self._used()) // ids if ids else self.most
+
+    def problem(self) -> str | None:
+        """Say what is too long; None if there is room for the id."""
+        ids, shortest = self.text.count(VIDEO_ID_PLACEHOLDER), len(fitting("", 0))
+        if self._used() + ids * shortest <= self.most:
+            return None
+        beside = f" beside {VIDEO_ID_PLACEHOLDER}, which needs {shortest}" if ids else ""
+        allowed = f"{self.most} are allowed"
+        if self.unit == "bytes":
+            allowed = f"{self.most + len(SIDECAR)} are allowed, {len(SIDECAR)} of them for the {SIDECAR} of a sidecar"
+        return f"{self.what} has {self._used()} {self.unit}{beside}, and {allowed}"
+
+    def _used(self) -> int:
+        return self.measure(self.text.replace(VIDEO_ID_PLACEHOLDER, ""))
 
 
 def fitting(name: str, room: int) -> str:
