@@ -1,4 +1,4 @@
-"""Titles and ids as people and servers make them, for tables of names: odd letters, lengths, and look-alikes of paths."""
+"""Titles and ids as people and servers make them, for tables of names: odd letters, lengths, and look-alike paths."""
 
 from __future__ import annotations
 

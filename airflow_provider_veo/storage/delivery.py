@@ -103,31 +103,33 @@ class Delivery:
         """
         if if_exists not in IF_EXISTS:
             raise InvalidInputError(f"if_exists is {if_exists!r}; it must be one of {IF_EXISTS}.")
-        try:
-            return self._delivered(if_exists, sha256)
-        except FileExistsError as error:  # somebody else was faster
-            if kept := self._kept(if_exists, sha256):
-                return kept
-            raise StorageError(f"{self.target} cannot be written: {words_of(error)}.") from error
-
-    def _delivered(self, if_exists: IfExists, sha256: str | None) -> StoredVideo:
         saved, fill = None, partial(fetched_into, fetch=self._download)
         with ExitStack() as parts:
             try:
-                with storage_errors(f"Nobody can tell whether {self.target} is there"):
-                    if kept := self._kept(if_exists, sha256):
-                        return kept
+                if kept := self._kept(if_exists, sha256):
+                    return kept
                 saved = self._in_salvage(sha256)
                 part = parts.enter_context(part_for(self.target))
                 fetched = fetched_into(part, copying(place_of(saved.path)) if saved else self._download)
                 # held open, since a part that was published has another name
                 fill = partial(_duplicated, parts.enter_context(part.open("rb")), fetched)
-                published(part, self.target, replace=if_exists == "overwrite")
+                if kept := self._published(part, if_exists, sha256):
+                    return kept
             except StorageError as error:
                 raise self._rescued(error, saved, fill) from error
         stored = fetched.stored_at(self.target)
         self.log.info("Stored %s: %d bytes, sha256 %s", stored.path, stored.bytes, stored.sha256)
         return stored
+
+    def _published(self, part: Path, if_exists: IfExists, sha256: str | None) -> StoredVideo | None:
+        """Publish a part; return what somebody else has published meanwhile, if that is what is wanted."""
+        try:
+            published(part, self.target, replace=if_exists == "overwrite")
+        except FileExistsError as error:
+            if kept := self._kept(if_exists, sha256):
+                return kept
+            raise StorageError(f"{self.target} cannot be written: {words_of(error)}.") from error
+        return None
 
     def _download(self, file: BinaryIO, free_space: FreeSpace) -> Downloaded:
         return download(self.source, file, self.policy, free_space, self.log.info)
@@ -178,11 +180,12 @@ class Delivery:
 
     def _kept(self, if_exists: IfExists, sha256: str | None) -> StoredVideo | None:
         """Return what is there already, if that is what is wanted; None if the video is to be fetched."""
-        if if_exists == "overwrite" or not exists(self.target):
-            return None
-        if if_exists == "fail":
-            raise InvalidInputError(f"destination {self.target} exists already, and if_exists is 'fail'.")
-        present = existing(self.target)
+        with storage_errors(f"Nobody can tell whether {self.target} is there"):
+            if if_exists == "overwrite" or not exists(self.target):
+                return None
+            if if_exists == "fail":
+                raise InvalidInputError(f"destination {self.target} exists already, and if_exists is 'fail'.")
+            present = existing(self.target)
         if present:
             self._check_same(present, sha256)
             self.log.info("%s exists already (%d bytes); not downloaded again", present.path, present.bytes)

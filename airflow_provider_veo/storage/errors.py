@@ -9,20 +9,23 @@ from airflow_provider_veo.api.errors import StorageError, VeoError
 
 
 @contextmanager
-def storage_errors(what: str) -> Iterator[None]:
+def storage_errors(what: str, but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     """Let whatever a file system or a storage's driver raises be an error of this package.
 
     Args:
         what: failed, as the beginning of a sentence that names the path.
+        but: exceptions that pass as they are.
 
     Raises:
-        StorageError: in place of an exception that is no `VeoError` and no `FileExistsError`.
+        StorageError: in place of any other exception that is no `VeoError`.
     """
     try:
         yield
-    except (VeoError, FileExistsError):
+    except VeoError:
         raise
     except Exception as error:  # drivers raise whatever they like
+        if isinstance(error, but):
+            raise
         raise StorageError(f"{what}: {words_of(error)}.") from error
 
 

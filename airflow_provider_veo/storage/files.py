@@ -125,10 +125,14 @@ def copying(place: Target) -> Fetch:
     It raises `IncompleteError` of `api.mp4` where there is no whole video, and whatever a storage's driver raises.
     """
 
-    def fetch(file: BinaryIO, _free_space: FreeSpace) -> Downloaded:
-        file.seek(0)
-        file.truncate()
+    def fetch(file: BinaryIO, free_space: FreeSpace) -> Downloaded:
         with _opened(place) as original:
+            needed, free = original.seek(0, os.SEEK_END), free_space()
+            if needed > free:
+                raise StorageFullError(
+                    f"The disk is too full for the video: {needed} bytes are needed, {free} are free."
+                )
+            original.seek(0)
             shutil.copyfileobj(original, file, _BLOCK)
         mp4.check_whole(file)
         size = file.seek(0, os.SEEK_END)
@@ -185,11 +189,9 @@ def published(part: Path, target: Target, *, replace: bool) -> None:
         StorageError: the storage does not take it.
     """
     try:
-        with storage_errors(f"{target} cannot be written"):
+        with storage_errors(f"{target} cannot be written", but=() if replace else (FileExistsError,)):
             publish(part, target, replace=replace)
-    except (FileExistsError, InvalidInputError) as error:
-        if isinstance(error, FileExistsError) and not replace:
-            raise
+    except InvalidInputError as error:  # a folder is there, which is no fault of the task's arguments any more
         raise StorageError(f"{target} cannot be written: {words_of(error)}.") from error
 
 

@@ -161,6 +161,10 @@ def test_two_braces_are_for_airflow_and_one_for_us():
         ("{{ ds }}/{{\n task.prompt }}.mp4", False),
         ("{{ task_instance.map_index }}.mp4", False),
         ("{{ macros.uuid.uuid4() }}.mp4", False),
+        ("{{ task.task_id }}/{{ ti.run_id }}/{{ task_instance_key_str }}.mp4", True),
+        ("{{ ti.task_id }}-{{ ti.map_index }}.mp4", False),
+        ("{{ ti.task_id ~ ti.xcom_pull('x') }}.mp4", False),
+        ("{{ task.task_id_of }}.mp4", False),
         ("{% if ti.map_index %}a{% endif %}.mp4", False),
     ],
 )
