@@ -67,6 +67,7 @@ def refusing(monkeypatch):
 
     yield set_trouble
     fsspec.filesystem("memory").store.clear()
+    fsspec.filesystem("memory").pseudo_dirs[:] = [""]
 
 
 @pytest.fixture
