@@ -24,6 +24,7 @@ from airflow_provider_veo.api.requests import (
     seconds_as_text,
 )
 from airflow_provider_veo.api.text import shown
+from airflow_provider_veo.storage.names import VIDEO_ID_PLACEHOLDER
 
 _LONGEST = timedelta(days=365).total_seconds()  # far from where the dates of Python and of databases end
 
@@ -130,11 +131,16 @@ def _place(value: Any) -> Any:
 def _named(*suffixes: str) -> Rule:
     def read(value: Any) -> Any:
         place = _place(value)
-        if PurePosixPath(str(place).strip()).suffix.lower() not in suffixes:
+        text = str(place).strip()
+        if text.endswith("/") or VIDEO_ID_PLACEHOLDER in text or PurePosixPath(text).suffix.lower() not in suffixes:
             raise ValueError
         return place
 
-    return Rule(f"a path, URI or ObjectStoragePath of a file name that ends in {' or '.join(suffixes)}", read)
+    return Rule(
+        f"a path, URI or ObjectStoragePath of a file name that ends in {' or '.join(suffixes)}, without "
+        f"{VIDEO_ID_PLACEHOLDER}, since there is no job here",
+        read,
+    )
 
 
 def _moment(value: Any) -> Any:

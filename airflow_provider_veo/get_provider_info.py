@@ -64,6 +64,17 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "s3://aws_default@my-bucket/videos",
                         "default": "",
                     },
+                    "salvage": {
+                        "description": (
+                            "Folder for paid videos that their destination does not take: an absolute path or a URI. "
+                            "The next try takes them from there; nothing removes them. "
+                            "Empty: the folder _veo/salvage below [veo] storage; without that, none."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/data/salvage",
+                        "default": "",
+                    },
                     "page_roots": {
                         "description": (
                             "Folders below which the Veo page may open files: absolute paths or URIs, separated by "

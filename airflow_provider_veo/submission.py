@@ -65,7 +65,7 @@ class State(str, Enum):
     SUBMITTED = "submitted"
     """There is a job."""
     STORED = "stored"
-    """Its video is where it belongs; whether the task has succeeded is not known."""
+    """Its video is stored, where it belongs or in salvage; whether the task has succeeded is not known."""
     DELIVERED = "delivered"
     """The task has succeeded."""
     LOST = "lost"

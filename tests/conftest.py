@@ -29,3 +29,4 @@ def memory():
         attach("memory", conn_id, fs=fsspec.filesystem("memory"))
     yield "memory://bucket/videos"
     fsspec.filesystem("memory").store.clear()
+    fsspec.filesystem("memory").pseudo_dirs[:] = [""]

@@ -273,10 +273,22 @@ class ContentTooLargeError(ContentError):
     permanent = True
 
 
-class StorageFullError(VeoError):
-    """The disk has no room for the file."""
+class StorageError(VeoError):
+    """A file could not be stored, and that is the storage's fault: rights, a full disk, a driver that fails.
+
+    Attributes:
+        kept: where the video is safe meanwhile, for the next try: see `storage.files.StoredVideo`; None if nowhere.
+    """
 
     reason = Reason.STORAGE
+
+    def __init__(self, message: str = "", *, video_id: str | None = None, kept: Any = None) -> None:
+        super().__init__(message, video_id=video_id)
+        self.kept = kept
+
+
+class StorageFullError(StorageError):
+    """The disk has no room for the file."""
 
 
 def _sentence(what: str, message: str, advice: str) -> str:

@@ -36,7 +36,7 @@ from airflow_provider_veo.api.probe import judge_api
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings, read_headers
 from airflow_provider_veo.api.video import Video
-from airflow_provider_veo.storage import places
+from airflow_provider_veo.storage import places, salvage
 from airflow_provider_veo.storage.delivery import Delivery, IfExists
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.places import Destination
@@ -235,6 +235,7 @@ class VeoHook(BaseHook):
             ContentGoneError: the server has thrown the video away.
             ContentError: what the server delivers is not a whole video, or too large.
             InvalidInputError: the destination cannot be used, or something else is there.
+            StorageError: the destination does not take the video, which is in `[veo] salvage` then.
             VeoError: see `api.errors`.
         """
         target = places.resolve(destination, name=_name(video_id, url))
@@ -249,7 +250,8 @@ class VeoHook(BaseHook):
             span("veo.download_video", video_id=video_id) as traced,
             self.get_conn() as client,
         ):
-            delivery = Delivery(client.source(video_id, url), target, policy, self.log)
+            spare = salvage.place_for(self.settings.base_url, video_id, url)
+            delivery = Delivery(client.source(video_id, url), target, spare, video_id, policy, self.log)
             stored = delivery.deliver(if_exists, sha256)
             traced.set_attribute("veo.bytes", stored.bytes)
         # once, whatever the number of blocks

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import Context
+from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
 
 from airflow_provider_veo import arguments
 from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES
@@ -37,6 +38,30 @@ class VeoTask(CheckedTask):
     """An operator whose tasks the Veo page of Airflow's UI shows: by the link "Video" (Airflow 3.1 and later)."""
 
     operator_extra_links = (VeoVideoLink(),) if PAGE_EXISTS else ()
+    _tells_apart = "{{ ti.map_index }}"
+
+    def _check_own_place(self, context: Context) -> None:
+        """Refuse one destination for all tasks that are mapped, alone or with their group: they would replace it.
+
+        Raises:
+            InvalidInputError: they have one.
+        """
+        is_mapped = getattr(context.get("ti"), "map_index", -1) >= 0
+        template = self._destination_of_all() if is_mapped else None
+        if isinstance(template, (str, os.PathLike, ObjectStoragePath)) and places.is_same_for_all(str(template)):
+            raise InvalidInputError(
+                f"destination {str(template)!r} is the same for all tasks that this one is mapped to, alone or with "
+                f"its task group, and each would replace the file of another: put {self._tells_apart} into it."
+            )
+
+    def _destination_of_all(self) -> Any:
+        """Return the destination as the Dag has it; None where there is none, or each mapped task has its own.
+
+        Of an argument that the mapped task group was given it is no text, since it differs.
+        """
+        of_dag = self.dag.get_task(self.task_id)  # this task is a copy, and its templates are rendered
+        partial = getattr(of_dag, "partial_kwargs", None)  # of a task that is mapped itself
+        return partial.get("destination") if partial is not None else getattr(of_dag, "destination", None)
 
 
 class VeoOperator(VeoTask):
@@ -150,6 +175,8 @@ class StoringOperator(VeoOperator):
         sidecar: also write what is known about the video beside it, into `<name>.json`.
     """
 
+    _tells_apart = "{video_id} or {{ ti.map_index }}"
+
     argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
         **VeoOperator.argument_rules,
         "max_bytes": arguments.MOST_BYTES,
@@ -162,25 +189,6 @@ class StoringOperator(VeoOperator):
         self.sidecar = sidecar
         self._told: tuple[dict[str, Any], str] | None = None
         self._proof: str | None = None  # of what this try has stored: for the page's record, never for the result
-
-    def _check_own_place(self, context: Context) -> None:
-        """Refuse one destination for all tasks of a mapped one: each would replace the video of another.
-
-        Raises:
-            InvalidInputError: they have one.
-        """
-        is_mapped = getattr(context.get("ti"), "map_index", -1) >= 0
-        template = self._destination_of_all() if is_mapped else None
-        if template is not None and places.is_same_for_all(str(template)):
-            raise InvalidInputError(
-                f"destination {str(template)!r} is the same for all tasks that this one is mapped to, and each would "
-                "replace the video of another: put {video_id} or {{ ti.map_index }} into it."
-            )
-
-    def _destination_of_all(self) -> Any:
-        """Return the destination that is not mapped, as the Dag has it; None where there is none."""
-        mapped = self.dag.get_task(self.task_id)  # this task is one of them, and its templates are rendered
-        return getattr(mapped, "partial_kwargs", {}).get("destination")
 
     def _tell_platform(
         self, context: Context, hook: VeoHook, stored: StoredVideo, facts: dict[str, Any], **more: Any

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collec
 from airflow.providers.common.compat.sdk import Context, conf
 
 from airflow_provider_veo import advice, arguments, records
-from airflow_provider_veo.api.errors import ContentGoneError, Reason, VeoError
+from airflow_provider_veo.api.errors import ContentGoneError, Reason, StorageError, VeoError
 from airflow_provider_veo.api.own_words import OwnWords
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec, ignored_warnings
@@ -26,7 +26,7 @@ from airflow_provider_veo.ordering import OrderDesk, TaskIdentity
 from airflow_provider_veo.records import ORDER_KEY, publish
 from airflow_provider_veo.reporting import conclude, failures_reported
 from airflow_provider_veo.results import video_result
-from airflow_provider_veo.storage import places
+from airflow_provider_veo.storage import places, salvage
 from airflow_provider_veo.storage.delivery import unchanged
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.provenance import facts_of, prompt_sha256
@@ -187,6 +187,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         spec = self._spec(hook)
         if self.destination is not None:
             places.check_writable(places.resolve(self.destination))
+            salvage.folder()
             self._check_own_place(context)
         poll_interval_or_default(self.poll_interval)
         shortest_deferral()
@@ -268,10 +269,14 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
                 if record:
                     ledger.note(record.lost())  # or a Clear would go on with this job, for ever
                 raise
+            except StorageError as error:
+                if record and error.kept:  # the next try stores it from there, whatever the server has forgotten
+                    ledger.note(record.stored(_kept(error.kept, outcome, record)))
+                error.tell(advice=advice.to_collect(outcome.video_id))
+                raise
             if record:
                 # at once: whatever fails from here on, the next try hands this file over
-                kept = Kept(stored.path, stored.bytes, stored.sha256, outcome.to_event(), record.submissions)
-                ledger.note(record.stored(kept))
+                ledger.note(record.stored(_kept(stored, outcome, record)))
         result = self._result(context, hook, outcome, stored, submissions, record.frames if record else None)
         conclude(context, _shown(result, outcome, self._proof), charged_usd=result["estimated_cost_usd"])
         return result
@@ -317,7 +322,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
     def _find(self, record: Submission) -> StoredVideo | None:
         """Return the video that an earlier try has stored, where this one wants it, or None if it is not there."""
         assert record.kept is not None
-        place = places.resolve(record.kept.path)
+        place = places.place_of(record.kept.path)
         wanted = place if self.destination is None else places.resolve(self.destination, name=record.video_id)
         return unchanged(place, record.kept.bytes, record.kept.sha256, wanted)
 
@@ -334,6 +339,10 @@ def _record_of(ledger: Ledger, outcome: Outcome, log: Any) -> Submission | None:
         log.exception("Video %s: its record cannot be read", outcome.video_id)
         return None
     return record if record and record.video_id == outcome.video_id else None
+
+
+def _kept(stored: StoredVideo, outcome: Outcome, record: Submission) -> Kept:
+    return Kept(stored.path, stored.bytes, stored.sha256, outcome.to_event(), record.submissions)
 
 
 def _shown(result: Mapping[str, Any], outcome: Outcome, proof: str | None) -> dict[str, Any]:

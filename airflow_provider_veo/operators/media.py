@@ -14,7 +14,7 @@ from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.operators.base import VeoTask
 from airflow_provider_veo.reporting import conclude, failures_reported
-from airflow_provider_veo.storage import files, places
+from airflow_provider_veo.storage import checksums, files, places
 from airflow_provider_veo.storage.proof import proof_of
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class VeoExtractFrameOperator(VeoTask):
                 from airflow_provider_veo.media.still import extract_frame  # noqa: PLC0415
             at = None if self.at == "last" else 0.0 if self.at == "first" else float(self.at)
             target = places.resolve(self.destination)
+            self._check_own_place(context)
             kind = _PICTURE_TYPES[target.suffix.lower()]
             source = places.find(self.source, "source")
             with files.local_copy(source) as video, files.staged(target) as part:
@@ -121,6 +122,7 @@ class VeoConcatOperator(VeoTask):
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.concat import concat  # noqa: PLC0415
             target = places.resolve(self.destination)
+            self._check_own_place(context)
             sources = [places.find(source, f"sources[{n}]") for n, source in enumerate(self.sources)]
             with ExitStack() as copies, files.staged(target) as part:
                 clips = [Source(str(source), copies.enter_context(files.local_copy(source))) for source in sources]
@@ -145,6 +147,6 @@ def _needs_av() -> Iterator[None]:
 
 def _described(target: places.Target, part: Path) -> tuple[dict[str, Any], str]:
     """Return what the result says of a file, and the proof for the page's record."""
-    told = {"path": str(target), "bytes": part.stat().st_size, "sha256": files.sha256_of(part)}
+    told = {"path": str(target), "bytes": part.stat().st_size, "sha256": checksums.sha256_of(part)}
     with part.open("rb") as file:
         return told, proof_of(file)

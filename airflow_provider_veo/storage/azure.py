@@ -10,14 +10,15 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.asyn import sync
+
+from airflow_provider_veo.storage.objects import ObjectPlace
 
 _BLOCK = 8 * 2**20  # bytes
 _ATTEMPTS = 3  # two uploads at the same moment disturb each other
 
 
-def upload(part: Path, target: ObjectStoragePath, media_type: str, *, replace: bool) -> None:
+def upload(part: Path, target: ObjectPlace, media_type: str, *, replace: bool) -> None:
     """Upload a file in blocks of its own, which become a blob at the end.
 
     Args:
@@ -34,7 +35,7 @@ def upload(part: Path, target: ObjectStoragePath, media_type: str, *, replace: b
     target.fs.invalidate_cache()
 
 
-async def _upload(part: Path, target: ObjectStoragePath, media_type: str, replace: bool) -> None:
+async def _upload(part: Path, target: ObjectPlace, media_type: str, replace: bool) -> None:
     # what the driver is made of
     from azure.core import MatchConditions  # noqa: PLC0415
     from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError  # noqa: PLC0415

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-SUFFIX = ".veo-part"
+from airflow_provider_veo.storage.names import PART_SUFFIX
 
 
 def hidden_name(name: str) -> str:
     """Return a name for what is to become a file of that name, which nobody else has."""
     # file systems take 255 bytes, and a letter may have four
-    return f".{name[:40]}.{secrets.token_hex(8)}{SUFFIX}"
+    return f".{name[:40]}.{secrets.token_hex(8)}{PART_SUFFIX}"
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def _locked_file(folder: Path, name: str, mode: int) -> tuple[int, Path]:
 def _sweep(folder: Path) -> None:
     """Remove the parts that no living process holds."""
     for entry in os.scandir(folder):
-        if entry.name.endswith(SUFFIX):
+        if entry.name.endswith(PART_SUFFIX):
             with suppress(OSError):  # it is in use, or gone, or somebody else's
                 descriptor = os.open(entry.path, os.O_RDWR)
                 try:

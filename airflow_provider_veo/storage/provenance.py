@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias, Context
 
 from airflow_provider_veo import __version__
 from airflow_provider_veo.storage.files import StoredVideo, staged
-from airflow_provider_veo.storage.places import resolve, sibling
+from airflow_provider_veo.storage.names import SIDECAR
+from airflow_provider_veo.storage.places import place_of, sibling
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -64,8 +65,8 @@ def write_sidecar(stored: StoredVideo, facts: dict[str, Any], **more: Any) -> st
         facts: what is known about it.
         more: what an asset event has no place for, such as the prompt.
     """
-    video = resolve(stored.path)
-    target = sibling(video, f"{video.name}.json")
+    video = place_of(stored.path)
+    target = sibling(video, f"{video.name}{SIDECAR}")
     told = facts | more | {"provider": f"airflow-provider-veo {__version__}"}
     with staged(target) as part:
         part.write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
@@ -106,6 +107,7 @@ def lineage_of(facts: Mapping[str, Any], source: str) -> OperatorLineage:
 def dataset_name(uri: str) -> tuple[str, str]:
     """Return namespace and name of a file, as OpenLineage names datasets (its spec: Naming.md)."""
     parts = urlsplit(uri)
+    path = unquote(parts.path)
     if parts.scheme == "file":
-        return "file", parts.path
-    return f"{parts.scheme}://{parts.netloc}", parts.path.lstrip("/")
+        return "file", path
+    return f"{parts.scheme}://{parts.netloc}", path.lstrip("/")

@@ -15,9 +15,13 @@ from functools import lru_cache
 from typing import BinaryIO
 from urllib.parse import unquote
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
+from airflow.providers.common.compat.sdk import conf
 
-_OURS = "_veo"  # the folder of what the provider keeps for itself in a storage
+from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.storage.names import OURS
+from airflow_provider_veo.storage.objects import ObjectPlace
+from airflow_provider_veo.storage.places import local_path_of
+
 _LONGEST = 4096  # letters of a path
 _BLOCK = 2**20  # bytes that a storage's driver fetches at once; some would fetch 50 MB for the first byte
 
@@ -70,7 +74,7 @@ class Place:
         """Say whether it is in a folder, at any depth, and not the provider's own."""
         depth = len(folder.parts)
         is_inside = self.storage == folder.storage and self.parts[:depth] == folder.parts and len(self.parts) > depth
-        return is_inside and _OURS not in _decoded(self.parts)
+        return is_inside and OURS not in _decoded(self.parts)
 
 
 def _parts(path: str) -> tuple[str, ...]:
@@ -97,12 +101,12 @@ def configured() -> tuple[Place, ...]:
 def _folders(texts: tuple[str, ...]) -> tuple[Place, ...]:
     found = []
     for text in texts:
-        scheme, is_uri, rest = text.partition("://")
+        scheme, is_uri, _ = text.partition("://")
         is_local = not is_uri or scheme in ("file", "local")
-        path = os.path.expanduser(unquote(rest) if is_uri else text)  # noqa: PTH111 - Path would lose "//"
         try:
+            path = local_path_of(text, "it") if is_uri and is_local else os.path.expanduser(text)  # noqa: PTH111 - Path would lose "//"
             place = Place.of(path if is_local else text.rstrip("/"))
-        except OutsideError as error:
+        except (OutsideError, InvalidInputError) as error:
             log.warning("[veo] page_roots or storage: %r is %s, so the Veo page plays nothing from there", text, error)
             continue
         found.append(place)
@@ -160,11 +164,11 @@ def open_below(path: str, roots: tuple[Place, ...]) -> BinaryIO:
 
 
 def _open_object(place: Place, root: Place) -> BinaryIO:
-    key, (scheme, _, host) = "/".join(place.parts), place.storage.partition("://")
-    target = ObjectStoragePath(f"{scheme}://{f'{root.conn_id}@' if root.conn_id else ''}{host}/{key}")
-    if not target.path.endswith(f"/{key}"):
+    scheme, _, host = place.storage.partition("://")
+    target = ObjectPlace(scheme, root.conn_id, host, "/".join(place.parts))
+    if not target.is_literal():
         raise OutsideError("a path that its storage's driver reads in another way")
-    opened: BinaryIO = target.fs.open(target.path, "rb", block_size=_BLOCK)
+    opened: BinaryIO = target.open(block_size=_BLOCK)
     return opened
 
 

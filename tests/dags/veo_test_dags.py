@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import DAG, Asset, AssetAlias, task
+from airflow.providers.common.compat.sdk import DAG, Asset, AssetAlias, task, task_group
 
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
@@ -85,6 +85,36 @@ for mode, deferrable in (("deferred", True), ("waiting", False)):
 
         say.expand(number=[1, 2])
         VeoDownloadOperator.partial(task_id="download", destination="a.mp4").expand(video_id=["v", "w"])
+
+    with DAG(f"one_place_in_group_{mode}", schedule=None):
+
+        @task_group
+        def each(name, arguments=arguments):
+            VeoCreateVideoOperator(task_id="create", prompt=name, **arguments)
+
+            @task.veo_video(**arguments)
+            def say(prompt):
+                return prompt
+
+            say(name)
+            VeoDownloadOperator(task_id="download", video_id=name, destination="{{ ti.run_id }}.mp4")
+            VeoExtractFrameOperator(task_id="extract", source=name, destination="{{ task.task_id }}.png")
+            VeoConcatOperator(task_id="concat", sources=[name], destination="film.mp4")
+
+        each.expand(name=["v", "w"])
+        VeoExtractFrameOperator.partial(task_id="extract", destination="a.png").expand(source=["v", "w"])
+        VeoConcatOperator.partial(task_id="concat", destination="a.mp4").expand(sources=[["v"], ["w"]])
+
+    with DAG(f"own_places_in_group_{mode}", schedule=None):
+
+        @task_group
+        def own(name, deferrable=deferrable):
+            options = {"prompt": "p", "model": "veo-3.1", "deferrable": deferrable}
+            made = VeoCreateVideoOperator(task_id="create", destination="{{ ti.map_index }}.mp4", **options)
+            VeoCreateVideoOperator(task_id="named", destination=name, **options)
+            VeoExtractFrameOperator(task_id="extract", source=made.output, destination="{{ ti.map_index }}.png")
+
+        own.expand(name=["Episode #1.mp4", "Episode #2.mp4"])
 
     with DAG(f"sensor_{mode}", schedule=None, params={"video_id": ""}):
         found = VeoVideoSensor(

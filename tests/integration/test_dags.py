@@ -150,6 +150,25 @@ def test_mapped_tasks_with_one_place_for_all_are_refused_before_they_order(veo_d
 
 
 @pytest.mark.parametrize("mode", ["deferred", "waiting"])
+def test_tasks_of_a_mapped_group_with_one_place_for_all_are_refused(veo_default, storage, caplog, mode):
+    """And the operators for frames and films, mapped alone or with their group."""
+    caplog.set_level("INFO")
+    state, states, _ = run(f"one_place_in_group_{mode}")
+    assert (state, set(states.values())) == ("failed", {"failed"})
+    assert len(states) == 2 * (5 + 2)
+    assert caplog.text.count("is the same for all tasks that this one is mapped to") >= len(states)
+    assert (veo_default.jobs.report()["orders"], storage.exists()) == (0, False)
+
+
+@pytest.mark.parametrize("mode", ["deferred", "waiting"])
+def test_tasks_of_a_mapped_group_have_places_of_their_own(veo_default, storage, mode):
+    state, _, _ = run(f"own_places_in_group_{mode}")
+    assert state == "success"
+    names = {"0.mp4", "1.mp4", "0.png", "1.png", "Episode #1.mp4", "Episode #2.mp4"}
+    assert {path.name for path in storage.iterdir()} == names
+
+
+@pytest.mark.parametrize("mode", ["deferred", "waiting"])
 def test_a_function_says_what_to_show(veo_default, storage, mode):
     state, _, result = run(f"decorated_{mode}")
     assert state == "success"

@@ -16,6 +16,8 @@ from boxes import film
 from airflow_provider_veo.api.download import Downloaded
 from airflow_provider_veo.api.errors import InvalidInputError, TransportError
 from airflow_provider_veo.storage import files
+from airflow_provider_veo.storage.checksums import sha256_of
+from airflow_provider_veo.storage.objects import ObjectPlace
 from airflow_provider_veo.storage.places import resolve
 from airflow_provider_veo.storage.publishing import exists
 
@@ -42,6 +44,11 @@ def target(request, tmp_path, memory):
     return tmp_path / "new/folder/a.mp4" if request.param == "local" else resolve(f"{memory}/a.mp4")
 
 
+def seen(target):
+    """Return a place as other people's code sees it."""
+    return target if isinstance(target, Path) else ObjectStoragePath(str(target))
+
+
 def names_in(folder):
     if isinstance(folder, ObjectStoragePath):
         return [name.rpartition("/")[2] for name in folder.fs.find(folder.path)]
@@ -56,10 +63,10 @@ def current_umask():
 
 def test_a_video_is_stored(target):
     stored = files.store(target, fetch, replace=False)
-    assert target.read_bytes() == FILM
+    assert seen(target).read_bytes() == FILM
     assert (stored.path, stored.bytes, stored.sha256) == (str(target), len(FILM), SHA256)
     assert stored.uri.startswith(("file:///", "memory://"))
-    assert names_in(target.parent) == ["a.mp4"]
+    assert names_in(seen(target).parent) == ["a.mp4"]
 
 
 def test_the_longest_name(tmp_path):
@@ -77,11 +84,11 @@ def test_readers_never_see_half_a_file(target):
     def watched(file, free_space):
         fetched = fetch(file, free_space)
         file.flush()
-        assert not target.exists()
+        assert not seen(target).exists()
         return fetched
 
     files.store(target, watched, replace=True)
-    assert target.exists()
+    assert seen(target).exists()
 
 
 def broken(file, _free_space):
@@ -92,8 +99,8 @@ def broken(file, _free_space):
 def test_a_failure_leaves_nothing(target):
     with pytest.raises(TransportError):
         files.store(target, broken, replace=True)
-    assert not target.exists()
-    assert isinstance(target, ObjectStoragePath) or names_in(target.parent) == []
+    assert not seen(target).exists()
+    assert isinstance(target, ObjectPlace) or names_in(seen(target).parent) == []
 
 
 def test_a_failure_leaves_the_old_file(target):
@@ -101,8 +108,8 @@ def test_a_failure_leaves_the_old_file(target):
         part.write_bytes(b"old")
     with pytest.raises(TransportError):
         files.store(target, broken, replace=True)
-    assert target.read_bytes() == b"old"
-    assert names_in(target.parent) == ["a.mp4"]
+    assert seen(target).read_bytes() == b"old"
+    assert names_in(seen(target).parent) == ["a.mp4"]
 
 
 def test_a_file_is_replaced_only_if_that_is_wanted(target):
@@ -110,10 +117,10 @@ def test_a_file_is_replaced_only_if_that_is_wanted(target):
         part.write_bytes(b"old")
     with pytest.raises(FileExistsError):
         files.store(target, fetch, replace=False)
-    assert target.read_bytes() == b"old"
+    assert seen(target).read_bytes() == b"old"
     files.store(target, fetch, replace=True)
-    assert target.read_bytes() == FILM
-    assert names_in(target.parent) == ["a.mp4"]
+    assert seen(target).read_bytes() == FILM
+    assert names_in(seen(target).parent) == ["a.mp4"]
 
 
 def test_somebody_else_was_faster(target):
@@ -124,7 +131,7 @@ def test_somebody_else_was_faster(target):
 
     with pytest.raises(FileExistsError):
         files.store(target, overtaken, replace=False)
-    assert target.read_bytes() == b"theirs"
+    assert seen(target).read_bytes() == b"theirs"
 
 
 def test_file_systems_without_links(tmp_path, monkeypatch):
@@ -147,12 +154,12 @@ def test_two_tasks_that_write_the_same_file_do_not_mix(target):
         file.write(b"the slow one")
         file.flush()
         files.store(target, fetch, replace=True)  # meanwhile, another task
-        assert target.read_bytes() == FILM
+        assert seen(target).read_bytes() == FILM
         file.seek(0)
         return fetch(file, free_space)
 
     files.store(target, slow, replace=True)
-    assert target.read_bytes() == FILM
+    assert seen(target).read_bytes() == FILM
     assert not parts[0].exists()
 
 
@@ -164,6 +171,8 @@ try:
 except ImportError:  # Airflow 2
     from airflow.io.store import attach
 from airflow_provider_veo.storage import files
+from airflow_provider_veo.storage.checksums import sha256_of
+from airflow_provider_veo.storage.objects import ObjectPlace
 from airflow_provider_veo.storage.places import resolve
 attach("memory", fs=fsspec.filesystem("memory"))
 tempfile.tempdir = sys.argv[2]
@@ -223,10 +232,10 @@ def test_a_folder_is_no_destination(tmp_path):
 
 def test_a_local_copy_of_an_object_is_there_for_a_while(memory):
     source = resolve(f"{memory}/a.mp4")
-    source.write_bytes(FILM)
+    seen(source).write_bytes(FILM)
     with files.local_copy(source) as copy:
         assert copy.read_bytes() == FILM
-        assert files.sha256_of(copy) == SHA256
+        assert sha256_of(copy) == SHA256
     assert not copy.exists()
 
 

@@ -8,6 +8,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.storage import places
+from airflow_provider_veo.storage.objects import ObjectPlace
 
 
 def test_absolute_paths(tmp_path):
@@ -21,14 +22,18 @@ def test_absolute_paths(tmp_path):
 def test_the_connection_of_an_object_is_kept(memory, tmp_path):
     for destination in (ObjectStoragePath("memory://bucket/a.mp4", conn_id="c"), "memory://c@bucket/a.mp4"):
         target = places.resolve(destination)
-        assert str(target) == str(ObjectStoragePath("memory://bucket/a.mp4", conn_id="c"))
-        assert str(target).startswith("memory://c@")
+        assert str(target) == str(destination)
+        assert target.conn_id == "c"
+        assert target.path == "/bucket/a.mp4"
 
 
 def test_the_id_fills_the_destination(tmp_path):
     assert places.resolve(f"{tmp_path}/x-{{video_id}}.mp4", name="video_1") == tmp_path / "x-video_1.mp4"
     assert places.resolve(f"{tmp_path}/", name="video_1") == tmp_path / "video_1.mp4"
-    assert places.resolve(f"{tmp_path}/{{video_id}}.mp4", name="../../etc/x") == tmp_path / ".._.._etc_x.mp4"
+    assert (
+        places.resolve(f"{tmp_path}/{{video_id}}.mp4", name="../../etc/x")
+        == tmp_path / ".._.._etc_x~56da1a2ef2dfa53b.mp4"
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,7 +56,7 @@ def test_relative_destinations_stand_on_the_configured_base(tmp_path, monkeypatc
     assert places.resolve("a/b.mp4", name="v") == tmp_path / "a/b.mp4"
     monkeypatch.setenv("AIRFLOW__VEO__STORAGE", f"{tmp_path}/X")
     assert places.resolve("a/b.mp4", name="v") == tmp_path / "X/a/b.mp4"
-    assert places.resolve("a/../..b.mp4", name="v") == tmp_path / "X/a/../..b.mp4"
+    assert places.resolve("a/../..b.mp4", name="v") == tmp_path / "X/..b.mp4"
     for base in (memory, f"{memory}/"):
         monkeypatch.setenv("AIRFLOW__VEO__STORAGE", base)
         assert places.resolve("a/b.mp4", name="v").path == ObjectStoragePath(f"{memory}/a/b.mp4").path
@@ -77,7 +82,7 @@ def test_relative_destinations_stand_on_the_configured_base(tmp_path, monkeypatc
         (
             "a.mp4",
             "s3://bucket",
-            r"^destination 's3://bucket/a.mp4' cannot be used: .*pip install 'airflow-provider-veo\[s3\]'",
+            r"^\[veo\] storage 's3://bucket' cannot be used: .*pip install 'airflow-provider-veo\[s3\]'",
         ),
     ],
 )
@@ -112,21 +117,21 @@ def test_addresses_for_assets():
         "/data/猫.mp4": "file:///data/%E7%8C%AB.mp4",
         "s3://c@bucket/x/猫.mp4": "s3://bucket/x/%E7%8C%AB.mp4",
         "s3://c@bucket/猫/a@b://c.mp4": "s3://bucket/%E7%8C%AB/a@b://c.mp4",
-        "gs://bucket/a+b&c?.mp4": "gs://bucket/a+b&c?.mp4",
+        "gs://bucket/a+b&c?.mp4": "gs://bucket/a+b&c%3F.mp4",
     }.items():
-        target = ObjectStoragePath(place) if "://" in place else Path(place)
+        target = ObjectPlace.of(place) if place.startswith(("s3", "gs")) else Path(place)
         assert places.uri_of(target) == uri
 
 
 def test_siblings(tmp_path):
     assert places.sibling(tmp_path / "a.mp4", "a.mp4.json") == tmp_path / "a.mp4.json"
-    assert str(places.sibling(ObjectStoragePath("s3://c@bucket/x/a.mp4"), "b.json")) == "s3://c@bucket/x/b.json"
+    assert str(places.sibling(ObjectPlace.of("s3://c@bucket/x/a.mp4"), "b.json")) == "s3://c@bucket/x/b.json"
 
 
 def test_files_are_found_by_path_and_by_result(tmp_path, memory, monkeypatch):
     local, remote = tmp_path / "a.mp4", places.resolve(f"{memory}/a.mp4")
     for target in (local, remote):
-        target.write_bytes(b"x")
+        (target if target is local else ObjectStoragePath(str(target))).write_bytes(b"x")
         for source in (target, str(target), {"id": "video_1", "path": str(target)}):
             assert str(places.find(source, "source")) == str(target)
     assert places.find(f"file://{local}", "source") == local
@@ -156,6 +161,10 @@ def test_two_braces_are_for_airflow_and_one_for_us():
         ("{{ ds }}/{{\n task.prompt }}.mp4", False),
         ("{{ task_instance.map_index }}.mp4", False),
         ("{{ macros.uuid.uuid4() }}.mp4", False),
+        ("{{ task.task_id }}/{{ ti.run_id }}/{{ task_instance_key_str }}.mp4", True),
+        ("{{ ti.task_id }}-{{ ti.map_index }}.mp4", False),
+        ("{{ ti.task_id ~ ti.xcom_pull('x') }}.mp4", False),
+        ("{{ task.task_id_of }}.mp4", False),
         ("{% if ti.map_index %}a{% endif %}.mp4", False),
     ],
 )

@@ -1,0 +1,255 @@
+"""A paid video that its destination does not take is safe in `[veo] salvage`, and the next try takes it from there."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import random
+import shutil
+from pathlib import Path
+
+import fsspec
+import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+from boxes import film
+from driving import Driver
+from files import FileAnswers
+from servers import connect
+
+from airflow_provider_veo.api.errors import InvalidInputError, Reason, StorageError, StorageFullError
+from airflow_provider_veo.emulator.faults import Fault, Trouble
+from airflow_provider_veo.exceptions import VeoFailException
+from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.storage import places
+from airflow_provider_veo.ui import roots
+
+FILM = film(random.Random(7).randbytes(50_000))
+VIDEO_ID = "gen/1"
+
+
+class Refusing(fsspec.filesystem("memory").__class__):
+    """A storage that fails in one way or another."""
+
+    protocol = "refusing"
+    trouble = None
+
+    def put_file(self, lpath, rpath, **options):
+        if self.trouble == "quota":
+            raise OSError(errno.EDQUOT, "Quota exceeded")
+        if self.trouble == "driver":
+            raise KeyError("token")
+        super().put_file(lpath, rpath, **options)
+
+    def info(self, path, **options):
+        told = super().info(path, **options)
+        if self.trouble == "cut" and told["type"] == "file":
+            told["size"] -= 1
+        return told
+
+    def cp_file(self, path1, path2, **options):
+        if self.trouble != "lost":
+            super().cp_file(path1, path2, **options)
+
+
+@pytest.fixture
+def refusing(monkeypatch):
+    """Return a storage that fails, with the word for the way."""
+    try:
+        from airflow.sdk.io import attach
+    except ImportError:  # Airflow 2
+        from airflow.io.store import attach
+    fsspec.register_implementation("refusing", Refusing, clobber=True)
+    attach("refusing", fs=Refusing())
+
+    def set_trouble(trouble):
+        monkeypatch.setattr(Refusing, "trouble", trouble)
+
+    yield set_trouble
+    fsspec.filesystem("memory").store.clear()
+    fsspec.filesystem("memory").pseudo_dirs[:] = [""]
+
+
+@pytest.fixture
+def storage(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__VEO__STORAGE", str(tmp_path / "base"))
+    return tmp_path / "base"
+
+
+@pytest.fixture
+def gateway(serve, monkeypatch):
+    monkeypatch.setattr(VeoHook, "retry_pause", 0.01)
+    server = serve(FileAnswers(FILM))
+    connect(monkeypatch, server.url)
+    return server
+
+
+@pytest.fixture(params=["quota", "driver", "cut", "lost", "folder", "file", "full", "rights"])
+def trouble(request, refusing, tmp_path, monkeypatch):
+    """Return a destination that takes nothing, and what mends it."""
+    target, mend = tmp_path / "shows/a.mp4", None
+    if request.param in ("quota", "driver", "cut", "lost"):
+        refusing(request.param)
+        return "refusing://bucket/shows/a.mp4", lambda: refusing(None)
+    if request.param == "folder":
+        target.mkdir(parents=True)
+        mend = target.rmdir
+    elif request.param == "file":
+        target.parent.write_text("in the way")
+        mend = target.parent.unlink
+    elif request.param == "full":
+        free = shutil.disk_usage
+
+        def full(folder):
+            return free(folder)._replace(free=0) if Path(folder).name == "shows" else free(folder)
+
+        monkeypatch.setattr(shutil, "disk_usage", full)
+        return str(target), lambda: monkeypatch.setattr(shutil, "disk_usage", free)
+    else:  # of root no rights can be taken away
+        make = os.open
+
+        def denied(path, *more, **options):
+            if Path(str(path)).parent.name == "shows":
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return make(path, *more, **options)
+
+        monkeypatch.setattr(os, "open", denied)
+        return str(target), lambda: monkeypatch.setattr(os, "open", make)
+    return str(target), mend
+
+
+def download(destination, video_id=VIDEO_ID, **options):
+    return VeoHook().download_video(destination, **({"video_id": video_id, "if_exists": "overwrite"} | options))
+
+
+def content(path):
+    return (ObjectStoragePath(path) if "://" in path else Path(path)).read_bytes()
+
+
+def test_it_is_kept_and_the_next_try_takes_it_from_there(trouble, storage, gateway):
+    destination, mend = trouble
+    with pytest.raises(StorageError, match=r"Video gen/1 could not be stored at .*shows/a\.mp4: ") as caught:
+        download(destination)
+    error = caught.value
+    assert (error.reason, error.video_id, error.permanent) == (Reason.STORAGE, VIDEO_ID, False)
+    assert error.kept.path in str(error)
+    assert Path(error.kept.path).parent == storage / "_veo/salvage"
+    assert content(error.kept.path) == FILM
+    asked = len(gateway.heard)
+    with pytest.raises(StorageError, match="It is safe at"):
+        download(destination)  # the trouble goes on
+    mend()
+    stored = download(destination)
+    assert len(gateway.heard) == asked, "the server is asked again"
+    assert content(stored.path) == FILM
+    assert (stored.sha256, stored.proof) == (hashlib.sha256(FILM).hexdigest(), error.kept.proof)
+    assert content(error.kept.path) == FILM, "nothing is removed from salvage"
+    assert sorted(path.name for path in (storage / "_veo/salvage").iterdir()) == [Path(error.kept.path).name]
+
+
+def test_a_full_disk_is_named(tmp_path, storage, gateway, mocker):
+    usage = shutil.disk_usage(tmp_path)
+    mocker.patch("airflow_provider_veo.storage.files.shutil.disk_usage", return_value=usage._replace(free=10))
+    with pytest.raises(
+        StorageFullError, match=r"(?s)disk is that of .*/shows.*Nor could it be kept in \[veo\] salvage"
+    ):
+        download(tmp_path / "shows/a.mp4")
+
+
+def test_without_salvage_the_error_says_how_to_get_one(tmp_path, gateway):
+    (tmp_path / "a.mp4").mkdir()
+    with pytest.raises(StorageError, match=r"at its server only.*Set \[veo\] salvage, or \[veo\] storage") as caught:
+        download(tmp_path / "a.mp4")
+    assert caught.value.kept is None
+
+
+def test_the_first_error_stands_first_when_salvage_fails_too(tmp_path, storage, gateway):
+    (tmp_path / "a.mp4").mkdir()
+    storage.write_text("in the way")
+    with pytest.raises(
+        StorageError, match=r"(?s)a\.mp4.*IsADirectory.*Nor could it be kept .*_veo/salvage.*its server"
+    ):
+        download(tmp_path / "a.mp4")
+
+
+def test_half_a_video_in_salvage_is_not_taken(tmp_path, storage, gateway):
+    (tmp_path / "a.mp4").mkdir()
+    with pytest.raises(StorageError) as caught:
+        download(tmp_path / "a.mp4")
+    Path(caught.value.kept.path).write_bytes(FILM[:-1])
+    (tmp_path / "a.mp4").rmdir()
+    assert content(download(tmp_path / "a.mp4").path) == FILM
+    assert gateway.heard[-1].path.endswith("/content")
+
+
+def test_each_video_has_a_place_of_its_own_in_salvage(tmp_path, storage, gateway, monkeypatch, serve):
+    (tmp_path / "a.mp4").mkdir()
+    kept = set()
+    for server in (gateway, serve(FileAnswers(FILM))):
+        connect(monkeypatch, server.url)
+        for what in ({"video_id": "v"}, {"video_id": "V" * 400}, {"video_id": "gen_1"}, {"video_id": "gen/1"}):
+            with pytest.raises(StorageError) as caught:
+                download(tmp_path / "a.mp4", **what)
+            kept.add(caught.value.kept.path)
+        for n in (1, 2):
+            with pytest.raises(StorageError) as caught:
+                download(tmp_path / "a.mp4", video_id=None, url=f"{server.url}/v1/videos/x/content?n={n}")
+            kept.add(caught.value.kept.path)
+    assert len(kept) == 12
+    assert all(len(Path(path).name.encode()) <= 250 for path in kept)
+
+
+def test_the_option_says_where(tmp_path, storage, gateway, monkeypatch, refusing):
+    refusing(None)
+    (tmp_path / "a.mp4").mkdir()
+    monkeypatch.setenv("AIRFLOW__VEO__SALVAGE", "refusing://bucket/kept #1/")
+    with pytest.raises(StorageError) as caught:
+        download(tmp_path / "a.mp4")
+    assert caught.value.kept.path.startswith("refusing://bucket/kept #1/gen_1~")
+    assert content(caught.value.kept.path) == FILM
+
+
+@pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
+def task(request, veo_default, tmp_path):
+    def make(**arguments):
+        defaults = {"prompt": "p", "model": "veo-3.1", "deferrable": request.param, "poll_interval": 0.1}
+        return Driver(defaults | {"destination": str(tmp_path / "shows/a.mp4")} | arguments)
+
+    make.emulator = veo_default
+    return make
+
+
+@pytest.mark.parametrize("again", ["retry", "clear"])
+def test_a_create_task_hands_it_over_when_the_server_has_forgotten_it(task, storage, tmp_path, again):
+    (tmp_path / "shows/a.mp4").mkdir(parents=True)  # a link, say, that leads elsewhere by the time it is stored
+    blocked = places.check_writable
+    places.check_writable = lambda target: None
+    try:
+        driver = task()
+        error = driver.run()
+    finally:
+        places.check_writable = blocked
+    assert isinstance(error, StorageError)
+    assert "goes on with video" in str(error) or "VeoDownloadOperator(video_id=" in str(error)
+    (tmp_path / "shows/a.mp4").rmdir()
+    task.emulator.faults.add("status", Fault(Trouble.GONE))
+    task.emulator.faults.add("content", Fault(Trouble.GONE))
+    result = (driver.clear() if again == "clear" else driver).run()
+    assert result["path"] == str(tmp_path / "shows/a.mp4")
+    assert hashlib.sha256(Path(result["path"]).read_bytes()).hexdigest() == result["sha256"]
+    assert task.emulator.jobs.report()["orders"] == 1
+
+
+def test_a_salvage_that_cannot_be_is_refused_before_the_order(task, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__VEO__SALVAGE", "file://data/salvage")
+    error = task().run()
+    assert isinstance(error, VeoFailException)
+    assert "[veo] salvage 'file://data/salvage' leads to the machine 'data'" in str(error)
+    assert task.emulator.jobs.report()["orders"] == 0
+
+
+@pytest.mark.parametrize("name", ["_veo/salvage/a.mp4", "_VEO/a.mp4", "x/_veo/a.mp4", "a/../_veo/b.mp4"])
+def test_nobody_stores_among_what_the_provider_keeps_and_the_page_serves_none_of_it(storage, name):
+    with pytest.raises(InvalidInputError, match=r"'_(veo|VEO)' is the folder of what this provider keeps"):
+        places.resolve(name)
+    assert roots.why_not(str(storage / name), roots.configured())
