@@ -201,7 +201,7 @@ class Outcome:
             raise VideoFailedError(self.video_id, self.status, Reason(self.reason), self.message)
         if self.kind == "timeout":
             error = VideoTimeoutError(self.message, video_id=self.video_id)
-            error.reason = Reason.NETWORK if self.reason == Reason.NETWORK else Reason.TIMEOUT
+            error.reason = Reason.TIMEOUT if self.reason == Reason.UNKNOWN else Reason(self.reason)
             raise error
         if self.kind == "error":
             raise StatusUnknownError(self.message, Reason(self.reason), video_id=self.video_id)
@@ -385,12 +385,13 @@ def _timed_out(policy: WaitPolicy, video_id: str, state: WaitState, seen: Video 
     )
     if isinstance(seen, VeoError):
         message += f" Its status could not be learnt any more ({_failed_calls(state)} in a row). Last error: {seen}"
-    is_down = isinstance(seen, TransportError) and state.failures > 1  # one call may fail at any server
+    # one call may fail at any server
+    reason = seen.reason if isinstance(seen, VeoError) and state.failures > 1 else Reason.TIMEOUT
     return Outcome(
         kind="timeout",
         video_id=video_id,
         status=state.status.value,
-        reason=(Reason.NETWORK if is_down else Reason.TIMEOUT).value,
+        reason=reason.value,
         message=message,
     )
 

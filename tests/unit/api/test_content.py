@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_veo.api.answers import Answer, ErrorDetail
 from airflow_provider_veo.api.content import (
+    Asked,
     Follow,
     Resume,
     check_continuation,
@@ -35,7 +36,7 @@ NOT_COMPLETED = json.dumps({"error": {"message": "Task is not completed yet", "t
 
 
 def hop(status, body="", **headers):
-    return next_hop(Answer(status, body, headers, URL), "Downloading")
+    return next_hop(Answer(status, body, headers, URL), Asked("Downloading", "v"))
 
 
 @pytest.mark.parametrize(
