@@ -33,6 +33,8 @@ LOST = [
     Fault(Trouble.BROKEN_JSON, accepted=True),
 ]
 
+GONE = [Fault(Trouble.GONE)] * 4  # from the content route and from the status's address, each asked twice
+
 
 @pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
 def task(request, veo_default):
@@ -278,7 +280,7 @@ class TestATaskThatFailsAfterItHasStoredItsVideo:
     def test_a_video_that_is_neither_here_nor_there_is_made_anew_by_a_clear(self, task, driver, tmp_path):
         driver.run()
         (tmp_path / "a.mp4").unlink()
-        task.emulator.faults.add("content", Fault(Trouble.GONE))
+        task.emulator.faults.add("content", *GONE)
         assert "the video is gone" in str(driver.run())
         assert driver.clear().run()["path"] == str(tmp_path / "a.mp4")
         assert charged(task) == 2
@@ -332,7 +334,7 @@ def test_a_folder_that_cannot_be_written_to_costs_nothing(task, tmp_path):
 def test_a_video_that_the_server_has_thrown_away_is_made_anew_by_a_clear(task, tmp_path):
     """The gateway goes on to say `completed`; only the content is gone."""
     driver = task(destination=str(tmp_path / "a.mp4"))
-    task.emulator.faults.add("content", Fault(Trouble.GONE))
+    task.emulator.faults.add("content", *GONE)
     error = driver.run()
     assert isinstance(error, VeoFailException)
     assert "the video is gone" in str(error)
