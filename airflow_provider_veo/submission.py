@@ -186,18 +186,18 @@ class Submission:
         """Return the record after it is sure that the video can never be collected: there is nothing to go on with."""
         return replace(self, state=State.LOST)
 
-    def after(self, what: Collecting, now: float) -> Submission:
+    def after(self, what: Collecting, now: float, *, is_told: bool = False) -> Submission:
         """Return the record after its video could not be collected.
 
         Args:
             what: came of it.
             now: seconds since the epoch.
+            is_told: meanwhile the server has told of the job, which is not finished: so far nothing is withheld.
         """
         if what is Collecting.NEVER:
             return self.lost()
-        if what is Collecting.REFUSED:
-            return replace(self, withheld_since=self.withheld_since or now)
-        return replace(self, withheld_since=None) if what is Collecting.HANDED_OVER else self
+        since = None if is_told or what is Collecting.HANDED_OVER else self.withheld_since
+        return replace(self, withheld_since=since or now if what is Collecting.REFUSED else since)
 
     @property
     def replaced_from(self) -> float | None:

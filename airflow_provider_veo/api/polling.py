@@ -152,6 +152,11 @@ class Outcome:
         )
 
     @property
+    def is_running(self) -> bool:
+        """Whether the server has told of the job in this wait, and it was not finished when it last did."""
+        return self.kind in ("timeout", "error") and self.status != VideoStatus.UNKNOWN.value
+
+    @property
     def generation_seconds(self) -> float | None:
         """How long the server has worked, in seconds, by its own clock; None where it does not tell."""
         if not (self.created_at and self.completed_at):
@@ -385,8 +390,9 @@ def _timed_out(policy: WaitPolicy, video_id: str, state: WaitState, seen: Video 
     )
     if isinstance(seen, VeoError):
         message += f" Its status could not be learnt any more ({_failed_calls(state)} in a row). Last error: {seen}"
-    # one call may fail at any server
-    reason = seen.reason if isinstance(seen, VeoError) and state.failures > 1 else Reason.TIMEOUT
+    is_only_answer = isinstance(seen, ApiError) and state.status_word is None
+    is_failing = state.failures > 1 or is_only_answer  # one call of many may fail at any server
+    reason = seen.reason if isinstance(seen, VeoError) and is_failing else Reason.TIMEOUT
     return Outcome(
         kind="timeout",
         video_id=video_id,

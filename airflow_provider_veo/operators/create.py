@@ -254,7 +254,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         try:
             outcome, stored = self._collect(hook, outcome)
         except Exception as error:
-            if record and self._is_given_up(ledger, record, error):
+            if record and self._is_given_up(ledger, record, outcome, error):
                 return self._order_and_wait(context)
             raise
         if record and stored:
@@ -273,10 +273,10 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         outcome = hook.with_url(outcome)
         return outcome, None if self.destination is None else self._store(hook, self.destination, outcome)
 
-    def _is_given_up(self, ledger: Ledger, record: Submission, error: Exception) -> bool:
+    def _is_given_up(self, ledger: Ledger, record: Submission, outcome: Outcome, error: Exception) -> bool:
         """Write down what an error says of the video, and say whether to order another one now."""
         now, what = time.time(), collecting_of(error)
-        after = record.after(what, now)
+        after = record.after(what, now, is_told=outcome.is_running)
         if after != record:
             ledger.note(after)
         if what is not Collecting.REFUSED:

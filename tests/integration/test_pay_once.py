@@ -437,12 +437,14 @@ class TestTheStateStore:
         assert "a retry of this task orders again" in str(log.warning.call_args_list)
 
 
-def test_a_job_cancelled_by_the_very_clear_is_replaced(monkeypatch):
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_job_cancelled_by_the_very_clear_is_replaced(monkeypatch, most):
     """The new try may see the old job alive just before the trigger's cancellation reaches the server."""
     with EmulatorServer(Settings(api_key=KEY, generation_seconds=0.5, can_cancel=True)) as emulator:
         connect(monkeypatch, emulator.url)
         emulator.jobs.hold()
-        driver = Driver({"prompt": "p", "deferrable": True, "timeout": timedelta(seconds=0.05)})
+        arguments = {"prompt": "p", "deferrable": True, "timeout": timedelta(seconds=0.05), "max_submissions": most}
+        driver = Driver(arguments)
         assert isinstance(driver.run(), VideoTimeoutError)
         driver.arguments["timeout"] = timedelta(seconds=30)
         run = VeoVideoTrigger.run
@@ -455,7 +457,8 @@ def test_a_job_cancelled_by_the_very_clear_is_replaced(monkeypatch):
                 yield event
 
         monkeypatch.setattr(VeoVideoTrigger, "run", cancelled_first)
-        assert driver.clear().run()["status"] == "completed"
+        result = driver.clear().run()
+        assert (result["status"], result["submissions"]) == ("completed", 1)
         assert emulator.jobs.report()["cancelled"] == 1
         assert emulator.jobs.report()["charged"] == 1
 

@@ -389,6 +389,8 @@ class TestAVideoThatIsWithheld:
         assert first.after(Collecting.UNHEARD, 1300.0) == first
         assert first.after(Collecting.HANDED_OVER, 1300.0).withheld_since is None
         assert first.stored(KEPT).withheld_since is None
+        assert first.after(Collecting.REFUSED, 1300.0, is_told=True).withheld_since == 1300.0
+        assert first.after(Collecting.UNHEARD, 1300.0, is_told=True).withheld_since is None
         assert first.replaced_from == 1600.0
         assert RECORD.replaced_from is None
 
