@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 from boxes import film
+from dag_runs import run
 from driving import Driver
 from servers import KEY, Said, connect
 
@@ -224,3 +225,14 @@ def test_a_task_that_downloads_a_video_stores_it(offer, check, tmp_path, name, o
     servers = offer(name)
     driver = Driver({"video_id": of, "destination": f"{tmp_path}/videos/"}, operator=VeoDownloadOperator)
     check(servers, driver.once()["sha256"])
+
+
+@pytest.mark.usefixtures("database")
+def test_on_a_real_airflow_both_tasks_find_the_address_in_the_status(offer, tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__VEO__STORAGE", str(tmp_path))
+    servers = offer("address in the status, and SGLang's word for it")
+    state, _, result = run("two_tasks")
+    assert state == "success"
+    assert result("download")["sha256"] == hashlib.sha256(FILM).hexdigest()
+    assert (tmp_path / "two_tasks/v.mp4").read_bytes() == FILM
+    assert KEY not in str([(heard.path, heard.headers) for heard in servers.cdn.heard])
