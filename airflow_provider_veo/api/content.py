@@ -231,19 +231,21 @@ def _refusal_elsewhere(answer: Answer, what: str) -> VeoError:
 # Not here: "Failed to resolve Gemini video URL" (new-api), which also comes of a network error, and passes then.
 # Sources: LiteLLM's routes for Gemini and Vertex, new-api's for Gemini, Google's filter.
 _NO_VIDEO = re.compile(
-    r"\bno (response data|generated samples|(generated )?videos?( (data|content|url|uri))?)( (was|were))?"
-    r"( (found|generated|returned))? in (the )?(completed |operation )?(operation|response|result)\b"
+    r"\bno (response data|generated samples) in (the )?completed operation\b"
+    r"|\bno (generated )?videos?( (data|content|url|uri))?( (was|were))? (found|generated|returned) in (the )?"
+    r"(completed |operation )?(operation|response|result)\b"
     r"|\b(gemini|vertex|veo) video url not found\b|PUBLIC_ERROR_AUDIO_FILTERED",
     re.IGNORECASE,
 )
 _FILTERED = re.compile(
     r"\bveo could not generate videos? because\b|\bblocked by your current safety settings\b"
-    r"|\b(all|the) (generated )?videos? (was|were) filtered\b"
     r"|\\?\"rai_?media_?filtered_?(count\\?\"\s{0,9}:\s{0,9}\\?\"?[1-9]|reasons\\?\"\s{0,9}:\s{0,9}\[\s{0,9}\\?\")",
     re.IGNORECASE,
 )
-_FILTER_CODES = re.compile(
-    r"content[_-]?(filter|policy|moderation)|moderation|safety|responsible_?ai|\brai_|PUBLIC_ERROR_\w*(FILTER|UNSAFE|SAFETY)",
+_FILTER_CODE = re.compile(
+    r"content[_-]?(filter(ed)?|policy([_-]violation)?|moderation|blocked)|prohibited[_-]content"
+    r"|(moderation|safety|rai)([_-](filter(ed)?|blocked|rejected|refused|violation))?"
+    r"|PUBLIC_ERROR_\w*(FILTER|UNSAFE|SAFETY|MODERATION)\w*",
     re.IGNORECASE,
 )
 
@@ -254,7 +256,7 @@ def _without_video(answer: Answer, asked: Asked) -> VideoFailedError | None:
     words = f"{detail.code} {detail.message}"
     has_none = _NO_VIDEO.search(words) is not None
     is_filtered = bool(_FILTERED.search(words) or _FILTERED.search(answer.text[:LOOKED_AT]))
-    is_filtered |= _FILTER_CODES.search(detail.code) is not None and not has_none
+    is_filtered |= not has_none and any(map(_FILTER_CODE.fullmatch, detail.code.split("/")))
     if asked.video_id is None or not (has_none or is_filtered):
         return None
     reason = Reason.MODERATION if is_filtered else Reason.UNKNOWN
@@ -315,6 +317,8 @@ def told_of_both(refusal: VeoError, error: VeoError, seen: Video | VeoError, now
         seen: the status.
         now: the time.
     """
+    if isinstance(error, VideoFailedError):
+        return error
     if not isinstance(seen, Video) or seen.url is None:
         return refusal
     if isinstance(error, AddressRefusedError):

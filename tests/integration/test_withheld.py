@@ -187,6 +187,14 @@ class TestWordsThatSayNoVideo:
         assert (driver.tries, gateway.orders) == (1, 1)
         assert driver.clear().run()["id"] == "video_2"
 
+    def test_of_a_filter_may_stand_in_the_status(self, task):
+        fields = {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": [FILTERED]}
+        gateway = Gateway(Said(404), Said(body={"id": "video_1", "status": "completed", "metadata": fields}))
+        error = task(gateway, retries=3).run()
+        assert isinstance(error, VeoFailException)
+        assert error.reason == "moderation"
+        assert "usage guidelines" in str(error)
+
 
 class TestAnAddressThatRefuses:
     def test_is_no_way_to_the_video_and_a_clear_orders(self, task, serve):

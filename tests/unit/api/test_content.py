@@ -216,6 +216,8 @@ def test_words_that_say_that_there_is_no_video(status, body, reason):
         (500, ""),
         (502, "<html>Bad Gateway</html>"),
         (500, '{"error":{"message":"the prompt was: a workplace safety film, no video of a content filter"}}'),
+        (500, '{"error":{"message":"the prompt was: no video in the result"}}'),
+        (503, '{"error":{"message":"try later","code":"moderation_service_unavailable"}}'),
         (502, '{"error":{"message":"Failed to resolve Gemini video URL"}}'),  # of a network error, too
         (500, json.dumps({"raiMediaFilteredCount": 0, "raiMediaFilteredReasons": []})),
     ],
@@ -338,6 +340,8 @@ class TestTheOtherWay:
         assert "a private address" in str(both)
         assert told_of_both(NOT_READY, ContentError("no video"), COMPLETED, NOW) is NOT_READY
         assert told_of_both(REFUSED, TransportError("x"), COMPLETED, NOW) is REFUSED
+        filtered = VideoFailedError("v", "is completed without a video", Reason.MODERATION, "no")
+        assert told_of_both(NOT_READY, filtered, COMPLETED, NOW) is filtered
 
 
 def not_found(message=""):
