@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+import pendulum
+
 from airflow_provider_veo import task_state
 from airflow_provider_veo.api.errors import Reason, TransportError, VeoError, VideoTimeoutError
 from airflow_provider_veo.api.polling import StatusUnknownError
-from airflow_provider_veo.submission import NotOrderedError
+from airflow_provider_veo.submission import NotOrderedError, Submission
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_4_PLUS
 
 KEEPING_THE_STORE = ', with "Keep task state and resume" ticked' if AIRFLOW_V_3_4_PLUS else ""
@@ -51,6 +55,26 @@ def of_an_order(error: VeoError) -> str:
     if not _is_open(error):
         return ""
     return f"{_when(error)} {to_collect(str(error.video_id))}"
+
+
+def of_a_refusal(record: Submission) -> str:
+    """Say how to get a video that the server does not hand over, or another one in its place.
+
+    Args:
+        record: of the order, as it is after the refusal.
+    """
+    assert record.withheld_since is not None
+    assert record.replaced_from is not None
+    cleared = f"a Clear of the task{KEEPING_THE_STORE}"
+    return (
+        f"The server has refused it since {_clock(record.withheld_since)}. A retry asks for it again, and orders "
+        f"nothing; so does {cleared} until {_clock(record.replaced_from)}. A later Clear asks once more, and "
+        "orders another video only if it is refused again; that one is charged again."
+    )
+
+
+def _clock(moment: float) -> str:
+    return pendulum.from_timestamp(math.ceil(moment)).format("YYYY-MM-DD HH:mm:ss [UTC]")
 
 
 def of_a_look(error: VeoError) -> str:

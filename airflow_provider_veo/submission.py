@@ -16,7 +16,21 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any, Literal, TypeVar, get_args
 
-from airflow_provider_veo.api.errors import ApiError, InvalidInputError, NotSentError, Reason, VeoError
+from airflow_provider_veo.api.errors import (
+    AddressNotAllowedError,
+    ApiError,
+    ContentError,
+    ContentGoneError,
+    ContentTooLargeError,
+    InvalidInputError,
+    NotSentError,
+    Reason,
+    TransportError,
+    VeoError,
+    VideoFailedError,
+    VideoTimeoutError,
+)
+from airflow_provider_veo.api.polling import StatusUnknownError
 from airflow_provider_veo.api.refusals import Verdict, judge
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.video import Video, VideoStatus
@@ -36,6 +50,9 @@ NAMED_KEY = "veo_adopt"
 
 MOST_EARLIER = 20
 """Earlier jobs whose ids a record keeps; an id has up to 1,024 characters, and the store takes 64 kB."""
+
+LONGEST_REFUSAL = 600.0
+"""Seconds over which a server must have refused a video that is paid for before a Clear orders another one."""
 
 MOST_POSTS = 16
 """Requests to order that are sent in one epoch, refused ones and those that never arrived included."""
@@ -69,7 +86,16 @@ class State(str, Enum):
     DELIVERED = "delivered"
     """The task has succeeded."""
     LOST = "lost"
-    """There was a video, and the server has thrown it away before it was stored."""
+    """Its video can never be collected: there is none, or the server has thrown it away."""
+
+
+class Collecting(Enum):
+    """What came of collecting the video of a job."""
+
+    NEVER = "there is none, and will be none: it is not made, or thrown away"
+    REFUSED = "the server has answered, and not handed it over; that may pass"
+    UNHEARD = "the server was not reached, has too much to do, or wants the account mended: that says nothing of it"
+    HANDED_OVER = "it came, or is about to; whatever failed was on this side"
 
 
 @dataclass(frozen=True)
@@ -104,7 +130,11 @@ class Submission:
         waiting_since: when the first of them was sent, in seconds since the epoch; the deadline counts from here.
         sent_at: when the latest was sent, in seconds since the epoch.
         video_id: of the job.
-        adopted: the job is of an earlier epoch; a Clear may have cancelled it at the same time.
+        adopted: the job is of an earlier epoch, and this one has ordered nothing yet; a Clear may have cancelled it at
+            the same time.
+        by_clear: the latest try that goes on with the job is the first after a Clear.
+        withheld_since: when the server first refused to hand over the video, or to tell of the job, in seconds since
+            the epoch; None if it has not since it last did.
         urls: of the videos that a chat call has delivered so far; it has no job.
         frames: SHA-256 of the pictures that were sent, by argument.
         posts: requests to order that were sent in this epoch, whatever came of them.
@@ -130,6 +160,8 @@ class Submission:
     clear_number: int | None = None
     kept: Kept | None = None
     earlier: tuple[str, ...] = ()
+    by_clear: bool = False
+    withheld_since: float | None = None
 
     @property
     def has_job(self) -> bool:
@@ -166,22 +198,49 @@ class Submission:
 
     def stored(self, kept: Kept) -> Submission:
         """Return the record after the video was stored: if the task fails now, the next try hands it over."""
-        return replace(self, state=State.STORED, kept=kept)
+        return replace(self, state=State.STORED, kept=kept, withheld_since=None)
 
     def delivered(self) -> Submission:
         """Return the record after the task has succeeded."""
         return replace(self, state=State.DELIVERED)
 
     def lost(self) -> Submission:
-        """Return the record after the server has thrown the video away: there is nothing to go on with."""
+        """Return the record after it is sure that the video can never be collected: there is nothing to go on with."""
         return replace(self, state=State.LOST)
+
+    def after(self, what: Collecting, now: float, *, is_told: bool = False) -> Submission:
+        """Return the record after its video could not be collected.
+
+        Args:
+            what: came of it.
+            now: seconds since the epoch.
+            is_told: meanwhile the server has told of the job, which is not finished: so far nothing is withheld.
+        """
+        if what is Collecting.NEVER:
+            return self.lost()
+        since = None if is_told or what is Collecting.HANDED_OVER else self.withheld_since
+        return replace(self, withheld_since=since or now if what is Collecting.REFUSED else since)
+
+    @property
+    def replaced_from(self) -> float | None:
+        """When a Clear may order another video if it is refused this one, too; None while it may not."""
+        return None if self.withheld_since is None else self.withheld_since + LONGEST_REFUSAL
+
+    def is_given_up(self, now: float) -> bool:
+        """Whether this try, which was just refused the video, is to order another one: only a Clear's first is.
+
+        Args:
+            now: seconds since the epoch.
+        """
+        return self.by_clear and self.replaced_from is not None and now >= self.replaced_from
 
     def followed(self, order: Order) -> Submission:
         """Return the record when a task goes on with the job of an earlier try; a Clear gives it fresh time."""
-        here = replace(self, epoch=order.epoch, try_number=order.try_number, clear_number=order.clear_number)
-        if not was_cleared(self, order):
-            return here
-        return replace(here, submissions=1, posts=0, waiting_since=order.now, adopted=True)
+        cleared = was_cleared(self, order)
+        here = replace(
+            self, epoch=order.epoch, try_number=order.try_number, clear_number=order.clear_number, by_clear=cleared
+        )
+        return replace(here, submissions=1, posts=0, waiting_since=order.now, adopted=True) if cleared else here
 
 
 @dataclass(frozen=True)
@@ -291,15 +350,16 @@ def decide(
     if record.is_unknown and is_named:
         return Action.ADOPT
     cleared = was_cleared(record, order)
+    is_first = cleared or record.adopted  # this epoch has ordered nothing yet
     if record.fingerprint != order.fingerprint:
         # counted all the same: a prompt that differs at each retry must not order for ever
-        return Action.SUBMIT_NEW if cleared or not _exhausted(record, order) else Action.STOP_EXHAUSTED
+        return Action.SUBMIT_NEW if is_first or not _exhausted(record, order) else Action.STOP_EXHAUSTED
     if record.has_job and not (cleared and record.state is State.DELIVERED):
         if record.kept and is_there is not False:
             return Action.HAND_OVER if is_there else Action.LOOK
         if remote is None or remote is Remote.ALIVE:
             return Action.ASK if remote is None else Action.FOLLOW
-    return Action.SUBMIT_NEW if cleared else _decide_on_repeating(record, order)
+    return Action.SUBMIT_NEW if is_first else _decide_on_repeating(record, order)
 
 
 def _decide_on_repeating(record: Submission, order: Order) -> Action:
@@ -376,7 +436,7 @@ def next_submission(record: Submission | None, order: Order, action: Action, ide
         identity: of the task instance, over all its tries.
     """
     again = record if action is Action.SUBMIT_AGAIN else None
-    before = None if record is None or was_cleared(record, order) else record
+    before = None if record is None or record.adopted or was_cleared(record, order) else record
     submissions = before.submissions + 1 if before else 1
     same = record is not None and record.fingerprint == order.fingerprint
     if record is not None and same and record.state in (State.INTENT, State.REFUSED):
@@ -418,16 +478,44 @@ def remote_of(seen: Video | VeoError, *, young: bool) -> Remote:
         young: the order was sent a moment ago, so that some servers do not know it yet.
 
     Raises:
-        VeoError: the one given, if asking again cannot help (a refused key, say).
+        VeoError: the one given, if it is about the account (a refused key, say), which refuses orders, too.
     """
     if isinstance(seen, Video):
         ended = seen.status.finished and seen.status is not VideoStatus.COMPLETED
         return Remote.ENDED if ended else Remote.ALIVE
     if isinstance(seen, ApiError) and seen.reason is Reason.NOT_FOUND:
         return Remote.ALIVE if young else Remote.GONE
-    if seen.permanent:
+    if seen.permanent and (seen.reason in _OF_THE_ACCOUNT or not isinstance(seen, ApiError)):
         raise seen
     return Remote.ALIVE
+
+
+_OF_THE_ACCOUNT = frozenset({Reason.AUTHENTICATION, Reason.QUOTA})
+_NOT_TOLD = frozenset(
+    {
+        *(Reason.SERVER, Reason.UNREADABLE, Reason.FORBIDDEN, Reason.MODERATION, Reason.MODEL_UNAVAILABLE),
+        *(Reason.BAD_REQUEST, Reason.REQUEST_FORMAT, Reason.NO_ROUTE),
+    }
+)
+"""What an answer means that tells nothing of a job, if it goes on."""
+
+
+def collecting_of(error: Exception) -> Collecting:
+    """Say what an error means for the video that a task has ordered and wants to collect.
+
+    Args:
+        error: that has ended the wait for it, or its download.
+    """
+    if isinstance(error, (VideoFailedError, ContentGoneError)):
+        return Collecting.NEVER
+    if isinstance(error, (StatusUnknownError, VideoTimeoutError)):
+        return Collecting.REFUSED if error.reason in _NOT_TOLD else Collecting.UNHEARD
+    if isinstance(error, ApiError):
+        passes = error.reason in (Reason.RATE_LIMITED, Reason.QUOTA)
+        return Collecting.UNHEARD if passes else Collecting.REFUSED
+    if isinstance(error, (ContentError, AddressNotAllowedError)) and not isinstance(error, ContentTooLargeError):
+        return Collecting.REFUSED
+    return Collecting.UNHEARD if isinstance(error, TransportError) else Collecting.HANDED_OVER
 
 
 def is_unknown(error: Exception) -> bool:

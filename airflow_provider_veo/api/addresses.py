@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.api.errors import AddressNotAllowedError, InvalidInputError
 from airflow_provider_veo.api.proxies import proxy_for
 from airflow_provider_veo.api.urls import redact
 
@@ -140,7 +140,7 @@ class AddressRule:
         if network is Network.PUBLIC or network in self.allowed or _plain(address) in self.allowed:
             return
         advice = self.advice if network in NOT_PUBLIC else _CLOSED
-        raise InvalidInputError(
+        raise AddressNotAllowedError(
             f"{name} leads to {self.hide(redact(url))}, and {address} is not a public address ({network.value}). "
             f"{advice}"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
+import pendulum
 
 from airflow_provider_veo import __version__
 from airflow_provider_veo.api import addresses, content, embedded, masking, mp4, requests, urls, waiting
@@ -18,7 +19,7 @@ from airflow_provider_veo.api.answers import Answer, names_in
 from airflow_provider_veo.api.cancelling import Cancellation, read_cancellation
 from airflow_provider_veo.api.chat import ChatReader
 from airflow_provider_veo.api.chat_events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
-from airflow_provider_veo.api.content import ContentStream, Resume
+from airflow_provider_veo.api.content import Asked, ContentStream, Resume
 from airflow_provider_veo.api.download import Source
 from airflow_provider_veo.api.error_answers import error_from
 from airflow_provider_veo.api.errors import (
@@ -38,6 +39,7 @@ from airflow_provider_veo.api.own_words import NOTHING_SAID, OwnWords
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import ApiRequest, ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings, tls_context
+from airflow_provider_veo.api.signatures import is_presigned
 from airflow_provider_veo.api.text import for_people
 from airflow_provider_veo.api.video import Video, parse_video, parse_videos
 
@@ -247,11 +249,43 @@ class VeoClient(_Client):
 
     def source(self, video_id: str | None, url: str | None) -> Source:
         """Return what `download` needs; for the arguments see `open_content`."""
-        return Source(
-            open=lambda resume: self.open_content(video_id=video_id, url=url, resume=resume),
-            status=partial(self.get_video, video_id) if video_id and not url else None,
-            what=download_name(video_id, url),
-        )
+        what = download_name(video_id, url)
+        if url or video_id is None:
+            return Source(partial(self._open_address, video_id, url), what, is_job=False)
+        return Source(partial(self._open_job, video_id), what, is_job=True)
+
+    def _open_address(
+        self, video_id: str | None, url: str | None, resume: Resume | None
+    ) -> AbstractContextManager[ContentStream]:
+        return self.open_content(video_id=video_id, url=url, resume=resume)
+
+    @contextmanager
+    def _open_job(self, video_id: str, resume: Resume | None) -> Iterator[ContentStream]:
+        """Open the bytes of a job's video by the content route; where that leads nowhere, by the status."""
+        with ExitStack() as opened:
+            try:
+                stream = opened.enter_context(self.open_content(video_id=video_id, resume=resume))
+            except VeoError as refusal:
+                if not content.may_be_elsewhere(refusal):
+                    raise
+                stream = opened.enter_context(self._open_instead(video_id, resume, refusal))
+            yield stream
+
+    @contextmanager
+    def _open_instead(self, video_id: str, resume: Resume | None, refusal: VeoError) -> Iterator[ContentStream]:
+        seen: Video | VeoError
+        try:
+            seen = self.get_video(video_id)
+        except VeoError as error:
+            seen = error
+        url = content.instead(refusal, seen, download_name(video_id, None), pendulum.now("UTC"))
+        url = url or self.settings.base_url + requests.get_video(video_id).path
+        with ExitStack() as opened:
+            try:
+                stream = opened.enter_context(self.open_content(video_id=video_id, url=url, resume=resume))
+            except VeoError as error:
+                raise content.told_of_both(refusal, error, seen, pendulum.now("UTC")) from refusal.__cause__
+            yield stream
 
     @contextmanager
     def open_content(
@@ -259,7 +293,8 @@ class VeoClient(_Client):
     ) -> Iterator[ContentStream]:
         """Open the video's bytes, following redirects and JSON answers to where they are.
 
-        The API key goes to the API's own origin only, and no address in a private network is asked: see `addresses`.
+        The API key goes to the API's own origin only, and to no presigned address even there. No address in a private
+        network is asked: see `addresses`.
 
         Args:
             video_id: the job whose content route is asked. Either this
@@ -269,13 +304,16 @@ class VeoClient(_Client):
         Raises:
             ContentNotReadyError: ask again in a few seconds.
             ContentChangedError: the server can neither go on nor begin anew: ask again without `resume`.
+            VideoFailedError: the API says that there is no video.
+            AddressRefusedError: a place that is not the API refuses.
             ContentError: what is there is not a video.
             InvalidInputError: the server points into a private network.
         """
         target = self._unfolded(url) if url else self.settings.base_url + requests.get_content(str(video_id)).path
         what = download_name(video_id, url)
         for _ in range(content.MAX_HOPS):
-            request = self._content_request(target, what, resume)
+            is_api = urls.same_origin(target, self.settings.base_url) and not is_presigned(target)
+            request = self._content_request(target, what, resume, with_key=is_api)
             clock = Clock(limits.of_content(self.settings.timeout))
             with self._http.open(request, clock) as response:
                 stream, body = _opened(response, resume)
@@ -283,16 +321,16 @@ class VeoClient(_Client):
                     yield replace(stream, chunks=_counted(stream.chunks, clock))
                     return
                 answer = self._answer(response, body)
-            target = content.next_hop(answer, what).url
+            target = content.next_hop(answer, Asked(what, video_id, is_api)).url
         raise ContentError(f"{what}: more than {content.MAX_HOPS} redirects.")
 
-    def _content_request(self, url: str, what: str, resume: Resume | None) -> httpx.Request:
+    def _content_request(self, url: str, what: str, resume: Resume | None, *, with_key: bool) -> httpx.Request:
         headers = {**_HEADERS, "Accept": "*/*"}
         headers |= resume.headers() if resume else {}
         extensions: dict[str, Any] = {}
-        if urls.same_origin(url, self.settings.base_url):
+        if with_key:
             headers |= self._authorization
-        else:
+        elif not urls.same_origin(url, self.settings.base_url):
             rule = self._address_rule()
             rule.check(url, what)
             extensions |= rule.connection_check(url, what)

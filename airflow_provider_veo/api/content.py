@@ -1,5 +1,8 @@
 """Where the bytes of a video are: the content route answers with them, with an address, or not yet.
 
+Where it is missing, or refuses, the status may name an address, or hold the video itself. An address may lead away from
+the API, to a CDN or an object storage: what that refuses says nothing of the API key, which it was not sent.
+
 Everything here is a decision about one answer; `client` makes the requests.
 """
 
@@ -14,15 +17,21 @@ import pendulum
 from airflow_provider_veo.api.answers import Answer
 from airflow_provider_veo.api.error_answers import LONGEST_CONTENT_WAIT, error_from, reading
 from airflow_provider_veo.api.errors import (
+    AddressRefusedError,
     ApiError,
     ContentChangedError,
+    ContentCutError,
     ContentError,
     ContentGoneError,
     ContentNotReadyError,
+    ContentTooLargeError,
+    InvalidInputError,
     Reason,
     VeoError,
     VideoFailedError,
 )
+from airflow_provider_veo.api.signatures import is_over
+from airflow_provider_veo.api.text import LOOKED_AT
 from airflow_provider_veo.api.urls import absolute, redact
 from airflow_provider_veo.api.video import Video, VideoStatus, find_url
 
@@ -30,6 +39,8 @@ MAX_HOPS = 5
 """Redirects and JSON answers followed before giving up."""
 
 _NOT_READY = (400, 404, 409, 425)
+_NOT_FOUND, _GONE, _NO_SUCH_PART, _TOO_MANY, _TROUBLE = 404, 410, 416, 429, 500
+_ASK_AGAIN = (408, 425, _TOO_MANY)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
@@ -123,51 +134,132 @@ def check_continuation(headers: Mapping[str, str], resume: Resume) -> None:
         )
 
 
-def next_hop(answer: Answer, what: str) -> Follow:
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for.
+
+    Attributes:
+        what: the action, for error messages.
+        video_id: of the job; None where only an address is known.
+        is_api: the API itself was asked, with the key; else a place that it has named, without.
+    """
+
+    what: str
+    video_id: str | None = None
+    is_api: bool = True
+
+
+def next_hop(answer: Answer, asked: Asked) -> Follow:
     """Decide what an answer without video bytes leads to.
 
     Args:
         answer: status, headers and at least the beginning of the body.
-        what: the action, for error messages.
+        asked: what it answers.
 
     Raises:
         ContentNotReadyError: the server wants to be asked again.
         ContentGoneError: the server has thrown the file away.
         ContentChangedError: the server has no such part of the file.
-        ApiError: the server refuses.
+        VideoFailedError: the API says that there is no video, and will be none.
+        AddressRefusedError: a place that is not the API refuses.
+        ApiError: the API refuses; or any server is in trouble.
         ContentError: neither a video nor a way to one.
     """
-    with reading(answer, what):
-        return _next_hop(answer, what)
+    with reading(answer, asked.what):
+        return _next_hop(answer, asked)
 
 
-def _next_hop(answer: Answer, what: str) -> Follow:
+def _next_hop(answer: Answer, asked: Asked) -> Follow:
+    what = asked.what
     if answer.status in _REDIRECTS:
         return _followed(answer, answer.headers.get("location", ""), what)
     if not answer.ok:
-        raise _refusal(answer, what)
+        raise _refusal(answer, asked) if asked.is_api else _refusal_elsewhere(answer, what)
     text = answer.text.strip()
     url = find_url(answer.json(), answer.url) or (text if _is_bare_url(text) else None)
     if url:
         return _followed(answer, url, what)
     if not text:
         raise ContentNotReadyError(f"{what}: the server sent an empty body.")
-    _raise_if_named_error(answer, what)
+    if asked.is_api:
+        _raise_if_named_error(answer, asked)
     kind = "an HTML page" if text[:1] == "<" else "something else"
     raise ContentError(f"{what}: expected a video file, got {kind} that begins with {answer.said(text, 60)!r}.")
 
 
-def _refusal(answer: Answer, what: str) -> VeoError:
-    error = error_from(answer, what, LONGEST_CONTENT_WAIT)
-    if answer.status == 410:
+def _refusal(answer: Answer, asked: Asked) -> VeoError:
+    if without_video := _without_video(answer, asked):
+        return without_video
+    what = asked.what
+    error = error_from(answer, what, LONGEST_CONTENT_WAIT, about_a_job=True)
+    if answer.status == _GONE:
         return gone(what, f"The server says so ({_said(error)})")
-    if answer.status == 416:
+    if answer.status == _NO_SUCH_PART:
         return ContentChangedError(str(error))
     if answer.status in _NOT_READY and error.reason in (Reason.BAD_REQUEST, Reason.NOT_FOUND, Reason.SERVER):
         not_ready = ContentNotReadyError(f"{what}: the file is not there yet ({_said(error)}).")
         not_ready.__cause__ = error
         return not_ready
     return error
+
+
+def _refusal_elsewhere(answer: Answer, what: str) -> VeoError:
+    error = error_from(answer, what, LONGEST_CONTENT_WAIT, about_a_job=True)
+    if answer.status == _NO_SUCH_PART:
+        return ContentChangedError(str(error))
+    if answer.status >= _TROUBLE or answer.status in _ASK_AGAIN:
+        reason = Reason.RATE_LIMITED if answer.status == _TOO_MANY else Reason.SERVER
+        return ApiError(
+            f"{what} failed",
+            reason=reason,
+            status=answer.status,
+            detail=error.detail,
+            retry_after=error.retry_after,
+        )
+    address = answer.said(redact(answer.url).removesuffix("?…"), 200)
+    return AddressRefusedError(
+        f"{what}: {address} refuses the file ({_said(error)}). That is not the API, and no key was sent there.",
+        address,
+        is_missing=answer.status == _NOT_FOUND,
+        is_over=is_over(answer.url, pendulum.now("UTC")),
+    )
+
+
+# Closed lists. A server may quote the prompt, so these are sentences that no prompt has by chance, and machine's words.
+# Not here: "Failed to resolve Gemini video URL" (new-api), which also comes of a network error, and passes then.
+# Sources: LiteLLM's routes for Gemini and Vertex, new-api's for Gemini, Google's filter.
+_NO_VIDEO = re.compile(
+    r"\bno (response data|generated samples) in (the )?completed operation\b"
+    r"|\bno (generated )?videos?( (data|content|url|uri))?( (was|were))? (found|generated|returned) in (the )?"
+    r"(completed |operation )?(operation|response|result)\b"
+    r"|\b(gemini|vertex|veo) video url not found\b|PUBLIC_ERROR_AUDIO_FILTERED",
+    re.IGNORECASE,
+)
+_FILTERED = re.compile(
+    r"\bveo could not generate videos? because\b|\bblocked by your current safety settings\b"
+    r"|\\?\"rai_?media_?filtered_?(count\\?\"\s{0,9}:\s{0,9}\\?\"?[1-9]|reasons\\?\"\s{0,9}:\s{0,9}\[\s{0,9}\\?\")",
+    re.IGNORECASE,
+)
+_FILTER_CODE = re.compile(
+    r"content[_-]?(filter(ed)?|policy([_-]violation)?|moderation|blocked)|prohibited[_-]content"
+    r"|(moderation|safety|rai)([_-](filter(ed)?|blocked|rejected|refused|violation))?"
+    r"|PUBLIC_ERROR_\w*(FILTER|UNSAFE|SAFETY|MODERATION)\w*",
+    re.IGNORECASE,
+)
+
+
+def _without_video(answer: Answer, asked: Asked) -> VideoFailedError | None:
+    """Return the error for an answer that says that a completed job has no video; None where it does not."""
+    detail = answer.error()
+    words = f"{detail.code} {detail.message}"
+    has_none = _NO_VIDEO.search(words) is not None
+    is_filtered = bool(_FILTERED.search(words) or _FILTERED.search(answer.text[:LOOKED_AT]))
+    is_filtered |= not has_none and any(map(_FILTER_CODE.fullmatch, detail.code.split("/")))
+    if asked.video_id is None or not (has_none or is_filtered):
+        return None
+    reason = Reason.MODERATION if is_filtered else Reason.UNKNOWN
+    said = str(detail) or answer.said(answer.text)
+    return VideoFailedError(asked.video_id, "is completed without a video", reason, said)
 
 
 def gone(what: str, why: str) -> ContentGoneError:
@@ -180,6 +272,61 @@ def gone(what: str, why: str) -> ContentGoneError:
 
 def _said(error: ApiError) -> str:
     return f"HTTP {error.status}: {error.detail}".rstrip(": .")
+
+
+def may_be_elsewhere(refusal: VeoError) -> bool:
+    """Whether the status is worth asking for an address, now that the way over the content route has failed."""
+    if isinstance(refusal, (ContentChangedError, ContentCutError, ContentTooLargeError)):
+        return False
+    is_busy = isinstance(refusal, ApiError) and refusal.reason is Reason.RATE_LIMITED
+    return isinstance(refusal, (ApiError, ContentError)) and not is_busy
+
+
+def instead(refusal: VeoError, seen: Video | VeoError, what: str, now: pendulum.DateTime) -> str | None:
+    """Return the address to take in place of the content route; None for the status itself, which may hold the video.
+
+    Args:
+        refusal: why the content route leads nowhere.
+        seen: the job's status, asked for just now, or why there is none.
+        what: the action, for error messages.
+        now: the time.
+
+    Raises:
+        VeoError: there is no other way: the refusal, or why the content will never come.
+    """
+    if error := lost(seen, what, now):
+        raise error from refusal
+    if not isinstance(seen, Video):
+        raise refusal
+    if not seen.status.finished and not isinstance(refusal, ContentNotReadyError):
+        word = seen.status_word or seen.status.value
+        raise ContentNotReadyError(f"{what}: the video is not finished (status: {word}).") from refusal
+    if not seen.status.finished:
+        raise refusal
+    return seen.url
+
+
+def told_of_both(refusal: VeoError, error: VeoError, seen: Video | VeoError, now: pendulum.DateTime) -> VeoError:
+    """Return what to raise when both ways have failed.
+
+    Args:
+        refusal: why the content route leads nowhere.
+        error: why the status leads nowhere.
+        seen: the status.
+        now: the time.
+    """
+    if isinstance(error, VideoFailedError):
+        return error
+    if not isinstance(seen, Video) or seen.url is None:
+        return refusal
+    if isinstance(error, AddressRefusedError):
+        error.is_over = error.is_over or seen.is_expired(now)
+        return error
+    if isinstance(refusal, ContentNotReadyError) and isinstance(error, (ContentError, InvalidInputError)):
+        both = ContentNotReadyError(f"{refusal} The address in its status does not help: {error}")
+        both.__cause__ = refusal.__cause__
+        return both
+    return error
 
 
 def lost(seen: Video | VeoError | None, what: str, now: pendulum.DateTime) -> VeoError | None:
@@ -196,15 +343,17 @@ def lost(seen: Video | VeoError | None, what: str, now: pendulum.DateTime) -> Ve
         return None
     if seen.status in (VideoStatus.FAILED, VideoStatus.CANCELLED):
         return VideoFailedError(seen.id, seen.status.value, seen.reason or Reason.UNKNOWN, seen.message)
-    if seen.status is VideoStatus.EXPIRED or seen.is_expired(now):
+    if seen.status is VideoStatus.EXPIRED or (seen.is_expired(now) and seen.url is None):
         when = f"It expired at {seen.expires_at.isoformat()}" if seen.expires_at else "It has expired"
         return gone(what, when)
     return None
 
 
-def _raise_if_named_error(answer: Answer, what: str) -> None:
+def _raise_if_named_error(answer: Answer, asked: Asked) -> None:
     if isinstance(answer.json(), dict):
-        error: ApiError = error_from(answer, what, LONGEST_CONTENT_WAIT)
+        if without_video := _without_video(answer, asked):
+            raise without_video
+        error: ApiError = error_from(answer, asked.what, LONGEST_CONTENT_WAIT, about_a_job=True)
         if error.reason is not Reason.UNREADABLE:
             raise error
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import errno
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pendulum
 
 from airflow_provider_veo.api import mp4
-from airflow_provider_veo.api.content import ContentStream, Resume, lost
+from airflow_provider_veo.api.content import ContentStream, Resume, gone, lost
 from airflow_provider_veo.api.errors import (
+    AddressRefusedError,
     ApiError,
     ContentChangedError,
     ContentCutError,
+    ContentError,
+    ContentGoneError,
     ContentNotReadyError,
     ContentTooLargeError,
     Reason,
@@ -26,7 +30,6 @@ from airflow_provider_veo.api.errors import (
     TransportError,
     VeoError,
 )
-from airflow_provider_veo.api.video import Video
 
 DEFAULT_MAX_BYTES = 2 * 2**30
 """Largest video taken unless the caller says otherwise: those of eight seconds have 5 to 50 MB."""
@@ -37,6 +40,7 @@ FreeSpace = Callable[[], int]
 _FRUITLESS_ATTEMPTS = 5  # in a row
 _MOST_ATTEMPTS = 100
 _DRIP = 512 * 1024  # bytes: an attempt that ended since the server was too slow must have brought more to count
+_SAID_TWICE = 2
 _LONGEST_PAUSE = 30.0  # seconds that a worker is held for; longer ones are a matter for Airflow's retries
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -64,13 +68,13 @@ class Source:
 
     Attributes:
         open: starts a transfer, or goes on with a broken one; raises errors of `api.errors`.
-        status: asks how the job stands; None where there is only an address.
         what: the action, for error messages.
+        is_job: each transfer asks the API anew where the file is; else there is only an address.
     """
 
     open: Callable[[Resume | None], AbstractContextManager[ContentStream]]
-    status: Callable[[], Video] | None
     what: str
+    is_job: bool = True
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,8 @@ def download(
     """Bring a video into a file, and check that it is whole.
 
     A broken transfer goes on where it broke off, if the server lets it, and else begins anew. It is given up after five
-    attempts that brought no byte further than the ones before.
+    attempts that brought no byte further than the ones before. Each attempt looks up anew where the file is: an address
+    that the API has named may have become invalid.
 
     Args:
         source: where from.
@@ -102,7 +107,9 @@ def download(
         tell: called with a line for people whenever something goes wrong and is tried again.
 
     Raises:
-        ContentGoneError: the server has thrown the video away.
+        ContentGoneError: the server has thrown the video away, or names nothing but an address that refuses it.
+        VideoFailedError: there is no video.
+        AddressRefusedError: the addresses that the server names refuse the file; they were others each time.
         ContentNotReadyError: it did not come in time.
         ContentTooLargeError: it is larger than `max_bytes`.
         ContentError: what comes is no whole video.
@@ -110,18 +117,18 @@ def download(
         VeoError: the server refuses, or cannot be reached.
     """
     received = Received(file, policy.max_bytes, free_space, source.what)
-    patience = Patience(policy)
+    patience = Patience(policy, is_job=source.is_job)
     while True:
         try:
             with source.open(received.resume()) as stream:
                 received.take(stream)
             return received.checked()
-        except (ContentChangedError, ContentCutError, ContentNotReadyError, ApiError, TransportError) as error:
+        except (ApiError, ContentError, TransportError) as error:
             if isinstance(error, ContentChangedError):
                 received.restart()
             pause = patience.pause(error, received.furthest, time.monotonic())
             if pause is None:
-                if explained := _explained(error, source):
+                if explained := patience.explained(error, source.what):
                     raise explained from error
                 raise
             tell(f"{error} Trying again in {pause:g} s; {received.size} bytes are there.")
@@ -220,15 +227,19 @@ class Received:
 
 
 class Patience:
-    """Decides whether a download is tried again, and when.
+    """Decides whether a download is tried again, and when; and why the file never came.
 
     Args:
         policy: see `DownloadPolicy`.
+        is_job: see `Source`.
     """
 
-    def __init__(self, policy: DownloadPolicy) -> None:
+    def __init__(self, policy: DownloadPolicy, *, is_job: bool = True) -> None:
         self._policy = policy
+        self._is_job = is_job
         self._missing_since: float | None = None
+        self._refused: Counter[str] = Counter()
+        self._gone = 0
         self._furthest = 0
         self._fruitless = 0
         self._attempts = 0
@@ -241,13 +252,24 @@ class Patience:
             furthest: most bytes that were ever there.
             now: seconds of a monotonic clock.
         """
-        if isinstance(error, ContentNotReadyError):
-            self._missing_since = now if self._missing_since is None else self._missing_since
-            is_over = now >= self._missing_since + self._policy.content_timeout
-            return None if is_over else self._policy.content_poll_interval
+        if isinstance(error, ContentGoneError):
+            self._gone += 1  # of several servers behind one address, one may not know the job yet
+            return self._policy.retry_pause if self._is_job and self._gone < _SAID_TWICE else None
+        if isinstance(error, (AddressRefusedError, ContentNotReadyError)):
+            return self._pause_for_content(error, now)
         self._missing_since = None
-        if isinstance(error, ApiError) and error.reason not in (Reason.SERVER, Reason.RATE_LIMITED):
-            return None
+        return self._pause_for_trouble(error, furthest) if _may_pass(error) else None
+
+    def _pause_for_content(self, error: ContentError, now: float) -> float | None:
+        self._missing_since = now if self._missing_since is None else self._missing_since
+        is_final = now >= self._missing_since + self._policy.content_timeout
+        if isinstance(error, AddressRefusedError):
+            self._refused[error.address] += 1
+            is_final |= error.is_over and self._refused[error.address] >= _SAID_TWICE
+            is_final |= not (self._is_job or error.is_missing)
+        return None if is_final else self._policy.content_poll_interval
+
+    def _pause_for_trouble(self, error: VeoError, furthest: int) -> float | None:
         self._attempts += 1
         least = _DRIP if isinstance(error, TooSlowError) else 0
         self._fruitless = 1 if furthest > self._furthest + least else self._fruitless + 1
@@ -259,18 +281,35 @@ class Patience:
             pause = max(pause, error.retry_after)
         return pause if pause <= _LONGEST_PAUSE else None
 
+    def explained(self, error: VeoError, what: str) -> VeoError | None:
+        """Say why the file never came; None where there is nothing more to say.
 
-def _explained(error: VeoError, source: Source) -> VeoError | None:
-    """Say why content never came; None where there is nothing more to say."""
-    if not isinstance(error, ContentNotReadyError):
+        Args:
+            error: why the last attempt failed.
+            what: the action, for error messages.
+        """
+        if isinstance(error, AddressRefusedError):
+            if not self._is_job:
+                return _invalid(error)
+            if self._refused[error.address] >= _SAID_TWICE:
+                return gone(what, f"The server names the same address again, which does not work. {error}")
+        if isinstance(error, ContentNotReadyError) and isinstance(error.__cause__, VeoError) and not self._is_job:
+            return lost(error.__cause__, what, pendulum.now("UTC"))
         return None
-    seen: Any = error.__cause__
-    if source.status is not None:
-        try:
-            seen = source.status()
-        except VeoError as trouble:
-            seen = trouble
-    return lost(seen, source.what, pendulum.now("UTC"))
+
+
+def _may_pass(error: VeoError) -> bool:
+    if isinstance(error, ApiError):
+        return error.reason in (Reason.SERVER, Reason.RATE_LIMITED)
+    return isinstance(error, (TransportError, ContentChangedError, ContentCutError))
+
+
+def _invalid(error: AddressRefusedError) -> ContentGoneError:
+    return ContentGoneError(
+        f"{error} The address is not valid any more, or never was. By the job's id the API is asked for a new one: "
+        "VeoDownloadOperator(video_id=...). Gateways keep a video for a day at most; to have another one made, clear "
+        "the task that ordered it, which is charged again."
+    )
 
 
 @contextmanager

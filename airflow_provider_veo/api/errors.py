@@ -159,6 +159,10 @@ class InvalidInputError(VeoError, ValueError):
     reason = Reason.INVALID_INPUT
 
 
+class AddressNotAllowedError(InvalidInputError):
+    """An address that a server or a user has named is not asked: it leads into a private network."""
+
+
 class TransportError(VeoError):
     """No complete answer came. Nobody knows whether the server has acted on the request."""
 
@@ -265,6 +269,22 @@ class ContentGoneError(ContentError):
     """The video was there, and the server has thrown it away: what was paid for can only be made anew."""
 
     permanent = True
+
+
+class AddressRefusedError(ContentError):
+    """An address that the API has named, or the caller, does not hand out the file. It was asked without the key.
+
+    Attributes:
+        address: of the file, without what may be secret in it.
+        is_missing: the file is not there, or not yet.
+        is_over: the time of the address, or of the video, has passed.
+    """
+
+    def __init__(self, message: str, address: str, *, is_missing: bool = False, is_over: bool = False) -> None:
+        self.address = address
+        self.is_missing = is_missing
+        self.is_over = is_over
+        super().__init__(message)
 
 
 class ContentTooLargeError(ContentError):

@@ -173,6 +173,11 @@ class Outcome:
         return replace(self, reason=reason.value)
 
     @property
+    def is_running(self) -> bool:
+        """Whether the server has told of the job in this wait, and it was not finished when it last did."""
+        return self.kind in ("timeout", "error") and self.status != VideoStatus.UNKNOWN.value
+
+    @property
     def generation_seconds(self) -> float | None:
         """How long the server has worked, in seconds, by its own clock; None where it does not tell."""
         if not (self.created_at and self.completed_at):
@@ -222,7 +227,7 @@ class Outcome:
             raise VideoFailedError(self.video_id, self.status, Reason(self.reason), self.message)
         if self.kind == "timeout":
             error = VideoTimeoutError(self.message, video_id=self.video_id)
-            error.reason = Reason.NETWORK if self.reason == Reason.NETWORK else Reason.TIMEOUT
+            error.reason = Reason.TIMEOUT if self.reason == Reason.UNKNOWN else Reason(self.reason)
             raise error
         if self.kind == "error":
             raise StatusUnknownError(self.message, Reason(self.reason), video_id=self.video_id)
@@ -406,12 +411,16 @@ def _timed_out(policy: WaitPolicy, video_id: str, state: WaitState, seen: Video 
     )
     if isinstance(seen, VeoError):
         message += f" Its status could not be learnt any more ({_failed_calls(state)} in a row). Last error: {seen}"
-    is_down = isinstance(seen, TransportError) and state.failures > 1  # one call may fail at any server
+    is_only_answer = isinstance(seen, ApiError) and state.status_word is None
+    is_failing = state.failures > 1 or is_only_answer  # one call of many may fail at any server
+    reason = seen.reason if isinstance(seen, VeoError) and is_failing else Reason.TIMEOUT
+    if reason is Reason.NOT_FOUND:  # of a job that may be too young to be known: it is not gone
+        reason = Reason.TIMEOUT
     return Outcome(
         kind="timeout",
         video_id=video_id,
         status=state.status.value,
-        reason=(Reason.NETWORK if is_down else Reason.TIMEOUT).value,
+        reason=reason.value,
         message=message,
     )
 

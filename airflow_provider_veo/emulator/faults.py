@@ -154,12 +154,12 @@ class HalfSent:
 
 def _call(scope: Scope) -> Call | None:
     path = scope.get("path", "")
-    if scope["type"] != "http" or not path.startswith("/v1/videos"):
+    if scope["type"] != "http" or not path.startswith(("/v1/videos", "/assets/")):
         return None
     if scope["method"] == "POST":
         return "order"
     if scope["method"] == "GET":
-        return "content" if path.endswith("/content") else "status"
+        return "content" if path.endswith(("/content", ".mp4")) else "status"
     return None
 
 

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collec
 from airflow.providers.common.compat.sdk import Context, conf
 
 from airflow_provider_veo import advice, arguments, records
-from airflow_provider_veo.api.errors import ContentGoneError, Reason, StorageError, VeoError
+from airflow_provider_veo.api.errors import Reason, StorageError, VeoError
 from airflow_provider_veo.api.own_words import OwnWords
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec, ignored_warnings
@@ -31,10 +31,12 @@ from airflow_provider_veo.storage.delivery import unchanged
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.provenance import facts_of, prompt_sha256
 from airflow_provider_veo.submission import (
+    Collecting,
     Kept,
     Ledger,
     OnUnknownSubmission,
     Submission,
+    collecting_of,
 )
 from airflow_provider_veo.task_state import progress_of, progress_text, task_was_given_up
 from airflow_provider_veo.tracing import past_span
@@ -256,30 +258,54 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             )
         percent = 100.0 if outcome.kind == "completed" else None
         self._show(context.get("ti"), progress_text(outcome.status, percent))
-        outcome.raise_for_kind()
-        self.log.info("Video %s is completed", outcome.video_id)
         hook = VeoHook(self.conn_id)
-        outcome = hook.with_url(outcome)
-        submissions = record.submissions if record else None
-        stored = None
-        if self.destination is not None:
-            try:
-                stored = self._store(hook, self.destination, outcome)
-            except ContentGoneError:
-                if record:
-                    ledger.note(record.lost())  # or a Clear would go on with this job, for ever
-                raise
-            except StorageError as error:
-                if record and error.kept:  # the next try stores it from there, whatever the server has forgotten
-                    ledger.note(record.stored(_kept(error.kept, outcome, record)))
-                error.tell(advice=advice.to_collect(outcome.video_id))
-                raise
+        try:
+            outcome, stored = self._collect(hook, outcome)
+        except StorageError as error:
             if record:
-                # at once: whatever fails from here on, the next try hands this file over
-                ledger.note(record.stored(_kept(stored, outcome, record)))
+                kept = error.kept and _kept(error.kept, outcome, record)  # stored from there, even if it is forgotten
+                ledger.note(record.stored(kept) if kept else record.after(Collecting.HANDED_OVER, time.time()))
+            error.tell(advice=advice.to_collect(outcome.video_id))
+            raise
+        except Exception as error:
+            if record and self._is_given_up(ledger, record, outcome, error):
+                return self._order_and_wait(context)
+            raise
+        if record and stored:
+            # at once: whatever fails from here on, the next try hands this file over
+            ledger.note(record.stored(_kept(stored, outcome, record)))
+        submissions = record.submissions if record else None
         result = self._result(context, hook, outcome, stored, submissions, record.frames if record else None)
         conclude(context, _shown(result, outcome, self._proof), charged_usd=result["estimated_cost_usd"])
         return result
+
+    def _collect(self, hook: VeoHook, outcome: Outcome) -> tuple[Outcome, StoredVideo | None]:
+        """Return the outcome of a job with its address, and its stored video where one is wanted."""
+        outcome.raise_for_kind()
+        self.log.info("Video %s is completed", outcome.video_id)
+        outcome = hook.with_url(outcome)
+        return outcome, None if self.destination is None else self._store(hook, self.destination, outcome)
+
+    def _is_given_up(self, ledger: Ledger, record: Submission, outcome: Outcome, error: Exception) -> bool:
+        """Write down what an error says of the video, and say whether to order another one now."""
+        now, what = time.time(), collecting_of(error)
+        after = record.after(what, now, is_told=outcome.is_running)
+        if after != record:
+            ledger.note(after)
+        if what is not Collecting.REFUSED:
+            return False
+        if isinstance(error, VeoError):
+            error.tell(advice=advice.of_a_refusal(after))
+        if not after.is_given_up(now):
+            return False
+        self.log.warning(
+            "Video %s is given up: the server has refused it for ten minutes, and again after this task was cleared. "
+            "Another one is ordered, which is charged again. %s",
+            record.video_id,
+            error,
+        )
+        ledger.note(after.lost())
+        return True
 
     def _hand_over(self, context: Context, hook: VeoHook, record: Submission, stored: StoredVideo) -> dict[str, Any]:
         """Return what an earlier try has stored, and would have returned."""

@@ -23,10 +23,11 @@ from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import NotSentError, Reason, TooSlowError, TransportError, VeoError
 from airflow_provider_veo.api.frames import Frame
 from airflow_provider_veo.api.net import limits
+from airflow_provider_veo.api.probe import judge_api
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.frames import load_frame
-from airflow_provider_veo.hooks.veo import VeoHook, _judge
+from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.triggers import shared_client
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 
@@ -72,7 +73,7 @@ async def chat(client):
 
 
 def judged(client):
-    well, said = _judge(client)
+    well, said = judge_api(client.call, client.settings)
     if not well:
         raise VeoError(said)
 

@@ -33,6 +33,8 @@ LOST = [
     Fault(Trouble.BROKEN_JSON, accepted=True),
 ]
 
+GONE = [Fault(Trouble.GONE)] * 4  # from the content route and from the status's address, each asked twice
+
 
 @pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
 def task(request, veo_default):
@@ -278,7 +280,7 @@ class TestATaskThatFailsAfterItHasStoredItsVideo:
     def test_a_video_that_is_neither_here_nor_there_is_made_anew_by_a_clear(self, task, driver, tmp_path):
         driver.run()
         (tmp_path / "a.mp4").unlink()
-        task.emulator.faults.add("content", Fault(Trouble.GONE))
+        task.emulator.faults.add("content", *GONE)
         assert "the video is gone" in str(driver.run())
         assert driver.clear().run()["path"] == str(tmp_path / "a.mp4")
         assert charged(task) == 2
@@ -332,7 +334,7 @@ def test_a_folder_that_cannot_be_written_to_costs_nothing(task, tmp_path):
 def test_a_video_that_the_server_has_thrown_away_is_made_anew_by_a_clear(task, tmp_path):
     """The gateway goes on to say `completed`; only the content is gone."""
     driver = task(destination=str(tmp_path / "a.mp4"))
-    task.emulator.faults.add("content", Fault(Trouble.GONE))
+    task.emulator.faults.add("content", *GONE)
     error = driver.run()
     assert isinstance(error, VeoFailException)
     assert "the video is gone" in str(error)
@@ -435,12 +437,14 @@ class TestTheStateStore:
         assert "a retry of this task orders again" in str(log.warning.call_args_list)
 
 
-def test_a_job_cancelled_by_the_very_clear_is_replaced(monkeypatch):
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_job_cancelled_by_the_very_clear_is_replaced(monkeypatch, most):
     """The new try may see the old job alive just before the trigger's cancellation reaches the server."""
     with EmulatorServer(Settings(api_key=KEY, generation_seconds=0.5, can_cancel=True)) as emulator:
         connect(monkeypatch, emulator.url)
         emulator.jobs.hold()
-        driver = Driver({"prompt": "p", "deferrable": True, "timeout": timedelta(seconds=0.05)})
+        arguments = {"prompt": "p", "deferrable": True, "timeout": timedelta(seconds=0.05), "max_submissions": most}
+        driver = Driver(arguments)
         assert isinstance(driver.run(), VideoTimeoutError)
         driver.arguments["timeout"] = timedelta(seconds=30)
         run = VeoVideoTrigger.run
@@ -453,7 +457,8 @@ def test_a_job_cancelled_by_the_very_clear_is_replaced(monkeypatch):
                 yield event
 
         monkeypatch.setattr(VeoVideoTrigger, "run", cancelled_first)
-        assert driver.clear().run()["status"] == "completed"
+        result = driver.clear().run()
+        assert (result["status"], result["submissions"]) == ("completed", 1)
         assert emulator.jobs.report()["cancelled"] == 1
         assert emulator.jobs.report()["charged"] == 1
 

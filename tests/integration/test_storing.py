@@ -113,8 +113,14 @@ class TestBrokenTransfers:
         busy = Said(429, {"error": {"message": "slow down"}}, {"Retry-After": "0"})
         answers = FileAnswers(FILM, [1_000_000])
         script = [Said(502, "<html>"), answers, busy, Said(503), answers]
-        server = serve(lambda heard: said(heard) if callable(said := script.pop(0)) else said)
-        download(server)
+        status = Said(body={"id": "v", "status": "completed"})
+
+        def answer(heard):
+            if not heard.path.endswith("/content"):
+                return status
+            return said(heard) if callable(said := script.pop(0)) else said
+
+        download(serve(answer))
         assert answers.sent == len(FILM)
         assert stored() == {"a.mp4": FILM}
 

@@ -39,6 +39,7 @@ def all_errors():
 def made(kind):
     """Return an error of a class, with a value for whatever its constructor needs."""
     values = {"message": "It broke", "what": "Asking", "reason": Reason.QUOTA, "video_id": "video_1", "permanent": True}
+    values |= {"address": "https://cdn.example.net/a.mp4"}
     values["status"] = 429 if "ApiError" in kind.__name__ else "failed"
     wanted = inspect.signature(kind).parameters.values()
     return kind(**{one.name: values[one.name] for one in wanted if one.default is one.empty})

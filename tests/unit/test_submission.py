@@ -15,21 +15,34 @@ from hypothesis import strategies as st
 from airflow_provider_veo.api.answers import Answer, ErrorDetail
 from airflow_provider_veo.api.error_answers import error_from
 from airflow_provider_veo.api.errors import (
+    AddressNotAllowedError,
+    AddressRefusedError,
     ApiError,
+    ContentChangedError,
+    ContentCutError,
+    ContentError,
+    ContentGoneError,
+    ContentNotReadyError,
+    ContentTooLargeError,
     InvalidInputError,
     NotSentError,
     Reason,
+    StorageFullError,
+    TooSlowError,
     TransportError,
     VeoError,
+    VideoFailedError,
     VideoTimeoutError,
 )
 from airflow_provider_veo.api.frames import Frame
+from airflow_provider_veo.api.polling import StatusUnknownError
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.submission import (
     KEY,
     MOST_POSTS,
     Action,
+    Collecting,
     Kept,
     Ledger,
     NotOrderedError,
@@ -37,6 +50,7 @@ from airflow_provider_veo.submission import (
     Remote,
     State,
     Submission,
+    collecting_of,
     create_pause,
     decide,
     fingerprint_of,
@@ -300,6 +314,9 @@ records = st.builds(
     sent_at=st.floats(0, 2000),
     video_id=st.just("v"),
     kept=st.sampled_from([None, KEPT]),
+    adopted=st.booleans(),
+    by_clear=st.booleans(),
+    withheld_since=st.none() | st.floats(1, 2000),
 )
 orders = st.builds(
     Order,
@@ -323,6 +340,160 @@ def test_nobody_pays_again_for_what_is_alive_or_stored_and_not_delivered(one, or
     if action is Action.SUBMIT_AGAIN:
         assert one.submissions < order.max_submissions
         assert order.now < one.waiting_since + order.timeout
+
+
+MINUTE = 60.0
+APIS = {reason: ApiError("Asking", reason=reason, status=500) for reason in Reason}
+ENDS = [
+    VideoFailedError("v", "failed", Reason.UNKNOWN, ""),
+    VideoFailedError("v", "is completed without a video", Reason.MODERATION, ""),
+    ContentGoneError("gone"),
+]
+REFUSALS = [
+    *(APIS[reason] for reason in (Reason.SERVER, Reason.FORBIDDEN, Reason.AUTHENTICATION, Reason.UNREADABLE)),
+    *(ContentNotReadyError("x"), ContentError("HTML"), ContentChangedError("x"), ContentCutError("x")),
+    *(AddressRefusedError("x", "https://cdn.example.net/a.mp4"), AddressNotAllowedError("x")),
+    *(StatusUnknownError("x", reason) for reason in (Reason.SERVER, Reason.MODERATION, Reason.FORBIDDEN)),
+]
+UNHEARD = [
+    *(TransportError("x"), TooSlowError("x"), NotSentError("x"), VideoTimeoutError("x")),
+    *(APIS[Reason.RATE_LIMITED], APIS[Reason.QUOTA], StatusUnknownError("x", Reason.NETWORK)),
+    *(StatusUnknownError("x", Reason.AUTHENTICATION), StatusUnknownError("x", Reason.NOT_FOUND)),
+]
+OURS = [StorageFullError("x"), ContentTooLargeError("x"), InvalidInputError("x"), OSError("x"), VeoError("x")]
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        *((error, Collecting.NEVER) for error in ENDS),
+        *((error, Collecting.REFUSED) for error in REFUSALS),
+        *((error, Collecting.UNHEARD) for error in UNHEARD),
+        *((error, Collecting.HANDED_OVER) for error in OURS),
+    ],
+)
+def test_what_an_error_says_of_the_video(error, what):
+    assert collecting_of(error) is what
+
+
+def test_a_timeout_counts_as_refused_where_the_server_refused_to_tell():
+    error = VideoTimeoutError("x")
+    error.reason = Reason.SERVER
+    assert collecting_of(error) is Collecting.REFUSED
+
+
+class TestAVideoThatIsWithheld:
+    def test_is_so_from_the_first_refusal_on(self):
+        first = RECORD.after(Collecting.REFUSED, 1000.0)
+        assert first.after(Collecting.REFUSED, 1300.0).withheld_since == 1000.0
+        assert first.after(Collecting.UNHEARD, 1300.0) == first
+        assert first.after(Collecting.HANDED_OVER, 1300.0).withheld_since is None
+        assert first.stored(KEPT).withheld_since is None
+        assert first.after(Collecting.REFUSED, 1300.0, is_told=True).withheld_since == 1300.0
+        assert first.after(Collecting.UNHEARD, 1300.0, is_told=True).withheld_since is None
+        assert first.replaced_from == 1600.0
+        assert RECORD.replaced_from is None
+
+    def test_is_lost_once_that_is_sure(self):
+        assert RECORD.after(Collecting.NEVER, 1000.0).state is State.LOST
+
+    @pytest.mark.parametrize("cleared", [True, False])
+    @pytest.mark.parametrize(("now", "long_enough"), [(1599.9, False), (1600.0, True)])
+    def test_is_given_up_by_the_first_try_after_a_clear_alone(self, cleared, now, long_enough):
+        record = replace(RECORD, epoch=OLD_EPOCH if cleared else ORDER.epoch).followed(ORDER)
+        withheld = record.after(Collecting.REFUSED, 1000.0)
+        assert withheld.is_given_up(now) is (cleared and long_enough)
+        assert not withheld.followed(ORDER).is_given_up(now)
+
+    def test_is_not_given_up_before_it_is_refused(self):
+        assert not record(State.SUBMITTED, cleared=True).followed(ORDER).is_given_up(9e9)
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_an_adopted_job_that_has_ended_is_replaced_and_does_not_count(most):
+    adopted = record(State.SUBMITTED, cleared=True, submissions=3, posts=9, waiting_since=0.0).followed(ORDER)
+    order = replace(ORDER, max_submissions=most, now=5000.0)
+    for one in (adopted, adopted.lost()):
+        assert decide(one, order, Remote.ENDED) is Action.SUBMIT_NEW
+        new = next_submission(one, order, Action.SUBMIT_NEW, "me")
+        assert (new.submissions, new.posts, new.waiting_since, new.adopted) == (1, 0, 5000.0, False)
+        last = replace(new, submissions=most, state=State.SUBMITTED)
+        assert decide(last, order, Remote.ENDED) is Action.STOP_EXHAUSTED
+
+
+def collect(record, order, status, content):
+    """Do as a create task, as far as its decisions go; return the record, and what has come of it.
+
+    Args:
+        record: before.
+        order: what the task wants.
+        status: what the API says of the job.
+        content: why the video cannot be had, or None.
+    """
+    action = decide(record, order)
+    if action is Action.LOOK:
+        action = decide(record, order, is_there=False)
+    if action is Action.ASK:
+        try:
+            remote = remote_of(status, young=False)
+        except VeoError:
+            return record, "error"
+        action = decide(record, order, remote, is_there=False)
+    if action is not Action.FOLLOW:
+        return record, "ordered" if action in (Action.SUBMIT_NEW, Action.SUBMIT_AGAIN) else "error"
+    followed = record.followed(order)
+    error = content if isinstance(status, Video) else StatusUnknownError("x", status.reason)
+    if error is None:
+        return followed, "collected"
+    after = followed.after(collecting_of(error), order.now)
+    if after.is_given_up(order.now):
+        return collect(after.lost(), order, status, content)
+    return after, "error"
+
+
+said = st.sampled_from(
+    [
+        *(Video("v", status) for status in VideoStatus if status.finished),
+        *(APIS[reason] for reason in Reason),
+        TransportError("x"),
+    ]
+)
+fetched = st.sampled_from([None, *ENDS, *REFUSALS, *UNHEARD, *OURS])
+
+
+@given(records, st.integers(1, 3), st.lists(st.booleans(), max_size=4), said, fetched)
+def test_no_task_is_stuck_with_a_job_that_cannot_be_collected(one, most, clears, status, content):
+    """Whatever happened before: a Clear, and another one ten minutes later, collect the video or order one.
+
+    Unless the server is not reached, or refuses the account, and so any order; or the trouble is on this side.
+    """
+    now, epoch = 10_000.0, one.epoch
+    order = replace(ORDER, fingerprint=one.fingerprint, max_submissions=most)
+    event = ""
+    for clear in [*clears, True, True]:
+        now, epoch = now + 11 * MINUTE, epoch + clear
+        one, event = collect(one, replace(order, now=now, epoch=epoch), status, content)
+        if event in ("collected", "ordered"):
+            break
+    is_open = isinstance(status, Video) and (content is None or collecting_of(content).value in _DECIDED)
+    if is_open or (isinstance(status, ApiError) and status.reason in _TELLING):
+        assert event in ("collected", "ordered")
+
+
+_DECIDED = (Collecting.NEVER.value, Collecting.REFUSED.value)
+_TELLING = {reason for reason in Reason if collecting_of(StatusUnknownError("x", reason)) is Collecting.REFUSED}
+
+
+@given(records, st.integers(1, 3), st.lists(st.floats(1, 1e5), max_size=6), fetched)
+def test_no_retry_orders_while_a_completed_video_is_merely_refused(one, most, pauses, content):
+    now, one = 10_000.0, replace(one, state=State.SUBMITTED, fingerprint="f", withheld_since=1.0)
+    order = replace(ORDER, epoch=one.epoch, max_submissions=most)
+    for pause in pauses:
+        now += pause
+        one, event = collect(one, replace(order, now=now), Video("v", VideoStatus.COMPLETED), content)
+        if event == "ordered":
+            assert content in ENDS
+            break
 
 
 class TestTheNextRecord:
@@ -415,6 +586,9 @@ def error(reason, status=500, **more):
         (error(Reason.NOT_FOUND, 404), False, Remote.GONE),
         (error(Reason.NOT_FOUND, 404), True, Remote.ALIVE),
         (error(Reason.SERVER, 500), False, Remote.ALIVE),
+        (error(Reason.FORBIDDEN, 403), False, Remote.ALIVE),
+        (error(Reason.MODERATION, 500), False, Remote.ALIVE),
+        (error(Reason.BAD_REQUEST, 400), False, Remote.ALIVE),
         (TransportError("x"), False, Remote.ALIVE),
     ],
 )
@@ -423,9 +597,10 @@ def test_what_the_api_says_about_the_job(seen, young, remote):
     assert remote_of(seen, young=young) is remote
 
 
-def test_a_refused_key_says_nothing_about_the_job():
+@pytest.mark.parametrize("reason", [Reason.AUTHENTICATION, Reason.QUOTA])
+def test_an_account_that_is_refused_says_nothing_about_the_job(reason):
     with pytest.raises(ApiError):
-        remote_of(error(Reason.AUTHENTICATION, 401), young=False)
+        remote_of(error(reason, 401), young=False)
 
 
 def answered(status, body="", **headers):
@@ -521,6 +696,8 @@ class TestTheLedger:
                 "clear_number": None,
                 "kept": None,
                 "earlier": [],
+                "by_clear": False,
+                "withheld_since": None,
             }
         }
         assert [state.value for state in State] == ["intent", "refused", "submitted", "stored", "delivered", "lost"]
@@ -547,7 +724,17 @@ class TestTheLedger:
 
     def test_a_record_of_a_version_before_the_latest_fields_is_read(self, store):
         Ledger(store).write(RECORD)
-        for name in ("adopted", "urls", "frames", "posts", "try_number", "clear_number", "kept"):
+        for name in (
+            "adopted",
+            "urls",
+            "frames",
+            "posts",
+            "try_number",
+            "clear_number",
+            "kept",
+            "by_clear",
+            "withheld_since",
+        ):
             del store.values[KEY][name]
         assert Ledger(store).read() == RECORD
 

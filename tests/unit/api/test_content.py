@@ -2,27 +2,34 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pendulum
 import pytest
 
 from airflow_provider_veo.api.answers import Answer, ErrorDetail
 from airflow_provider_veo.api.content import (
+    Asked,
     Follow,
     Resume,
     check_continuation,
+    instead,
     is_encoded,
     length_of,
     lost,
+    may_be_elsewhere,
     next_hop,
+    told_of_both,
     version_of,
 )
 from airflow_provider_veo.api.errors import (
+    AddressRefusedError,
     ApiError,
     ContentChangedError,
     ContentError,
     ContentGoneError,
     ContentNotReadyError,
+    InvalidInputError,
     Reason,
     TransportError,
     VideoFailedError,
@@ -35,7 +42,7 @@ NOT_COMPLETED = json.dumps({"error": {"message": "Task is not completed yet", "t
 
 
 def hop(status, body="", **headers):
-    return next_hop(Answer(status, body, headers, URL), "Downloading")
+    return next_hop(Answer(status, body, headers, URL), Asked("Downloading", "v"))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +84,8 @@ def test_not_yet_in_the_servers_own_words():
         (403, "", Reason.FORBIDDEN),
         (500, "", Reason.SERVER),
         (429, "", Reason.RATE_LIMITED),
-        (200, '{"code":"moderation_blocked","message":"no"}', Reason.MODERATION),
+        (200, '{"code":"insufficient_quota","message":"no money is left"}', Reason.QUOTA),
+        (200, '{"code":"bad_luck","message":"a film about insufficient quota"}', Reason.SERVER),  # perhaps a prompt
     ],
 )
 def test_refusals(status, body, reason):
@@ -176,6 +184,165 @@ def test_the_rest_of_another_file(headers, resume):
 
 
 NOW = pendulum.datetime(2026, 11, 26)
+GOOGLE = "Veo could not generate videos because the input image violates the usage guidelines. Support codes: 58061214"
+CDN = "https://cdn.example.net/a.mp4?X-Amz-Signature=canary"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (500, '{"error":{"message":"litellm.APIError: No response data in completed operation"}}', Reason.UNKNOWN),
+        (500, '{"error":{"message":"No generated samples in completed operation. "}}', Reason.UNKNOWN),
+        (500, '{"error":{"message":"No videos found in the response"}}', Reason.UNKNOWN),
+        (502, '{"error":{"message":"gemini video url not found","type":"server_error"}}', Reason.UNKNOWN),
+        (404, '{"error":{"code":"PUBLIC_ERROR_AUDIO_FILTERED","message":"x"}}', Reason.UNKNOWN),
+        (500, json.dumps({"error": {"message": f"No generated samples in completed operation. {GOOGLE}"}}), None),
+        (500, json.dumps({"detail": GOOGLE}), None),
+        (200, json.dumps({"id": "v", "metadata": {"raiMediaFilteredCount": 1}}), None),
+        (200, json.dumps({"raiMediaFilteredReasons": ["no"], "done": True}), None),
+        (500, json.dumps({"error": {"message": json.dumps({"raiMediaFilteredCount": 2})}}), None),
+        (400, '{"error":{"code":"content_filter","message":"no"}}', None),
+        (200, '{"code":"moderation_blocked","message":"no"}', None),
+    ],
+)
+def test_words_that_say_that_there_is_no_video(status, body, reason):
+    with pytest.raises(VideoFailedError, match=r"^Video v is completed without a video: ") as caught:
+        hop(status, body)
+    assert caught.value.reason is (reason or Reason.MODERATION)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, ""),
+        (502, "<html>Bad Gateway</html>"),
+        (500, '{"error":{"message":"the prompt was: a workplace safety film, no video of a content filter"}}'),
+        (500, '{"error":{"message":"the prompt was: no video in the result"}}'),
+        (503, '{"error":{"message":"try later","code":"moderation_service_unavailable"}}'),
+        (502, '{"error":{"message":"Failed to resolve Gemini video URL"}}'),  # of a network error, too
+        (500, json.dumps({"raiMediaFilteredCount": 0, "raiMediaFilteredReasons": []})),
+    ],
+)
+def test_an_error_that_says_nothing_of_the_video(status, body):
+    with pytest.raises(ApiError):
+        hop(status, body)
+
+
+def test_an_address_alone_tells_of_no_job():
+    with pytest.raises(ApiError):
+        next_hop(Answer(500, '{"detail":"No response data in completed operation"}', {}, URL), Asked("Downloading"))
+
+
+def elsewhere(status, body="", url=CDN):
+    return next_hop(Answer(status, body, {"retry-after": "7"}, url), Asked("Downloading", "v", is_api=False))
+
+
+ONE_MECHANISM = "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed</Message></Error>"
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 410, 451])
+def test_what_another_place_refuses_says_nothing_of_the_key(status):
+    with pytest.raises(AddressRefusedError) as caught:
+        elsewhere(status, ONE_MECHANISM)
+    assert "key (password)" not in str(caught.value)
+    assert "canary" not in str(caught.value)
+    assert f"cdn.example.net/a.mp4 refuses the file (HTTP {status}: InvalidArgument Only one" in str(caught.value)
+    assert (caught.value.address, caught.value.is_missing) == ("https://cdn.example.net/a.mp4", status == 404)
+
+
+@pytest.mark.parametrize(("status", "reason"), [(429, Reason.RATE_LIMITED), (503, Reason.SERVER), (408, Reason.SERVER)])
+def test_another_place_in_trouble(status, reason):
+    with pytest.raises(ApiError) as caught:
+        elsewhere(status, '{"code": "insufficient_quota", "message": "invalid api key"}')
+    assert (caught.value.reason, caught.value.retry_after) == (reason, 7.0)
+
+
+def test_another_place_may_lead_on():
+    answer = Answer(302, "", {"location": "/b.mp4"}, CDN)
+    assert next_hop(answer, Asked("Downloading", "v", is_api=False)) == Follow("https://cdn.example.net/b.mp4")
+    with pytest.raises(ContentChangedError):
+        elsewhere(416)
+    with pytest.raises(ContentError, match="something else that begins"):
+        elsewhere(200, '{"code": 401, "message": "no such key"}')
+
+
+def test_an_address_whose_time_is_over():
+    for year, over in ((2020, True), (2999, False)):
+        url = f"https://cdn.example.net/a.mp4?X-Amz-Date={year}0101T000000Z&X-Amz-Expires=60&X-Amz-Signature=a"
+        with pytest.raises(AddressRefusedError) as caught:
+            elsewhere(403, url=url)
+        assert caught.value.is_over is over
+
+
+NOT_READY = ContentNotReadyError("not yet")
+REFUSED = ApiError("Downloading failed", reason=Reason.FORBIDDEN, status=403)
+COMPLETED = Video("v", VideoStatus.COMPLETED)
+NAMED = replace(COMPLETED, url="https://cdn.example.net/a.mp4")
+
+
+class TestTheOtherWay:
+    @pytest.mark.parametrize(
+        ("refusal", "may"),
+        [
+            (NOT_READY, True),
+            (REFUSED, True),
+            (ContentGoneError("410"), True),
+            (ContentError("an HTML page"), True),
+            (AddressRefusedError("403", "https://cdn.example.net/a.mp4"), True),
+            (ApiError("x", reason=Reason.SERVER, status=501), True),
+            (ApiError("x", reason=Reason.RATE_LIMITED, status=429), False),
+            (ContentChangedError("x"), False),
+            (TransportError("x"), False),
+            (VideoFailedError("v", "failed", Reason.UNKNOWN, ""), False),
+        ],
+    )
+    def test_is_looked_for(self, refusal, may):
+        assert may_be_elsewhere(refusal) is may
+
+    @pytest.mark.parametrize("refusal", [NOT_READY, REFUSED])
+    def test_is_what_the_status_names(self, refusal):
+        assert instead(refusal, NAMED, "Downloading", NOW) == NAMED.url
+        assert instead(refusal, replace(NAMED, expires_at=NOW), "Downloading", NOW) == NAMED.url
+
+    def test_is_the_status_itself_where_it_names_none(self):
+        assert instead(NOT_READY, COMPLETED, "Downloading", NOW) is None
+
+    @pytest.mark.parametrize("refusal", [NOT_READY, REFUSED])
+    @pytest.mark.parametrize("status", [VideoStatus.RUNNING, VideoStatus.QUEUED, VideoStatus.UNKNOWN])
+    def test_is_waited_for_while_the_job_is_not_finished(self, refusal, status):
+        with pytest.raises(ContentNotReadyError):
+            instead(refusal, replace(NAMED, status=status), "Downloading", NOW)
+
+    @pytest.mark.parametrize(
+        ("seen", "error"),
+        [
+            (ApiError("Asking", reason=Reason.NOT_FOUND, status=404), ContentGoneError),
+            (replace(COMPLETED, expires_at=NOW), ContentGoneError),
+            (replace(NAMED, status=VideoStatus.EXPIRED), ContentGoneError),
+            (replace(NAMED, status=VideoStatus.FAILED), VideoFailedError),
+            (ApiError("Asking", reason=Reason.SERVER, status=500), ApiError),
+            (TransportError("x"), ApiError),
+        ],
+    )
+    def test_does_not_exist(self, seen, error):
+        with pytest.raises(error):
+            instead(REFUSED, seen, "Downloading", NOW)
+
+    def test_that_fails_is_told_where_it_says_more(self):
+        elsewhere_refused = AddressRefusedError("403", "https://cdn.example.net/a.mp4")
+        private = InvalidInputError("a private address")
+        assert told_of_both(NOT_READY, elsewhere_refused, NAMED, NOW) is elsewhere_refused
+        assert not elsewhere_refused.is_over
+        assert told_of_both(NOT_READY, elsewhere_refused, replace(NAMED, expires_at=NOW), NOW).is_over
+        assert told_of_both(REFUSED, private, NAMED, NOW) is private
+        both = told_of_both(NOT_READY, private, NAMED, NOW)
+        assert isinstance(both, ContentNotReadyError)
+        assert "not yet" in str(both)
+        assert "a private address" in str(both)
+        assert told_of_both(NOT_READY, ContentError("no video"), COMPLETED, NOW) is NOT_READY
+        assert told_of_both(REFUSED, TransportError("x"), COMPLETED, NOW) is REFUSED
+        filtered = VideoFailedError("v", "is completed without a video", Reason.MODERATION, "no")
+        assert told_of_both(NOT_READY, filtered, COMPLETED, NOW) is filtered
 
 
 def not_found(message=""):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from airflow_provider_veo.api.content import ContentStream
 from airflow_provider_veo.api.download import DownloadPolicy, Patience, Source, download
 from airflow_provider_veo.api.errors import (
+    AddressRefusedError,
     ApiError,
     ContentChangedError,
     ContentCutError,
@@ -24,7 +25,6 @@ from airflow_provider_veo.api.errors import (
     StorageFullError,
     TransportError,
 )
-from airflow_provider_veo.api.video import Video, VideoStatus
 
 FILM = film(bytes(range(256)) * 40)
 AT_ONCE = DownloadPolicy(content_timeout=0.05, content_poll_interval=0.01, retry_pause=0)
@@ -59,13 +59,13 @@ class Server:
         if cut is not None:
             raise TransportError("connection reset")
 
-    def source(self, seen=None):
-        return Source(self.open, seen and (lambda: seen), "Downloading video v")
+    def source(self, *, is_job=True):
+        return Source(self.open, "Downloading video v", is_job=is_job)
 
 
-def fetch(server, policy=AT_ONCE, free=10**9, seen=None):
+def fetch(server, policy=AT_ONCE, free=10**9, *, is_job=True):
     file, told = io.BytesIO(), []
-    done = download(server.source(seen), file, policy, lambda: free, told.append)
+    done = download(server.source(is_job=is_job), file, policy, lambda: free, told.append)
     assert (done.bytes, done.sha256) == (len(file.getvalue()), hashlib.sha256(file.getvalue()).hexdigest())
     return file.getvalue(), told
 
@@ -169,28 +169,69 @@ def test_content_that_lags_is_waited_for():
     assert fetch(server, DownloadPolicy(60, 0, 0))[0] == FILM
 
 
-@pytest.mark.parametrize(
-    ("seen", "error"),
-    [
-        (Video("v", VideoStatus.COMPLETED), ContentNotReadyError),
-        (Video("v", VideoStatus.EXPIRED), ContentGoneError),
-    ],
-)
-def test_content_that_never_comes_is_explained(seen, error):
+def test_content_that_never_comes_is_given_up():
     server = Server(*[NOT_YET] * 1000)
-    with pytest.raises(error) as caught:
-        fetch(server, seen=seen)
-    assert type(caught.value) is error
+    with pytest.raises(ContentNotReadyError):
+        fetch(server)
     assert len(server.asked) > 1
+
+
+def test_a_job_is_gone_only_if_the_server_says_so_twice():
+    gone = ContentGoneError("gone")
+    assert fetch(Server(gone))[0] == FILM
+    server = Server(gone, gone)
+    with pytest.raises(ContentGoneError):
+        fetch(server)
+    assert len(server.asked) == 2
 
 
 def test_an_address_that_is_not_found():
     not_found = ContentNotReadyError("HTTP 404")
     not_found.__cause__ = ApiError("Downloading", reason=Reason.NOT_FOUND, status=404)
     with pytest.raises(ContentGoneError, match=r"\(HTTP 404\)\. Gateways keep a video for a day"):
-        fetch(Server(*[not_found] * 1000))
+        fetch(Server(*[not_found] * 1000), is_job=False)
     with pytest.raises(ContentNotReadyError):
-        fetch(Server(*[NOT_YET] * 1000))
+        fetch(Server(*[NOT_YET] * 1000), is_job=False)
+
+
+def refused(address="https://cdn.example.net/a.mp4", **more):
+    return AddressRefusedError(f"{address} refuses the file (HTTP 403).", address, **more)
+
+
+class TestAnAddressThatRefuses:
+    def test_is_asked_for_again(self):
+        assert fetch(Server(refused(), refused(), 4000, refused()), DownloadPolicy(60, 0, 0))[0] == FILM
+
+    def test_counts_as_gone_when_it_is_named_again(self):
+        server = Server(*[refused()] * 1000)
+        with pytest.raises(ContentGoneError, match=r"names the same address again.*HTTP 403.*clear the task") as caught:
+            fetch(server)
+        assert caught.value.permanent
+        assert "key" not in str(caught.value)
+        assert len(server.asked) > 2
+
+    def test_is_no_proof_when_it_is_another_one_each_time(self):
+        server = Server(*[refused(f"https://cdn.example.net/{number}.mp4") for number in range(1000)])
+        with pytest.raises(AddressRefusedError) as caught:
+            fetch(server)
+        assert not caught.value.permanent
+
+    def test_is_asked_for_no_more_when_its_time_is_over(self):
+        server = Server(*[refused(is_over=True)] * 1000)
+        with pytest.raises(ContentGoneError):
+            fetch(server, DownloadPolicy(600, 0, 0))
+        assert len(server.asked) == 2
+
+    def test_ends_a_download_that_has_nobody_to_ask(self):
+        server = Server(*[refused()] * 1000)
+        with pytest.raises(ContentGoneError, match=r"not valid any more.*VeoDownloadOperator\(video_id=") as caught:
+            fetch(server, DownloadPolicy(600, 0, 0), is_job=False)
+        assert len(server.asked) == 1
+        assert "key" not in str(caught.value)
+
+    def test_may_have_the_file_later_where_it_only_lacks_it(self):
+        missing = refused(is_missing=True)
+        assert fetch(Server(missing, missing), DownloadPolicy(60, 0, 0), is_job=False)[0] == FILM
 
 
 def api_error(reason, retry_after=None):
@@ -215,5 +256,7 @@ def test_how_long_to_wait():
     assert pauses(*[(cut, 0, 0)] * 5) == [0.5, 1, 2, 4, None]
     assert pauses((cut, 0, 0), (cut, 0, 0), (cut, 9, 0), (cut, 9, 0), (cut, 9, 0)) == [0.5, 1, 0.5, 1, 2]
     assert pauses((NOT_YET, 0, 1000), (NOT_YET, 0, 1099), (NOT_YET, 0, 1100)) == [4, 4, None]
+    lags = [NOT_YET, refused(), refused("b"), NOT_YET]
+    assert pauses(*zip(lags, [0] * 4, [1000, 1050, 1099, 1100], strict=True)) == [4, 4, 4, None]
     assert pauses((NOT_YET, 0, 1000), (cut, 9, 1050), (NOT_YET, 9, 1100), (NOT_YET, 9, 1199)) == [4, 0.5, 4, 4]
     assert pauses((api_error(Reason.RATE_LIMITED, 20), 0, 0), (api_error(Reason.SERVER, 31), 0, 0)) == [20, None]

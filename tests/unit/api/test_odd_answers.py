@@ -47,7 +47,7 @@ READERS = {
     "create": lambda answer: parse_video(answer, "Creating the video"),
     "status": lambda answer: parse_video(answer, "Asking for video v", "v"),
     "error": lambda answer: error_from(answer, "Creating the video"),
-    "content": lambda answer: content.next_hop(answer, "Downloading"),
+    "content": lambda answer: content.next_hop(answer, content.Asked("Downloading", "v")),
     "stream": read_stream_heads,
 }
 

@@ -409,7 +409,7 @@ def test_a_gateway_that_stays_down_is_a_matter_of_the_network(down):
         ([video()], Reason.TIMEOUT),
         ([*[video()] * 5, NotSentError("refused")], Reason.NETWORK),
         ([*[video()] * 10, NotSentError("refused")], Reason.TIMEOUT),  # one call, at the very end
-        ([*[video()] * 5, api_error(Reason.SERVER)], Reason.TIMEOUT),
+        ([*[video()] * 5, api_error(Reason.SERVER)], Reason.SERVER),
         ([api_error(Reason.NOT_FOUND)], Reason.TIMEOUT),  # else the job would count as cancelled
     ],
 )

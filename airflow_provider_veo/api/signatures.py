@@ -1,0 +1,64 @@
+"""Addresses that carry their own permission: presigned ones, as object storages and CDNs give them out.
+
+They take one kind of credentials only, and are for whoever holds them: the API key never goes along.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pendulum
+
+# S3 (both versions) and those that speak like it, Google, Azure, CloudFront, Alibaba, Tencent, Volcengine, Huawei
+_SIGNS = re.compile(
+    r"(.*-)?sig(nature|ned)?|hmac|hdnt[ls]|(x-)?(amz|goog|oss|cos|tos|obs|bce)-.+"
+    r"|(aws|google|oss|obs)?accesskeyid|googleaccessid|key-pair-id|q-sign-.+|__gda__|__token__"
+)
+_SIGNED_AT = re.compile(r"x-\w+-date")
+_LASTS = re.compile(r"x-\w+-expires")
+_ENDS = ("expires", "se", "x-oss-expires")
+_ROUNDS = 2  # of spelling: an address in an address
+
+
+def is_presigned(url: str) -> bool:
+    """Whether an address carries a signature, however its query is spelled."""
+    return any(_SIGNS.fullmatch(name) for name in _query(url))
+
+
+def is_over(url: str, now: pendulum.DateTime) -> bool:
+    """Whether a presigned address says that its time is over; False where it does not say when."""
+    try:
+        end = _end(_query(url))
+    except Exception:  # noqa: BLE001 - whatever stands there, the server's refusal counts
+        return False
+    return end is not None and end <= now
+
+
+def _end(query: dict[str, str]) -> pendulum.DateTime | None:
+    signed = next((value for name, value in query.items() if _SIGNED_AT.fullmatch(name)), None)
+    lasts = next((value for name, value in query.items() if _LASTS.fullmatch(name)), None)
+    if signed and lasts:
+        return _moment(signed).add(seconds=int(lasts))
+    end = next((query[name] for name in _ENDS if query.get(name)), None)
+    return _moment(end) if end else None
+
+
+def _moment(text: str) -> pendulum.DateTime:
+    if text.isdecimal():
+        return pendulum.from_timestamp(int(text))
+    return cast("pendulum.DateTime", pendulum.parse(text))
+
+
+def _query(url: str) -> dict[str, str]:
+    """Return names and values of the query; names in lower case, with hyphens."""
+    try:
+        text = urlsplit(url).query
+    except ValueError:
+        return {}
+    for _ in range(_ROUNDS):
+        text = html.unescape(text)
+    pairs = parse_qsl(text.replace(";", "&"), keep_blank_values=True)
+    return {unquote(name).strip().lower().replace("_", "-"): value for name, value in pairs}

@@ -1,0 +1,298 @@
+"""A job that counts as completed, and whose video the server does not hand over: what a task does, and what it pays."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from datetime import timedelta
+
+import pytest
+from boxes import film
+from driving import Driver
+from servers import Said, connect
+
+from airflow_provider_veo import submission
+from airflow_provider_veo.api.errors import (
+    ApiError,
+    ContentGoneError,
+    ContentNotReadyError,
+    VideoFailedError,
+    VideoTimeoutError,
+)
+from airflow_provider_veo.exceptions import VeoFailException
+from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.operators.download import VeoDownloadOperator
+
+FILM = film(random.Random(4).randbytes(10_000))
+BARE = Said(500, {"error": {"message": "Internal error"}})
+NO_SAMPLE = Said(500, {"error": {"message": "litellm.APIError: No response data in completed operation"}})
+FILTERED = "Veo could not generate videos because of its usage guidelines. Support codes: 58061214"
+
+
+class Gateway:
+    """A gateway whose first job can never be collected; each later one can.
+
+    Attributes:
+        orders: jobs made.
+        sick: how many of them are.
+        content: answers for the content of a sick one.
+        status: for its status; None where it is completed.
+    """
+
+    def __init__(self, content=BARE, status=None):
+        self.content, self.status = content, status
+        self.orders, self.sick = 0, 1
+
+    def __call__(self, heard):
+        if heard.method == "POST":
+            self.orders += 1
+            return Said(body={"id": f"video_{self.orders}", "status": "queued"})
+        video_id = heard.path.split("/")[3]
+        is_sick = int(video_id.rpartition("_")[2]) <= self.sick
+        if heard.path.endswith("/content"):
+            return self.content if is_sick else Said(body=FILM)
+        if is_sick and self.status:
+            return self.status
+        return Said(body={"id": video_id, "status": "completed"})
+
+
+@pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
+def task(request, serve, monkeypatch, tmp_path):
+    """Return a function that makes a gateway and a task that orders from it."""
+    monkeypatch.setattr(VeoHook, "content_poll_interval", 0.01)
+    monkeypatch.setattr(VeoHook, "retry_pause", 0.001)
+
+    def make(gateway, retries=0, **arguments):
+        connect(monkeypatch, serve(gateway).url)
+        defaults = {
+            "prompt": "p",
+            "deferrable": request.param,
+            "poll_interval": 0.01,
+            "destination": f"{tmp_path}/{{video_id}}.mp4",
+        }
+        return Driver(defaults | arguments, retries)
+
+    return make
+
+
+@pytest.fixture
+def ten_minutes_later(monkeypatch):
+    """Return a function after which the server has refused for long enough."""
+    return lambda: monkeypatch.setattr(submission, "LONGEST_REFUSAL", 0.0)
+
+
+class TestABareError:
+    def test_is_asked_about_again_by_each_retry_and_orders_nothing(self, task, ten_minutes_later):
+        gateway = Gateway()
+        driver = task(gateway, retries=2)
+        ten_minutes_later()
+        assert isinstance(driver.run(), ApiError)
+        assert (driver.tries, gateway.orders) == (3, 1)
+        gateway.sick = 0
+        assert driver.run()["id"] == "video_1"
+        assert gateway.orders == 1
+
+    def test_names_both_ways_and_when(self, task):
+        error = task(Gateway()).run()
+        refused = re.search(r"has refused it since (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\. A retry asks", str(error))
+        assert refused, error
+        assert "A later Clear asks once more, and orders another video only if it is refused again" in str(error)
+        assert error.video_id == "video_1"
+
+    def test_orders_at_a_clear_ten_minutes_later_and_no_earlier(self, task, ten_minutes_later):
+        gateway = Gateway()
+        driver = task(gateway)
+        driver.run()
+        assert isinstance(driver.clear().run(), ApiError)
+        assert gateway.orders == 1
+        ten_minutes_later()
+        assert isinstance(driver.run(), ApiError)  # a retry by hand
+        assert gateway.orders == 1
+        assert driver.clear().run()["id"] == "video_2"
+        assert gateway.orders == 2
+
+    def test_counts_from_the_first_refusal(self, task, monkeypatch):
+        gateway = Gateway()
+        driver = task(gateway)
+        driver.run()
+        since = driver.store.values[submission.KEY]["withheld_since"]
+        assert abs(since - time.time()) < 60
+        driver.run()
+        assert driver.store.values[submission.KEY]["withheld_since"] == since
+
+    @pytest.mark.parametrize("most", [1, 2])
+    def test_does_not_count_against_the_order_of_the_clear(self, task, ten_minutes_later, most):
+        gateway = Gateway()
+        driver = task(gateway, max_submissions=most)
+        driver.run()
+        ten_minutes_later()
+        assert driver.clear().run()["submissions"] == 1
+        assert gateway.orders == 2
+
+    def test_is_asked_about_once_more_by_the_clear(self, task, ten_minutes_later):
+        gateway = Gateway()
+        driver = task(gateway)
+        driver.run()
+        ten_minutes_later()
+        gateway.sick = 0
+        assert driver.clear().run()["id"] == "video_1"
+        assert gateway.orders == 1
+
+    @pytest.mark.parametrize(
+        "content", [Said(403), Said(405), Said(body="<html>Sign in</html>"), Said(body=FILM[:-5])], ids=str
+    )
+    def test_may_be_of_any_kind(self, task, ten_minutes_later, content):
+        gateway = Gateway(content)
+        driver = task(gateway)
+        assert "A later Clear asks once more" in str(driver.run())
+        ten_minutes_later()
+        assert driver.clear().run()["id"] == "video_2"
+
+
+class TestWordsThatSayNoVideo:
+    @pytest.mark.parametrize("content", [NO_SAMPLE, Said(502, {"error": {"message": "gemini video url not found"}})])
+    def test_end_the_job_and_a_retry_orders(self, task, content):
+        gateway = Gateway(content)
+        driver = task(gateway, retries=3)
+        assert driver.run()["id"] == "video_2"
+        assert isinstance(driver.errors[0], VideoFailedError)
+        assert "is completed without a video" in str(driver.errors[0])
+        assert (driver.tries, gateway.orders) == (2, 2)
+
+    def test_are_bounded_by_max_submissions_until_a_clear(self, task):
+        gateway = Gateway(NO_SAMPLE)
+        gateway.sick = 2
+        driver = task(gateway, retries=3)
+        assert "max_submissions=2 allows no more" in str(driver.run())
+        assert gateway.orders == 2
+        assert driver.clear().run()["id"] == "video_3"
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            Said(500, {"error": {"message": FILTERED}}),
+            Said(404, {"error": {"code": "content_filter", "message": "no"}}),
+            Said(body={"done": True, "response": {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": [FILTERED]}}),
+        ],
+        ids=["Google's words", "a code", "Google's fields"],
+    )
+    def test_of_a_filter_fail_the_task_at_once(self, task, content):
+        gateway = Gateway(content)
+        driver = task(gateway, retries=3)
+        error = driver.run()
+        assert isinstance(error, VeoFailException)
+        assert error.reason == "moderation"
+        assert "change the prompt" in str(error)
+        assert (driver.tries, gateway.orders) == (1, 1)
+        assert driver.clear().run()["id"] == "video_2"
+
+    def test_of_a_filter_may_stand_in_the_status(self, task):
+        fields = {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": [FILTERED]}
+        gateway = Gateway(Said(404), Said(body={"id": "video_1", "status": "completed", "metadata": fields}))
+        error = task(gateway, retries=3).run()
+        assert isinstance(error, VeoFailException)
+        assert error.reason == "moderation"
+        assert "usage guidelines" in str(error)
+
+
+class TestAnAddressThatRefuses:
+    def test_is_no_way_to_the_video_and_a_clear_orders(self, task, serve):
+        cdn = serve(lambda _: Said(403, "<Error><Code>AccessDenied</Code></Error>"))
+        signed = f"{cdn.url}/a.mp4?X-Amz-Date=20200101T000000Z&X-Amz-Expires=60&X-Amz-Signature=canary"
+        gateway = Gateway(Said(302, headers={"Location": signed}))
+        driver = task(gateway, retries=3)
+        error = driver.run()
+        assert isinstance(error, VeoFailException)
+        assert "AccessDenied" in str(error)
+        assert "clear the task that ordered it" in str(error)
+        assert "API key" not in str(error)
+        assert "canary" not in str(error)
+        assert len(cdn.heard) == 2
+        assert gateway.orders == 1
+        assert driver.clear().run()["id"] == "video_2"
+
+
+class TestAStatusThatIsNeverTold:
+    """LiteLLM's Gemini route answers for ever with 500 about a job that Google has filtered."""
+
+    @pytest.mark.parametrize("status", [500, 403, 400])
+    def test_is_asked_for_again_and_replaced_at_a_later_clear(self, task, ten_minutes_later, status):
+        said = Said(status, {"error": {"message": "generatedSamples Field required"}})
+        gateway = Gateway(status=said)
+        driver = task(gateway, retries=1, timeout=timedelta(seconds=0.3))
+        error = driver.run()
+        assert "A later Clear asks once more" in str(error)
+        assert error.video_id == "video_1"
+        driver.clear().run()
+        assert gateway.orders == 1
+        ten_minutes_later()
+        driver.arguments["timeout"] = timedelta(seconds=3)
+        assert driver.clear().run()["id"] == "video_2"
+
+    def test_is_no_refusal_where_the_key_is_refused(self, task, ten_minutes_later):
+        gateway = Gateway(status=Said(401, {"error": {"message": "Invalid token"}}))
+        driver = task(gateway)
+        driver.run()
+        ten_minutes_later()
+        assert "API key" in str(driver.clear().run())
+        assert gateway.orders == 1
+
+    def test_counts_anew_once_the_server_has_told_of_a_job_that_runs(self, task, ten_minutes_later):
+        refused, running = Said(500), Said(body={"id": "video_1", "status": "processing"})
+        gateway = Gateway(status=refused)
+        driver = task(gateway, timeout=timedelta(seconds=0.3))
+        driver.run()
+        gateway.status = running
+        assert isinstance(driver.clear().run(), VideoTimeoutError)
+        assert driver.store.values[submission.KEY]["withheld_since"] is None
+
+    def test_is_no_refusal_while_the_job_is_running(self, task, ten_minutes_later):
+        gateway = Gateway(status=Said(body={"id": "video_1", "status": "processing"}))
+        driver = task(gateway, timeout=timedelta(seconds=0.2))
+        driver.run()
+        ten_minutes_later()
+        assert isinstance(driver.clear().run(), VideoTimeoutError)
+        assert gateway.orders == 1
+
+
+class TestADownload:
+    @pytest.fixture
+    def download(self, serve, monkeypatch, tmp_path):
+        def run(answer, **what):
+            connect(monkeypatch, serve(answer).url)
+            return Driver({"destination": f"{tmp_path}/a.mp4"} | what, operator=VeoDownloadOperator).once()
+
+        return run
+
+    def test_of_an_unknown_id_says_so_at_once(self, download):
+        started = time.monotonic()
+        with pytest.raises(VeoFailException, match="The server does not know it any more") as caught:
+            download(lambda _: Said(404, {"error": {"message": "Task not found"}}), video_id="video_9")
+        assert time.monotonic() - started < 30  # it was two minutes
+        assert caught.value.video_id == "video_9"
+
+    def test_of_an_unknown_id_says_so_whatever_the_content_route_answers(self, download):
+        def answer(heard):
+            return Said(500) if heard.path.endswith("/content") else Said(404)
+
+        with pytest.raises(VeoFailException, match="The server does not know it any more"):
+            download(answer, video_id="video_9")
+
+    def test_of_an_address_that_is_not_valid_any_more_says_what_to_do(self, download, serve):
+        cdn = serve(lambda _: Said(403, "<Error><Code>AccessDenied</Code></Error>"))
+        with pytest.raises(VeoFailException, match=r"VeoDownloadOperator\(video_id=\.\.\.\)") as caught:
+            download(lambda _: Said(404), url=f"{cdn.url}/a.mp4?X-Amz-Signature=canary")
+        assert isinstance(caught.value.cause, ContentGoneError)
+        assert "API key" not in str(caught.value)
+        assert "canary" not in str(caught.value)
+        assert len(cdn.heard) == 1
+
+    def test_of_a_job_that_is_running_waits(self, download, monkeypatch):
+        monkeypatch.setattr(VeoHook, "content_poll_interval", 0.01)
+
+        def answer(heard):
+            return Said(405) if heard.path.endswith("/content") else Said(body={"id": "v", "status": "processing"})
+
+        with pytest.raises(ContentNotReadyError, match="not finished"):
+            download(answer, video_id="v", content_timeout=timedelta(seconds=0.1))
