@@ -266,7 +266,7 @@ def test_a_job_of_another_model_is_known_by_the_list(listing):
     assert len(listing.jobs.all()) == 1
 
 
-@pytest.mark.parametrize("listing", ["fastvideo", "litellm", "new-api"], indirect=True)
+@pytest.mark.parametrize("listing", ["relay", "litellm", "new-api"], indirect=True)
 def test_a_server_without_a_list_hides_nothing(listing):
     _, error = lost_here(listing)
     assert "The server lists" not in error

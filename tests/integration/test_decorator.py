@@ -45,10 +45,14 @@ def test_the_function_is_asked_once_and_gets_the_context(task):
     assert result["path"].endswith("a.mp4")
 
 
+FAULTS = 5 * 2
+"""Of the content in one try: five attempts, each at the content route and at the address that the status names."""
+
+
 def test_a_retry_asks_it_again_and_goes_on_with_the_same_job(task):
     prompter = Prompter()
     driver = task(prompter, retries=1)
-    driver.emulator.faults.add("content", *[Fault(Trouble.ERROR)] * 5)
+    driver.emulator.faults.add("content", *[Fault(Trouble.ERROR)] * FAULTS)
     assert driver.run()["submissions"] == 1
     assert (prompter.calls, driver.tries) == (2, 2)
     assert driver.emulator.jobs.report()["orders"] == 1
@@ -57,7 +61,7 @@ def test_a_retry_asks_it_again_and_goes_on_with_the_same_job(task):
 def test_a_fickle_function_cannot_order_for_ever(task):
     prompter = Prompter(fickle=True)
     driver = task(prompter, retries=5)
-    driver.emulator.faults.add("content", *[Fault(Trouble.ERROR)] * 5 * 6)
+    driver.emulator.faults.add("content", *[Fault(Trouble.ERROR)] * FAULTS * 6)
     assert "max_submissions=2 allows no more" in str(driver.run())
     assert driver.emulator.jobs.report()["orders"] == 2
 
