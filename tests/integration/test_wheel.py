@@ -125,6 +125,7 @@ def test_the_connection_form_has_its_fields(python):
         "timeout",
         "verify",
         "allow_private_addresses",
+        "headers",
     }
     assert fields["auth_scheme"]["schema"]["enum"] == ["bearer", "raw"]
 
