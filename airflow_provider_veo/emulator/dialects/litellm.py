@@ -125,7 +125,7 @@ class LiteLLM(Dialect):
             return told
         if not _is_google(upstream):
             return super().status(job, now, url)
-        # what Google says of a failed job the proxy understands on Google Cloud only
+        # the proxy understands Google's word for a failed job on Google Cloud only
         is_told = word == "failed" and upstream is _VERTEX and job.failure_code != FILTERED
         word = {"queued": "processing", "failed": "failed" if is_told else "completed"}.get(word, word)
         error = {"code": 3, "message": job.failure} if is_told else None
