@@ -114,7 +114,7 @@ class VeoError(Exception):
         super().__init__(message)
 
     def tell(self, *, video_id: str | None = None, place: tuple[str, ...] = (), advice: str = "") -> None:
-        """Add the facts that a caller knows. Facts that are known already stay. For the arguments see the attributes."""
+        """Add facts that a caller knows; those that are known already stay. For the arguments see the attributes."""
         self.video_id = self.video_id or video_id
         self.place = self.place or place
         self.advice = self.advice or advice

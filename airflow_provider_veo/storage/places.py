@@ -186,8 +186,8 @@ def local_path_of(uri: str, what: str) -> str:
     host, slash, path = uri.partition("://")[2].partition("/")
     if host.lower() not in ("", "localhost"):
         raise InvalidInputError(
-            f"{what} {shown(uri, _SHOWN)} leads to the machine {host!r}, and not to a folder of this one. After 'file:' "
-            f"there are three slashes: did you mean file:///{host}/{path}?"
+            f"{what} {shown(uri, _SHOWN)} leads to the machine {host!r}, and not to a folder of this one. After "
+            f"'file:' there are three slashes: did you mean file:///{host}/{path}?"
         )
     return unquote(slash + path, errors="surrogateescape")
 
