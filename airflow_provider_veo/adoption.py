@@ -72,7 +72,7 @@ def check_job(video_id: str, seen: Video | VeoError, *, young: bool) -> Video:
         young: the order was sent a moment ago, so that some servers do not know its job yet.
 
     Raises:
-        NotOrderedError: it cannot be gone on with, or not now.
+        NotOrderedError: the task cannot go on with it, or not now.
     """
     if isinstance(seen, VeoError):
         unknown = isinstance(seen, ApiError) and seen.reason is Reason.NOT_FOUND

@@ -1,4 +1,4 @@
-"""What to do next about an error, as far as that depends on Airflow: what a retry and a Clear do differs by version."""
+"""What to do next about an error, as far as that depends on Airflow: versions differ in what a retry and a Clear do."""
 
 from __future__ import annotations
 

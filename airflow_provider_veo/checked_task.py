@@ -1,7 +1,7 @@
 """Tasks whose arguments are checked when the Dag is parsed, and once more before they do anything.
 
-A Dag that cannot work is refused where its author sees it. What only the run knows (templates, results of other tasks,
-mapped arguments), and what a subclass or `pre_execute` sets afterwards, is checked by the same rules in the run.
+A Dag that cannot work is refused where its author sees it. In the run, the same rules check the values that only the
+run knows (templates, results of other tasks, mapped arguments), and those that a subclass or `pre_execute` has set.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def shortest_deferral() -> float:
     if not (isfinite(seconds) and 0 <= seconds <= LONGEST_HOLD):
         raise InvalidInputError(
             f"[veo] shortest_deferral in Airflow's configuration is {given!r}; it must be a number of seconds from 0 "
-            f"to {LONGEST_HOLD:g}. Leave it away for {DEFAULT_SHORTEST:g} seconds."
+            f"to {LONGEST_HOLD:g}. Leave it out for {DEFAULT_SHORTEST:g} seconds."
         )
     return seconds
 

@@ -9,7 +9,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_veo.api.errors import InvalidInputError, Reason, VeoError
-from airflow_provider_veo.hooks.veo import place_of
+from airflow_provider_veo.hooks.veo import place_of_connection
 
 
 class _Caused(AirflowException):
@@ -81,4 +81,4 @@ def _complete(error: VeoError, conn_id: str | None, advise: Callable[[VeoError],
         return  # it is about the task's arguments, or names its connection itself
     error.tell(advice=advise(error))
     if conn_id is not None and not error.place:
-        error.tell(place=place_of(conn_id))
+        error.tell(place=place_of_connection(conn_id))

@@ -17,6 +17,7 @@ from airflow_provider_veo.api.client import BeforePost, VeoClient
 from airflow_provider_veo.api.errors import Reason, VeoError
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import Video
+from airflow_provider_veo.storage.errors import words_of
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.submission import (
     MOST_POSTS,
@@ -165,7 +166,7 @@ class Desk:
                 if record is intent:  # it has not come to a request
                     raise
                 if is_unknown(error):
-                    raise self._unknown(self._with_job(record, error), order, _words(error)) from error
+                    raise self._unknown(self._with_job(record, error), order, words_of(error)) from error
                 self._ledger.note(record.refused())
                 pause = create_pause(error, attempt)
                 if pause is None or forbidden(record, order, time.time() + pause):
@@ -321,7 +322,7 @@ class OrderDesk(Desk):
         """Go on with the job that a person has named; see `adoption`.
 
         Raises:
-            NotOrderedError: it cannot be gone on with.
+            NotOrderedError: the task cannot go on with it.
         """
         video_id = adoption.usable_id(named)
         adoption.check_order(record, order, video_id)
@@ -417,10 +418,6 @@ def _and_this_try(order: Order) -> str:
     if order.execution_timeout is None:
         return ""
     return f", and execution_timeout {order.execution_timeout:g} s from {_iso(order.now)}"
-
-
-def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, VeoError) else f"{type(error).__name__}: {error}"
 
 
 def _iso(moment: float) -> str:

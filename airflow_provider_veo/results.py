@@ -8,7 +8,7 @@ from airflow_provider_veo.api.models import CARD
 from airflow_provider_veo.api.polling import Outcome
 
 _SEEDS_WORD = "sora2_video_generation"
-"""What the seed's gateway calls the model of every video, with a length of 4 seconds for clips of 8. Source: its
+"""What the seed gateway calls the model of every video, with a length of 4 seconds for clips of 8. Source: its
 answers."""
 
 
@@ -16,7 +16,7 @@ def video_result(outcome: Outcome, model: str | None, *, length_was_asked: bool 
     """Return what a task that waits for a video leaves in XCom.
 
     For a model of the price card, size and length come from the card where the server is silent; and the length even
-    where it is not, unless one was asked for. What the seed's gateway says of model and length is never taken.
+    where it is not, unless one was asked for. What the seed gateway says of model and length is never taken.
 
     Args:
         outcome: of a completed job.

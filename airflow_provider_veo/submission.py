@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import timedelta
 from enum import Enum
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
 from airflow_provider_veo.api.errors import (
     AddressNotAllowedError,
@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 OnUnknownSubmission = Literal["fail", "resubmit"]
-ON_UNKNOWN_SUBMISSION: tuple[OnUnknownSubmission, ...] = get_args(OnUnknownSubmission)
 
 KEY = "veo_submission"
 """Name of the record in the task state store."""
@@ -95,7 +94,7 @@ class Collecting(Enum):
     NEVER = "there is none, and will be none: it is not made, or thrown away"
     REFUSED = "the server has answered, and not handed it over; that may pass"
     UNHEARD = "the server was not reached, has too much to do, or wants the account mended: that says nothing of it"
-    HANDED_OVER = "it came, or is about to; whatever failed was on this side"
+    HANDED_OVER = "it came, or is about to; the failure was on this side"
 
 
 @dataclass(frozen=True)
@@ -281,21 +280,12 @@ class Order:
     retries: int | None = None
 
     def __post_init__(self) -> None:
-        if self.on_unknown_submission not in ON_UNKNOWN_SUBMISSION:
+        # an argument of Airflow's, for which `arguments` has no rule
+        if self.execution_timeout is not None and self.execution_timeout <= 0:
             raise InvalidInputError(
-                f"on_unknown_submission is {self.on_unknown_submission!r}; it must be one of {ON_UNKNOWN_SUBMISSION}."
+                f"execution_timeout is {self.execution_timeout:g} s, so the time for a video is over before it is "
+                "ordered. Nothing was ordered. Set execution_timeout to as long as a video may take."
             )
-        if type(self.max_submissions) is not int or self.max_submissions < 1:
-            raise InvalidInputError(
-                f"max_submissions is {self.max_submissions!r}; it must be a whole number, 1 or more."
-            )
-        for name in ("timeout", "execution_timeout"):
-            seconds = getattr(self, name)
-            if seconds is not None and not seconds > 0:
-                raise InvalidInputError(
-                    f"{name} is {seconds:g} s, so the time for a video is over before it is ordered. Nothing was "
-                    f"ordered. Set {name} to as long as a video may take."
-                )
 
     def deadline(self, record: Submission) -> float:
         """Return when the time for an order is over, in seconds since the epoch."""
@@ -497,7 +487,7 @@ _NOT_TOLD = frozenset(
         *(Reason.BAD_REQUEST, Reason.REQUEST_FORMAT, Reason.NO_ROUTE),
     }
 )
-"""What an answer means that tells nothing of a job, if it goes on."""
+"""Reasons of answers that tell nothing of a job. If such answers go on, the server refuses its video."""
 
 
 def collecting_of(error: Exception) -> Collecting:

@@ -1,7 +1,7 @@
 """Where the bytes of a video are: the content route answers with them, with an address, or not yet.
 
 Where it is missing, or refuses, the status may name an address, or hold the video itself. An address may lead away from
-the API, to a CDN or an object storage: what that refuses says nothing of the API key, which it was not sent.
+the API, to a CDN or an object storage: a refusal from there says nothing of the API key, which was not sent there.
 
 Everything here is a decision about one answer; `client` makes the requests.
 """
@@ -30,6 +30,7 @@ from airflow_provider_veo.api.errors import (
     VeoError,
     VideoFailedError,
 )
+from airflow_provider_veo.api.reasons import reason_without_video
 from airflow_provider_veo.api.signatures import is_over
 from airflow_provider_veo.api.text import LOOKED_AT
 from airflow_provider_veo.api.urls import absolute, redact
@@ -225,39 +226,12 @@ def _refusal_elsewhere(answer: Answer, what: str) -> VeoError:
     )
 
 
-# Closed lists. A server may quote the prompt, so these are sentences that no prompt has by chance, and machine's words.
-# Not here: "Failed to resolve Gemini video URL" (new-api), which also comes of a network error, and passes then.
-# Sources: LiteLLM's routes for Gemini and Vertex, new-api's for Gemini, Google's filter.
-_NO_VIDEO = re.compile(
-    r"\bno (response data|generated samples) in (the )?completed operation\b"
-    r"|\bno (generated )?videos?( (data|content|url|uri))?( (was|were))? (found|generated|returned) in (the )?"
-    r"(completed |operation )?(operation|response|result)\b"
-    r"|\b(gemini|vertex|veo) video url not found\b|PUBLIC_ERROR_AUDIO_FILTERED",
-    re.IGNORECASE,
-)
-_FILTERED = re.compile(
-    r"\bveo could not generate videos? because\b|\bblocked by your current safety settings\b"
-    r"|\\?\"rai_?media_?filtered_?(count\\?\"\s{0,9}:\s{0,9}\\?\"?[1-9]|reasons\\?\"\s{0,9}:\s{0,9}\[\s{0,9}\\?\")",
-    re.IGNORECASE,
-)
-_FILTER_CODE = re.compile(
-    r"content[_-]?(filter(ed)?|policy([_-]violation)?|moderation|blocked)|prohibited[_-]content"
-    r"|(moderation|safety|rai)([_-](filter(ed)?|blocked|rejected|refused|violation))?"
-    r"|PUBLIC_ERROR_\w*(FILTER|UNSAFE|SAFETY|MODERATION)\w*",
-    re.IGNORECASE,
-)
-
-
 def _without_video(answer: Answer, asked: Asked) -> VideoFailedError | None:
     """Return the error for an answer that says that a completed job has no video; None where it does not."""
     detail = answer.error()
-    words = f"{detail.code} {detail.message}"
-    has_none = _NO_VIDEO.search(words) is not None
-    is_filtered = bool(_FILTERED.search(words) or _FILTERED.search(answer.text[:LOOKED_AT]))
-    is_filtered |= not has_none and any(map(_FILTER_CODE.fullmatch, detail.code.split("/")))
-    if asked.video_id is None or not (has_none or is_filtered):
+    reason = reason_without_video(detail, answer.text[:LOOKED_AT])
+    if asked.video_id is None or reason is None:
         return None
-    reason = Reason.MODERATION if is_filtered else Reason.UNKNOWN
     said = str(detail) or answer.said(answer.text)
     return VideoFailedError(asked.video_id, "is completed without a video", reason, said)
 

@@ -18,7 +18,7 @@ _ODD = re.compile(b"[^A-Za-z0-9+/]")
 
 
 def picture_of(uri: str, argument: str) -> bytes:
-    """Return the bytes of a `data:` URI; what it says of their type is not looked at.
+    """Return the bytes of a `data:` URI; the type that it names is not looked at.
 
     Base64 may have line breaks, the alphabet of URLs, no padding, and escapes like `%2B`.
 

@@ -79,7 +79,7 @@ def unreadable(answer: Answer, what: str, why: str) -> ApiError:
 
 @contextmanager
 def reading(answer: Answer, what: str) -> Iterator[None]:
-    """Let whatever goes wrong while an answer is read be an error of this module.
+    """Turn each exception that reading an answer raises into an `ApiError`.
 
     Raises:
         ApiError: in place of an exception that is no `VeoError`.

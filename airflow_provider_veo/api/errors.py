@@ -86,7 +86,7 @@ _ADVICE_FOR_PASSING = {
 class VeoError(Exception):
     """Root of every error of this package. All of them survive pickling and copying.
 
-    The message says what happened and why. What only a caller knows is told afterwards, see `tell`, and stands behind
+    The message says what happened and why. A caller adds the facts that only it knows, see `tell`: they stand behind
     the message.
 
     Args:
@@ -114,7 +114,7 @@ class VeoError(Exception):
         super().__init__(message)
 
     def tell(self, *, video_id: str | None = None, place: tuple[str, ...] = (), advice: str = "") -> None:
-        """Add what a caller knows of the error. What is known already stays. For the arguments see the attributes."""
+        """Add facts that a caller knows; those that are known already stay. For the arguments see the attributes."""
         self.video_id = self.video_id or video_id
         self.place = self.place or place
         self.advice = self.advice or advice

@@ -165,7 +165,7 @@ class _Boxes:
         return self._file.read(size)
 
     def number(self, box: Box | None, at: int, width: int = 4) -> int:
-        """Return a number of a box, by its place in the content; what is not there counts as 0."""
+        """Return a number of a box, by its place in the content; a missing one counts as 0."""
         if box is None:
             return 0
         start = min(box.start + at, box.end)

@@ -159,7 +159,7 @@ class Outcome:
     def judged(self, own: OwnWords) -> Outcome:
         """Return the outcome with the reason that the server's words give without ours.
 
-        Whoever waited in the triggerer did not know the prompt, which the message may quote.
+        The triggerer did not know the prompt, which the message may quote.
 
         Args:
             own: what was ordered.

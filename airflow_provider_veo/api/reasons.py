@@ -1,5 +1,6 @@
-"""Why something failed, found in the words of a server. Its words and patterns stand here, and only here.
+"""Why something failed, found in the words of a server.
 
+The words and patterns for a reason stand here, and only here; those for the status of a job are in `status_words`.
 Sources: QuantumNous/new-api (quota_not_enough, model_not_found, task_not_exist), documentation and logs of the gateways
 and their resellers, Google's PUBLIC_ERROR_* words and filter texts, OpenAI's error codes, LiteLLM.
 """
@@ -62,6 +63,26 @@ _AUDIO_FILTER = any_of(r"audio[ _-]?filtered", r"issue with the audio")
 _UNKNOWN_JOB = any_of(
     r"\W{0,3}(the )?(requested )?(task|video|job)( with)?( id)?[\W_]{0,3}(\S{1,1024}\W{1,3})?"
     r"((is|was|does|could)[ _])?not[ _](be )?(found|exists?)\W{0,3}"
+)
+
+# Closed lists for an answer about a completed job. It may quote a prompt that nobody here knows, so these are sentences
+# that no prompt has by chance, and words of machines. Not among them is new-api's "Failed to resolve Gemini video URL",
+# which also comes of a network error, and passes then. Sources: LiteLLM's routes for Gemini and Vertex, new-api's for
+# Gemini, Google's filter.
+_NO_VIDEO = any_of(
+    r"\bno (response data|generated samples) in (the )?completed operation\b",
+    r"\bno (generated )?videos?( (data|content|url|uri))?( (was|were))? (found|generated|returned) in (the )?"
+    r"(completed |operation )?(operation|response|result)\b",
+    r"\b(gemini|vertex|veo) video url not found\b|PUBLIC_ERROR_AUDIO_FILTERED",
+)
+_FILTERED = any_of(
+    r"\bveo could not generate videos? because\b|\bblocked by your current safety settings\b",
+    r"\\?\"rai_?media_?filtered_?(count\\?\"\s{0,9}:\s{0,9}\\?\"?[1-9]|reasons\\?\"\s{0,9}:\s{0,9}\[\s{0,9}\\?\")",
+)
+_FILTER_CODE = any_of(
+    r"content[_-]?(filter(ed)?|policy([_-]violation)?|moderation|blocked)|prohibited[_-]content",
+    r"(moderation|safety|rai)([_-](filter(ed)?|blocked|rejected|refused|violation))?",
+    r"PUBLIC_ERROR_\w*(FILTER|UNSAFE|SAFETY|MODERATION)\w*",
 )
 
 _REASON_OF_STATUS = {
@@ -154,6 +175,22 @@ def reason_of_job(detail: ErrorDetail, own: OwnWords = NOTHING_SAID, otherwise: 
         return Reason.UNKNOWN
     codes = (_REASON_OF_JOB_CODE[code] for code in detail.code.split("/") if code in _REASON_OF_JOB_CODE)
     return reason_in(words) or next(codes, otherwise)
+
+
+def reason_without_video(detail: ErrorDetail, text: str) -> Reason | None:
+    """Say why a completed job has no video; None where an answer does not say that it has none.
+
+    Args:
+        detail: what the server says.
+        text: of the answer.
+    """
+    words = f"{detail.code} {detail.message}"
+    has_none = _NO_VIDEO.search(words) is not None
+    is_filtered = bool(_FILTERED.search(words) or _FILTERED.search(text))
+    is_filtered |= not has_none and any(map(_FILTER_CODE.fullmatch, detail.code.split("/")))
+    if is_filtered:
+        return Reason.MODERATION
+    return Reason.UNKNOWN if has_none else None
 
 
 def _reason_of_status(status: int | None) -> Reason:

@@ -1,4 +1,4 @@
-"""Videos by chat completion, as the seed's gateway offers them: its stream, as its documentation prints it."""
+"""Videos by chat completion, as the seed gateway offers them: its stream, as its documentation prints it."""
 
 from __future__ import annotations
 

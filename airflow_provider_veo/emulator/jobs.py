@@ -28,11 +28,11 @@ class Settings:
         api_key: what clients must send.
         generation_seconds: from the order to the finished video.
         content_lag: seconds after `completed` until the content can be fetched.
-        content_as_link: the file is at another address than the content route. The seed's gateway and LiteLLM answer
+        content_as_link: the file is at another address than the content route. The seed gateway and LiteLLM answer
             with JSON that holds it, as the seed's documentation has it (clients report the file itself); SGLang, as
             with cloud storage, names it in the status and in an error. It counts in these dialects only.
         model: name of the one model that vLLM-Omni, SGLang and FastVideo serve; None: a model of theirs.
-        can_cancel: DELETE stops a job. The seed's gateway does not offer it; some dialects do anyway.
+        can_cancel: DELETE stops a job. The seed gateway does not offer it; some dialects do anyway.
         honours_idempotency_key: an order with a key that was used before is answered with the job of then. No known
             gateway documents it.
     """
@@ -213,7 +213,7 @@ class Jobs:
         return list(reversed(self._jobs.values()))
 
     def charged(self) -> list[Job]:
-        """Return the jobs that cost money: the completed ones, as at the seed's gateway."""
+        """Return the jobs that cost money: the completed ones, as at the seed gateway."""
         now = self.clock()
         return [job for job in self._jobs.values() if job.status(now) == "completed"]
 

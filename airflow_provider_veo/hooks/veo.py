@@ -327,7 +327,7 @@ def client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSett
         raise InvalidInputError(f"Connection {connection.conn_id!r}: {error}") from None
 
 
-def place_of(conn_id: str) -> tuple[str, ...]:
+def place_of_connection(conn_id: str) -> tuple[str, ...]:
     """Return what an error of a task says of its connection; see `VeoError.place`."""
     try:
         return VeoHook(conn_id).settings.place

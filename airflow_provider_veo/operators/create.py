@@ -272,7 +272,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
                 return self._order_and_wait(context)
             raise
         if record and stored:
-            # at once: whatever fails from here on, the next try hands this file over
+            # at once: if anything fails from here on, the next try hands this file over
             ledger.note(record.stored(_kept(stored, outcome, record)))
         submissions = record.submissions if record else None
         result = self._result(context, hook, outcome, stored, submissions, record.frames if record else None)

@@ -10,7 +10,7 @@ from airflow_provider_veo.api.errors import StorageError, VeoError
 
 @contextmanager
 def storage_errors(what: str, but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Let whatever a file system or a storage's driver raises be an error of this package.
+    """Turn each exception of a file system or a storage's driver into an error of this package.
 
     Args:
         what: failed, as the beginning of a sentence that names the path.

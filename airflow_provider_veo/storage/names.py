@@ -1,4 +1,4 @@
-"""Names that every storage takes: what is known before the order is checked then, and an id is made to fit."""
+"""Names that every storage takes: a destination is checked before the order, and the id of the job is made to fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VIDEO_ID_PLACEHOLDER = "{video_id}"
 OURS = "_veo"
 """The folder, in a storage, of what the provider keeps for itself."""
 SIDECAR = ".json"
-"""What the name of a sidecar has more than that of its video."""
+"""The ending that the name of a sidecar has after that of its video."""
 PART_SUFFIX = ".veo-part"
 """The end of the name of a file that is not complete yet."""
 
@@ -59,7 +59,7 @@ class Rule:
         shortest = [part.replace(VIDEO_ID_PLACEHOLDER, fitting("", 0)) for part in parts]
         for part in shortest:
             if problem := self._problem(part):
-                raise InvalidInputError(f"{self.argument} cannot be used: its part {_shown(part)} {problem}.")
+                raise InvalidInputError(f"{self.argument} cannot be used: its part {shown(part)} {problem}.")
         if video_id is None:
             return list(parts)
         if _PLAIN.fullmatch(video_id) and video_id.strip(".") and len(quote(video_id)) <= room:
@@ -77,10 +77,7 @@ class Rule:
         """
         whole = "/".join(parts)
         limits = [
-            *(
-                _Limit(part, _bytes, _LONGEST_PART - len(SIDECAR), f"its part {_shown(part)}", "bytes")
-                for part in parts
-            ),
+            *(_Limit(part, _bytes, _LONGEST_PART - len(SIDECAR), f"its part {shown(part)}", "bytes") for part in parts),
             _Limit(whole, _bytes, self.longest - len(SIDECAR), "its whole path", "bytes"),
             _Limit(
                 whole,
@@ -187,5 +184,6 @@ def _bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def _shown(part: str) -> str:
-    return repr(part if len(part) <= 60 else f"{part[:40]}…{part[-15:]}")
+def shown(name: str, most: int = 60) -> str:
+    """Return a name or a path as a message shows it: of a long one its beginning and its end, which tell it apart."""
+    return repr(name if len(name) <= most else f"{name[: most * 2 // 3]}…{name[-(most // 4) :]}")

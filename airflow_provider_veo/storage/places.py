@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.storage.names import VIDEO_ID_PLACEHOLDER, Rule, quoted
+from airflow_provider_veo.storage.names import VIDEO_ID_PLACEHOLDER, Rule, quoted, shown
 from airflow_provider_veo.storage.objects import ObjectPlace
 
 Destination = str | os.PathLike[str] | ObjectStoragePath
@@ -38,6 +38,7 @@ _LOCAL_SCHEMES = ("file", "local")
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _LONGEST_PATH = 4095 - 255  # bytes: what Linux takes, and room for the name of a part beside the file
 _LONGEST_KEY = 1024  # bytes
+_SHOWN = 120  # characters of a destination in a message
 _SAME_FOR_ALL = re.compile(  # of what a template knows of a task, this does not differ within a mapped one
     r"\b(?:ti|task_instance|task)\.(?:task_id|dag_id|run_id|task_display_name|start_date|try_number)\b(?!\()"
     r"|\btask_instance_key_str\b"
@@ -69,7 +70,7 @@ def resolve(destination: Destination, *, name: str | None = None) -> Target:
     if text.endswith("/"):
         text += f"{VIDEO_ID_PLACEHOLDER}.mp4"
     place = _located(text, "destination")
-    rule = _rule_of(place, f"destination {_short(text)}")
+    rule = _rule_of(place, f"destination {shown(text, _SHOWN)}")
     return _with_parts(place, rule.filled(_parts_of(place), name))
 
 
@@ -185,8 +186,8 @@ def local_path_of(uri: str, what: str) -> str:
     host, slash, path = uri.partition("://")[2].partition("/")
     if host.lower() not in ("", "localhost"):
         raise InvalidInputError(
-            f"{what} {_short(uri)} leads to the machine {host!r}, and not to a folder of this one. After 'file:' there "
-            f"are three slashes: did you mean file:///{host}/{path}?"
+            f"{what} {shown(uri, _SHOWN)} leads to the machine {host!r}, and not to a folder of this one. After "
+            f"'file:' there are three slashes: did you mean file:///{host}/{path}?"
         )
     return unquote(slash + path, errors="surrogateescape")
 
@@ -272,10 +273,6 @@ def _at_home(text: str) -> str:
 
 def _is_root(text: str) -> bool:
     return not text.rstrip("/") or text.rstrip("/").endswith(":")
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 120 else f"{text[:80]}…{text[-30:]}")
 
 
 def _advice(scheme: str, error: Exception) -> str:

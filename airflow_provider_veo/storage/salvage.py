@@ -1,4 +1,4 @@
-"""Where a paid video goes that its destination does not take: gateways forget within a day.
+"""The place of a paid video that its destination does not take: gateways forget a video within a day.
 
 Nothing is ever removed from there, and nothing in it is replaced by anything but the same video.
 """

@@ -97,7 +97,7 @@ def test_a_gateway_that_dies_while_a_task_waits(serve, monkeypatch, summary, def
     assert summary()[0] == f"Summary: failed (reason network): {text}"
 
 
-def test_what_a_clear_is_said_to_do_is_what_it_does(serve, monkeypatch):
+def test_a_clear_does_as_the_error_says(serve, monkeypatch):
     monkeypatch.setattr(task_state, "STORE_EXISTS", True)
     answers = [CUT]
     server = serve(lambda heard: job("queued") if heard.method == "POST" else answers[0])

@@ -160,7 +160,7 @@ def test_pixels_that_are_not_square(corner, folder, extract, shape, kind):
     assert psnr(picture.resize(shown.size), shown) > 25
 
 
-def test_what_the_file_says_of_its_pixels_counts_more_than_the_pictures_in_it(corner, folder, extract):
+def test_the_file_counts_more_than_its_pictures_about_the_shape_of_pixels(corner, folder, extract):
     wide = clips.rewritten(folder / "wide.mp4", corner, after=SHAPES["wide, said by the pictures"])
     path = clips.rewritten(folder / "both.mp4", wide, after=("-aspect", "3:1"))
     still, picture = extract(path, None)

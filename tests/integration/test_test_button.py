@@ -89,7 +89,7 @@ VIDEO_APIS = {
 
 
 @pytest.mark.parametrize("kind", NO_VIDEO_API)
-def test_what_is_no_video_api_fails_with_a_sentence(kind, serve, monkeypatch):
+def test_another_server_fails_with_a_sentence(kind, serve, monkeypatch):
     server = serve(NO_VIDEO_API[kind])
     connect(monkeypatch, server.url)
     ok, message = VeoHook().test_connection()

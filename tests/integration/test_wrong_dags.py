@@ -142,7 +142,7 @@ def test_a_wrong_type_is_told_when_the_dag_is_parsed(parsed, veo_default, body, 
         ),
     ],
 )
-def test_whatever_only_the_run_knows_is_told_before_an_order(parsed, veo_default, caplog, capfd, body, dag, sentence):
+def test_a_fault_that_shows_in_the_run_is_told_before_an_order(parsed, veo_default, caplog, capfd, body, dag, sentence):
     caplog.set_level(logging.INFO)
     found, error = parsed("wrong", body, dag)
     assert error == ""

@@ -119,7 +119,7 @@ def test_a_list_of_jobs_is_read_as_far_as_it_can_be():
 @pytest.mark.parametrize(
     "text", ["", "{}", "null", '{"data": null}', '{"data": {"id": "a"}}', "<html>", '"x"', "[" * 9999]
 )
-def test_what_is_no_list_has_no_jobs(text):
+def test_another_value_than_a_list_has_no_jobs(text):
     assert parse_videos(Answer.of(200, text.encode(), [], "http://x"), "Listing") == []
 
 

@@ -93,7 +93,7 @@ def test_a_wrong_argument_is_refused_when_the_dag_is_parsed(arguments, complaint
 
 
 @pytest.mark.parametrize(("arguments", "complaint"), WRONG)
-def test_what_is_set_afterwards_is_refused_before_an_order(order, context, arguments, complaint):
+def test_a_wrong_value_that_is_set_afterwards_is_refused_before_an_order(order, context, arguments, complaint):
     clip = create()
     for name, value in arguments.items():
         setattr(clip, name, value)
@@ -103,7 +103,7 @@ def test_what_is_set_afterwards_is_refused_before_an_order(order, context, argum
 
 
 @pytest.mark.parametrize("extra_body", [{"a": NAN}, {"a": [INF]}, {"a": {"b": object()}}, {"a": b"x"}, {"a": {1, 2}}])
-def test_what_json_cannot_say_is_refused_when_the_dag_is_parsed(extra_body):
+def test_a_value_that_json_cannot_hold_is_refused_when_the_dag_is_parsed(extra_body):
     with pytest.raises(InvalidInputError, match=r"^Task 'clip': The request cannot be written as JSON"):
         create(extra_body=extra_body)
 
@@ -174,7 +174,7 @@ def test_default_arguments_are_checked_when_the_dag_is_parsed():
     "arguments", [{"timeout": "soon"}, {"max_bytes": "2GB"}, {"seconds": "eight"}, {"size": (1, 2)}]
 )
 @pytest.mark.filterwarnings("ignore:Task 'clip' was never mapped")
-def test_what_mapped_tasks_share_is_checked_when_the_dag_is_parsed(arguments):
+def test_shared_arguments_of_mapped_tasks_are_checked_when_the_dag_is_parsed(arguments):
     with DAG("d", schedule=None), pytest.raises(InvalidInputError, match=f"Task 'clip': {next(iter(arguments))} is"):
         VeoCreateVideoOperator.partial(task_id="clip", **arguments).expand(prompt=["one", "two"])
 
@@ -208,7 +208,7 @@ def test_templates_are_left_to_the_run(arguments):
     assert {name: getattr(clip, name) for name in arguments} == arguments
 
 
-def test_what_other_tasks_return_is_left_to_the_run():
+def test_results_of_other_tasks_are_left_to_the_run():
     with DAG("d", schedule=None):
         first = create()
         body = {"seed": first.output["seed"], "list": [first.output]}

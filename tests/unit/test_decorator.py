@@ -74,7 +74,7 @@ def test_an_async_function_is_awaited(function):
     assert made._ask_function({}) == "a cat"
 
 
-def test_what_an_async_function_raises_passes():
+def test_an_error_of_an_async_function_passes():
     async def skip():
         raise AirflowSkipException("not today")
 

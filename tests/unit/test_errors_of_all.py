@@ -110,7 +110,7 @@ def test_the_sentence_stands_first_and_the_advice_before_the_facts():
     assert str(error) == "It broke. Wait. (connection 'c'; https://api.example.com)"
 
 
-def test_what_is_known_first_stays():
+def test_facts_that_are_known_first_stay():
     error = VeoError("It broke", video_id="first")
     with pytest.raises(VeoError), telling(video_id="second", place=PLACE), telling(place=("inner",)):
         raise error

@@ -124,7 +124,7 @@ def test_data_uris_of_every_spelling_are_taken(load, uri):
     ],
 )
 @pytest.mark.parametrize("load", [load_frame, load_chat_frame])
-def test_what_is_no_picture_is_told_in_a_short_sentence(load, uri, complaint):
+def test_another_value_than_a_picture_is_told_in_a_short_sentence(load, uri, complaint):
     with pytest.raises(InvalidInputError, match=complaint) as caught:
         load(uri, "first_frame")
     assert len("".join(traceback.format_exception(caught.value))) < 9_000

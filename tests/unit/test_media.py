@@ -145,7 +145,7 @@ def test_a_display_matrix_says_how_a_picture_lies(matrix, steps):
 
 
 @pytest.mark.parametrize("matrix", [b"", bytes(8), bytes(40)])
-def test_what_is_no_display_matrix_turns_nothing(matrix):
+def test_bytes_that_are_no_display_matrix_turn_nothing(matrix):
     assert Orientation.of(matrix) == UPRIGHT
 
 

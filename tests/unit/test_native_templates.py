@@ -69,7 +69,7 @@ def test_so_are_all_arguments_that_are_texts(native, name):
     assert getattr(task, name) == "007"
 
 
-def test_nothing_is_nothing():
+def test_an_empty_text_is_no_value():
     task = rendered(True, **dict.fromkeys(("model", "size", "seconds", "destination"), "{{ params.nothing }}"))
     assert (task.model, task.size, task.seconds, task.destination) == (None, None, None, None)
 

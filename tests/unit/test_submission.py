@@ -163,22 +163,10 @@ def test_one_submission_is_the_least():
     assert decide(record(State.SUBMITTED), replace(ORDER, max_submissions=1), Remote.GONE) is Action.STOP_EXHAUSTED
 
 
-@pytest.mark.parametrize("number", [0, -1, 1.5, float("nan"), float("inf"), True, "3", None])
-def test_max_submissions_is_a_whole_number(number):
-    with pytest.raises(InvalidInputError, match=r"max_submissions is .*; it must be a whole number, 1 or more"):
-        replace(ORDER, max_submissions=number)
-
-
-@pytest.mark.parametrize("name", ["timeout", "execution_timeout"])
-@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
-def test_a_time_that_is_over_is_not_ordered_for(name, seconds):
-    with pytest.raises(InvalidInputError, match=rf"{name} is .* s, .*Nothing was ordered"):
-        replace(ORDER, **{name: seconds})
-
-
-def test_what_to_do_about_an_unknown_order_is_one_of_two():
-    with pytest.raises(InvalidInputError, match=r"on_unknown_submission is 'retry'.*'fail', 'resubmit'"):
-        replace(ORDER, on_unknown_submission="retry")
+@pytest.mark.parametrize("seconds", [0.0, -1.0])
+def test_a_time_that_is_over_is_not_ordered_for(seconds):
+    with pytest.raises(InvalidInputError, match=r"execution_timeout is .* s, .*Nothing was ordered"):
+        replace(ORDER, execution_timeout=seconds)
 
 
 def test_an_unknown_order_is_repeated_where_the_user_says_so():

@@ -269,5 +269,5 @@ class Dialect:
         return self.error(500, "upstream error", "internal_error")
 
     def no_money(self) -> Reply:
-        """Say that the account is empty (a captured answer of the seed's gateway)."""
+        """Say that the account is empty (a captured answer of the seed gateway)."""
         return self.error(403, "user [65944] quota [-14305] preConsumedQuota [7500] is not enough", "quota_not_enough")

@@ -1,4 +1,4 @@
-"""LiteLLM's proxy, with four upstreams: the seed's gateway, Google with a key, Google Cloud, and vLLM-Omni.
+"""LiteLLM's proxy, with four upstreams: the seed gateway, Google with a key, Google Cloud, and vLLM-Omni.
 
 Source: the proxy of LiteLLM 1.108.7, measured in front of a server that answers as the seed's does, of one that
 answers as vLLM-Omni, and of stand-ins for Google (Google Cloud's with 1.110.2). Which upstream makes a video depends on
@@ -125,7 +125,7 @@ class LiteLLM(Dialect):
             return told
         if not _is_google(upstream):
             return super().status(job, now, url)
-        # what Google says of a failed job the proxy understands on Google Cloud only
+        # the proxy understands Google's word for a failed job on Google Cloud only
         is_told = word == "failed" and upstream is _VERTEX and job.failure_code != FILTERED
         word = {"queued": "processing", "failed": "failed" if is_told else "completed"}.get(word, word)
         error = {"code": 3, "message": job.failure} if is_told else None
@@ -138,7 +138,7 @@ class LiteLLM(Dialect):
             known |= dict.fromkeys(("created_at", "completed_at", "error", "progress", "seconds", "size"))
         elif upstream is _VLLM:
             known |= {"status": Dialect.words.get(word, word), "size": None}
-        elif word != "completed":  # the seed's gateway says `created`, which is dropped
+        elif word != "completed":  # the seed gateway says `created`, which is dropped
             known |= dict.fromkeys(("created_at", "seconds", "size"))
         return {**known, "expires_at": None, "remixed_from_video_id": None, "usage": None}
 

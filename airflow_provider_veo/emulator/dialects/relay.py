@@ -1,4 +1,4 @@
-"""The official relay channel of the seed's gateway.
+"""The official relay channel of the seed gateway.
 
 Sources: the gateway's pages on its official channel, and users' logs. That it runs new-api is inferred from its ids and
 its error codes, so what is not known of it is as there.

@@ -1,4 +1,4 @@
-"""The seed's gateway, its reverse channel: word for word where its documentation prints an answer.
+"""The seed gateway, its reverse channel: word for word where its documentation prints an answer.
 
 Sources: the documentation page of the model card, and a captured status answer of the same backend.
 """

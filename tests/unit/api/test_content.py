@@ -241,7 +241,7 @@ ONE_MECHANISM = "<Error><Code>InvalidArgument</Code><Message>Only one auth mecha
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 410, 451])
-def test_what_another_place_refuses_says_nothing_of_the_key(status):
+def test_a_refusal_of_another_place_says_nothing_of_the_key(status):
     with pytest.raises(AddressRefusedError) as caught:
         elsewhere(status, ONE_MECHANISM)
     assert "key (password)" not in str(caught.value)

@@ -47,18 +47,18 @@ ECHOES = {
 @pytest.mark.parametrize(
     ("status", "reason"), [(400, Reason.BAD_REQUEST), (500, Reason.SERVER), (429, Reason.RATE_LIMITED)]
 )
-def test_what_was_ordered_is_no_reason(body, status, reason):
+def test_the_texts_of_the_order_are_no_reason(body, status, reason):
     assert order(body, status).reason is reason
 
 
 @pytest.mark.parametrize("body", ECHOES.values(), ids=ECHOES)
-def test_what_was_ordered_leaves_a_refusal_sure_where_it_is_surely_quoted(body):
+def test_a_sure_quotation_of_the_order_leaves_a_refusal_sure(body):
     assert judge(order(body)) is Verdict.REFUSED
 
 
 @pytest.mark.parametrize("status", [200, 500, 503])
 @pytest.mark.parametrize("body", ECHOES.values(), ids=ECHOES)
-def test_what_was_ordered_names_no_refusal(status, body):
+def test_the_texts_of_the_order_name_no_refusal(status, body):
     assert judge(order(body, status)) is Verdict.UNKNOWN
 
 

@@ -145,7 +145,7 @@ def test_an_order_of_an_earlier_version_is_recognised(seconds):
         ({"seconds": "0.5", "size": "auto"}, ["seconds is 0.5", "size is 'auto'"]),
     ],
 )
-def test_what_some_servers_ignore_is_warned_of(arguments, warnings):
+def test_a_warning_names_values_that_some_servers_ignore(arguments, warnings):
     found = list(requests.ignored_warnings(VideoSpec("p", "m", **arguments)))
     assert len(found) == len(warnings)
     assert all(text.startswith(start) for text, start in zip(found, warnings, strict=True))
