@@ -17,7 +17,9 @@ import pendulum
 from airflow_provider_veo.api.answers import Answer
 from airflow_provider_veo.api.error_answers import LONGEST_CONTENT_WAIT, error_from, reading
 from airflow_provider_veo.api.errors import (
+    AddressNotAllowedError,
     AddressRefusedError,
+    AddressUnreachableError,
     ApiError,
     ContentChangedError,
     ContentCutError,
@@ -27,6 +29,7 @@ from airflow_provider_veo.api.errors import (
     ContentTooLargeError,
     InvalidInputError,
     Reason,
+    TransportError,
     VeoError,
     VideoFailedError,
 )
@@ -279,7 +282,8 @@ def may_be_elsewhere(refusal: VeoError) -> bool:
     if isinstance(refusal, (ContentChangedError, ContentCutError, ContentTooLargeError)):
         return False
     is_busy = isinstance(refusal, ApiError) and refusal.reason is Reason.RATE_LIMITED
-    return isinstance(refusal, (ApiError, ContentError)) and not is_busy
+    leads_nowhere = (ApiError, ContentError, AddressNotAllowedError, AddressUnreachableError)
+    return isinstance(refusal, leads_nowhere) and not is_busy
 
 
 def instead(refusal: VeoError, seen: Video | VeoError, what: str, now: pendulum.DateTime) -> str | None:
@@ -294,6 +298,8 @@ def instead(refusal: VeoError, seen: Video | VeoError, what: str, now: pendulum.
     Raises:
         VeoError: there is no other way: the refusal, or why the content will never come.
     """
+    if isinstance(seen, Video) and seen.in_doubt and isinstance(refusal, TransportError):
+        raise refusal
     if error := lost(seen, what, now):
         raise error from refusal
     if not isinstance(seen, Video):
