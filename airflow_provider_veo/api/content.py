@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import pendulum
 
-from airflow_provider_veo.api.answers import Answer
+from airflow_provider_veo.api.answers import Answer, unwrap
+from airflow_provider_veo.api.endings import word_in
 from airflow_provider_veo.api.error_answers import LONGEST_CONTENT_WAIT, error_from, reading
 from airflow_provider_veo.api.errors import (
     AddressNotAllowedError,
@@ -34,6 +35,7 @@ from airflow_provider_veo.api.errors import (
     VideoFailedError,
 )
 from airflow_provider_veo.api.signatures import is_over
+from airflow_provider_veo.api.status_words import status_of
 from airflow_provider_veo.api.text import LOOKED_AT
 from airflow_provider_veo.api.urls import absolute, redact
 from airflow_provider_veo.api.video import Video, VideoStatus, find_url
@@ -184,6 +186,8 @@ def _next_hop(answer: Answer, asked: Asked) -> Follow:
         return _followed(answer, url, what)
     if not text:
         raise ContentNotReadyError(f"{what}: the server sent an empty body.")
+    if asked.is_api and _tells_of_a_running_job(answer):
+        raise ContentNotReadyError(f"{what}: the file is not there yet ({answer.said(text, 60)}).")
     if asked.is_api:
         _raise_if_named_error(answer, asked)
     kind = "an HTML page" if text[:1] == "<" else "something else"
@@ -362,6 +366,11 @@ def _raise_if_named_error(answer: Answer, asked: Asked) -> None:
         error: ApiError = error_from(answer, asked.what, LONGEST_CONTENT_WAIT, about_a_job=True)
         if error.reason is not Reason.UNREADABLE:
             raise error
+
+
+def _tells_of_a_running_job(answer: Answer) -> bool:
+    body = unwrap(answer.json())
+    return body is not None and status_of(word_in(body)) in (VideoStatus.QUEUED, VideoStatus.RUNNING)
 
 
 def _is_bare_url(text: str) -> bool:
