@@ -16,7 +16,7 @@ from airflow_provider_veo.api.answers import is_usable_id
 from airflow_provider_veo.api.errors import ApiError, Reason, VeoError
 from airflow_provider_veo.api.models import CARD
 from airflow_provider_veo.api.text import for_people
-from airflow_provider_veo.api.video import Video, VideoStatus
+from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.submission import NAMED_KEY, NotOrderedError, Order, Submission
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def check_job(video_id: str, seen: Video | VeoError, *, young: bool) -> Video:
             f"Video {video_id}, which {NAMED_KEY} names, could not be asked for: {seen} {_INSTEAD}",
             permanent=seen.permanent and not (unknown and young),
         )
-    if seen.status.finished and seen.status is not VideoStatus.COMPLETED:
+    if not seen.may_be_there:
         why = f": {seen.message}" if seen.message else ""
         raise NotOrderedError(f"Video {video_id}, which {NAMED_KEY} names, is {seen.status.value}{why}. {_INSTEAD}")
     if not seen.status_word:

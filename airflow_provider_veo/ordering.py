@@ -187,15 +187,16 @@ class Desk:
         self._ledger.note(named)
         return named
 
-    def _go_on(self, record: Submission, order: Order, what: str) -> Submission:
+    def _go_on(self, record: Submission, order: Order, what: str, *, is_running: bool = False) -> Submission:
         """Return the record of a try that orders nothing, and write it down if the task was cleared.
 
         Args:
             record: of an earlier try.
             order: what the task wants.
             what: there is to go on with.
+            is_running: see `Submission.followed`.
         """
-        followed = record.followed(order)
+        followed = record.followed(order, is_running=is_running)
         self._log.info("Going on with %s; nothing new was ordered", what)
         if followed != record:
             self._ledger.note(followed)
@@ -310,8 +311,9 @@ class OrderDesk(Desk):
             action = decide(record, order, remote, is_there=False)
         if action is Action.FOLLOW:
             assert record is not None
-            followed = self._go_on(record, order, f"video {record.video_id}")
-            return followed, seen if isinstance(seen, Video) else None
+            video = seen if isinstance(seen, Video) else None
+            is_running = video is not None and not video.status.finished
+            return self._go_on(record, order, f"video {record.video_id}", is_running=is_running), video
         if action in (Action.SUBMIT_NEW, Action.SUBMIT_AGAIN):
             self._warn_of_change(record, order)
             return self._submit(next_submission(record, order, action, self._who.key), order, spec)

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 
 from airflow_provider_veo.api.errors import (
     AddressNotAllowedError,
+    AddressUnreachableError,
     ApiError,
     ContentError,
     ContentGoneError,
@@ -33,7 +34,7 @@ from airflow_provider_veo.api.errors import (
 from airflow_provider_veo.api.polling import StatusUnknownError
 from airflow_provider_veo.api.refusals import Verdict, judge
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
-from airflow_provider_veo.api.video import Video, VideoStatus
+from airflow_provider_veo.api.video import Video
 
 log = logging.getLogger(__name__)
 
@@ -225,19 +226,28 @@ class Submission:
         """When a Clear may order another video if it is refused this one, too; None while it may not."""
         return None if self.withheld_since is None else self.withheld_since + LONGEST_REFUSAL
 
-    def is_given_up(self, now: float) -> bool:
-        """Whether this try, which was just refused the video, is to order another one: only a Clear's first is.
+    def is_given_up(self) -> bool:
+        """Whether this try, which was just refused the video, is to order another one.
+
+        Only a Clear's first try is, if it has begun when `replaced_from` was over: the error has named that time.
+        """
+        return self.by_clear and self.replaced_from is not None and self.waiting_since >= self.replaced_from
+
+    def followed(self, order: Order, *, is_running: bool = False) -> Submission:
+        """Return the record when a task goes on with the job of an earlier try; a Clear gives it fresh time.
 
         Args:
-            now: seconds since the epoch.
+            order: what the task wants.
+            is_running: the server has just told of the job, which is not finished: so far nothing is withheld.
         """
-        return self.by_clear and self.replaced_from is not None and now >= self.replaced_from
-
-    def followed(self, order: Order) -> Submission:
-        """Return the record when a task goes on with the job of an earlier try; a Clear gives it fresh time."""
         cleared = was_cleared(self, order)
         here = replace(
-            self, epoch=order.epoch, try_number=order.try_number, clear_number=order.clear_number, by_clear=cleared
+            self,
+            epoch=order.epoch,
+            try_number=order.try_number,
+            clear_number=order.clear_number,
+            by_clear=cleared,
+            withheld_since=None if is_running else self.withheld_since,
         )
         return replace(here, submissions=1, posts=0, waiting_since=order.now, adopted=True) if cleared else here
 
@@ -471,8 +481,7 @@ def remote_of(seen: Video | VeoError, *, young: bool) -> Remote:
         VeoError: the one given, if it is about the account (a refused key, say), which refuses orders, too.
     """
     if isinstance(seen, Video):
-        ended = seen.status.finished and seen.status is not VideoStatus.COMPLETED
-        return Remote.ENDED if ended else Remote.ALIVE
+        return Remote.ALIVE if seen.may_be_there else Remote.ENDED
     if isinstance(seen, ApiError) and seen.reason is Reason.NOT_FOUND:
         return Remote.ALIVE if young else Remote.GONE
     if seen.permanent and (seen.reason in _OF_THE_ACCOUNT or not isinstance(seen, ApiError)):
@@ -503,7 +512,9 @@ def collecting_of(error: Exception) -> Collecting:
     if isinstance(error, ApiError):
         passes = error.reason in (Reason.RATE_LIMITED, Reason.QUOTA)
         return Collecting.UNHEARD if passes else Collecting.REFUSED
-    if isinstance(error, (ContentError, AddressNotAllowedError)) and not isinstance(error, ContentTooLargeError):
+    if isinstance(error, (ContentError, AddressNotAllowedError, AddressUnreachableError)) and not isinstance(
+        error, ContentTooLargeError
+    ):
         return Collecting.REFUSED
     return Collecting.UNHEARD if isinstance(error, TransportError) else Collecting.HANDED_OVER
 

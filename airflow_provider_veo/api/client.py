@@ -23,6 +23,7 @@ from airflow_provider_veo.api.content import Asked, ContentStream, Resume
 from airflow_provider_veo.api.download import Source
 from airflow_provider_veo.api.error_answers import error_from
 from airflow_provider_veo.api.errors import (
+    AddressUnreachableError,
     ContentError,
     TooSlowError,
     TransportError,
@@ -306,6 +307,7 @@ class VeoClient(_Client):
             ContentChangedError: the server can neither go on nor begin anew: ask again without `resume`.
             VideoFailedError: the API says that there is no video.
             AddressRefusedError: a place that is not the API refuses.
+            AddressUnreachableError: a place that is not the API does not answer.
             ContentError: what is there is not a video.
             InvalidInputError: the server points into a private network.
         """
@@ -315,7 +317,7 @@ class VeoClient(_Client):
             is_api = urls.same_origin(target, self.settings.base_url) and not is_presigned(target)
             request = self._content_request(target, what, resume, with_key=is_api)
             clock = Clock(limits.of_content(self.settings.timeout))
-            with self._http.open(request, clock) as response:
+            with self._asked(request, clock) as response:
                 stream, body = _opened(response, resume)
                 if stream:
                     yield replace(stream, chunks=_counted(stream.chunks, clock))
@@ -323,6 +325,17 @@ class VeoClient(_Client):
                 answer = self._answer(response, body)
             target = content.next_hop(answer, Asked(what, video_id, is_api)).url
         raise ContentError(f"{what}: more than {content.MAX_HOPS} redirects.")
+
+    @contextmanager
+    def _asked(self, request: httpx.Request, clock: Clock) -> Iterator[Response]:
+        with ExitStack() as opened:
+            try:
+                response = opened.enter_context(self._http.open(request, clock))
+            except TransportError as error:
+                if urls.same_origin(str(request.url), self.settings.base_url):
+                    raise
+                raise AddressUnreachableError(str(error)) from error
+            yield response
 
     def _content_request(self, url: str, what: str, resume: Resume | None, *, with_key: bool) -> httpx.Request:
         headers = {**_HEADERS, "Accept": "*/*"}

@@ -14,10 +14,13 @@ from dataclasses import dataclass
 
 import pendulum
 
-from airflow_provider_veo.api.answers import Answer
+from airflow_provider_veo.api.answers import Answer, unwrap
+from airflow_provider_veo.api.endings import word_in
 from airflow_provider_veo.api.error_answers import LONGEST_CONTENT_WAIT, error_from, reading
 from airflow_provider_veo.api.errors import (
+    AddressNotAllowedError,
     AddressRefusedError,
+    AddressUnreachableError,
     ApiError,
     ContentChangedError,
     ContentCutError,
@@ -27,11 +30,13 @@ from airflow_provider_veo.api.errors import (
     ContentTooLargeError,
     InvalidInputError,
     Reason,
+    TransportError,
     VeoError,
     VideoFailedError,
 )
 from airflow_provider_veo.api.reasons import reason_without_video
 from airflow_provider_veo.api.signatures import is_over
+from airflow_provider_veo.api.status_words import status_of
 from airflow_provider_veo.api.text import LOOKED_AT
 from airflow_provider_veo.api.urls import absolute, redact
 from airflow_provider_veo.api.video import Video, VideoStatus, find_url
@@ -182,6 +187,8 @@ def _next_hop(answer: Answer, asked: Asked) -> Follow:
         return _followed(answer, url, what)
     if not text:
         raise ContentNotReadyError(f"{what}: the server sent an empty body.")
+    if asked.is_api and _tells_of_a_running_job(answer):
+        raise ContentNotReadyError(f"{what}: the file is not there yet ({answer.said(text, 60)}).")
     if asked.is_api:
         _raise_if_named_error(answer, asked)
     kind = "an HTML page" if text[:1] == "<" else "something else"
@@ -253,7 +260,8 @@ def may_be_elsewhere(refusal: VeoError) -> bool:
     if isinstance(refusal, (ContentChangedError, ContentCutError, ContentTooLargeError)):
         return False
     is_busy = isinstance(refusal, ApiError) and refusal.reason is Reason.RATE_LIMITED
-    return isinstance(refusal, (ApiError, ContentError)) and not is_busy
+    leads_nowhere = (ApiError, ContentError, AddressNotAllowedError, AddressUnreachableError)
+    return isinstance(refusal, leads_nowhere) and not is_busy
 
 
 def instead(refusal: VeoError, seen: Video | VeoError, what: str, now: pendulum.DateTime) -> str | None:
@@ -268,6 +276,8 @@ def instead(refusal: VeoError, seen: Video | VeoError, what: str, now: pendulum.
     Raises:
         VeoError: there is no other way: the refusal, or why the content will never come.
     """
+    if isinstance(seen, Video) and seen.in_doubt and isinstance(refusal, TransportError):
+        raise refusal
     if error := lost(seen, what, now):
         raise error from refusal
     if not isinstance(seen, Video):
@@ -330,6 +340,11 @@ def _raise_if_named_error(answer: Answer, asked: Asked) -> None:
         error: ApiError = error_from(answer, asked.what, LONGEST_CONTENT_WAIT, about_a_job=True)
         if error.reason is not Reason.UNREADABLE:
             raise error
+
+
+def _tells_of_a_running_job(answer: Answer) -> bool:
+    body = unwrap(answer.json())
+    return body is not None and status_of(word_in(body)) in (VideoStatus.QUEUED, VideoStatus.RUNNING)
 
 
 def _is_bare_url(text: str) -> bool:

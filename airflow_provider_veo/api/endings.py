@@ -43,19 +43,21 @@ class Ending:
         reason: why there is no video, if it has ended without one.
         reason_in_words: words say so, which may be those of the prompt.
         message: the server's words about that, for people.
+        in_doubt: the server calls the job completed all the same, so that its content decides.
     """
 
     status: VideoStatus
     reason: Reason | None = None
     reason_in_words: bool = False
     message: str = ""
+    in_doubt: bool = False
 
 
 def end_of(answer: Answer, body: dict[str, Any], word: str) -> Ending:
     """Read where a job stands.
 
     `completed` with an error or a filter's words beside it, and without a video, is a failure (QuantumNous/new-api,
-    Google's `raiMediaFilteredCount`).
+    Google's `raiMediaFilteredCount`); but warnings look like errors, so that the content has the last word.
 
     Args:
         answer: of the server.
@@ -68,7 +70,8 @@ def end_of(answer: Answer, body: dict[str, Any], word: str) -> Ending:
     filtered = _words_of_a_filter(body)
     keys = _ERROR_KEYS if status is VideoStatus.COMPLETED else (*_ERROR_KEYS, *_OTHER_KEYS)
     detail = _complaint(answer, body, keys)
-    if status is VideoStatus.COMPLETED:
+    in_doubt = status is VideoStatus.COMPLETED
+    if in_doubt:
         if not (filtered or detail):
             return Ending(status)
         status = VideoStatus.FAILED
@@ -81,7 +84,7 @@ def end_of(answer: Answer, body: dict[str, Any], word: str) -> Ending:
     in_words = reason is reason_in(f"{detail.code} {detail.message}") and not (
         by_filter and reason is Reason.MODERATION
     )
-    return Ending(status, reason, in_words, message)
+    return Ending(status, reason, in_words, message, in_doubt)
 
 
 _ERROR_KEYS = ("error", "errors", "fail_reason", "failReason", "failure_reason", "error_message")

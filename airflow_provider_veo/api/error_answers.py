@@ -77,6 +77,17 @@ def unreadable(answer: Answer, what: str, why: str) -> ApiError:
     )
 
 
+def no_such_job(answer: Answer, what: str) -> ApiError:
+    """Return the error for a success that says that there is no such job.
+
+    Args:
+        answer: of the server.
+        what: the failed action.
+    """
+    detail = ErrorDetail("the server does not know it")
+    return ApiError(f"{what} failed", reason=Reason.NOT_FOUND, status=answer.status, detail=detail)
+
+
 @contextmanager
 def reading(answer: Answer, what: str) -> Iterator[None]:
     """Turn each exception that reading an answer raises into an `ApiError`.

@@ -173,6 +173,10 @@ class NotSentError(TransportError):
     """The connection was never made: the request surely did not arrive."""
 
 
+class AddressUnreachableError(TransportError):
+    """A place that the API has just named could not be reached: a CDN, an object storage."""
+
+
 class TooSlowError(TransportError):
     """The server did not answer in time, or sent or took its bytes too slowly."""
 

@@ -118,6 +118,8 @@ class Outcome:
         status: the job's last known status.
         url_withheld: there is an address, which the server must be asked for again.
         polls: status calls of this wait.
+        in_doubt: the content decides: see `Video`; or the last word for the status is one that nobody knows.
+        was_running: an earlier answer of this wait has told of a job that was not finished.
     """
 
     kind: OutcomeKind
@@ -135,6 +137,8 @@ class Outcome:
     url_withheld: bool = False
     polls: int = 0
     reason_in_words: bool = False
+    in_doubt: bool = False
+    was_running: bool = False
 
     @classmethod
     def of(cls, video: Video) -> Outcome:
@@ -147,6 +151,7 @@ class Outcome:
             message=video.message,
             reason=(video.reason or Reason.UNKNOWN).value,
             reason_in_words=video.reason_in_words,
+            in_doubt=video.in_doubt,
             model=video.model,
             url=video.url,
             size=video.size,
@@ -172,10 +177,17 @@ class Outcome:
             return self  # it stood in words that were cut off, and was not ours
         return replace(self, reason=reason.value)
 
+    def delivered(self) -> Outcome:
+        """Return the outcome of a job that was in doubt, after its content was seen."""
+        completed = VideoStatus.COMPLETED.value
+        return replace(
+            self, kind="completed", status=completed, message="", reason=Reason.UNKNOWN.value, in_doubt=False
+        )
+
     @property
     def is_running(self) -> bool:
-        """Whether the server has told of the job in this wait, and it was not finished when it last did."""
-        return self.kind in ("timeout", "error") and self.status != VideoStatus.UNKNOWN.value
+        """Whether the server has told in this wait of a job that was not finished."""
+        return self.was_running or (self.kind in ("timeout", "error") and self.status != VideoStatus.UNKNOWN.value)
 
     @property
     def generation_seconds(self) -> float | None:
@@ -320,7 +332,7 @@ def observe(
         marks = _marked(state.marks, seen, elapsed)
         new_state = WaitState(seen.status, seen.status_word, seen.progress, marks=marks)
         if seen.status.finished:
-            return new_state, Outcome.of(seen)
+            return new_state, replace(Outcome.of(seen), was_running=state.status_word is not None)
         news = _progress_news(state, seen, elapsed)
     else:
         since = state.failing_since if state.failing_since is not None else now
@@ -422,6 +434,7 @@ def _timed_out(policy: WaitPolicy, video_id: str, state: WaitState, seen: Video 
         status=state.status.value,
         reason=reason.value,
         message=message,
+        in_doubt=state.status is VideoStatus.UNKNOWN and state.status_word is not None,
     )
 
 

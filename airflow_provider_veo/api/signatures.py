@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 import re
-from typing import cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pendulum
@@ -49,7 +48,10 @@ def _end(query: dict[str, str]) -> pendulum.DateTime | None:
 def _moment(text: str) -> pendulum.DateTime:
     if text.isdecimal():
         return pendulum.from_timestamp(int(text))
-    return cast("pendulum.DateTime", pendulum.parse(text))
+    moment = pendulum.parse(text)
+    if not isinstance(moment, pendulum.DateTime):
+        raise TypeError("that is a span of time")
+    return moment
 
 
 def _query(url: str) -> dict[str, str]:

@@ -64,6 +64,16 @@ def _normal(word: str) -> str:
     return "_".join(part for part in map(str.lower, parts) if part not in _NAMES_OF_JOBS)
 
 
+_WORDS_OF_NO_JOB = frozenset(
+    ("not_found", "not_exist", "not_exists", "does_not_exist")
+)  # Black Forest Labs, and others
+
+
+def is_word_of_no_job(word: str) -> bool:
+    """Whether a server's word for the status says that it does not know the job."""
+    return _normal(word) in _WORDS_OF_NO_JOB
+
+
 def is_word_of_a_filter(word: str) -> bool:
     """Whether a server's word for the status says that a filter has refused the prompt or taken the video."""
     return _normal(word) in _WORDS_OF_FILTERS

@@ -14,9 +14,9 @@ import pendulum
 
 from airflow_provider_veo.api.answers import ID_LIMIT, Answer, id_in, is_usable_id, unwrap
 from airflow_provider_veo.api.endings import end_of, failed_job_in, first_text, word_in
-from airflow_provider_veo.api.error_answers import error_from, pause_asked_by, reading, unreadable
+from airflow_provider_veo.api.error_answers import error_from, no_such_job, pause_asked_by, reading, unreadable
 from airflow_provider_veo.api.errors import ApiError, Reason
-from airflow_provider_veo.api.status_words import VideoStatus
+from airflow_provider_veo.api.status_words import VideoStatus, is_word_of_no_job
 from airflow_provider_veo.api.urls import absolute
 
 __all__ = ["Video", "VideoStatus", "find_url", "parse_video", "parse_videos"]
@@ -46,6 +46,7 @@ class Video:
         reason: why there is no video, where the status says so.
         reason_in_words: it was found in the words of `message`, which may quote the prompt; see `Outcome.judged`.
         message: the server's words about that.
+        in_doubt: it counts as failed, and the server calls it completed; see `endings`.
         retry_after: seconds that the server asks to wait before the next status call, or None.
     """
 
@@ -63,11 +64,17 @@ class Video:
     reason: Reason | None = None
     reason_in_words: bool = False
     message: str = ""
+    in_doubt: bool = False
     retry_after: float | None = None
 
     def is_expired(self, now: pendulum.DateTime) -> bool:
         """Whether the server may have forgotten the video."""
         return self.expires_at is not None and self.expires_at <= now
+
+    @property
+    def may_be_there(self) -> bool:
+        """Whether there may be a video, now or later."""
+        return not self.status.finished or self.status is VideoStatus.COMPLETED or self.in_doubt
 
     @property
     def took(self) -> float | None:
@@ -129,6 +136,8 @@ def _read(answer: Answer, what: str, video_id: str | None) -> Video:
     word = word_in(body)
     end = end_of(answer, body, word)
     if video_id:
+        if is_word_of_no_job(word):
+            raise no_such_job(answer, what)
         if not word and (body.get("error") or "code" in body or not answer.is_whole):
             raise error_from(answer, what, about_a_job=True)
     elif (found := id_in(body)) is None and not (word and end.status is not VideoStatus.FAILED):
@@ -151,6 +160,7 @@ def _read(answer: Answer, what: str, video_id: str | None) -> Video:
         reason=end.reason,
         reason_in_words=end.reason_in_words,
         message=end.message,
+        in_doubt=end.in_doubt,
         retry_after=pause_asked_by(answer),
     )
 

@@ -28,7 +28,13 @@ from airflow_provider_veo.api.cancelling import Cancellation
 from airflow_provider_veo.api.chat_events import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES, DownloadPolicy
-from airflow_provider_veo.api.errors import InvalidInputError, VeoError, telling
+from airflow_provider_veo.api.errors import (
+    ContentNotReadyError,
+    InvalidInputError,
+    VeoError,
+    VideoFailedError,
+    telling,
+)
 from airflow_provider_veo.api.masking import SHORTEST_SECRET
 from airflow_provider_veo.api.models import DEFAULT_MODEL
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
@@ -184,14 +190,16 @@ class VeoHook(BaseHook):
         """
         with self.get_conn() as client:
             outcome = client.wait_for_video(video_id, policy or wait_policy(time.time()), self._tell)
-            outcome.raise_for_kind()
+        outcome = self.settled(outcome)
+        outcome.raise_for_kind()
         return outcome
 
     async def await_for_video(self, video_id: str, policy: WaitPolicy | None = None) -> Outcome:
         """Do as `wait_for_video`."""
         async with await self.aget_conn() as client:
             outcome = await client.wait_for_video(video_id, policy or wait_policy(time.time()), self._tell)
-            outcome.raise_for_kind()
+        outcome = await asyncio.to_thread(self.settled, outcome)
+        outcome.raise_for_kind()
         return outcome
 
     def with_url(self, outcome: Outcome) -> Outcome:
@@ -203,6 +211,27 @@ class VeoHook(BaseHook):
         except VeoError as error:
             self.log.warning("Video %s: its address is not known any more. %s", outcome.video_id, error)
             return outcome
+
+    def settled(self, outcome: Outcome) -> Outcome:
+        """Return how a job has ended whose status leaves it in doubt: completed if its content is there.
+
+        Args:
+            outcome: of the wait.
+
+        Raises:
+            VeoError: that cannot be learnt now.
+        """
+        if not outcome.in_doubt:
+            return outcome
+        no_video = VideoFailedError if outcome.kind == "failed" else ContentNotReadyError
+        try:
+            with self.get_conn() as client, client.source(outcome.video_id, None).open(None):
+                pass
+        except no_video:
+            return outcome
+        said = outcome.message or outcome.status
+        self.log.warning("Video %s is there, though its status tells otherwise: %s", outcome.video_id, said)
+        return outcome.delivered()
 
     def _tell(self, news: News) -> None:
         self.log.info(news.text)

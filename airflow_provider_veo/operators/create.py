@@ -281,6 +281,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
 
     def _collect(self, hook: VeoHook, outcome: Outcome) -> tuple[Outcome, StoredVideo | None]:
         """Return the outcome of a job with its address, and its stored video where one is wanted."""
+        outcome = hook.settled(outcome)
         outcome.raise_for_kind()
         self.log.info("Video %s is completed", outcome.video_id)
         outcome = hook.with_url(outcome)
@@ -296,7 +297,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             return False
         if isinstance(error, VeoError):
             error.tell(advice=advice.of_a_refusal(after))
-        if not after.is_given_up(now):
+        if not after.is_given_up():
             return False
         self.log.warning(
             "Video %s is given up: the server has refused it for ten minutes, and again after this task was cleared. "
@@ -304,7 +305,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             record.video_id,
             error,
         )
-        ledger.note(after.lost())
+        ledger.write(after.lost())  # an order follows, which must not be repeated
         return True
 
     def _hand_over(self, context: Context, hook: VeoHook, record: Submission, stored: StoredVideo) -> dict[str, Any]:

@@ -145,7 +145,8 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
     def _conclude(self, context: Context, hook: VeoHook, outcome: Outcome) -> dict[str, Any]:
         ordered = self.video_id.get("model") if isinstance(self.video_id, Mapping) else None
         try:
-            outcome.judged(OwnWords.of(ordered, outcome.model)).raise_for_kind()
+            outcome = hook.settled(outcome.judged(OwnWords.of(ordered, outcome.model)))
+            outcome.raise_for_kind()
         except VideoTimeoutError as error:
             raise VeoSensorTimeout(error) from error
         except VideoFailedError as error:

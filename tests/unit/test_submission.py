@@ -388,13 +388,19 @@ class TestAVideoThatIsWithheld:
     @pytest.mark.parametrize("cleared", [True, False])
     @pytest.mark.parametrize(("now", "long_enough"), [(1599.9, False), (1600.0, True)])
     def test_is_given_up_by_the_first_try_after_a_clear_alone(self, cleared, now, long_enough):
-        record = replace(RECORD, epoch=OLD_EPOCH if cleared else ORDER.epoch).followed(ORDER)
-        withheld = record.after(Collecting.REFUSED, 1000.0)
-        assert withheld.is_given_up(now) is (cleared and long_enough)
-        assert not withheld.followed(ORDER).is_given_up(now)
+        order = replace(ORDER, now=now)
+        withheld = replace(RECORD, epoch=OLD_EPOCH if cleared else ORDER.epoch, withheld_since=1000.0)
+        again = withheld.followed(order).after(Collecting.REFUSED, now + 300.0)
+        assert again.is_given_up() is (cleared and long_enough)
+        assert not again.followed(order).is_given_up()
+
+    def test_is_not_withheld_any_more_when_the_server_tells_of_a_job_that_runs(self):
+        withheld = replace(RECORD, withheld_since=1000.0)
+        assert withheld.followed(ORDER).withheld_since == 1000.0
+        assert withheld.followed(ORDER, is_running=True).withheld_since is None
 
     def test_is_not_given_up_before_it_is_refused(self):
-        assert not record(State.SUBMITTED, cleared=True).followed(ORDER).is_given_up(9e9)
+        assert not record(State.SUBMITTED, cleared=True).followed(replace(ORDER, now=9e9)).is_given_up()
 
 
 @pytest.mark.parametrize("most", [1, 2])
@@ -434,7 +440,7 @@ def collect(record, order, status, content):
     if error is None:
         return followed, "collected"
     after = followed.after(collecting_of(error), order.now)
-    if after.is_given_up(order.now):
+    if after.is_given_up():
         return collect(after.lost(), order, status, content)
     return after, "error"
 

@@ -63,7 +63,10 @@ def test_ways_to_another_address(status, body, headers, target):
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(400, NOT_COMPLETED), (404, '{"detail":"Generation is still in-progress"}'), (404, ""), (425, ""), (200, "")],
+    [
+        *((400, NOT_COMPLETED), (404, '{"detail":"Generation is still in-progress"}'), (404, ""), (425, ""), (200, "")),
+        *((200, '{"status": "processing"}'), (202, '{"data": {"task_status": "QUEUED", "url": ""}}')),
+    ],
 )
 def test_not_yet(status, body):
     with pytest.raises(ContentNotReadyError, match=r"^Downloading: the "):

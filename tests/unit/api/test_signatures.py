@@ -67,6 +67,8 @@ AMZ = "X-Amz-Date={}&X-Amz-Expires=3600"
         ("se=2026-11-26T11%3A59%3A59Z&sig=a", True),
         ("se=2026-11-26T12%3A00%3A01Z&sig=a", False),
         ("se=2026-11-26&sig=a", True),
+        ("se=P1D&sig=a", False),
+        ("se=2020-01-01/2021-01-01&sig=a", False),
         ("sig=a", False),
         ("", False),
     ],

@@ -1,0 +1,242 @@
+"""Jobs whose status says one thing, and whose content another: a paid video is stored, and paid for once."""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import timedelta
+
+import pytest
+from boxes import film
+from driving import Driver
+from servers import Said, connect
+
+from airflow_provider_veo.api.errors import TransportError, VideoFailedError, VideoTimeoutError
+from airflow_provider_veo.exceptions import VeoFailException
+from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.sensors.video import VeoVideoSensor
+
+FILM = film(random.Random(4).randbytes(10_000))
+
+
+class Gateway:
+    """Answers with a status and a content that the test sets.
+
+    Attributes:
+        status: fields of the status; or a list of them, of which the last stays; or an answer.
+        content: an answer.
+        orders: jobs made.
+        well: ids of jobs whose content is there all the same.
+    """
+
+    def __init__(self, status, content=None):
+        self.status, self.content = status, content or Said(body=FILM)
+        self.orders, self.well = 0, set()
+
+    def __call__(self, heard):
+        if heard.method == "POST":
+            self.orders += 1
+            return Said(body={"id": f"video_{self.orders}", "status": "queued"})
+        video_id = heard.path.split("/")[3]
+        if heard.path.endswith("/content"):
+            return Said(body=FILM) if video_id in self.well else self.content
+        status = self.status
+        if isinstance(status, list):
+            status = status.pop(0) if len(status) > 1 else status[0]
+        return status if isinstance(status, Said) else Said(body={"id": video_id} | status)
+
+
+@pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
+def task(request, serve, monkeypatch, tmp_path):
+    monkeypatch.setattr(VeoHook, "content_poll_interval", 0.01)
+    monkeypatch.setattr(VeoHook, "retry_pause", 0.001)
+
+    def make(gateway, retries=0, **arguments):
+        connect(monkeypatch, serve(gateway).url)
+        defaults = {
+            "prompt": "p",
+            "deferrable": request.param,
+            "poll_interval": 0.01,
+            "destination": f"{tmp_path}/{{video_id}}.mp4",
+        }
+        return Driver(defaults | arguments, retries)
+
+    return make
+
+
+HARMLESS = [
+    {"error": {"code": "warning", "message": "The soundtrack was dropped"}},
+    {"error_message": "Video generated successfully"},
+    {"fail_reason": "https://cdn.example/v.mp4"},
+    {"error": "-"},
+    {"url": "v.mp4"},
+    {"filtered": "no"},
+    {"block_reason": "BLOCK_REASON_UNSPECIFIED"},
+    {"metadata": {"error": "no errors"}},
+]
+
+
+class TestCompletedBesideWords:
+    @pytest.mark.parametrize("beside", HARMLESS, ids=str)
+    def test_is_stored_if_the_content_is_there(self, task, tmp_path, beside):
+        gateway = Gateway({"status": "completed"} | beside)
+        result = task(gateway).run()
+        assert (result["id"], result["status"]) == ("video_1", "completed")
+        assert (tmp_path / "video_1.mp4").read_bytes() == FILM
+        assert gateway.orders == 1
+
+    def test_is_enough_without_a_destination(self, task):
+        gateway = Gateway({"status": "completed"} | HARMLESS[0])
+        assert task(gateway, destination=None).run()["status"] == "completed"
+        assert gateway.orders == 1
+
+    def test_is_a_failure_if_the_content_is_refused(self, task):
+        gateway = Gateway({"status": "completed", "error": {"message": "The model broke"}}, Said(404))
+        error = task(gateway).run()
+        assert isinstance(error, VideoFailedError)
+        assert "The model broke" in str(error)
+
+    def test_of_a_filter_is_a_failure_at_once_if_the_content_is_refused(self, task):
+        gateway = Gateway(
+            {"status": "completed", "metadata": {"raiMediaFilteredReasons": ["Support codes: 1"]}}, Said(404)
+        )
+        error = task(gateway, retries=3).run()
+        assert isinstance(error, VeoFailException)
+        assert error.reason == "moderation"
+        assert gateway.orders == 1
+
+    def test_is_asked_for_again_if_its_content_cannot_be_asked_now(self, task):
+        gateway = Gateway({"status": "completed"} | HARMLESS[0], Said(429))
+        driver = task(gateway, retries=1)
+        assert not isinstance(driver.run(), VideoFailedError)
+        gateway.content = Said(body=FILM)
+        assert driver.run()["id"] == "video_1"
+        assert gateway.orders == 1
+
+    def test_is_taken_by_a_retry_too(self, task):
+        gateway = Gateway({"status": "processing"})
+        driver = task(gateway, timeout=timedelta(seconds=0.2))
+        driver.run()
+        gateway.status = {"status": "completed"} | HARMLESS[0]
+        assert driver.run()["id"] == "video_1"
+        assert gateway.orders == 1
+
+    @pytest.mark.parametrize("deferrable", [True, False])
+    def test_ends_the_wait_of_a_sensor(self, serve, monkeypatch, deferrable):
+        connect(monkeypatch, serve(Gateway({"status": "completed"} | HARMLESS[0])).url)
+        sensor = {"video_id": "v", "deferrable": deferrable, "poll_interval": 0.01}
+        result = Driver(sensor, operator=VeoVideoSensor).once()
+        assert getattr(result, "xcom_value", result)["status"] == "completed"
+
+
+class TestAWordThatNobodyKnows:
+    @pytest.mark.parametrize("word", ["completed_with_warnings", "ready_for_review", "rendered", "100%", ""])
+    def test_is_no_reason_to_lose_a_video_that_is_there_at_the_deadline(self, task, tmp_path, word):
+        gateway = Gateway({"status": word})
+        assert task(gateway, timeout=timedelta(seconds=0.2)).run()["id"] == "video_1"
+        assert (tmp_path / "video_1.mp4").read_bytes() == FILM
+
+    @pytest.mark.parametrize("content", [Said(404), Said(500), Said(403), Said(body={"status": "ripening"})], ids=str)
+    def test_is_a_timeout_where_there_is_no_video(self, task, content):
+        gateway = Gateway({"status": "ripening"}, content)
+        assert isinstance(task(gateway, timeout=timedelta(seconds=0.2)).run(), VideoTimeoutError)
+
+    def test_asks_for_no_content_of_a_job_that_runs(self, task):
+        gateway = Gateway({"status": "processing"})
+        assert isinstance(task(gateway, timeout=timedelta(seconds=0.2)).run(), VideoTimeoutError)
+
+    @pytest.mark.parametrize("word", ["Task not found", "not_found", "JOB_DOES_NOT_EXIST"])
+    def test_of_an_unknown_job_counts_as_one(self, task, monkeypatch, word):
+        monkeypatch.setattr("airflow_provider_veo.ordering._YOUNG", 0.0)
+        gateway = Gateway({"status": "processing"}, Said(404))
+        driver = task(gateway, timeout=timedelta(seconds=0.2))
+        driver.run()
+        gateway.status = {"status": word}
+        driver.clear().run()
+        assert gateway.orders == 2
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Let the tasks' clock be set: a function that adds seconds to it."""
+    real, ahead = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
+
+    def go_on(seconds):
+        ahead[0] += seconds
+
+    return go_on
+
+
+class TestARefusal:
+    def test_is_not_paid_for_at_a_clear_before_the_time_that_the_error_names(self, task, clock, monkeypatch):
+        gateway = Gateway({"status": "completed"}, Said(500))
+        driver = task(gateway)
+        driver.run()
+        clock(595)
+        opened = VeoHook.download_video
+
+        def slow(*args, **kwargs):
+            clock(30)
+            return opened(*args, **kwargs)
+
+        monkeypatch.setattr(VeoHook, "download_video", slow)
+        driver.clear().run()
+        assert gateway.orders == 1
+        driver.clear().run()
+        assert gateway.orders == 2
+
+    def test_of_long_ago_does_not_count_once_the_server_has_told_of_a_job_that_runs(self, task, clock):
+        gateway = Gateway(Said(500))
+        driver = task(gateway, timeout=timedelta(seconds=0.2))
+        driver.run()
+        clock(3600)
+        gateway.status = [{"status": "processing"}, {"status": "completed"}]
+        gateway.content = Said(500)
+        driver.arguments["timeout"] = timedelta(seconds=5)
+        driver.clear().run()
+        assert gateway.orders == 1
+
+    def test_orders_nothing_if_it_cannot_be_written_down_that_the_video_is_given_up(self, task, clock):
+        gateway = Gateway({"status": "completed"}, Said(500))
+        driver = task(gateway)
+        driver.run()
+        clock(700)
+        driver.clear()
+        real = driver.store.set
+
+        def full(key, value, **more):
+            if value["state"] == "lost":
+                raise RuntimeError("the API server is away")
+            real(key, value, **more)
+
+        driver.store.set = full
+        assert "nothing was ordered" in str(driver.run())
+        assert gateway.orders == 1
+
+
+class TestAnAddressThatLeadsNowhere:
+    def test_is_a_refusal_so_that_a_later_clear_orders(self, task, clock):
+        gateway = Gateway({"status": "completed"}, Said(302, headers={"Location": "http://127.0.0.1:9/v.mp4"}))
+        driver = task(gateway)
+        error = driver.run()
+        assert isinstance(error, TransportError)
+        assert "A later Clear asks once more" in str(error)
+        clock(700)
+        gateway.well.add("video_2")
+        assert driver.clear().run()["id"] == "video_2"
+
+    def test_is_none_where_the_api_itself_is_not_reached(self, task, clock):
+        gateway = Gateway({"status": "completed"}, Said(200, FILM, close_early=0))
+        driver = task(gateway)
+        assert "A later Clear" not in str(driver.run())
+
+    def test_does_not_hide_the_address_that_the_status_names(self, task, serve, tmp_path):
+        cdn = serve(lambda _: Said(body=FILM))
+        gateway = Gateway(
+            {"status": "completed", "url": f"{cdn.url}/v.mp4"},
+            Said(302, headers={"Location": "http://10.255.255.1/v.mp4"}),
+        )
+        assert task(gateway).run()["id"] == "video_1"
+        gateway.content = Said(302, headers={"Location": "http://127.0.0.1:9/v.mp4"})
+        assert task(gateway).run()["id"] == "video_2"
