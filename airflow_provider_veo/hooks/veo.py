@@ -28,7 +28,7 @@ from airflow_provider_veo.api.cancelling import Cancellation
 from airflow_provider_veo.api.chat_events import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES, DownloadPolicy
-from airflow_provider_veo.api.errors import InvalidInputError, VeoError, telling
+from airflow_provider_veo.api.errors import InvalidInputError, TransportError, VeoError, telling
 from airflow_provider_veo.api.masking import SHORTEST_SECRET
 from airflow_provider_veo.api.models import DEFAULT_MODEL
 from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
@@ -269,6 +269,8 @@ class VeoHook(BaseHook):
             with self.get_conn() as client:
                 return judge_api(client.call, client.settings)
         except VeoError as error:
+            if isinstance(error, TransportError):
+                error.tell(advice="Check the connection's host and port, and that Airflow's API server can reach it.")
             return False, str(error)
 
     @classmethod
