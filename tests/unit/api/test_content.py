@@ -374,8 +374,7 @@ def test_why_content_will_never_come(seen, error):
         (not_found("no X."), "Downloading: the video is gone. The server does not know it any more (HTTP 404: no X)."),
         (
             not_found("no X."),
-            "Downloading: the video is gone. The server does not know it any more (HTTP 404: no X). If it never did, "
-            "check the id and the connection.",
+            "Downloading: the video is gone. The server does not know it any more (HTTP 404: no X). If it",
         ),
         (Video("v", VideoStatus.EXPIRED), "Downloading: the video is gone. It has expired."),
         (
