@@ -7,7 +7,7 @@ import math
 import pendulum
 
 from airflow_provider_veo import task_state
-from airflow_provider_veo.api.errors import Reason, TransportError, VeoError, VideoTimeoutError
+from airflow_provider_veo.api.errors import Reason, TransportError, VeoError, VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.polling import StatusUnknownError
 from airflow_provider_veo.submission import NotOrderedError, Submission
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_4_PLUS
@@ -52,6 +52,9 @@ def for_the_rest(missing: int) -> str:
 
 def of_an_order(error: VeoError) -> str:
     """Return what to do about an error of a task that orders and waits; an empty string where its text says enough."""
+    if isinstance(error, VideoFailedError):
+        then = "when that is mended, a Clear" if error.permanent else "a retry (max_submissions allowing) or a Clear"
+        return f"There is no video to collect: {then} of the task orders another one."
     if not _is_open(error):
         return ""
     return f"{_when(error)} {to_collect(str(error.video_id))}"

@@ -28,6 +28,9 @@ from airflow_provider_veo.storage.names import VIDEO_ID_PLACEHOLDER
 
 _LONGEST = timedelta(days=365).total_seconds()  # far from where the dates of Python and of databases end
 
+_NONE = "None"
+_FOUND_NOTHING = f"A template is rendered to '{_NONE}' where the task, key or parameter that it names has no value."
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -60,7 +63,10 @@ class Rule:
         except InvalidInputError as error:
             raise InvalidInputError(f"Task {task_id!r}: {error}") from None
         except (TypeError, ValueError):
-            raise InvalidInputError(f"Task {task_id!r}: {name} is {shown(value)}; it must be {self.words}.") from None
+            hint = f" ({_FOUND_NOTHING})" if isinstance(value, str) and value.strip() == _NONE else ""
+            raise InvalidInputError(
+                f"Task {task_id!r}: {name} is {shown(value)}; it must be {self.words}.{hint}"
+            ) from None
 
     @property
     def or_none(self) -> Rule:
@@ -97,7 +103,7 @@ def _text(value: Any) -> str:
         value = str(value)
     if not isinstance(value, str):
         raise TypeError
-    if not value.strip():
+    if value.strip() in ("", _NONE):
         raise ValueError
     return value
 

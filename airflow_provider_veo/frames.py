@@ -68,7 +68,9 @@ def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
     except TransportError as error:
         raise InvalidInputError(f"{name} cannot be read: {error}") from None
     except Exception as error:  # noqa: BLE001 - drivers raise whatever they like, with the whole path
-        raise InvalidInputError(f"{name} cannot be read: {type(error).__name__}: {_words(error)}") from None
+        raise InvalidInputError(
+            f"{name} cannot be read: {type(error).__name__}: {_words(error).rstrip('.')}. {_way_out(text)}"
+        ) from None
     return Frame.from_bytes(content, name)
 
 
@@ -122,6 +124,12 @@ def _place_of(source: Any, argument: str) -> str | os.PathLike[str] | ObjectStor
 
 def _named(place: str, argument: str) -> str:
     return f"{argument} {shown(redact(place) if '://' in place else place)}"
+
+
+def _way_out(place: str) -> str:
+    is_relative = "://" not in place and not place.startswith(("/", "~"))
+    said = " A relative path counts from the folder that the worker runs in: an absolute one is safer."
+    return f"Correct it, or put the picture where this task's worker can read it.{said if is_relative else ''}"
 
 
 def _words(error: Exception) -> str:

@@ -69,7 +69,8 @@ class _Client:
 
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
-        self._verify = tls_context(settings.verify)
+        with telling(place=settings.place):
+            self._verify = tls_context(settings.verify)
         self._authorization = settings.authorization()
 
     def _locate(self, error: BaseException | None) -> None:

@@ -246,7 +246,7 @@ def _without_video(answer: Answer, asked: Asked) -> VideoFailedError | None:
 def gone(what: str, why: str) -> ContentGoneError:
     """Return the error that says that a video is lost, and what to do."""
     return ContentGoneError(
-        f"{what}: the video is gone. {why}. Gateways keep a video for a day at most. "
+        f"{what}: the video is gone. {why.rstrip('.')}. Gateways keep a video for a day at most. "
         "To have another one made, clear the task that ordered it; that is charged again."
     )
 
@@ -322,7 +322,10 @@ def lost(seen: Video | VeoError | None, what: str, now: pendulum.DateTime) -> Ve
         now: the time.
     """
     if isinstance(seen, ApiError) and seen.reason is Reason.NOT_FOUND:
-        return gone(what, f"The server does not know it any more ({_said(seen)})")
+        return gone(
+            what,
+            f"The server does not know it any more ({_said(seen)}). If it never did, check the id and the connection",
+        )
     if not isinstance(seen, Video):
         return None
     if seen.status in (VideoStatus.FAILED, VideoStatus.CANCELLED):

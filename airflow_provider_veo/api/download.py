@@ -292,7 +292,8 @@ class Patience:
             if not self._is_job:
                 return _invalid(error)
             if self._refused[error.address] >= _SAID_TWICE:
-                return gone(what, f"The server names the same address again, which does not work. {error}")
+                why = str(error).removeprefix(f"{what}: ")
+                return gone(what, f"The server names the same address again, which does not work. {why}")
         if isinstance(error, ContentNotReadyError) and isinstance(error.__cause__, VeoError) and not self._is_job:
             return lost(error.__cause__, what, pendulum.now("UTC"))
         return None

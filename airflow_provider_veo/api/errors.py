@@ -70,7 +70,7 @@ _ADVICE_FOR_PERMANENT = {
         "The server did not read the request's fields: in the Airflow connection, set request_format "
         'to "multipart" (or to "json", if it is "multipart" now).'
     ),
-    Reason.NOT_FOUND: "The server does not know it (any more): results are kept for a day at most.",
+    Reason.NOT_FOUND: "Check the id and the connection, and how long this server keeps its jobs.",
     Reason.NO_ROUTE: (
         "There is no such route here: check that the connection's host is the base URL of a video API, like "
         "https://api.example.com, and whether this server offers the call."

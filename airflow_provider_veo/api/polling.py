@@ -394,8 +394,8 @@ def _gave_up(video_id: str, state: WaitState, error: VeoError) -> Outcome:
     reason = error.reason
     if reason is Reason.NOT_FOUND:
         message = (
-            f"The server does not know video {video_id} ({_failed_calls(state)}). Check the id and the connection, and "
-            "how long this server keeps its jobs; if it was ordered, it may have been billed."
+            f"The server does not know video {video_id} ({_failed_calls(state)}). If it was ordered, it may have been "
+            "billed."
         )
     else:
         message = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, get_args
@@ -65,9 +65,11 @@ class ClientSettings:
         if self.api_key is not None and not self.api_key.isprintable():
             raise InvalidInputError("The API key has a line break or another character that cannot be printed.")
         if self.auth_scheme not in AUTH_SCHEMES:
-            raise InvalidInputError(f"auth_scheme is {self.auth_scheme!r}; it must be one of {AUTH_SCHEMES}.")
+            raise InvalidInputError(f"auth_scheme is {self.auth_scheme!r}; it must be {_either(AUTH_SCHEMES)}.")
         if self.request_format not in REQUEST_FORMATS:
-            raise InvalidInputError(f"request_format is {self.request_format!r}; it must be one of {REQUEST_FORMATS}.")
+            raise InvalidInputError(
+                f"request_format is {self.request_format!r}; it must be {_either(REQUEST_FORMATS)}."
+            )
         if not 0 < self.timeout < float("inf"):
             raise InvalidInputError(f"timeout is {self.timeout!r}; it must be a number of seconds above 0.")
         if self.api_key and "authorization" in (name.lower() for name, _ in self.headers):
@@ -165,11 +167,18 @@ def _header(name: Any, value: Any) -> str:
 
 
 @lru_cache(maxsize=8)
+def _either(words: Iterable[str]) -> str:
+    return " or ".join(map(repr, words))
+
+
 def tls_context(verify: bool | str) -> ssl.SSLContext:
     """Return the TLS context of this process for a `verify` setting: each costs 17 ms and 0.7 MB to make."""
     if isinstance(verify, str):
         try:
             return ssl.create_default_context(cafile=verify)
         except OSError as error:
-            raise InvalidInputError(f"verify names the CA bundle {verify!r}, which cannot be read: {error}.") from None
+            raise InvalidInputError(
+                f"verify names the CA bundle {verify!r}, which cannot be read: {error}. Correct the path, or put the "
+                "file there on all workers, triggerers and API servers."
+            ) from None
     return httpx.create_ssl_context(verify=verify)

@@ -22,9 +22,12 @@ class Wait:
         policy: how to wait.
         tell: called whenever something has changed.
         earlier: seconds that earlier jobs of the same model took. What this one takes is added.
+
+    Attributes:
+        last_error: of the last status call; None if it was answered, or there was none.
     """
 
-    __slots__ = ("_earlier", "_polls", "_state", "_tell", "policy", "video_id")
+    __slots__ = ("_earlier", "_polls", "_state", "_tell", "last_error", "policy", "video_id")
 
     def __init__(
         self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None], earlier: deque[float] | None = None
@@ -35,6 +38,7 @@ class Wait:
         self._earlier = deque() if earlier is None else earlier
         self._state = WaitState()
         self._polls = 0
+        self.last_error: VeoError | None = None
 
     def first_delay(self) -> float:
         """Return the seconds until the first status call."""
@@ -64,6 +68,7 @@ class Wait:
         """
         now = time.time()
         self._polls += 1
+        self.last_error = seen if isinstance(seen, VeoError) else None
         self._state, step = observe(self.policy, self._state, self.video_id, seen, now, random.random(), self._earlier)
         if isinstance(step, Outcome):
             if step.kind == "completed" and isinstance(seen, Video):

@@ -64,7 +64,12 @@ def main() -> int:
     stop = threading.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: stop.set())
-    with EmulatorServer(settings, options.port, faults) as server:
+    try:
+        emulator = EmulatorServer(settings, options.port, faults)
+    except OSError as error:
+        print(f"Port {options.port} cannot be used: {error}. Choose another one with --port.", file=sys.stderr)  # noqa: T201
+        return 1
+    with emulator as server:
         about = f"dialect {settings.dialect}, key {settings.api_key}; Ctrl-C stops it"
         print(f"Veo emulator: {server.url}  ({about})", flush=True)  # noqa: T201
         stop.wait()

@@ -31,6 +31,7 @@ from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES, DownloadPolicy
 from airflow_provider_veo.api.errors import (
     ContentNotReadyError,
     InvalidInputError,
+    TransportError,
     VeoError,
     VideoFailedError,
     telling,
@@ -298,6 +299,8 @@ class VeoHook(BaseHook):
             with self.get_conn() as client:
                 return judge_api(client.call, client.settings)
         except VeoError as error:
+            if isinstance(error, TransportError):
+                error.tell(advice="Check the connection's host and port, and that Airflow's API server can reach it.")
             return False, str(error)
 
     @classmethod

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
     BaseSensorOperator,
     Context,
     PokeReturnValue,
@@ -87,7 +88,10 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
             self._settle_arguments()
             if self.deferrable:
                 self._defer(time.time())
-            return super().execute(context)
+            try:
+                return super().execute(context)
+            except AirflowSensorTimeout as error:
+                raise VeoSensorTimeout(self._late()) from error
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after the trigger has fired. Airflow's own part of this turns failures into skips (`soft_fail`)."""
@@ -127,6 +131,17 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
             if not (self.reschedule and self._wait.is_failing) or time.time() >= give_up_at:
                 return None
             time.sleep(step)
+
+    def _late(self) -> VideoTimeoutError:
+        """Return the error for Airflow's own, which knows neither the job nor how it stands."""
+        late = VideoTimeoutError(
+            f"Video {self._id()} was not finished within the sensor's timeout of {self.timeout:g} s.",
+            video_id=self._id(),
+        )
+        if self._wait and (last := self._wait.last_error):
+            late.reason = last.reason
+            late.args = (f"{late.args[0]} Its status could not be learnt any more. Last error: {last}",)
+        return late
 
     def _id(self) -> str:
         return str(self.video_id["id"] if isinstance(self.video_id, Mapping) else self.video_id)

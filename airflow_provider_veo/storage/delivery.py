@@ -67,7 +67,10 @@ def unchanged(place: Target, size: int, sha256: str, target: Target) -> StoredVi
 
 
 _AT_ITS_SERVER = "It is at its server only, which forgets it within a day: make the destination writable in time."
-_THEN = "Make the destination writable: the next try takes it from there, and its server is not asked."
+_THEN = (
+    "Make the destination writable, or make room on its disk: the next try takes it from there, and its server is not "
+    "asked."
+)
 
 
 @dataclass(frozen=True)

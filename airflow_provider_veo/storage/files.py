@@ -95,7 +95,7 @@ def fetched_into(part: Path, fetch: Fetch) -> Fetched:
         with storage_errors(f"{part.parent} does not take the video"), part.open("r+b") as file:
             return Fetched(fetch(file, lambda: shutil.disk_usage(part.parent).free), proof_of(file))
     except StorageFullError as error:
-        raise StorageFullError(f"{error} (The disk is that of {part.parent}.)") from error
+        raise StorageFullError(f"{error} The disk is that of {part.parent}.") from error
 
 
 def existing(target: Target) -> StoredVideo | None:

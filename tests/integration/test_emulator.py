@@ -249,6 +249,14 @@ def test_the_page_counts_and_escapes(http, emulator):
     assert httpx.get(f"{emulator.url}/counters").json()["orders"] == 1
 
 
+def test_a_port_that_is_taken_is_told_in_one_sentence(emulator):
+    port = emulator.url.rpartition(":")[2]
+    command = [sys.executable, "-m", "airflow_provider_veo.emulator", "--port", port]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert told.returncode == 1
+    assert re.fullmatch(rf"Port {port} cannot be used: .*\. Choose another one with --port\.\n", told.stderr)
+
+
 def test_the_command_line():
     command = [sys.executable, "-m", "airflow_provider_veo.emulator", "--port", "0", "--api-key", "sk-x"]
     command += ["--dialect", "relay"]

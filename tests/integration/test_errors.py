@@ -121,6 +121,28 @@ def test_a_dead_gateway_is_no_other_reason_where_a_sensor_waits(serve, monkeypat
     assert "A retry or a Clear of the task asks again, and orders nothing. (connection 'veo_default')" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("answer", "reason", "said"),
+    [
+        (CUT, Reason.NETWORK, "Last error: "),
+        (Said(404, body={"error": {"message": "Task not found"}}), Reason.NOT_FOUND, "Check the id and the connection"),
+        (job(), Reason.TIMEOUT, "Wait until the video may be finished."),
+    ],
+    ids=["dead", "unknown", "running"],
+)
+def test_a_sensor_that_airflow_ends_says_which_job_it_has_waited_for(serve, monkeypatch, summary, answer, reason, said):
+    server = serve(orders_then(answer))
+    connect(monkeypatch, server.url)
+    arguments = {"video_id": "video_1", "poke_interval": 0.1, "timeout": 0.3, "deferrable": False}
+    error = Driver(arguments, operator=VeoVideoSensor).run()
+    assert isinstance(error, VeoSensorTimeout)
+    assert (error.reason, error.video_id) == (reason, "video_1")
+    assert str(error).startswith("Video video_1 was not finished within the sensor's timeout of 0.3 s. ")
+    assert said in str(error)
+    assert "connection 'veo_default'" in str(error)
+    assert summary() == [f"Summary: failed (reason {reason.value}): {error}"]
+
+
 @both_ways
 def test_a_wrong_key_names_the_connection_and_the_host(emulator, monkeypatch, summary, deferrable):
     connect(monkeypatch, emulator.url, key="sk-wrong-0123456789")
@@ -188,7 +210,7 @@ def test_an_unknown_model_is_no_missing_route(serve, monkeypatch):
 def test_a_job_that_nobody_knows_is_still_one_that_was_forgotten(serve, monkeypatch):
     server = serve(Said(404, {"detail": "Not Found"}))
     connect(monkeypatch, server.url)
-    with pytest.raises(ApiError, match="kept for a day") as caught:
+    with pytest.raises(ApiError, match="how long this server keeps its jobs") as caught:
         VeoHook().get_video("video_1")
     assert (caught.value.reason, caught.value.video_id) == (Reason.NOT_FOUND, "video_1")
 

@@ -89,6 +89,14 @@ class TestTheTestButton:
         assert VeoHook().test_connection() == (True, f"{veo_default.url} answers and accepts the key.")
         assert veo_default.jobs.report()["orders"] == 0
 
+    def test_a_missing_ca_bundle_names_the_connection(self, monkeypatch):
+        connect(monkeypatch, "https://api.example.com", verify="/no/such.pem")
+        ok, message = VeoHook().test_connection()
+        assert not ok
+        assert "'/no/such.pem', which cannot be read" in message
+        assert "Correct the path, or put the file there on all workers" in message
+        assert "connection 'veo_default'" in message
+
     def test_a_broken_connection(self, monkeypatch):
         connect(monkeypatch, "ftp://x")
         ok, message = VeoHook().test_connection()

@@ -168,6 +168,7 @@ def test_nobody_there(monkeypatch):
     ok, message = VeoHook().test_connection()
     assert not ok
     assert "ConnectError" in message
+    assert "Check the connection's host and port" in message
     assert "connection 'veo_default'" in message
 
 

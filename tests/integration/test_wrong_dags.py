@@ -111,6 +111,21 @@ def test_a_wrong_type_is_told_when_the_dag_is_parsed(parsed, veo_default, body, 
             "a dictionary with wrong arguments (unknown: promt). It must have prompt",
         ),
         (
+            'VeoCreateVideoOperator(task_id="clip", prompt="{{ ti.xcom_pull(task_ids=\'nobody\') }}")',
+            "",
+            "Task 'clip': prompt is 'None'; it must be a text that is not empty. (A template is rendered to 'None'",
+        ),
+        (
+            'VeoCreateVideoOperator(task_id="clip", prompt="a cat", destination="{{ params.get(\'place\') }}")',
+            "",
+            "Task 'clip': destination is 'None'; it must be a path",
+        ),
+        (
+            'VeoCreateVideoOperator(task_id="clip", prompt="a cat", model="veo-3.1-fl", first_frame="cat.png")',
+            "",
+            "first_frame 'cat.png' cannot be read: FileNotFoundError: No such file or directory. Correct it, or put",
+        ),
+        (
             '@task\ndef first(): return {"text": "a cat"}\nVeoCreateVideoOperator(task_id="clip", prompt=first())',
             "",
             "Task 'clip': prompt is a dictionary of text; it must be a text that is not empty.",

@@ -26,7 +26,6 @@ OPEN = [
 ]
 OVER = [
     TransportError("x"),
-    VideoFailedError("video_1", "failed", Reason.UNKNOWN, "x"),
     StatusUnknownError("x", Reason.NOT_FOUND, video_id="video_1"),
     ContentGoneError("x", video_id="video_1"),
     NotOrderedError("x", video_id="video_1"),
@@ -52,6 +51,21 @@ def test_a_job_that_may_still_bring_its_video_can_be_collected(error, remembers)
 def test_nothing_is_promised_of_a_job_that_has_ended(error, remembers):
     assert advice.of_an_order(error) == advice.of_a_look(error) == ""
     del remembers
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        (Reason.UNKNOWN, "a retry (max_submissions allowing) or a Clear of the task orders another one."),
+        (Reason.SERVER, "a retry (max_submissions allowing) or a Clear of the task orders another one."),
+        (Reason.MODERATION, "when that is mended, a Clear of the task orders another one."),
+        (Reason.QUOTA, "when that is mended, a Clear of the task orders another one."),
+    ],
+)
+def test_a_job_without_a_video_says_how_to_get_another_one(reason, said):
+    error = VideoFailedError("video_1", "failed", reason, "x")
+    assert advice.of_an_order(error) == f"There is no video to collect: {said}"
+    assert advice.of_a_look(error) == ""
 
 
 def test_a_chat_call_promises_a_retry_for_the_rest_only_where_that_is_so(remembers):

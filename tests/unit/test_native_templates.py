@@ -47,7 +47,7 @@ def rendered(native, kind=VeoCreateVideoOperator, **arguments):
         ("0{{ params.zeros }}", "0007"),
         ("{{ params.list }}", "3, 2, 1"),
         ("{{ params.quoted }}", "'a cat'"),
-        ("{{ params.none }}", "None"),
+        ("{{ params.none }} of it", "None of it"),
         ("{{ params.flag }}", "True"),
         ("{{ params.seconds }} s", "8.0 s"),
         ("{{ macro() }}", "12"),

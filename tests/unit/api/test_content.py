@@ -375,6 +375,10 @@ def test_why_content_will_never_come(seen, error):
     ("seen", "words"),
     [
         (not_found("no X."), "Downloading: the video is gone. The server does not know it any more (HTTP 404: no X)."),
+        (
+            not_found("no X."),
+            "Downloading: the video is gone. The server does not know it any more (HTTP 404: no X). If it",
+        ),
         (Video("v", VideoStatus.EXPIRED), "Downloading: the video is gone. It has expired."),
         (
             Video("v", VideoStatus.COMPLETED, expires_at=NOW),

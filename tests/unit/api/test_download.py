@@ -188,7 +188,7 @@ def test_a_job_is_gone_only_if_the_server_says_so_twice():
 def test_an_address_that_is_not_found():
     not_found = ContentNotReadyError("HTTP 404")
     not_found.__cause__ = ApiError("Downloading", reason=Reason.NOT_FOUND, status=404)
-    with pytest.raises(ContentGoneError, match=r"\(HTTP 404\)\. Gateways keep a video for a day"):
+    with pytest.raises(ContentGoneError, match=r"\(HTTP 404\)\. .* Gateways keep a video for a day"):
         fetch(Server(*[not_found] * 1000), is_job=False)
     with pytest.raises(ContentNotReadyError):
         fetch(Server(*[NOT_YET] * 1000), is_job=False)

@@ -256,8 +256,7 @@ def test_an_unknown_id_is_waited_for_just_after_the_order_only():
     outcome = see(api_error(Reason.NOT_FOUND), now=1060.0)[1]
     assert (outcome.kind, outcome.reason) == ("error", "not_found")
     assert outcome.message.startswith(
-        "The server does not know video v (1 failed call). Check the id and the connection, and how long this server "
-        "keeps its jobs; if it was ordered, it may have been billed. Last error: "
+        "The server does not know video v (1 failed call). If it was ordered, it may have been billed. Last error: "
     )
 
 
