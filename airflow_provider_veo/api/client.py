@@ -27,6 +27,7 @@ from airflow_provider_veo.api.errors import (
     ContentError,
     TooSlowError,
     TransportError,
+    UnusableProxyError,
     VeoError,
     VideoTimeoutError,
     telling,
@@ -333,7 +334,7 @@ class VeoClient(_Client):
             try:
                 response = opened.enter_context(self._http.open(request, clock))
             except TransportError as error:
-                if urls.same_origin(str(request.url), self.settings.base_url):
+                if isinstance(error, UnusableProxyError) or urls.same_origin(str(request.url), self.settings.base_url):
                     raise
                 raise AddressUnreachableError(str(error)) from error
             yield response

@@ -173,6 +173,10 @@ class NotSentError(TransportError):
     """The connection was never made: the request surely did not arrive."""
 
 
+class UnusableProxyError(NotSentError):
+    """The proxy that this process's environment names cannot be used; no server has a part in that."""
+
+
 class AddressUnreachableError(TransportError):
     """A place that the API has just named could not be reached: a CDN, an object storage."""
 

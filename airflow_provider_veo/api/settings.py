@@ -166,11 +166,11 @@ def _header(name: Any, value: Any) -> str:
     return text
 
 
-@lru_cache(maxsize=8)
 def _either(words: Iterable[str]) -> str:
     return " or ".join(map(repr, words))
 
 
+@lru_cache(maxsize=8)
 def tls_context(verify: bool | str) -> ssl.SSLContext:
     """Return the TLS context of this process for a `verify` setting: each costs 17 ms and 0.7 MB to make."""
     if isinstance(verify, str):

@@ -11,7 +11,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from airflow_provider_veo.api.errors import NotSentError
+from airflow_provider_veo.api.errors import UnusableProxyError
 
 Trace = Callable[[str, dict[str, Any]], None]
 """Called by httpcore with an event of a request, and with the facts that httpcore logs right after, at DEBUG."""
@@ -30,7 +30,7 @@ def pool_options(tls: ssl.SSLContext, proxy: str | None) -> dict[str, Any]:
         proxy: that makes the connections, or None.
 
     Raises:
-        NotSentError: the proxy cannot be used. A worker with another environment may do better.
+        UnusableProxyError: the proxy cannot be used. A worker with another environment may do better.
     """
     options: dict[str, Any] = {"ssl_context": tls, "keepalive_expiry": _KEPT_FOR}
     if proxy is None:
@@ -44,7 +44,7 @@ def pool_options(tls: ssl.SSLContext, proxy: str | None) -> dict[str, Any]:
         )
         return options | {"proxy": httpcore.Proxy(url, auth=named.raw_auth, headers=named.headers.raw)}
     except (ImportError, ValueError, httpx.InvalidURL) as error:
-        raise NotSentError(
+        raise UnusableProxyError(
             f"The proxy that the environment names for this call cannot be used ({type(error).__name__}). Correct "
             "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY of this process, or name the host in NO_PROXY. A SOCKS proxy needs "
             "`pip install 'httpx[socks]'`."
