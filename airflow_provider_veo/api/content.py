@@ -282,7 +282,9 @@ def instead(refusal: VeoError, seen: Video | VeoError, what: str, now: pendulum.
         raise error from refusal
     if not isinstance(seen, Video):
         raise refusal
-    if not seen.status.finished and not isinstance(refusal, ContentNotReadyError):
+    # an address that the content route names says more than a status without a word
+    says_more = (ContentNotReadyError, AddressNotAllowedError, AddressUnreachableError)
+    if not seen.status.finished and not isinstance(refusal, says_more):
         word = seen.status_word or seen.status.value
         raise ContentNotReadyError(f"{what}: the video is not finished (status: {word}).") from refusal
     if not seen.status.finished:

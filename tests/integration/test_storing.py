@@ -356,7 +356,7 @@ class TestPrivateNetworks:
         server = gateway(answer)
         with pytest.raises(InvalidInputError, match="is not a public address"):
             VeoHook().download_video(tmp_path / "a.mp4", video_id="v")
-        assert len(server.heard) == 4
+        assert len(server.heard) == 5  # the content route, three steps, and the status
         assert private.heard == []
 
     def test_no_address_that_a_user_passes_on_leads_into_one(self, gateway, private, tmp_path):
