@@ -8,11 +8,13 @@ from contextlib import ExitStack
 import pytest
 from airflow_version import AIRFLOW_3
 from bench import LONG, Bench
+from driving import Driver
 from servers import KEY, Heard, Said, ScriptedServer, connect
 
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
+from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
 
@@ -84,3 +86,22 @@ def bench(benches, dialect) -> Bench:
     """Return the server of the test's dialect."""
     benches[dialect].now += 10 * LONG
     return benches[dialect]
+
+
+@pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
+def task(request, serve, monkeypatch, tmp_path):
+    """Return a function that makes a gateway and a task that orders from it."""
+    monkeypatch.setattr(VeoHook, "content_poll_interval", 0.01)
+    monkeypatch.setattr(VeoHook, "retry_pause", 0.001)
+
+    def make(gateway, retries=0, **arguments):
+        connect(monkeypatch, serve(gateway).url)
+        defaults = {
+            "prompt": "p",
+            "deferrable": request.param,
+            "poll_interval": 0.01,
+            "destination": f"{tmp_path}/{{video_id}}.mp4",
+        }
+        return Driver(defaults | arguments, retries)
+
+    return make

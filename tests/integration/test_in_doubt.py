@@ -46,24 +46,6 @@ class Gateway:
         return status if isinstance(status, Said) else Said(body={"id": video_id} | status)
 
 
-@pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
-def task(request, serve, monkeypatch, tmp_path):
-    monkeypatch.setattr(VeoHook, "content_poll_interval", 0.01)
-    monkeypatch.setattr(VeoHook, "retry_pause", 0.001)
-
-    def make(gateway, retries=0, **arguments):
-        connect(monkeypatch, serve(gateway).url)
-        defaults = {
-            "prompt": "p",
-            "deferrable": request.param,
-            "poll_interval": 0.01,
-            "destination": f"{tmp_path}/{{video_id}}.mp4",
-        }
-        return Driver(defaults | arguments, retries)
-
-    return make
-
-
 HARMLESS = [
     {"error": {"code": "warning", "message": "The soundtrack was dropped"}},
     {"error_message": "Video generated successfully"},

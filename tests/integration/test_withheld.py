@@ -57,25 +57,6 @@ class Gateway:
         return Said(body={"id": video_id, "status": "completed"})
 
 
-@pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
-def task(request, serve, monkeypatch, tmp_path):
-    """Return a function that makes a gateway and a task that orders from it."""
-    monkeypatch.setattr(VeoHook, "content_poll_interval", 0.01)
-    monkeypatch.setattr(VeoHook, "retry_pause", 0.001)
-
-    def make(gateway, retries=0, **arguments):
-        connect(monkeypatch, serve(gateway).url)
-        defaults = {
-            "prompt": "p",
-            "deferrable": request.param,
-            "poll_interval": 0.01,
-            "destination": f"{tmp_path}/{{video_id}}.mp4",
-        }
-        return Driver(defaults | arguments, retries)
-
-    return make
-
-
 @pytest.fixture
 def ten_minutes_later(monkeypatch):
     """Return a function after which the server has refused for long enough."""
