@@ -240,8 +240,9 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             self._show(self._in_flight[0], progress_of(news.video))
 
     def _conclude(self, context: Context, outcome: Outcome) -> dict[str, Any]:
+        hook = VeoHook(self.conn_id)
         if outcome.reason_in_words:
-            model = self.model or VeoHook(self.conn_id).settings.default_model
+            model = self.model or hook.settings.default_model
             outcome = outcome.judged(OwnWords.of(self.prompt, model, outcome.model, self.extra_body))
         ledger = _ledger(context)
         record = _record_of(ledger, outcome, self.log)
@@ -258,7 +259,6 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             )
         percent = 100.0 if outcome.kind == "completed" else None
         self._show(context.get("ti"), progress_text(outcome.status, percent))
-        hook = VeoHook(self.conn_id)
         try:
             outcome, stored = self._collect(hook, outcome)
         except StorageError as error:
