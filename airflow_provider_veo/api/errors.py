@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import Any, ClassVar
 
-from airflow_provider_veo.api.answers import Answer, ErrorDetail
-from airflow_provider_veo.api.text import for_people
+from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail
+from airflow_provider_veo.api.answers.text import for_people
 
 
 class Reason(str, Enum):
