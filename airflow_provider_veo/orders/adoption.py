@@ -15,9 +15,9 @@ from urllib.parse import quote
 from airflow_provider_veo.api.answers.answer import is_usable_id
 from airflow_provider_veo.api.answers.text import for_people
 from airflow_provider_veo.api.backends.profiles import CARD
-from airflow_provider_veo.api.errors import ApiError, Reason, VeoError
+from airflow_provider_veo.api.errors import ApiError, NotOrderedError, Reason, VeoError
 from airflow_provider_veo.api.video import Video
-from airflow_provider_veo.orders.submission import NAMED_KEY, NotOrderedError, Order, Submission
+from airflow_provider_veo.orders.submission import NAMED_KEY, Order, Submission
 
 if TYPE_CHECKING:
     from airflow_provider_veo.orders.video import TaskIdentity

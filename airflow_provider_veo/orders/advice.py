@@ -6,9 +6,16 @@ import math
 
 import pendulum
 
-from airflow_provider_veo.api.errors import Reason, TransportError, VeoError, VideoFailedError, VideoTimeoutError
-from airflow_provider_veo.api.polling.decision import StatusUnknownError
-from airflow_provider_veo.orders.submission import NotOrderedError, Submission
+from airflow_provider_veo.api.errors import (
+    NotOrderedError,
+    Reason,
+    StatusUnknownError,
+    TransportError,
+    VeoError,
+    VideoFailedError,
+    VideoTimeoutError,
+)
+from airflow_provider_veo.orders.submission import Submission
 from airflow_provider_veo.utils import airflow_internals
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_4_PLUS
 

@@ -25,14 +25,15 @@ from airflow_provider_veo.api.errors import (
     ContentGoneError,
     ContentTooLargeError,
     InvalidInputError,
+    NotOrderedError,
     NotSentError,
     Reason,
+    StatusUnknownError,
     TransportError,
     VeoError,
     VideoFailedError,
     VideoTimeoutError,
 )
-from airflow_provider_veo.api.polling.decision import StatusUnknownError
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.video import Video
 
@@ -56,20 +57,6 @@ LONGEST_REFUSAL = 600.0
 
 MOST_POSTS = 16
 """Requests to order that are sent in one epoch, refused ones and those that never arrived included."""
-
-
-class NotOrderedError(VeoError):
-    """Nothing was ordered: it would risk paying twice, or for nothing, or without a record.
-
-    Attributes:
-        permanent: a retry would not order either.
-    """
-
-    reason = Reason.NOT_ORDERED
-
-    def __init__(self, message: str, *, permanent: bool = True, video_id: str | None = None) -> None:
-        self.permanent = permanent
-        super().__init__(message, video_id=video_id)
 
 
 class State(str, Enum):

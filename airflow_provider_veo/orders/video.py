@@ -12,7 +12,7 @@ import pendulum
 from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_veo.api.client import BeforePost, VeoClient
-from airflow_provider_veo.api.errors import Reason, VeoError
+from airflow_provider_veo.api.errors import NotOrderedError, UnknownSubmissionError, VeoError
 from airflow_provider_veo.api.net import urls
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import Video
@@ -24,7 +24,6 @@ from airflow_provider_veo.orders.submission import (
     NAMED_KEY,
     Action,
     Ledger,
-    NotOrderedError,
     Order,
     Submission,
     create_pause,
@@ -45,20 +44,6 @@ log = logging.getLogger(__name__)
 
 _YOUNG = 60.0
 """Seconds after an order in which some servers do not know it yet."""
-
-
-class UnknownSubmissionError(VeoError):
-    """Nobody knows whether an order made a job.
-
-    Attributes:
-        permanent: a retry must not order again.
-    """
-
-    reason = Reason.UNKNOWN_SUBMISSION
-
-    def __init__(self, message: str, *, permanent: bool, video_id: str | None = None) -> None:
-        self.permanent = permanent
-        super().__init__(message, video_id=video_id)
 
 
 @dataclass(frozen=True)

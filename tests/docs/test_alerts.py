@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_veo.api.errors import ApiError, Reason, TransportError, VideoTimeoutError
+from airflow_provider_veo.api.errors import ApiError, Reason, TransportError, UnknownSubmissionError, VideoTimeoutError
 from airflow_provider_veo.exceptions import VeoFailException, VeoSensorTimeout
-from airflow_provider_veo.orders.video import UnknownSubmissionError
 from tests.docs.pages import ROOT, blocks
 from tests.support.airflow_version import AIRFLOW_3
 

@@ -11,7 +11,14 @@ import pytest
 
 from airflow_provider_veo.api.chat.events import Accepted, End, Progress, VideoReady
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
-from airflow_provider_veo.api.errors import ApiError, ChatIncompleteError, NotSentError, Reason
+from airflow_provider_veo.api.errors import (
+    ApiError,
+    ChatIncompleteError,
+    NotOrderedError,
+    NotSentError,
+    Reason,
+    UnknownSubmissionError,
+)
 from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.exceptions import VeoFailException
@@ -19,8 +26,6 @@ from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability import page
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
-from airflow_provider_veo.orders.submission import NotOrderedError
-from airflow_provider_veo.orders.video import UnknownSubmissionError
 from tests.support.driving import Driver, Store
 from tests.support.pictures import picture
 from tests.support.servers import KEY, Said, connect

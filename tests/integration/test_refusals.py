@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_veo.api.errors import InvalidInputError, VideoTimeoutError
+from airflow_provider_veo.api.errors import InvalidInputError, NotOrderedError, VideoTimeoutError
 from airflow_provider_veo.decorators.video import VeoVideoDecoratedOperator
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.orders import video
-from airflow_provider_veo.orders.submission import KEY, MOST_POSTS, NotOrderedError
+from airflow_provider_veo.orders.submission import KEY, MOST_POSTS
 from tests.support.driving import Driver
 from tests.support.servers import Said, connect
 

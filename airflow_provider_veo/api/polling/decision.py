@@ -19,6 +19,7 @@ from airflow_provider_veo.api.answers.text import for_people, storable
 from airflow_provider_veo.api.errors import (
     ApiError,
     Reason,
+    StatusUnknownError,
     TransportError,
     VeoError,
     VideoFailedError,
@@ -243,18 +244,6 @@ class Outcome:
             raise error
         if self.kind == "error":
             raise StatusUnknownError(self.message, Reason(self.reason), video_id=self.video_id)
-
-
-class StatusUnknownError(VeoError):
-    """Asking for the status failed for good. The job itself may be well, and may be billed."""
-
-    def __init__(self, message: str, reason: Reason, *, video_id: str | None = None) -> None:
-        self.reason = reason
-        super().__init__(message, video_id=video_id)
-
-    @property
-    def permanent(self) -> bool:  # type: ignore[override]
-        return self.reason.permanent
 
 
 _LONGEST_TEXT = 2_000  # characters, of each text of an event

@@ -10,17 +10,17 @@ from airflow_provider_veo.api.errors import (
     ApiError,
     ContentGoneError,
     InvalidInputError,
+    NotOrderedError,
     NotSentError,
     Reason,
     StorageFullError,
+    UnknownSubmissionError,
     VideoFailedError,
     VideoTimeoutError,
 )
 from airflow_provider_veo.exceptions import VeoFailException, fail_fast
 from airflow_provider_veo.observability import metrics, summary
 from airflow_provider_veo.observability.summary import failures_reported, reason_of, summary_of
-from airflow_provider_veo.orders.submission import NotOrderedError
-from airflow_provider_veo.orders.video import UnknownSubmissionError
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,11 @@ import pendulum
 import pytest
 
 from airflow_provider_veo.api.answers.answer import Answer
+from airflow_provider_veo.api.errors import NotOrderedError
 from airflow_provider_veo.api.video import Video, VideoStatus, parse_videos
 from airflow_provider_veo.orders import adoption
 from airflow_provider_veo.orders.adoption import Window, candidates, check_model, rest_call, same_model
-from airflow_provider_veo.orders.submission import (
-    Action,
-    NotOrderedError,
-    Order,
-    State,
-    Submission,
-    decide,
-    next_submission,
-)
+from airflow_provider_veo.orders.submission import Action, Order, State, Submission, decide, next_submission
 from airflow_provider_veo.orders.video import TaskIdentity
 
 ORDER = Order("f", epoch=2, now=1000.0, timeout=600.0, max_submissions=2, on_unknown_submission="fail")

@@ -8,15 +8,15 @@ from airflow_provider_veo.api.errors import (
     ApiError,
     ContentGoneError,
     InvalidInputError,
+    NotOrderedError,
     NotSentError,
     Reason,
+    StatusUnknownError,
     TransportError,
     VideoFailedError,
     VideoTimeoutError,
 )
-from airflow_provider_veo.api.polling.decision import StatusUnknownError
 from airflow_provider_veo.orders import advice
-from airflow_provider_veo.orders.submission import NotOrderedError
 from airflow_provider_veo.utils import airflow_internals
 
 OPEN = [

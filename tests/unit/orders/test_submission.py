@@ -25,8 +25,10 @@ from airflow_provider_veo.api.errors import (
     ContentNotReadyError,
     ContentTooLargeError,
     InvalidInputError,
+    NotOrderedError,
     NotSentError,
     Reason,
+    StatusUnknownError,
     StorageFullError,
     TooSlowError,
     TransportError,
@@ -35,7 +37,6 @@ from airflow_provider_veo.api.errors import (
     VideoTimeoutError,
 )
 from airflow_provider_veo.api.formats.frames import Frame
-from airflow_provider_veo.api.polling.decision import StatusUnknownError
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.orders.submission import (
@@ -45,7 +46,6 @@ from airflow_provider_veo.orders.submission import (
     Collecting,
     Kept,
     Ledger,
-    NotOrderedError,
     Order,
     Remote,
     State,
