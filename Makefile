@@ -24,7 +24,7 @@ terms: $(VENV)/ready ## retired terms that are left in code, tests and texts
 	@$(BIN)/python dev/retired_terms.py
 
 unit: $(VENV)/ready ## tests without network and database
-	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest tests/unit tests/dev
 
 integration: $(VENV)/ready ## tests with the emulator and a real Airflow, four at a time: they wait more than they compute
 	@$(BIN)/python -m pytest -n 4 --dist worksteal tests/integration

@@ -91,9 +91,9 @@ class Module:
         return len(lines - self.documentation)
 
     @cached_property
-    def imports(self) -> dict[str, str]:
-        """The dotted names, within the package, that the module's own names stand for."""
-        return {alias: target for node in self.nodes for alias, target in _imported(node, self)}
+    def imports(self) -> list[tuple[str, str]]:
+        """The names that the module imports from the package, each with its dotted name there."""
+        return [pair for node in self.nodes for pair in _imported(node, self)]
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,8 @@ class House:
 
     @cached_property
     def arrows(self) -> set[tuple[str, str]]:
-        """The imports between modules: who imports, and who is imported."""
-        found = ((module.name, self.owner(target)) for module in self for target in module.imports.values())
+        """The imports between modules, as pairs: the importing module, and the imported one."""
+        found = ((module.name, self.owner(target)) for module in self for _, target in module.imports)
         return {(origin, owner) for origin, owner in found if owner is not None and owner != origin}
 
     @cached_property
@@ -182,8 +182,13 @@ class House:
         for node in module.tree.body:
             if isinstance(node, Definition) and node.name == name:
                 return module, node
-        again = module.imports.get(name)
+        again = dict(module.imports).get(name)
         return self.find(again) if again and again != target else None
+
+    def find_class(self, target: str) -> tuple[Module, ast.ClassDef] | None:
+        """Return a top-level class by its dotted name."""
+        module, node = self.find(target) or (None, None)
+        return (module, node) if module and isinstance(node, ast.ClassDef) else None
 
     def method(self, module: Module, owner: ast.ClassDef, name: str) -> Place | None:
         """Return a method by its name, looked for in the class and then in its bases of this package."""
@@ -194,9 +199,8 @@ class House:
 
     def inherited(self, module: Module, owner: ast.ClassDef, name: str) -> Place | None:
         """Return a method of the bases of a class by its name."""
-        found = (self.find(_dotted(base, module)) for base in owner.bases)
-        methods = (self.method(*base, name) for base in found if base and isinstance(base[1], ast.ClassDef))
-        return next(filter(None, methods), None)
+        bases = filter(None, (self.find_class(_dotted(base, module)) for base in owner.bases))
+        return next(filter(None, (self.method(*base, name) for base in bases)), None)
 
 
 @dataclass(frozen=True)
@@ -324,7 +328,7 @@ def count_arrows(house: House) -> str:
 def measure_walk(house: House) -> str:
     """Count the modules that the context of the create operator comes to, and the calls that pass it on."""
     walk = follow(house, *WALK)
-    return f"{len(walk.modules)} / {walk.calls}"
+    return f"{len(walk.modules)} / {walk.calls}" if walk.modules else "none"
 
 
 def count_target_checks(house: House) -> int:
@@ -430,35 +434,31 @@ def _callee(house: House, place: Place, call: ast.Call) -> Place | None:
             return house.method(module, owner, function.attr)
         if owner and ast.unparse(function.value) == "super()":
             return house.inherited(module, owner, function.attr)
-        found = house.find(_dotted(function.value, module))
-        if found and isinstance(found[1], ast.ClassDef):
-            return house.method(*found, function.attr)
-    found = house.find(_dotted(function, module))
-    if found is None:
-        return None
-    if isinstance(found[1], ast.ClassDef):
-        return house.method(*found, "__init__") or Place(*found, None)
-    return Place(found[0], None, found[1])
+        if named := house.find_class(_dotted(function.value, module)):
+            return house.method(*named, function.attr)
+    target = _dotted(function, module)
+    if made := house.find_class(target):
+        return house.method(*made, "__init__") or Place(*made, None)
+    found, node = house.find(target) or (None, None)
+    return Place(found, None, node) if found and isinstance(node, Function) else None
 
 
 def _parameter_for(place: Place, call: ast.Call, name: str) -> str:
     """Return the parameter under which a function gets the argument `name` of a call."""
-    for keyword in call.keywords:
-        if keyword.arg and _last_name(keyword.value) == name:
-            return keyword.arg
-    if place.function is None:
-        return name
-    parameters = [*place.function.args.posonlyargs, *place.function.args.args]
-    decorators = {_last_name(decorator) for decorator in place.function.decorator_list}
-    if place.owner and "staticmethod" not in decorators:
-        parameters = parameters[1:]
-    at = next(at for at, argument in enumerate(call.args) if isinstance(argument, ast.Name) and argument.id == name)
-    return parameters[at].arg if at < len(parameters) else name
+    if place.function:
+        positional = [*place.function.args.posonlyargs, *place.function.args.args]
+        decorators = {_last_name(decorator) for decorator in place.function.decorator_list}
+        if place.owner and "staticmethod" not in decorators:
+            positional = positional[1:]
+        for parameter, argument in zip(positional, call.args, strict=False):
+            if _is_name(argument, name):
+                return parameter.arg
+    return next((keyword.arg for keyword in call.keywords if keyword.arg and _is_name(keyword.value, name)), name)
 
 
 def _passes(call: ast.Call, name: str) -> bool:
     values = [*call.args, *(keyword.value for keyword in call.keywords)]
-    return any(isinstance(value, ast.Name) and value.id == name for value in values)
+    return any(_is_name(value, name) for value in values)
 
 
 def _imported(node: ast.AST, module: Module) -> Iterator[tuple[str, str]]:
@@ -484,7 +484,7 @@ def _dotted(node: ast.AST, module: Module) -> str:
     if not isinstance(node, ast.Name | ast.Attribute):
         return ""
     first, _, rest = ast.unparse(node).partition(".")
-    start = module.imports.get(first) or (f"{module.name}.{first}" if module.name else first)
+    start = dict(module.imports).get(first) or (f"{module.name}.{first}" if module.name else first)
     return f"{start}.{rest}" if rest else start
 
 
@@ -521,15 +521,19 @@ def _parameters(function: Function) -> list[ast.arg]:
 
 def _assigns(node: ast.stmt, name: str) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
+    return any(target and _is_name(target, name) for target in targets)
 
 
 def _last_name(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
+def _is_name(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
 def _is_any(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and node.id == "Any"
+    return _is_name(node, "Any")
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -143,15 +143,12 @@ def summarize(finds: Iterable[Find]) -> str:
     """Return a Markdown table of the number of finds by term and folder."""
     counts = Counter((find.term.name, find.folder) for find in finds)
     folders = sorted({folder for _, folder in counts})
-    names = sorted({name for name, _ in counts}, key=lambda name: -sum(counts[name, folder] for folder in folders))
-    rows = [[name, *(counts[name, folder] for folder in folders)] for name in names]
-    rows.append(["all", *(sum(counts[name, folder] for name in names) for folder in folders)])
-    lines = [
-        ["term", *folders, "all"],
-        ["---", *["---:"] * (len(folders) + 1)],
-        *([*row, sum(row[1:])] for row in rows),
-    ]
-    return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in lines)
+    rows = {name: [counts[name, folder] for folder in folders] for name, _ in counts}
+    rows = dict(sorted(rows.items(), key=lambda row: -sum(row[1])))
+    rows["all"] = [sum(column) for column in zip(*rows.values(), strict=True)]
+    lines = [["term", *folders, "all"], ["---", *["---:"] * (len(folders) + 1)]]
+    lines += [[name, *map(str, [*row, sum(row)])] for name, row in rows.items()]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:

@@ -180,6 +180,11 @@ def test_arrows_between_rooms_are_counted_once(build):
     assert COUNTS["import arrows between rooms / rooms"](built) == "1 / 3"  # the package itself is a room, too
 
 
+def test_two_imports_of_one_name_are_two_arrows(build):
+    built = build({"a.py": f"if x:\n    {IMPORT}.b import c\nelse:\n    {IMPORT}.d import c\n", "b.py": "", "d.py": ""})
+    assert built.arrows == {("a", "b"), ("a", "d")}
+
+
 def test_the_walk_follows_methods_functions_classes_and_renamed_parameters(build):
     walk = house.follow(build(WALKED), *house.WALK)
     assert walk.modules == {"operators.create", "operators.base", "records", "deep"}
@@ -194,6 +199,16 @@ def test_a_walk_that_enters_one_object_ends_there(build):
     )
     built = build({"operators/create.py": create, "run.py": "class Run:\n    context: dict\n"})
     assert house.follow(built, *house.WALK) == house.Walk(frozenset({"operators.create", "run"}), 1)
+
+
+def test_a_walk_does_not_stumble_over_unpacked_arguments(build):
+    create = "class VeoCreateVideoOperator:\n    def execute(self, context):\n        self.run(*context, **context)\n"
+    built = build({"create.py": f"{create}\n    def run(self, *args, **kwargs): ...\n"})
+    assert house.follow(built, *house.WALK) == house.Walk(frozenset({"create"}), 1)
+
+
+def test_a_package_without_the_operator_has_no_walk(build):
+    assert COUNTS["walk of the create operator's `context`: modules / calls"](build({"a.py": ""})) == "none"
 
 
 def test_a_class_is_found_through_the_package_that_exports_it(build):
