@@ -7,7 +7,7 @@ SITE ?= site
 .DEFAULT_GOAL := help
 .PHONY: help demo test docs test-docs test-system test-race test-page test-storage test-cluster \
 	test-bursts matrix mutants benchmark figures \
-	lint unit integration constraints clean
+	lint terms unit integration constraints clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -19,6 +19,9 @@ test: lint unit integration ## everything that a contribution must pass
 
 lint: $(VENV)/ready ## style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+terms: $(VENV)/ready ## retired terms that are left in code, tests and texts
+	@$(BIN)/python dev/retired_terms.py
 
 unit: $(VENV)/ready ## tests without network and database
 	@$(BIN)/python -m pytest tests/unit tests/dev
