@@ -17,8 +17,8 @@ demo: $(VENV)/ready ## a prompt becomes a video on a real Airflow; ONCE=1 ends b
 
 test: lint unit integration ## everything that a contribution must pass
 
-lint: $(VENV)/ready ## style and types
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+lint: $(VENV)/ready ## style, types, and the direction of imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 terms: $(VENV)/ready ## retired terms that are left in code, tests and texts
 	@$(BIN)/python dev/retired_terms.py
