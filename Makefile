@@ -13,7 +13,7 @@ help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
 demo: $(VENV)/ready ## a prompt becomes a video on a real Airflow; ONCE=1 ends by itself, DAG=story another example, DAGS=folder your own
-	@$(BIN)/python dev/demo.py $(if $(DAG),--dag $(DAG)) $(if $(DAGS),--dags $(DAGS)) $(if $(ONCE),--once)
+	@$(BIN)/python -m dev.demo $(if $(DAG),--dag $(DAG)) $(if $(DAGS),--dags $(DAGS)) $(if $(ONCE),--once)
 
 test: lint unit integration ## everything that a contribution must pass
 
@@ -21,7 +21,7 @@ lint: $(VENV)/ready ## style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 unit: $(VENV)/ready ## tests without network and database
-	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest tests/unit tests/dev
 
 integration: $(VENV)/ready ## tests with the emulator and a real Airflow, four at a time: they wait more than they compute
 	@$(BIN)/python -m pytest -n 4 --dist worksteal tests/integration
@@ -53,16 +53,16 @@ test-bursts: $(VENV)/cluster/ready ## up to 300 requests at once to each route o
 	@$(VENV)/cluster/bin/python -m pytest tests/cluster/test_page_bursts.py
 
 matrix: $(VENV)/ready ## the built wheel on each supported Airflow, into docs/compatibility.md (an hour); ONLY=3.0.6: some
-	@$(BIN)/python dev/matrix.py $(if $(ONLY),--only $(ONLY)) $(if $(PYTHONS),--pythons $(PYTHONS))
+	@$(BIN)/python -m dev.matrix $(if $(ONLY),--only $(ONLY)) $(if $(PYTHONS),--pythons $(PYTHONS))
 
 benchmark: $(VENV)/bench/ready ## what waiting costs, beside other providers, into docs/performance.md (half an hour)
 	@$(VENV)/bench/bin/python -m benchmarks $(if $(QUICK),--quick)
 
 figures: $(VENV)/cluster/ready ## what docs/scaling.md says of triggerers and of the cost of a task, printed (a quarter of an hour)
-	@PYTHONPATH=.:dev:tests/cluster $(VENV)/cluster/bin/python -u tests/cluster/figures.py
+	@$(VENV)/cluster/bin/python -u -m tests.cluster.figures
 
 mutants: $(VENV)/mutmut/ready ## whether the unit tests notice changes of the pure core (an hour); MODULE=api.schedule checks one
-	@$(BIN)/python dev/mutants.py $(MODULE)
+	@$(BIN)/python -m dev.mutants $(MODULE)
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -11,7 +11,8 @@ from airflow.api_fastapi.app import create_app
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
 from fastapi.testclient import TestClient
-from generations import add_generations
+
+from tests.support.generations import add_generations
 
 _REQUESTS = 20
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from airflow_provider_veo.api.polling import AskAgain, WaitPolicy, WaitState, first_delay, observe
+from airflow_provider_veo.api.polling.decision import AskAgain, WaitPolicy, WaitState, first_delay, observe
 from airflow_provider_veo.api.video import Video, VideoStatus
 from benchmarks.report import Figure, paragraph
 

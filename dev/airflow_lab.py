@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pendulum
 import psutil
-from server_process import free_ports, is_answering
+
+from dev.server_process import free_ports, is_answering
 
 if TYPE_CHECKING:
     from typing_extensions import Self

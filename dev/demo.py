@@ -13,12 +13,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import examples
-from airflow_lab import AirflowLab, LabError
-from examples import Example
-
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
+from dev import examples
+from dev.airflow_lab import AirflowLab, LabError
+from dev.examples import Example
 
 ROOT = Path(__file__).resolve().parent.parent
 STORAGE = ROOT / "demo_videos"

@@ -12,10 +12,10 @@ from typing import Any
 
 import av
 import httpx
-from airflow_lab import AirflowLab, LabError
 from PIL import Image, ImageDraw
 
 from airflow_provider_veo.emulator.jobs import Jobs
+from dev.airflow_lab import AirflowLab, LabError
 
 PREFIX = "example_veo_"
 POOL = {"name": "veo_gateway", "slots": 2, "description": "videos in flight", "include_deferred": True}

@@ -58,7 +58,7 @@ def main() -> int:
 def _run(patterns: list[str]) -> int:
     """Run mutmut on one core, since others may work here, too. What a pattern names is run again in any case."""
     command = [Path(sys.executable).with_name("mutmut"), "run", "--max-children", "1", *patterns]
-    with_plugin = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}  # `fastest_first`
+    with_plugin = os.environ | {"PYTHONPATH": str(ROOT)}  # `dev.fastest_first`
     return subprocess.run(command, env=with_plugin, check=False).returncode
 
 

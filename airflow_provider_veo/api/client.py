@@ -14,13 +14,17 @@ import httpx
 import pendulum
 
 from airflow_provider_veo import __version__
-from airflow_provider_veo.api import addresses, content, embedded, masking, mp4, requests, urls, waiting
-from airflow_provider_veo.api.answers import Answer, names_in
-from airflow_provider_veo.api.cancelling import Cancellation, read_cancellation
-from airflow_provider_veo.api.chat import ChatReader
-from airflow_provider_veo.api.chat_events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
-from airflow_provider_veo.api.content import Asked, ContentStream, Resume
-from airflow_provider_veo.api.download import Source
+from airflow_provider_veo.api import requests
+from airflow_provider_veo.api.answers import masking
+from airflow_provider_veo.api.answers.answer import Answer, names_in
+from airflow_provider_veo.api.answers.own_words import NOTHING_SAID, OwnWords
+from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.backends.openai.cancelling import Cancellation, read_cancellation
+from airflow_provider_veo.api.chat.events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
+from airflow_provider_veo.api.chat.reader import ChatReader
+from airflow_provider_veo.api.content import embedded, locate
+from airflow_provider_veo.api.content.download import Source
+from airflow_provider_veo.api.content.locate import Asked, ContentStream, Resume
 from airflow_provider_veo.api.error_answers import error_from
 from airflow_provider_veo.api.errors import (
     AddressUnreachableError,
@@ -32,17 +36,17 @@ from airflow_provider_veo.api.errors import (
     VideoTimeoutError,
     telling,
 )
-from airflow_provider_veo.api.net import limits
+from airflow_provider_veo.api.formats import mp4
+from airflow_provider_veo.api.net import addresses, limits, urls
 from airflow_provider_veo.api.net.bodies import Body
 from airflow_provider_veo.api.net.clock import Clock
 from airflow_provider_veo.api.net.exchange import AsyncExchanges, AsyncResponse, Exchanges, Response
 from airflow_provider_veo.api.net.limits import Limits
-from airflow_provider_veo.api.own_words import NOTHING_SAID, OwnWords
-from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.net.signatures import is_presigned
+from airflow_provider_veo.api.polling import wait
+from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import ApiRequest, ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings, tls_context
-from airflow_provider_veo.api.signatures import is_presigned
-from airflow_provider_veo.api.text import for_people
 from airflow_provider_veo.api.video import Video, parse_video, parse_videos
 
 if TYPE_CHECKING:
@@ -244,7 +248,7 @@ class VeoClient(_Client):
             tell: called whenever something has changed.
             own: see `get_video`.
         """
-        return waiting.wait_for_video(partial(self.get_video, own=own), waiting.Wait(video_id, policy, tell))
+        return wait.wait_for_video(partial(self.get_video, own=own), wait.Wait(video_id, policy, tell))
 
     def call(self, request: ApiRequest) -> Answer:
         """Send any request and return the answer, whatever its status."""
@@ -269,7 +273,7 @@ class VeoClient(_Client):
             try:
                 stream = opened.enter_context(self.open_content(video_id=video_id, resume=resume))
             except VeoError as refusal:
-                if not content.may_be_elsewhere(refusal):
+                if not locate.may_be_elsewhere(refusal):
                     raise
                 stream = opened.enter_context(self._open_instead(video_id, resume, refusal))
             yield stream
@@ -281,13 +285,13 @@ class VeoClient(_Client):
             seen = self.get_video(video_id)
         except VeoError as error:
             seen = error
-        url = content.instead(refusal, seen, download_name(video_id, None), pendulum.now("UTC"))
+        url = locate.instead(refusal, seen, download_name(video_id, None), pendulum.now("UTC"))
         url = url or self.settings.base_url + requests.get_video(video_id).path
         with ExitStack() as opened:
             try:
                 stream = opened.enter_context(self.open_content(video_id=video_id, url=url, resume=resume))
             except VeoError as error:
-                raise content.told_of_both(refusal, error, seen, pendulum.now("UTC")) from refusal.__cause__
+                raise locate.told_of_both(refusal, error, seen, pendulum.now("UTC")) from refusal.__cause__
             yield stream
 
     @contextmanager
@@ -315,7 +319,7 @@ class VeoClient(_Client):
         """
         target = self._unfolded(url) if url else self.settings.base_url + requests.get_content(str(video_id)).path
         what = download_name(video_id, url)
-        for _ in range(content.MAX_HOPS):
+        for _ in range(locate.MAX_HOPS):
             is_api = urls.same_origin(target, self.settings.base_url) and not is_presigned(target)
             request = self._content_request(target, what, resume, with_key=is_api)
             clock = Clock(limits.of_content(self.settings.timeout))
@@ -325,8 +329,8 @@ class VeoClient(_Client):
                     yield replace(stream, chunks=_counted(stream.chunks, clock))
                     return
                 answer = self._answer(response, body)
-            target = content.next_hop(answer, Asked(what, video_id, is_api)).url
-        raise ContentError(f"{what}: more than {content.MAX_HOPS} redirects.")
+            target = locate.next_hop(answer, Asked(what, video_id, is_api)).url
+        raise ContentError(f"{what}: more than {locate.MAX_HOPS} redirects.")
 
     @contextmanager
     def _asked(self, request: httpx.Request, clock: Clock) -> Iterator[Response]:
@@ -433,7 +437,7 @@ class AsyncVeoClient(_Client):
 
     async def wait_for_video(self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None]) -> Outcome:
         """Do as `VeoClient.wait_for_video`."""
-        return await waiting.wait_for_video_async(self.get_video, waiting.Wait(video_id, policy, tell))
+        return await wait.wait_for_video_async(self.get_video, wait.Wait(video_id, policy, tell))
 
     async def call(self, request: ApiRequest) -> Answer:
         """Send any request and return the answer, whatever its status."""
@@ -506,18 +510,18 @@ def download_name(video_id: str | None, url: str | None) -> str:
 def _opened(response: Response, resume: Resume | None) -> tuple[ContentStream | None, Body]:
     """Return the video that an answer brings; or else the beginning of its body."""
     headers = response.headers
-    version = content.version_of(headers)
+    version = locate.version_of(headers)
     body = Body({}, limits.ERROR_BYTES)
     if not response.ok:
         return None, response.read()
     if resume and response.status == httpx.codes.PARTIAL_CONTENT:
-        content.check_continuation(headers, resume)
+        locate.check_continuation(headers, resume)
         return ContentStream(resume.offset, resume.total, version, response.chunks()), body
-    chunks = response.blocks() if content.is_encoded(headers) else response.chunks()
+    chunks = response.blocks() if locate.is_encoded(headers) else response.chunks()
     head = _read_head(chunks, mp4.SNIFF_BYTES)
     chunks = chain((head,), chunks)
     if mp4.is_video(head):
-        return ContentStream(0, content.length_of(headers), version, chunks), body
+        return ContentStream(0, locate.length_of(headers), version, chunks), body
     head = _read_head(chunks, limits.ERROR_BYTES)
     if (start := embedded.start_of_video(head)) is not None:
         return ContentStream(0, None, None, embedded.decoded(chain((head[start:],), chunks))), body

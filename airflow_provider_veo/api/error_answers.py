@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 
-from airflow_provider_veo.api.answers import Answer, ErrorDetail, seen_id
+from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail, seen_id
+from airflow_provider_veo.api.answers.text import LOOKED_AT
 from airflow_provider_veo.api.errors import ApiError, Reason, VeoError
 from airflow_provider_veo.api.reasons import reason_of, reason_of_answer_about_a_job, reason_of_order
-from airflow_provider_veo.api.text import LOOKED_AT
 
 LONGEST_WAIT = 3_600.0
 """Seconds; a server that asks to wait longer is asked again all the same."""

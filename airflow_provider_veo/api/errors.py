@@ -3,8 +3,8 @@
 `Reason` says *why*; whether trying again can help and what to do follow from it, for an HTTP error and for
 a job that failed alike. `reasons` finds it in a server's words, and `error_answers` turns an answer into an error.
 
-Other modules of this package have some errors of their own; each of them is a `VeoError`, too, and the operators turn
-those that are permanent into an exception of Airflow. Each says connection, host and video where they are known.
+All errors of this package are here, and each is a `VeoError`. The operators turn those that are permanent into an
+exception of Airflow. Each says connection, host and video where they are known.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import Any, ClassVar
 
-from airflow_provider_veo.api.answers import Answer, ErrorDetail
-from airflow_provider_veo.api.text import for_people
+from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail
+from airflow_provider_veo.api.answers.text import for_people
 
 
 class Reason(str, Enum):
@@ -255,6 +255,18 @@ class VideoTimeoutError(VeoError):
     reason = Reason.TIMEOUT
 
 
+class StatusUnknownError(VeoError):
+    """Asking for the status failed for good. The job itself may be well, and may be billed."""
+
+    def __init__(self, message: str, reason: Reason, *, video_id: str | None = None) -> None:
+        self.reason = reason
+        super().__init__(message, video_id=video_id)
+
+    @property
+    def permanent(self) -> bool:  # type: ignore[override]
+        return self.reason.permanent
+
+
 class ContentError(VeoError):
     """What the server delivered is not a whole video file."""
 
@@ -317,6 +329,34 @@ class StorageError(VeoError):
 
 class StorageFullError(StorageError):
     """The disk has no room for the file."""
+
+
+class NotOrderedError(VeoError):
+    """Nothing was ordered: it would risk paying twice, or for nothing, or without a record.
+
+    Attributes:
+        permanent: a retry would not order either.
+    """
+
+    reason = Reason.NOT_ORDERED
+
+    def __init__(self, message: str, *, permanent: bool = True, video_id: str | None = None) -> None:
+        self.permanent = permanent
+        super().__init__(message, video_id=video_id)
+
+
+class UnknownSubmissionError(VeoError):
+    """Nobody knows whether an order made a job.
+
+    Attributes:
+        permanent: a retry must not order again.
+    """
+
+    reason = Reason.UNKNOWN_SUBMISSION
+
+    def __init__(self, message: str, *, permanent: bool, video_id: str | None = None) -> None:
+        self.permanent = permanent
+        super().__init__(message, video_id=video_id)
 
 
 def _sentence(what: str, message: str, advice: str) -> str:

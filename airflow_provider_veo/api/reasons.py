@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
-from airflow_provider_veo.api.answers import WORDS_LIMIT, ErrorDetail
+from airflow_provider_veo.api.answers.answer import WORDS_LIMIT, ErrorDetail
+from airflow_provider_veo.api.answers.own_words import NOTHING_SAID, OwnWords
 from airflow_provider_veo.api.errors import Reason
-from airflow_provider_veo.api.own_words import NOTHING_SAID, OwnWords
 
 
 def any_of(*patterns: str) -> re.Pattern[str]:

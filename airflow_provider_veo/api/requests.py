@@ -13,14 +13,14 @@ from numbers import Real
 from typing import Any, Literal, get_args
 from urllib.parse import quote
 
-from airflow_provider_veo.api.answers import Answer, is_usable_id
+from airflow_provider_veo.api.answers.answer import Answer, is_usable_id
+from airflow_provider_veo.api.answers.own_words import OwnWords
+from airflow_provider_veo.api.answers.text import for_people, shown
+from airflow_provider_veo.api.backends.openai.refusals import Verdict, judge
+from airflow_provider_veo.api.backends.profiles import check_frames
 from airflow_provider_veo.api.error_answers import error_from
 from airflow_provider_veo.api.errors import InvalidInputError, Reason
-from airflow_provider_veo.api.frames import Frame, FrameUrl
-from airflow_provider_veo.api.models import check_frames
-from airflow_provider_veo.api.own_words import OwnWords
-from airflow_provider_veo.api.refusals import Verdict, judge
-from airflow_provider_veo.api.text import for_people, shown
+from airflow_provider_veo.api.formats.frames import Frame, FrameUrl
 
 RequestFormat = Literal["auto", "json", "multipart"]
 REQUEST_FORMATS: tuple[RequestFormat, ...] = get_args(RequestFormat)

@@ -11,13 +11,13 @@ from typing import Any, Literal, get_args
 
 import httpx
 
-from airflow_provider_veo.api import urls
+from airflow_provider_veo.api.answers.json_text import parse_json
+from airflow_provider_veo.api.answers.masking import Mask, mask_of
+from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.backends.profiles import DEFAULT_MODEL
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.json_text import parse_json
-from airflow_provider_veo.api.masking import Mask, mask_of
-from airflow_provider_veo.api.models import DEFAULT_MODEL
+from airflow_provider_veo.api.net import urls
 from airflow_provider_veo.api.requests import REQUEST_FORMATS, RequestFormat
-from airflow_provider_veo.api.text import for_people
 
 AuthScheme = Literal["bearer", "raw"]
 AUTH_SCHEMES: tuple[AuthScheme, ...] = get_args(AuthScheme)

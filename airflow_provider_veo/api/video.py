@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import pendulum
 
-from airflow_provider_veo.api.answers import ID_LIMIT, Answer, id_in, is_usable_id, unwrap
-from airflow_provider_veo.api.endings import end_of, failed_job_in, first_text, word_in
+from airflow_provider_veo.api.answers.answer import ID_LIMIT, Answer, id_in, is_usable_id, unwrap
+from airflow_provider_veo.api.backends.openai.endings import end_of, failed_job_in, first_text, word_in
+from airflow_provider_veo.api.backends.openai.status_words import VideoStatus, is_word_of_no_job
 from airflow_provider_veo.api.error_answers import error_from, no_such_job, pause_asked_by, reading, unreadable
 from airflow_provider_veo.api.errors import ApiError, Reason
-from airflow_provider_veo.api.status_words import VideoStatus, is_word_of_no_job
-from airflow_provider_veo.api.urls import absolute
+from airflow_provider_veo.api.net.urls import absolute
 
 __all__ = ["Video", "VideoStatus", "find_url", "parse_video", "parse_videos"]
 

@@ -16,10 +16,10 @@ from airflow.providers.common.compat.sdk import (
     task_decorator_factory,
 )
 
-from airflow_provider_veo import advice
 from airflow_provider_veo.api.errors import InvalidInputError, VeoError
+from airflow_provider_veo.observability.summary import failures_reported
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
-from airflow_provider_veo.reporting import failures_reported
+from airflow_provider_veo.orders import advice
 
 ARGUMENTS_KEY = "veo_arguments"
 """The XCom that keeps what the function has returned while the task is deferred."""

@@ -23,11 +23,13 @@ from airflow.providers.common.compat.sdk import (
 )
 from asgiref.sync import sync_to_async
 
-from airflow_provider_veo.api import urls
-from airflow_provider_veo.api.cancelling import Cancellation
-from airflow_provider_veo.api.chat_events import ChatEvent
+from airflow_provider_veo.api.answers.masking import SHORTEST_SECRET
+from airflow_provider_veo.api.backends.openai.cancelling import Cancellation
+from airflow_provider_veo.api.backends.openai.probe import judge_api
+from airflow_provider_veo.api.backends.profiles import DEFAULT_MODEL
+from airflow_provider_veo.api.chat.events import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
-from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES, DownloadPolicy
+from airflow_provider_veo.api.content.download import DEFAULT_MAX_BYTES, DownloadPolicy
 from airflow_provider_veo.api.errors import (
     ContentNotReadyError,
     InvalidInputError,
@@ -36,18 +38,16 @@ from airflow_provider_veo.api.errors import (
     VideoFailedError,
     telling,
 )
-from airflow_provider_veo.api.masking import SHORTEST_SECRET
-from airflow_provider_veo.api.models import DEFAULT_MODEL
-from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
-from airflow_provider_veo.api.probe import judge_api
+from airflow_provider_veo.api.net import urls
+from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings, read_headers
 from airflow_provider_veo.api.video import Video
+from airflow_provider_veo.observability.tracing import span
 from airflow_provider_veo.storage import places, salvage
 from airflow_provider_veo.storage.delivery import Delivery, IfExists
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.places import Destination
-from airflow_provider_veo.tracing import span
 
 DEFAULT_TIMEOUT = timedelta(minutes=20)
 _FLAGS = {"true": True, "false": False}

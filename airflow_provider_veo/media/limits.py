@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airflow_provider_veo.api import mp4
 from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.api.formats import mp4
 
 MOST_PIXELS = 2**25
 """Of a picture. 8K (7680x4320) fits in; decoded it takes 50 MB, and a decoder keeps some of them."""

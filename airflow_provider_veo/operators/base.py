@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
 
-from airflow_provider_veo import arguments
-from airflow_provider_veo.api.download import DEFAULT_MAX_BYTES
+from airflow_provider_veo.api.backends.profiles import check_frames
+from airflow_provider_veo.api.content.download import DEFAULT_MAX_BYTES
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.models import check_frames
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
-from airflow_provider_veo.checked_task import CheckedTask
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.links.video import VeoVideoLink
-from airflow_provider_veo.ordering import TaskIdentity
-from airflow_provider_veo.records import PAGE_EXISTS
-from airflow_provider_veo.retry_policy import default_retry_policy
+from airflow_provider_veo.observability.lineage import announce, lineage_of, task_of, write_sidecar
+from airflow_provider_veo.observability.page import PAGE_EXISTS
+from airflow_provider_veo.orders.submission import Ledger, OnUnknownSubmission, Order, fingerprint_of, seconds_of
+from airflow_provider_veo.orders.video import TaskIdentity
+from airflow_provider_veo.policies.retry import default_retry_policy
 from airflow_provider_veo.storage import places
 from airflow_provider_veo.storage.files import StoredVideo
-from airflow_provider_veo.storage.provenance import announce, lineage_of, task_of, write_sidecar
-from airflow_provider_veo.submission import Ledger, OnUnknownSubmission, Order, fingerprint_of, seconds_of
-from airflow_provider_veo.task_state import PROGRESS_KEY, STORE_EXISTS, task_has_succeeded
+from airflow_provider_veo.tasks import arguments
+from airflow_provider_veo.tasks.checked import CheckedTask
+from airflow_provider_veo.utils.airflow_internals import PROGRESS_KEY, STORE_EXISTS, task_has_succeeded
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage

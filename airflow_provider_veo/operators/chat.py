@@ -9,17 +9,18 @@ from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo import arguments, records
 from airflow_provider_veo.api.requests import ChatSpec
-from airflow_provider_veo.chat_ordering import ChatDesk
 from airflow_provider_veo.exceptions import fail_fast
-from airflow_provider_veo.frames import FrameSource, load_chat_frame, warn_of_shapes
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook
+from airflow_provider_veo.observability import page
+from airflow_provider_veo.observability.page import ORDER_KEY, publish, reference
+from airflow_provider_veo.observability.summary import conclude, failures_reported
 from airflow_provider_veo.operators.base import OrderingTask, VeoOperator
-from airflow_provider_veo.ordering import TaskIdentity
-from airflow_provider_veo.records import ORDER_KEY, publish, reference
-from airflow_provider_veo.reporting import conclude, failures_reported
-from airflow_provider_veo.submission import Ledger, OnUnknownSubmission
+from airflow_provider_veo.orders.chat import ChatDesk
+from airflow_provider_veo.orders.submission import Ledger, OnUnknownSubmission
+from airflow_provider_veo.orders.video import TaskIdentity
+from airflow_provider_veo.storage.frames import FrameSource, load_chat_frame, warn_of_shapes
+from airflow_provider_veo.tasks import arguments
 
 
 class VeoChatCompletionOperator(OrderingTask, VeoOperator):
@@ -108,7 +109,7 @@ class VeoChatCompletionOperator(OrderingTask, VeoOperator):
             hook = VeoHook(self.conn_id)
             spec = self._spec(hook)
             order = self._order(who, spec, time.time())
-            placed = records.order(spec.prompt, spec.model, videos=spec.n)
+            placed = page.order(spec.prompt, spec.model, videos=spec.n)
             publish(context, ORDER_KEY, placed)
             with hook.get_conn() as client:
                 desk = ChatDesk(client, ledger, who, self.log, lambda progress: self._show(context["ti"], progress))

@@ -11,26 +11,22 @@ from typing import Any, ClassVar
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import Context, conf
 
-from airflow_provider_veo import advice, arguments, records
+from airflow_provider_veo.api.answers.own_words import OwnWords
 from airflow_provider_veo.api.errors import Reason, StorageError, VeoError
-from airflow_provider_veo.api.own_words import OwnWords
-from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec, ignored_warnings
 from airflow_provider_veo.api.video import VideoStatus
-from airflow_provider_veo.deferral import defer, shortest_deferral
 from airflow_provider_veo.exceptions import fail_fast
-from airflow_provider_veo.frames import FrameSource, load_frame, warn_of_shapes
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, poll_interval_or_default, wait_policy
+from airflow_provider_veo.observability import page
+from airflow_provider_veo.observability.lineage import facts_of, prompt_sha256
+from airflow_provider_veo.observability.page import ORDER_KEY, publish
+from airflow_provider_veo.observability.summary import conclude, failures_reported
+from airflow_provider_veo.observability.tracing import past_span
 from airflow_provider_veo.operators.base import OrderingTask, StoringOperator
-from airflow_provider_veo.ordering import OrderDesk, TaskIdentity
-from airflow_provider_veo.records import ORDER_KEY, publish
-from airflow_provider_veo.reporting import conclude, failures_reported
-from airflow_provider_veo.results import video_result
-from airflow_provider_veo.storage import places, salvage
-from airflow_provider_veo.storage.delivery import unchanged
-from airflow_provider_veo.storage.files import StoredVideo
-from airflow_provider_veo.storage.provenance import facts_of, prompt_sha256
-from airflow_provider_veo.submission import (
+from airflow_provider_veo.orders import advice
+from airflow_provider_veo.orders.result import video_result
+from airflow_provider_veo.orders.submission import (
     Collecting,
     Kept,
     Ledger,
@@ -38,8 +34,14 @@ from airflow_provider_veo.submission import (
     Submission,
     collecting_of,
 )
-from airflow_provider_veo.task_state import progress_of, progress_text, task_was_given_up
-from airflow_provider_veo.tracing import past_span
+from airflow_provider_veo.orders.video import OrderDesk, TaskIdentity
+from airflow_provider_veo.storage import places, salvage
+from airflow_provider_veo.storage.delivery import unchanged
+from airflow_provider_veo.storage.files import StoredVideo
+from airflow_provider_veo.storage.frames import FrameSource, load_frame, warn_of_shapes
+from airflow_provider_veo.tasks import arguments
+from airflow_provider_veo.tasks.deferral import defer, shortest_deferral
+from airflow_provider_veo.utils.airflow_internals import progress_of, progress_text, task_was_given_up
 
 _NEEDED_AFTERWARDS = ("prompt", "model", "seconds", "destination", "conn_id", "max_bytes", "sidecar")
 """Arguments that a task needs when it resumes. Nothing else may keep it from a video that was paid for."""
@@ -195,7 +197,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         shortest_deferral()
         who = TaskIdentity.of(context)
         order = self._order(who, spec, now, spec.frame_hashes())
-        publish(context, ORDER_KEY, records.order(spec.prompt, spec.model, spec.size))
+        publish(context, ORDER_KEY, page.order(spec.prompt, spec.model, spec.size))
         with hook.get_conn() as client:
             desk = OrderDesk(client, _ledger(context), who, self.log, self._find)
             submission, found = desk.order_or_resume(order, spec)
@@ -379,7 +381,7 @@ def _shown(result: Mapping[str, Any], outcome: Outcome, proof: str | None) -> di
         "generation_seconds": outcome.generation_seconds,
         "polls": outcome.polls,
         **{name: result[name] for name in names},
-        **records.stored(result, proof),
+        **page.stored(result, proof),
     }
 
 

@@ -8,16 +8,18 @@ from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo import advice, arguments, records
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.observability import page
+from airflow_provider_veo.observability.lineage import facts_of
+from airflow_provider_veo.observability.page import reference
+from airflow_provider_veo.observability.summary import conclude, failures_reported
 from airflow_provider_veo.operators.base import StoringOperator
-from airflow_provider_veo.records import reference
-from airflow_provider_veo.reporting import conclude, failures_reported
+from airflow_provider_veo.orders import advice
 from airflow_provider_veo.storage.delivery import IfExists
 from airflow_provider_veo.storage.places import Destination
-from airflow_provider_veo.storage.provenance import facts_of
+from airflow_provider_veo.tasks import arguments
 
 
 class VeoDownloadOperator(StoringOperator):
@@ -110,4 +112,4 @@ class VeoDownloadOperator(StoringOperator):
 
     def _shown(self, result: Mapping[str, Any]) -> dict[str, Any]:
         url = self._address()
-        return {"of": reference(url) if url else result["video_id"], **records.stored(result, self._proof)}
+        return {"of": reference(url) if url else result["video_id"], **page.stored(result, self._proof)}

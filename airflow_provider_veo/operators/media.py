@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo import arguments, records
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import fail_fast
+from airflow_provider_veo.observability import page
+from airflow_provider_veo.observability.summary import conclude, failures_reported
 from airflow_provider_veo.operators.base import VeoTask
-from airflow_provider_veo.reporting import conclude, failures_reported
 from airflow_provider_veo.storage import checksums, files, places
 from airflow_provider_veo.storage.proof import proof_of
+from airflow_provider_veo.tasks import arguments
 
 if TYPE_CHECKING:
     from airflow_provider_veo.media.still import PictureType
@@ -77,7 +78,7 @@ class VeoExtractFrameOperator(VeoTask):
             with files.local_copy(source) as video, files.staged(target) as part:
                 still = extract_frame(Source(str(source), video), part, kind=kind, at=at)
                 stored, proof = _described(target, part)
-            conclude(context, records.stored(stored, proof, f"image/{kind}"))
+            conclude(context, page.stored(stored, proof, f"image/{kind}"))
         return stored | {"width": still.width, "height": still.height, "seconds": still.seconds}
 
 
@@ -128,7 +129,7 @@ class VeoConcatOperator(VeoTask):
                 clips = [Source(str(source), copies.enter_context(files.local_copy(source))) for source in sources]
                 film = concat(clips, part)
                 stored, proof = _described(target, part)
-            conclude(context, records.stored(stored, proof))
+            conclude(context, page.stored(stored, proof))
         if film.reencoded:
             self.log.info("The clips were encoded anew: %s", film.reencoded)
         return stored | {"seconds": film.seconds, "clips": film.clips, "reencoded": film.reencoded is not None}

@@ -16,18 +16,19 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_veo import advice, arguments
+from airflow_provider_veo.api.answers.own_words import OwnWords
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import VideoFailedError, VideoTimeoutError
-from airflow_provider_veo.api.own_words import OwnWords
-from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
-from airflow_provider_veo.api.waiting import Wait
-from airflow_provider_veo.checked_task import CheckedTask
-from airflow_provider_veo.deferral import defer
+from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.polling.wait import Wait
 from airflow_provider_veo.exceptions import VeoSensorTimeout, fail_fast, refusal
 from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
-from airflow_provider_veo.reporting import failures_reported, report
-from airflow_provider_veo.results import video_result
+from airflow_provider_veo.observability.summary import failures_reported, report
+from airflow_provider_veo.orders import advice
+from airflow_provider_veo.orders.result import video_result
+from airflow_provider_veo.tasks import arguments
+from airflow_provider_veo.tasks.checked import CheckedTask
+from airflow_provider_veo.tasks.deferral import defer
 
 
 class VeoVideoSensor(CheckedTask, BaseSensorOperator):

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
-from airflow_provider_veo.api.download import Downloaded, DownloadPolicy, FreeSpace, Source, download
+from airflow_provider_veo.api.content.download import Downloaded, DownloadPolicy, FreeSpace, Source, download
 from airflow_provider_veo.api.errors import InvalidInputError, StorageError, VeoError
 from airflow_provider_veo.storage.errors import storage_errors, words_of
 from airflow_provider_veo.storage.files import (

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from airflow_provider_veo.api import mp4
-from airflow_provider_veo.api.download import Downloaded, FreeSpace
+from airflow_provider_veo.api.content.download import Downloaded, FreeSpace
 from airflow_provider_veo.api.errors import InvalidInputError, StorageError, StorageFullError
+from airflow_provider_veo.api.formats import mp4
 from airflow_provider_veo.storage.checksums import sha256_from
 from airflow_provider_veo.storage.errors import storage_errors, words_of
 from airflow_provider_veo.storage.objects import ObjectPlace

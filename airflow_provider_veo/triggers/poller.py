@@ -24,10 +24,10 @@ from weakref import WeakKeyDictionary
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_veo.api.errors import NotSentError, TransportError, VeoError
-from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.polling.wait import Wait
 from airflow_provider_veo.api.video import Video
-from airflow_provider_veo.api.waiting import Wait
-from airflow_provider_veo.triggers.board import ProgressBoard
+from airflow_provider_veo.triggers.progress import ProgressBoard
 from airflow_provider_veo.triggers.shared_client import SharedClient
 
 DEFAULT_IN_FLIGHT = 32

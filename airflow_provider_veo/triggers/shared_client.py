@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from airflow_provider_veo.api import pace
 from airflow_provider_veo.api.client import AsyncVeoClient
 from airflow_provider_veo.api.errors import ApiError, Reason, TransportError, VeoError
+from airflow_provider_veo.api.polling import pace
 from airflow_provider_veo.api.settings import ClientSettings, tls_context
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.hooks.veo import VeoHook

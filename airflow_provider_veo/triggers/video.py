@@ -10,13 +10,13 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_veo.api.answers.text import for_people
 from airflow_provider_veo.api.errors import Reason
-from airflow_provider_veo.api.polling import News, Outcome, WaitPolicy
-from airflow_provider_veo.api.text import for_people
+from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.hooks.veo import VeoHook
-from airflow_provider_veo.task_state import AIRFLOW_KILLS_TRIGGERS, progress_of, trigger_was_given_up
 from airflow_provider_veo.triggers.poller import Poller, join, leave
+from airflow_provider_veo.utils.airflow_internals import AIRFLOW_KILLS_TRIGGERS, progress_of, trigger_was_given_up
 
 LONGEST_HOLD = 600.0
 """Seconds that an event is kept back at most, whatever the clocks of worker and triggerer say."""

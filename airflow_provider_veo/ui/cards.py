@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from airflow_provider_veo.api.text import storable
-from airflow_provider_veo.records import shortened
+from airflow_provider_veo.api.answers.text import storable
+from airflow_provider_veo.observability.page import shortened
 from airflow_provider_veo.ui.roots import Place, why_not
 
 Status = Literal["in_progress", "completed", "failed"]

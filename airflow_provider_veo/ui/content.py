@@ -12,8 +12,8 @@ from typing import Any, BinaryIO, TypeVar
 
 import anyio
 
-from airflow_provider_veo.api.mp4 import is_video
-from airflow_provider_veo.records import VIDEO
+from airflow_provider_veo.api.formats.mp4 import is_video
+from airflow_provider_veo.observability.page import VIDEO
 from airflow_provider_veo.storage.proof import proof_of
 from airflow_provider_veo.ui.roots import configured, open_below
 

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from hostile import POISONED_BRIEFLY, Case, Cases, HostileServer
-from hostile_runs import INNOCENT
-from machines import DAGS, video_cluster
-from services import PostgreSQL, Redis
+
+from tests.cluster.machines import DAGS, video_cluster
+from tests.cluster.services import PostgreSQL, Redis
+from tests.support.hostile import POISONED_BRIEFLY, Case, Cases, HostileServer
+from tests.support.hostile_runs import INNOCENT
 
 CASES = Cases({"hostile_words": POISONED_BRIEFLY, INNOCENT: {"create": Case(end="success")}})
 HOSTILE_DAGS = Path(__file__).parents[1] / "system" / "hostile_dags"

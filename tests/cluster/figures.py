@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 import psutil
-from machines import VIDEOS, Cluster, airflow_on_postgresql, video_cluster
 
 from benchmarks.deferred_dag import DAG_FILE, DAG_ID
 from benchmarks.processes import ROOT, server
+from tests.cluster.machines import VIDEOS, Cluster, airflow_on_postgresql, video_cluster
 
 PER_LOOP = (50, 1000)
 COUNTS = (300, 1000)

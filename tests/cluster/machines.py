@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import psycopg2
-from airflow_lab import AirflowLab
-from services import PostgreSQL, Redis
 
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
+from dev.airflow_lab import AirflowLab
+from tests.cluster.services import PostgreSQL, Redis
 
 VIDEOS = 300
 KEY = "sk-canary-7b1d40"

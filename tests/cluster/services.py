@@ -11,7 +11,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
-from server_process import ServerProcess
+from dev.server_process import ServerProcess
 
 
 class Service(ServerProcess):

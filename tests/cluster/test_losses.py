@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from machines import SLOTS, VIDEOS, WORKERS
 
-from airflow_provider_veo.api.mp4 import check_whole
+from airflow_provider_veo.api.formats.mp4 import check_whole
+from tests.cluster.machines import SLOTS, VIDEOS, WORKERS
 
 
 @pytest.fixture(scope="module")

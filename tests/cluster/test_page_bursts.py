@@ -9,8 +9,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import pytest
-from page_server import BURSTS, PageServer, beside_airflows_own, beside_the_page
-from services import PostgreSQL
+
+from tests.cluster.services import PostgreSQL
+from tests.support.page_server import BURSTS, PageServer, beside_airflows_own, beside_the_page
 
 NO_HARM = 1.0  # seconds; below it the times are those of the machine's other work
 

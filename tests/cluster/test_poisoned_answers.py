@@ -8,7 +8,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from hostile_runs import INNOCENT, OVER, SENSOR, HostileRuns
+
+from tests.support.hostile_runs import INNOCENT, OVER, SENSOR, HostileRuns
 
 POISONED = "hostile_words"
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from pages import Block
+from tests.docs.pages import Block
 
 _TIMEOUT = 600
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from airflow_version import AIRFLOW_3
-from pages import ROOT, blocks
 
-from airflow_provider_veo.api.errors import ApiError, Reason, TransportError, VideoTimeoutError
+from airflow_provider_veo.api.errors import ApiError, Reason, TransportError, UnknownSubmissionError, VideoTimeoutError
 from airflow_provider_veo.exceptions import VeoFailException, VeoSensorTimeout
-from airflow_provider_veo.ordering import UnknownSubmissionError
+from tests.docs.pages import ROOT, blocks
+from tests.support.airflow_version import AIRFLOW_3
 
 QUOTA = ApiError("Creating the video failed", reason=Reason.QUOTA, status=402)
 

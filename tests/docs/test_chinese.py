@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from pages import ROOT, blocks, headings
+
+from tests.docs.pages import ROOT, blocks, headings
 
 PAIRS = [("README.md", "README.zh-CN.md"), ("docs/quickstart.md", "docs/quickstart.zh-CN.md")]
 in_both = pytest.mark.parametrize(("english", "chinese"), PAIRS)

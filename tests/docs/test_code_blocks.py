@@ -9,10 +9,10 @@ import subprocess
 import sys
 
 import pytest
-from pages import PAGES, ROOT, blocks
-from reader import Reader, run_dags
 
 from airflow_provider_veo.get_provider_info import get_provider_info
+from tests.docs.pages import PAGES, ROOT, blocks
+from tests.docs.reader import Reader, run_dags
 
 RUN = ("python", "sh")
 READ = ("ini", "text")

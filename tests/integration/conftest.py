@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from airflow_version import AIRFLOW_3
-from bench import LONG, Bench
-from driving import Driver
-from servers import KEY, Heard, Said, ScriptedServer, connect
 
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
+from tests.support.airflow_version import AIRFLOW_3
+from tests.support.bench import LONG, Bench
+from tests.support.driving import Driver
+from tests.support.servers import KEY, Heard, Said, ScriptedServer, connect
 
 
 @pytest.fixture(scope="session")

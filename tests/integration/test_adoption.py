@@ -7,9 +7,6 @@ import time
 from threading import Event
 
 import pytest
-from driving import Driver
-from odd_values import ODD_VALUES
-from servers import KEY, Said, connect
 
 from airflow_provider_veo.api.net import limits
 from airflow_provider_veo.api.requests import VideoSpec
@@ -18,6 +15,9 @@ from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
+from tests.support.driving import Driver
+from tests.support.odd_values import ODD_VALUES
+from tests.support.servers import KEY, Said, connect
 
 LOST = Fault(Trouble.DROPPED, accepted=True)
 NEVER_THERE = Fault(Trouble.DROPPED)
@@ -135,7 +135,7 @@ def refused(driver, value, *words, task, count):
 
 def test_an_unknown_id_is_refused(task, mocker):
     driver = lost(task)
-    mocker.patch("airflow_provider_veo.ordering._YOUNG", 0.0)
+    mocker.patch("airflow_provider_veo.orders.video._YOUNG", 0.0)
     refused(driver, "task_nobody_knows", "task_nobody_knows", "could not be asked for", task=task, count=1)
 
 

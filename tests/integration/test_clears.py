@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from dag_runs import DAGS, dags_in
 from sqlalchemy import select
 
-from airflow_provider_veo.ordering import TaskIdentity
-from airflow_provider_veo.submission import Action, Order, next_submission, was_cleared
+from airflow_provider_veo.orders.submission import Action, Order, next_submission, was_cleared
+from airflow_provider_veo.orders.video import TaskIdentity
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
+from tests.support.dag_runs import DAGS, dags_in
 
 pytestmark = [
     pytest.mark.usefixtures("database"),

@@ -10,10 +10,8 @@ import time
 from dataclasses import replace
 
 import pytest
-from pictures import picture_of
-from servers import KEY, Said, every_dialect
 
-from airflow_provider_veo.api.cancelling import Cancellation
+from airflow_provider_veo.api.backends.openai.cancelling import Cancellation
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import (
     ApiError,
@@ -24,11 +22,13 @@ from airflow_provider_veo.api.errors import (
     TransportError,
     VeoError,
 )
-from airflow_provider_veo.api.frames import Frame
-from airflow_provider_veo.api.polling import WaitPolicy
+from airflow_provider_veo.api.formats.frames import Frame
+from airflow_provider_veo.api.polling.decision import WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.emulator.server import EmulatorServer
+from tests.support.pictures import picture_of
+from tests.support.servers import KEY, Said, every_dialect
 
 # small and short, where the server lets us choose: these clips are rendered in no time
 SPEC = VideoSpec("画小猫 {curly} %20", "veo-3.1", seconds=1, size="128x128")

@@ -9,14 +9,14 @@ from fractions import Fraction
 from itertools import pairwise, product
 
 import av
-import clips
 import pytest
-from pictures import psnr
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.emulator.render import Scene, render
 from airflow_provider_veo.media.clip import examine
 from airflow_provider_veo.media.concat import concat
+from tests.support import clips
+from tests.support.pictures import psnr
 
 DRIFT = 0.03
 """Seconds: the most that sound and picture may be apart."""

@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from airflow_version import AIRFLOW_3
-from dag_runs import DAGS, dags_in, run
-from pictures import picture
 
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.hooks.veo import VeoHook
-from airflow_provider_veo.task_state import AIRFLOW_KILLS_TRIGGERS, _state_in_database
+from airflow_provider_veo.utils.airflow_internals import AIRFLOW_KILLS_TRIGGERS, _state_in_database
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
+from tests.support.airflow_version import AIRFLOW_3
+from tests.support.dag_runs import DAGS, dags_in, run
+from tests.support.pictures import picture
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 

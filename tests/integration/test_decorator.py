@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from driving import Driver
 
 from airflow_provider_veo.decorators.video import ARGUMENTS_KEY, VeoVideoDecoratedOperator
 from airflow_provider_veo.emulator.faults import Fault, Trouble
 from airflow_provider_veo.exceptions import VeoFailException
+from tests.support.driving import Driver
 
 
 class Prompter:

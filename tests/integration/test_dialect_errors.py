@@ -6,7 +6,11 @@ import json
 from dataclasses import replace
 
 import pytest
-from bench import (
+
+from airflow_provider_veo.api.errors import ApiError, ContentNotReadyError, Reason
+from airflow_provider_veo.emulator.dialects import DIALECTS
+from airflow_provider_veo.emulator.faults import Fault, Trouble
+from tests.support.bench import (
     DETAIL,
     ERROR,
     FASTVIDEO,
@@ -25,11 +29,7 @@ from bench import (
     every,
     shape_of,
 )
-from servers import KEY
-
-from airflow_provider_veo.api.errors import ApiError, ContentNotReadyError, Reason
-from airflow_provider_veo.emulator.dialects import DIALECTS
-from airflow_provider_veo.emulator.faults import Fault, Trouble
+from tests.support.servers import KEY
 
 
 def wrong_key(bench):

@@ -6,17 +6,30 @@ import json
 
 import openai
 import pytest
-from bench import FASTVIDEO, FIELDS, LITELLM, LONG, NEW_API, OPENAI, RELAY, SEED, SGLANG, VLLM, Bench, every
-from pictures import picture_of
-from servers import KEY
 
-from airflow_provider_veo.api.cancelling import Cancellation
+from airflow_provider_veo.api.backends.openai.cancelling import Cancellation
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
+from tests.support.bench import (
+    FASTVIDEO,
+    FIELDS,
+    LITELLM,
+    LONG,
+    NEW_API,
+    OPENAI,
+    RELAY,
+    SEED,
+    SGLANG,
+    VLLM,
+    Bench,
+    every,
+)
+from tests.support.pictures import picture_of
+from tests.support.servers import KEY
 
 IDS = {"veo-3.1": 230, "veo-3.1-generate-preview": 290, "veo-3.1-generate-001": 394, "veo-3.1-fast-generate-001": 394}
 

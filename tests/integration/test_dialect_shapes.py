@@ -10,9 +10,9 @@ import re
 from pathlib import Path
 
 import pytest
-from bench import LONG, Bench
 
 from airflow_provider_veo.emulator.dialects import DIALECTS
+from tests.support.bench import LONG, Bench
 
 RECORDED = json.loads((Path(__file__).parents[1] / "data" / "servers.json").read_text())
 ANSWERS = [(server, call) for server, said in RECORDED.items() for call in said["answers"]]

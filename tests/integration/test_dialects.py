@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass
 
 import pytest
-from bench import (
+
+from airflow_provider_veo.api.errors import ApiError, ContentNotReadyError, Reason
+from airflow_provider_veo.api.video import VideoStatus
+from tests.support.bench import (
     DETAIL,
     ERROR,
     FASTVIDEO,
@@ -24,9 +27,6 @@ from bench import (
     every,
     shape_of,
 )
-
-from airflow_provider_veo.api.errors import ApiError, ContentNotReadyError, Reason
-from airflow_provider_veo.api.video import VideoStatus
 
 # --- jobs
 

@@ -15,8 +15,9 @@ import av
 import httpx
 import openai
 import pytest
-from pictures import ends, picture_of, psnr
-from servers import KEY
+
+from tests.support.pictures import ends, picture_of, psnr
+from tests.support.servers import KEY
 
 SEED_STREAM = Path(__file__).parents[1] / "data" / "seed_chat_stream.txt"
 

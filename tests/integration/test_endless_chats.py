@@ -6,9 +6,9 @@ import json
 import time
 
 import pytest
-from growth import growth_of
 
-from airflow_provider_veo.api.chat import ChatReader
+from airflow_provider_veo.api.chat.reader import ChatReader
+from tests.support.growth import growth_of
 
 TEXTS = {
     "addresses of pages": "https://a.b/c ",
@@ -91,7 +91,7 @@ BOMBS = {
 }
 PREPARE = """
 import json
-from airflow_provider_veo.api.chat import ChatReader
+from airflow_provider_veo.api.chat.reader import ChatReader
 
 def delta(text, index=0):
     choice = {{"index": index, "delta": {{"content": text}}}}

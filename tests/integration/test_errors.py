@@ -9,10 +9,7 @@ import socket
 from datetime import timedelta
 
 import pytest
-from driving import Driver
-from servers import KEY, Said, connect
 
-from airflow_provider_veo import reporting, submission, task_state
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import ApiError, ContentError, Reason, TransportError, VeoError, VideoTimeoutError
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
@@ -22,7 +19,11 @@ from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
+from airflow_provider_veo.orders import submission
 from airflow_provider_veo.sensors.video import VeoVideoSensor
+from airflow_provider_veo.utils import airflow_internals
+from tests.support.driving import Driver
+from tests.support.servers import KEY, Said, connect
 
 both_ways = pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "waiting"])
 CREATE = {"prompt": "p", "model": "veo-3.1", "poll_interval": 0.1}
@@ -42,7 +43,7 @@ def summary(caplog):
     return lambda: [
         record.getMessage()
         for record in caplog.records
-        if (record.name, record.levelno) == (reporting.__name__, logging.ERROR)
+        if (record.name, record.levelno) == ("airflow_provider_veo.observability.summary", logging.ERROR)
     ]
 
 
@@ -79,7 +80,7 @@ def test_a_gateway_that_is_down_when_ordering(url_of_nobody, monkeypatch, summar
 @both_ways
 @pytest.mark.parametrize("remembers", [True, False])
 def test_a_gateway_that_dies_while_a_task_waits(serve, monkeypatch, summary, deferrable, remembers):
-    monkeypatch.setattr(task_state, "STORE_EXISTS", remembers)
+    monkeypatch.setattr(airflow_internals, "STORE_EXISTS", remembers)
     server = serve(orders_then(job(), CUT))
     connect(monkeypatch, server.url)
     error = Driver(CREATE | {"deferrable": deferrable, "timeout": timedelta(seconds=1.5)}).run()
@@ -98,7 +99,7 @@ def test_a_gateway_that_dies_while_a_task_waits(serve, monkeypatch, summary, def
 
 
 def test_a_clear_does_as_the_error_says(serve, monkeypatch):
-    monkeypatch.setattr(task_state, "STORE_EXISTS", True)
+    monkeypatch.setattr(airflow_internals, "STORE_EXISTS", True)
     answers = [CUT]
     server = serve(lambda heard: job("queued") if heard.method == "POST" else answers[0])
     connect(monkeypatch, server.url)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import examples
 import pytest
-from airflow_version import AIRFLOW_3
-from dag_runs import dags_in
-from examples import EXAMPLES
 
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
+from dev import examples
+from dev.examples import EXAMPLES
+from tests.support.airflow_version import AIRFLOW_3
+from tests.support.dag_runs import dags_in
 
 FOLDER = Path(__file__).parents[2] / "example_dags"
 ALONE = [example for example in EXAMPLES.values() if example.started_by is None]

@@ -6,12 +6,12 @@ import json
 from collections import Counter
 
 import pytest
-from dag_runs import DAGS, clear, dags_in
-from servers import KEY, connect
 
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
-from airflow_provider_veo.task_state import STORE_EXISTS
+from airflow_provider_veo.utils.airflow_internals import STORE_EXISTS
+from tests.support.dag_runs import DAGS, clear, dags_in
+from tests.support.servers import KEY, connect
 
 pytestmark = [
     pytest.mark.usefixtures("database"),

@@ -10,14 +10,14 @@ from types import SimpleNamespace
 import fsspec
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
-from driving import Driver
-from pictures import picture
-from servers import Said
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.frames import MAX_FRAME_BYTES
+from airflow_provider_veo.api.formats.frames import MAX_FRAME_BYTES
 from airflow_provider_veo.exceptions import VeoFailException
-from airflow_provider_veo.frames import load_frame
+from airflow_provider_veo.storage.frames import load_frame
+from tests.support.driving import Driver
+from tests.support.pictures import picture
+from tests.support.servers import Said
 
 try:
     from airflow.sdk.io import attach

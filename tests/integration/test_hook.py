@@ -6,8 +6,6 @@ import time
 from datetime import timedelta
 
 import pytest
-from boxes import film
-from servers import KEY, Said, connect, every_dialect
 
 from airflow_provider_veo.api.errors import ContentNotReadyError, VideoFailedError
 from airflow_provider_veo.api.requests import VideoSpec
@@ -15,6 +13,8 @@ from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
+from tests.support.boxes import film
+from tests.support.servers import KEY, Said, connect, every_dialect
 
 SPEC = VideoSpec("a cat", "veo-3.1", seconds=1, size="128x128")
 VIDEO = film()

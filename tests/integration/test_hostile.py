@@ -14,22 +14,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hostile_server import BOMBS, DRIPS, HostileServer, whole
-from pictures import picture
-from servers import KEY, connect
 
 from airflow_provider_veo.api import requests
+from airflow_provider_veo.api.backends.openai.probe import judge_api
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import NotSentError, Reason, TooSlowError, TransportError, VeoError
-from airflow_provider_veo.api.frames import Frame
+from airflow_provider_veo.api.formats.frames import Frame
 from airflow_provider_veo.api.net import limits
-from airflow_provider_veo.api.probe import judge_api
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
-from airflow_provider_veo.frames import load_frame
 from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.storage.frames import load_frame
 from airflow_provider_veo.triggers import shared_client
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
+from tests.support.hostile_server import BOMBS, DRIPS, HostileServer, whole
+from tests.support.pictures import picture
+from tests.support.servers import KEY, connect
 
 SECONDS = 1.0
 """The `timeout` of the connection, from which the end of each call follows."""

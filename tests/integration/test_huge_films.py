@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import boxes
 import pytest
-from growth import growth_of
+
+from tests.support.growth import growth_of
 
 MOST_MB = 64
 PREPARE = """
 import struct
-from boxes import *
-from airflow_provider_veo.api.mp4 import check_whole
+from tests.support.boxes import *
+from airflow_provider_veo.api.formats.mp4 import check_whole
 
 MANY = 10_000
 PICTURE = box(b"hdlr", numbers(0, 0), b"vide", bytes(13))
@@ -90,6 +88,6 @@ VERDICTS = {
 @pytest.mark.parametrize("name", FILMS)
 def test_a_huge_film_is_checked_in_little_memory(name, tmp_path):
     prepare = PREPARE.format(path=str(tmp_path / "film.mp4")) + FILMS[name]
-    said, growth = growth_of(prepare, "check_whole(open(path, 'rb'))", folder=Path(boxes.__file__).parent)
+    said, growth = growth_of(prepare, "check_whole(open(path, 'rb'))")
     assert said == VERDICTS.get(name, "IncompleteError: it has more than 100000 boxes")
     assert growth < MOST_MB

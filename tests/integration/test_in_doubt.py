@@ -7,14 +7,14 @@ import time
 from datetime import timedelta
 
 import pytest
-from boxes import film
-from driving import Driver
-from servers import Said, connect
 
 from airflow_provider_veo.api.errors import TransportError, VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.sensors.video import VeoVideoSensor
+from tests.support.boxes import film
+from tests.support.driving import Driver
+from tests.support.servers import Said, connect
 
 FILM = film(random.Random(4).randbytes(10_000))
 
@@ -129,7 +129,7 @@ class TestAWordThatNobodyKnows:
 
     @pytest.mark.parametrize("word", ["Task not found", "not_found", "JOB_DOES_NOT_EXIST"])
     def test_of_an_unknown_job_counts_as_one(self, task, monkeypatch, word):
-        monkeypatch.setattr("airflow_provider_veo.ordering._YOUNG", 0.0)
+        monkeypatch.setattr("airflow_provider_veo.orders.video._YOUNG", 0.0)
         gateway = Gateway({"status": "processing"}, Said(404))
         driver = task(gateway, timeout=timedelta(seconds=0.2))
         driver.run()

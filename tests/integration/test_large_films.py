@@ -8,15 +8,15 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import clips
 import pytest
-from growth import growth_of
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.media import limits
 from airflow_provider_veo.media.clip import Source, examine
 from airflow_provider_veo.media.concat import concat
 from airflow_provider_veo.media.still import extract_frame
+from tests.support import clips
+from tests.support.growth import growth_of
 
 MOST_MB = 64
 PREPARE = """

@@ -7,17 +7,17 @@ import io
 import json
 from pathlib import Path
 
-import clips
 import fsspec
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
-from pictures import psnr
 from PIL import Image
 
-from airflow_provider_veo.api.frames import Frame
+from airflow_provider_veo.api.formats.frames import Frame
 from airflow_provider_veo.emulator.render import Scene, render
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
+from tests.support import clips
+from tests.support.pictures import psnr
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,9 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-from odd_values import ODD_VALUES, dumped, with_odd_leaves
-
-from airflow_provider_veo.api.chat import ChatReader
-from airflow_provider_veo.api.chat_events import End, VideoReady
+from airflow_provider_veo.api.chat.events import End, VideoReady
+from airflow_provider_veo.api.chat.reader import ChatReader
+from tests.support.odd_values import ODD_VALUES, dumped, with_odd_leaves
 
 SEED = (Path(__file__).parents[1] / "data" / "seed_chat_stream.txt").read_text(encoding="utf-8")
 RECORDED = [json.loads(line.removeprefix("data: ")) for line in SEED.splitlines() if line.startswith("data: {")]

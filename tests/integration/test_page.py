@@ -12,22 +12,23 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_veo.records import ORDER_KEY, OUTCOME_KEY, PAGE_EXISTS
+from airflow_provider_veo.observability.page import ORDER_KEY, OUTCOME_KEY, PAGE_EXISTS
 
 if not PAGE_EXISTS:
     pytest.skip("Airflow shows pages of plugins since 3.1", allow_module_level=True)
 
-import generations
-from boxes import film
 from fastapi.testclient import TestClient
-from odd_values import with_odd_leaves
 from sqlalchemy import event
 
-from airflow_provider_veo import records, ui
+from airflow_provider_veo import ui
+from airflow_provider_veo.observability import page
 from airflow_provider_veo.storage.proof import proof_of
 from airflow_provider_veo.ui import content
 from airflow_provider_veo.ui.app import NOT_SERVED
 from airflow_provider_veo.ui.queries import PAGE_SIZE
+from tests.support import generations
+from tests.support.boxes import film
+from tests.support.odd_values import with_odd_leaves
 
 FILM = film(bytes(5000))
 PROOF = proof_of(io.BytesIO(FILM))
@@ -44,7 +45,7 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     (folder / "passwords.json").write_text(json.dumps({"admin": "admin", "vera": "vera"}))
     settings = {
-        "AIRFLOW__CORE__AUTH_MANAGER": "rights.RightsByDag",
+        "AIRFLOW__CORE__AUTH_MANAGER": "tests.page.rights.RightsByDag",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,vera:viewer",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
@@ -347,7 +348,7 @@ def test_an_object_of_any_storage(session, admin, memory, monkeypatch):
 
 
 def test_a_picture(session, admin, root):
-    from pictures import picture
+    from tests.support.pictures import picture
 
     (root / "a.png").write_bytes(picture())
     proof = proof_of(io.BytesIO(picture()))
@@ -581,7 +582,7 @@ def test_records_of_a_strange_shape(session, admin, outcome):
 
 def test_odd_records_are_shown_as_far_as_they_make_sense(session, admin):
     """As users may write them by Airflow's API, NaN and half an emoji included."""
-    good = {ORDER_KEY: records.order("a cat", "m"), OUTCOME_KEY: {"videos": ["v"], "of": "v", "path": "/v/a", **STORED}}
+    good = {ORDER_KEY: page.order("a cat", "m"), OUTCOME_KEY: {"videos": ["v"], "of": "v", "path": "/v/a", **STORED}}
     tasks = [("create", -1, "success", good | {"progress": "x 1 %"})]
     for name, body in good.items():
         for place, odd, copy in with_odd_leaves(body):
@@ -589,8 +590,8 @@ def test_odd_records_are_shown_as_far_as_they_make_sense(session, admin):
                 tasks.append(("odd", len(tasks), "success", good | {name: copy}))
     generations.add_run(session, "films", RUN, tasks)
     seen = set()
-    for page in range(1, len(tasks) // PAGE_SIZE + 2):
-        answer = admin.get("/api/generations", params={"page": page}).raise_for_status()
+    for number in range(1, len(tasks) // PAGE_SIZE + 2):
+        answer = admin.get("/api/generations", params={"page": number}).raise_for_status()
         seen |= {one["map_index"] for one in answer.json()["generations"]}
         assert len(answer.content) < 3_000_000
     assert len(seen) == len(tasks)

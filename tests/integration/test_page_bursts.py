@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_veo.records import PAGE_EXISTS
+from airflow_provider_veo.observability.page import PAGE_EXISTS
 
 if not PAGE_EXISTS:
     pytest.skip("Airflow shows pages of plugins since 3.1", allow_module_level=True)
 
-from page_server import LONGEST, ROUTES, PageServer, health_beside
+from tests.support.page_server import LONGEST, ROUTES, PageServer, health_beside
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,6 @@ from datetime import timedelta
 
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
-from airflow_version import AIRFLOW_3
-from driving import Driver, Store
-from servers import KEY, connect
 
 from airflow_provider_veo.api.errors import ApiError, StorageFullError, VeoError, VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.emulator.faults import Fault, Faults, Trouble
@@ -23,8 +20,11 @@ from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
-from airflow_provider_veo.retry_policy import default_retry_policy
+from airflow_provider_veo.policies.retry import default_retry_policy
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
+from tests.support.airflow_version import AIRFLOW_3
+from tests.support.driving import Driver, Store
+from tests.support.servers import KEY, connect
 
 LOST = [
     Fault(Trouble.DROPPED, accepted=True),

@@ -9,16 +9,16 @@ from contextvars import ContextVar
 from types import SimpleNamespace
 
 import pytest
-from loop_server import LoopServer, completed, running
-from servers import KEY, connect
 
 from airflow_provider_veo.api.errors import Reason
-from airflow_provider_veo.api.polling import Outcome
+from airflow_provider_veo.api.polling.decision import Outcome
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.triggers import poller as module
 from airflow_provider_veo.triggers import shared_client
 from airflow_provider_veo.triggers.shared_client import SharedClient
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
+from tests.support.loop_server import LoopServer, completed, running
+from tests.support.servers import KEY, connect
 
 OTHER_KEY = "sk-canary-of-tomorrow"
 

@@ -5,26 +5,24 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import clips
 import pytest
-from driving import Driver
 
-from airflow_provider_veo import records
+from airflow_provider_veo.observability import page
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
 from airflow_provider_veo.storage.proof import proof_of
+from tests.support import clips
+from tests.support.driving import Driver
 
-pytestmark = pytest.mark.skipif(not records.PAGE_EXISTS, reason="before Airflow 3.1 there is no page to prove it to")
+pytestmark = pytest.mark.skipif(not page.PAGE_EXISTS, reason="before Airflow 3.1 there is no page to prove it to")
 
 
 @pytest.fixture
 def outcomes(mocker):
     """Return the outcomes on record."""
     written = []
-    mocker.patch.object(
-        records, "_write", lambda _ti, key, record: key == records.OUTCOME_KEY and written.append(record)
-    )
+    mocker.patch.object(page, "_write", lambda _ti, key, record: key == page.OUTCOME_KEY and written.append(record))
     return written
 
 

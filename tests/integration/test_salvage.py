@@ -12,10 +12,6 @@ from pathlib import Path
 import fsspec
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
-from boxes import film
-from driving import Driver
-from files import FileAnswers
-from servers import connect
 
 from airflow_provider_veo.api.errors import InvalidInputError, Reason, StorageError, StorageFullError
 from airflow_provider_veo.emulator.faults import Fault, Trouble
@@ -23,6 +19,10 @@ from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.storage import places
 from airflow_provider_veo.ui import roots
+from tests.support.boxes import film
+from tests.support.driving import Driver
+from tests.support.files import FileAnswers
+from tests.support.servers import connect
 
 FILM = film(random.Random(7).randbytes(50_000))
 VIDEO_ID = "gen/1"

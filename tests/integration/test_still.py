@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-import clips
 import pytest
-from pictures import psnr
 from PIL import Image
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.frames import Frame
+from airflow_provider_veo.api.formats.frames import Frame
 from airflow_provider_veo.emulator.render import Scene, render
 from airflow_provider_veo.media.clip import examine
 from airflow_provider_veo.media.still import Still, extract_frame
+from tests.support import clips
+from tests.support.pictures import psnr
 
 
 @pytest.fixture(scope="module")

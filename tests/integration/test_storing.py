@@ -17,9 +17,6 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from boxes import FTYP, box, film, moov, numbers, track
-from files import FileAnswers
-from servers import KEY, Said, connect
 
 from airflow_provider_veo.api.errors import (
     ApiError,
@@ -33,6 +30,9 @@ from airflow_provider_veo.api.errors import (
 )
 from airflow_provider_veo.hooks import veo as hook_module
 from airflow_provider_veo.hooks.veo import VeoHook
+from tests.support.boxes import FTYP, box, film, moov, numbers, track
+from tests.support.files import FileAnswers
+from tests.support.servers import KEY, Said, connect
 
 FILM = film(random.Random(6).randbytes(2_000_000))
 SOUND = FTYP + box(b"mdat", bytes(99)) + moov(track([9], [8], [(1, 1)], handler=b"soun"))

@@ -6,10 +6,10 @@ import json
 import socket
 
 import pytest
-from servers import Said, connect, every_dialect
 
 from airflow_provider_veo.api.errors import ApiError, Reason
 from airflow_provider_veo.hooks.veo import VeoHook
+from tests.support.servers import Said, connect, every_dialect
 
 HTML = {"Content-Type": "text/html"}
 JSON = {"Content-Type": "application/json"}

@@ -8,7 +8,6 @@ import textwrap
 
 import httpx
 import pytest
-from driving import Driver
 
 from airflow_provider_veo.api.errors import VideoFailedError
 from airflow_provider_veo.api.requests import VideoSpec
@@ -16,6 +15,7 @@ from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
+from tests.support.driving import Driver
 
 
 def task(**arguments):

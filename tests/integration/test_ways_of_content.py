@@ -11,13 +11,13 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import pytest
-from boxes import film
-from dag_runs import run
-from driving import Driver
-from servers import KEY, Said, connect
 
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.download import VeoDownloadOperator
+from tests.support.boxes import film
+from tests.support.dag_runs import run
+from tests.support.driving import Driver
+from tests.support.servers import KEY, Said, connect
 
 FILM = film(random.Random(18).randbytes(40_000))
 BASE64 = base64.b64encode(FILM).decode()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_veo.records import PAGE_EXISTS
+from airflow_provider_veo.observability.page import PAGE_EXISTS
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
 ROOT = Path(__file__).parents[2]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 
 import av
-import clips
 import pytest
-from boxes import box, large_box
 from PIL import Image
 
-from airflow_provider_veo.api.mp4 import IncompleteError, NoPictureError, check_whole
+from airflow_provider_veo.api.formats.mp4 import IncompleteError, NoPictureError, check_whole
 from airflow_provider_veo.media.clip import examine
 from airflow_provider_veo.media.concat import concat
 from airflow_provider_veo.media.still import extract_frame
+from tests.support import clips
+from tests.support.boxes import box, large_box
 
 LAYOUTS = {
     "index at the end": ["-movflags", "0"],

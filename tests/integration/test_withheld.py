@@ -8,11 +8,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from boxes import film
-from driving import Driver
-from servers import Said, connect
 
-from airflow_provider_veo import submission
 from airflow_provider_veo.api.errors import (
     ApiError,
     ContentGoneError,
@@ -23,6 +19,10 @@ from airflow_provider_veo.api.errors import (
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.download import VeoDownloadOperator
+from airflow_provider_veo.orders import submission
+from tests.support.boxes import film
+from tests.support.driving import Driver
+from tests.support.servers import Said, connect
 
 FILM = film(random.Random(4).randbytes(10_000))
 BARE = Said(500, {"error": {"message": "Internal error"}})

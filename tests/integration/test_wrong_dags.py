@@ -6,7 +6,8 @@ import json
 import logging
 
 import pytest
-from airflow_version import AIRFLOW_3
+
+from tests.support.airflow_version import AIRFLOW_3
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,12 +12,12 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from airflow_lab import AirflowLab
-from people import FAILING, KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, until
 from playwright.sync_api import Page, expect, sync_playwright
 
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
+from dev.airflow_lab import AirflowLab
+from tests.page.people import FAILING, KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, until
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -36,7 +35,7 @@ def lab(tmp_path_factory):
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
         "AIRFLOW__VEO__STORAGE": str(folder / "videos"),
         "AIRFLOW__VEO__TASK_TAB": "True",
-        "PYTHONPATH": os.pathsep.join((str(HERE), str(HERE.parent))),
+        "PYTHONPATH": str(ROOT),
     }
     quick, slow = Settings(api_key=KEY, generation_seconds=4), Settings(api_key=KEY, generation_seconds=900)
     with EmulatorServer(quick) as emulator, EmulatorServer(slow) as slow_emulator:
@@ -55,7 +54,7 @@ def guarded(lab):
 
     `airflow standalone` itself knows its simple auth manager only. The address has a path, as behind many proxies.
     """
-    return lab.start_api_server({"AIRFLOW__CORE__AUTH_MANAGER": "rights.RightsByDag"}, "/airflow")
+    return lab.start_api_server({"AIRFLOW__CORE__AUTH_MANAGER": "tests.page.rights.RightsByDag"}, "/airflow")
 
 
 @pytest.fixture(scope="session")
@@ -85,9 +84,9 @@ def xcom(lab, *names):
 def history(lab, runs):
     """Put a hundred older generations into the database, beside those that were really made, and a talkative error."""
     code = f"""
-import generations
+from tests.support import generations
 from airflow.utils.session import create_session
-from airflow_provider_veo import records
+from airflow_provider_veo.observability import page
 with create_session() as session:
     generations.add_generations(session, 100, dag_id="history", per_run=25)
     notes = {{records.ORDER_KEY: records.order("A long story", "m"), records.OUTCOME_KEY: {{"error": {LONG_ERROR!r}}}}}

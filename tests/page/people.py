@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from airflow_provider_veo.task_state import AIRFLOW_KILLS_TRIGGERS
+from airflow_provider_veo.utils.airflow_internals import AIRFLOW_KILLS_TRIGGERS
 
 TELLS_PROGRESS = AIRFLOW_KILLS_TRIGGERS
 """Since Airflow 3.3 a trigger can say how far it is; before, a bar just shows that something is going on."""

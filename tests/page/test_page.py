@@ -8,11 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
-import generations
 import httpx
 import pytest
-from people import KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, until
 from playwright.sync_api import expect
+
+from tests.page.people import KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, until
+from tests.support import generations
 
 LINK = "a[href*='plugin/veo?dag_id']"  # among the extra links of a task, not the tab of the same name
 NASTY_TASKS = [("nasty", "create", 0), ("nasty", "create", 1), ("nasty", "create", 2), ("nasty_model",), ("refused",)]
@@ -521,7 +522,7 @@ def test_workers_triggerers_and_dag_processing_load_nothing_of_the_page(lab):
     for name, loaded in processes.items():
         assert loaded, name
         assert [module for module in loaded if module.startswith("airflow_provider_veo.ui")] == [], name
-    assert "airflow_provider_veo.plugin" in processes["worker"]
+    assert "airflow_provider_veo.plugins.veo" in processes["worker"]
 
 
 def test_every_run_is_as_it_should_be(lab, runs):

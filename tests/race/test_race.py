@@ -10,11 +10,11 @@ import time
 from collections import Counter
 
 import pytest
-from airflow_lab import AirflowLab
-from pages import ROOT, blocks
 
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
+from dev.airflow_lab import AirflowLab
+from tests.docs.pages import ROOT, blocks
 
 RUNS = 20
 AT_ONCE = 5

@@ -7,12 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from films import Film, FilmServer
-from servers import connect
-from stores import AzureServer, GCSServer, LocalStore, MemoryStore, S3Server, Store, StoreServer, variable_of
 
 from airflow_provider_veo.emulator.render import Scene, render
 from airflow_provider_veo.hooks.veo import VeoHook
+from tests.storage.films import Film, FilmServer
+from tests.storage.stores import (
+    AzureServer,
+    GCSServer,
+    LocalStore,
+    MemoryStore,
+    S3Server,
+    Store,
+    StoreServer,
+    variable_of,
+)
+from tests.support.servers import connect
 
 STORES = ("local", "memory", "s3", "azure", "gcs")
 # Azure's client takes up to 64 MiB for small enough to be sent as one

@@ -19,7 +19,8 @@ from xml.etree import ElementTree as ET
 
 import fsspec
 import httpx
-from server_process import ServerProcess
+
+from dev.server_process import ServerProcess
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient

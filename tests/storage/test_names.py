@@ -6,13 +6,13 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from airflow.sdk import Asset, ObjectStoragePath
-from films import Film, FilmServer
-from servers import connect
-from titles import IDS, TITLES
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.storage import places
+from tests.storage.films import Film, FilmServer
+from tests.support.servers import connect
+from tests.support.titles import IDS, TITLES
 
 _MOST_REFUSED = 30
 

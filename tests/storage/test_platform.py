@@ -9,12 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from airflow_lab import AirflowLab
-from servers import KEY
-from stores import BUCKET
 
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
+from dev.airflow_lab import AirflowLab
+from tests.storage.stores import BUCKET
+from tests.support.servers import KEY
 
 PATIENCE = 300.0
 

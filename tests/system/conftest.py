@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from airflow_lab import AirflowLab
-from steps import FAULTS, GATEWAYS, HEALTH_THRESHOLD, KEY, System
 
 from airflow_provider_veo.emulator.server import EmulatorServer
+from dev.airflow_lab import AirflowLab
+from tests.system.steps import FAULTS, GATEWAYS, HEALTH_THRESHOLD, KEY, System
 
 
 @pytest.fixture(scope="session")

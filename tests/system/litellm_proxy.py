@@ -7,9 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from server_process import ServerProcess, is_answering
-
-from airflow_provider_veo.api.models import CARD
+from airflow_provider_veo.api.backends.profiles import CARD
+from dev.server_process import ServerProcess, is_answering
 
 HOME = Path(sys.prefix, "litellm")
 PROGRAM = HOME / "bin" / "litellm"

@@ -9,16 +9,16 @@ from collections import Counter, deque
 from pathlib import Path
 
 import av
-import clips
-import examples
 import pytest
-from airflow_lab import AirflowLab
-from collector import Collector
-from examples import EXAMPLES, POOL
-from pictures import psnr
 
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
+from dev import examples
+from dev.airflow_lab import AirflowLab
+from dev.examples import EXAMPLES, POOL
+from tests.support import clips
+from tests.support.pictures import psnr
+from tests.system.collector import Collector
 
 ROOT = Path(__file__).parents[2]
 STORY = examples.named("story")

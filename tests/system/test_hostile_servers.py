@@ -11,8 +11,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from airflow_lab import AirflowLab
-from hostile import (
+
+from dev.airflow_lab import AirflowLab
+from tests.support.hostile import (
     DEADLINES,
     ECHOED,
     KEY,
@@ -25,8 +26,8 @@ from hostile import (
     Cases,
     HostileServer,
 )
-from hostile_runs import INNOCENT, OVER, SENSOR, HostileRuns, tables
-from spellings import files_with, is_in, rows_with, spellings
+from tests.support.hostile_runs import INNOCENT, OVER, SENSOR, HostileRuns, tables
+from tests.support.spellings import files_with, is_in, rows_with, spellings
 
 CASES = Cases(
     {

@@ -9,24 +9,24 @@ from pathlib import Path
 
 import httpx
 import pytest
-from dag_runs import run
-from litellm_proxy import MODEL_WITHOUT_RETRIES, LiteLLMProxy
-from pictures import picture_of
-from servers import Said, ScriptedServer, connect
 
-from airflow_provider_veo.api.cancelling import Cancellation
+from airflow_provider_veo.api.backends.openai.cancelling import Cancellation
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.error_answers import error_from
 from airflow_provider_veo.api.errors import ApiError, ContentError, Reason
-from airflow_provider_veo.api.frames import Frame
-from airflow_provider_veo.api.polling import WaitPolicy
+from airflow_provider_veo.api.formats.frames import Frame
+from airflow_provider_veo.api.polling.decision import WaitPolicy
 from airflow_provider_veo.api.requests import ApiRequest, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.emulator.faults import Fault, Trouble
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.hooks.veo import VeoHook
-from airflow_provider_veo.submission import create_pause, is_unknown
+from airflow_provider_veo.orders.submission import create_pause, is_unknown
+from tests.support.dag_runs import run
+from tests.support.pictures import picture_of
+from tests.support.servers import Said, ScriptedServer, connect
+from tests.system.litellm_proxy import MODEL_WITHOUT_RETRIES, LiteLLMProxy
 
 KEY = "sk-canary-of-the-proxy"
 GOOGLE_MODEL, OMNI_MODEL = "veo-of-google", "wan-of-ours"

@@ -10,9 +10,9 @@ import time
 from urllib.parse import quote
 
 import psutil
-from steps import KEY
 
 from airflow_provider_veo.emulator.faults import Fault, Trouble
+from tests.system.steps import KEY
 
 POINTS = {
     "before intent": "success",

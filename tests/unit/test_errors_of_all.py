@@ -12,11 +12,17 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 import airflow_provider_veo
-from airflow_provider_veo.api.answers import Answer
+from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.error_answers import error_from
-from airflow_provider_veo.api.errors import InvalidInputError, Reason, TransportError, VeoError, telling
+from airflow_provider_veo.api.errors import (
+    InvalidInputError,
+    NotOrderedError,
+    Reason,
+    TransportError,
+    VeoError,
+    telling,
+)
 from airflow_provider_veo.exceptions import VeoFailException, VeoSensorTimeout, fail_fast
-from airflow_provider_veo.submission import NotOrderedError
 
 KEY = "sk-canary-0123456789"
 PLACE = ("connection 'c'", "https://api.example.com")

@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from airflow_version import AIRFLOW_3
+
+from tests.support.airflow_version import AIRFLOW_3
 
 PROBE = """
 import json, sys
@@ -47,7 +48,7 @@ def loaded_by(module):
         "airflow_provider_veo.operators.download",
         "airflow_provider_veo.operators.media",
         "airflow_provider_veo.triggers.video",
-        "airflow_provider_veo.plugin",
+        "airflow_provider_veo.plugins.veo",
     ],
 )
 def test_no_http_or_media_library_is_loaded_beyond_airflows_own(module):

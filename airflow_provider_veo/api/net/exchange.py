@@ -14,15 +14,15 @@ from typing import Any, cast
 import httpcore
 import httpx
 
-from airflow_provider_veo.api.addresses import IPAddress, peer_of
+from airflow_provider_veo.api.answers.text import for_people
 from airflow_provider_veo.api.errors import NotSentError, TooSlowError, TransportError, VeoError
+from airflow_provider_veo.api.net.addresses import IPAddress, peer_of
 from airflow_provider_veo.api.net.bodies import Body, unpacking
 from airflow_provider_veo.api.net.clock import Clock
+from airflow_provider_veo.api.net.proxies import proxy_for
 from airflow_provider_veo.api.net.routes import pool_options, sign_in, traced, traced_async
 from airflow_provider_veo.api.net.streams import AsyncClockedBackend, ClockedBackend
-from airflow_provider_veo.api.proxies import proxy_for
-from airflow_provider_veo.api.text import for_people
-from airflow_provider_veo.api.urls import redact
+from airflow_provider_veo.api.net.urls import redact
 
 Hide = Callable[[str], str]
 """Takes the secrets out of a text for people."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from airflow_provider_veo.api.frames import MAX_FRAME_BYTES
+from airflow_provider_veo.api.formats.frames import MAX_FRAME_BYTES
 
 JSON_BYTES = 1024 * 1024
 """Of an answer; jobs need 1 kB, and a video that stands inside its answer is fetched as content."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
 
-from airflow_provider_veo.api.models import VideoModel
+from airflow_provider_veo.api.backends.profiles import VideoModel
 from airflow_provider_veo.emulator.jobs import Job, Settings
 from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError, Reply
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from airflow_provider_veo.api.models import VideoModel
+from airflow_provider_veo.api.backends.profiles import VideoModel
 from airflow_provider_veo.emulator.dialects.base import sides_of
 from airflow_provider_veo.emulator.dialects.fastapi_app import FastApi
 from airflow_provider_veo.emulator.jobs import Job

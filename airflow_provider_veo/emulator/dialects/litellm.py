@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
-from airflow_provider_veo.api.models import CARD, VideoModel
+from airflow_provider_veo.api.backends.profiles import CARD, VideoModel
 from airflow_provider_veo.emulator.dialects.base import LAST, Dialect, openai_error, sides_of
 from airflow_provider_veo.emulator.jobs import FILTERED, Job
 from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError, Reply

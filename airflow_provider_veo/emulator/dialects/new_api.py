@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from airflow_provider_veo.api.models import VideoModel
+from airflow_provider_veo.api.backends.profiles import VideoModel
 from airflow_provider_veo.emulator.dialects.base import ALL, Dialect, openai_error
 from airflow_provider_veo.emulator.jobs import FILTERED, Job
 from airflow_provider_veo.emulator.messages import Accepted, Order, Reply

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from airflow_provider_veo.api.models import CARD, VideoModel
+from airflow_provider_veo.api.backends.profiles import CARD, VideoModel
 from airflow_provider_veo.emulator.dialects.base import Dialect
 from airflow_provider_veo.emulator.jobs import Job
 from airflow_provider_veo.emulator.messages import Accepted, Order, Reply

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_veo.api.models import VideoModel
+from airflow_provider_veo.api.backends.profiles import VideoModel
 from airflow_provider_veo.emulator.dialects.fastapi_app import FastApi
 from airflow_provider_veo.emulator.jobs import Job
 from airflow_provider_veo.emulator.messages import Reply

@@ -14,7 +14,7 @@ import uuid
 from http import HTTPStatus
 from typing import Any
 
-from airflow_provider_veo.api.models import VideoModel
+from airflow_provider_veo.api.backends.profiles import VideoModel
 from airflow_provider_veo.emulator.dialects.base import LAST, Dialect
 from airflow_provider_veo.emulator.jobs import Job
 from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError, Reply

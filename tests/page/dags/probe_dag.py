@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from airflow.providers.common.compat.sdk import DAG, BaseOperator
-from probe import ProbeTrigger, loaded
 
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
+from tests.page.probe import ProbeTrigger, loaded
 
 
 class Probe(BaseOperator):

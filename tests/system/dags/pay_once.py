@@ -11,10 +11,10 @@ from unittest import mock
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_veo.api.client import VeoClient
-from airflow_provider_veo.api.download import Received
+from airflow_provider_veo.api.content.download import Received
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
-from airflow_provider_veo.submission import Ledger, State
+from airflow_provider_veo.orders.submission import Ledger, State
 
 # more retries than the tests use up: on a busy machine Airflow itself loses tries before their first line
 POINTS = {

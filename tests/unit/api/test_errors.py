@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.api.answers import Answer, ErrorDetail, read_error
+from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail, read_error
 from airflow_provider_veo.api.error_answers import error_from, retry_after
 from airflow_provider_veo.api.errors import ApiError, ChatIncompleteError, Reason
 from airflow_provider_veo.api.reasons import reason_of

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.api.answers import Answer
+from airflow_provider_veo.api.answers.answer import Answer
+from airflow_provider_veo.api.backends.openai.refusals import Verdict, judge
 from airflow_provider_veo.api.error_answers import LONGEST_WAIT, error_from, pause_asked_by
 from airflow_provider_veo.api.errors import Reason
-from airflow_provider_veo.api.refusals import Verdict, judge
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 
 SPEC = VideoSpec(

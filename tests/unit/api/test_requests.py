@@ -6,13 +6,13 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from pictures import picture
 
 from airflow_provider_veo.api import requests
-from airflow_provider_veo.api.answers import Answer
+from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.frames import Frame, FrameUrl
+from airflow_provider_veo.api.formats.frames import Frame, FrameUrl
 from airflow_provider_veo.api.requests import ApiRequest, ChatSpec, VideoSpec
+from tests.support.pictures import picture
 
 PNG, JPEG = picture("PNG"), picture("JPEG")
 

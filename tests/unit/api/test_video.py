@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.api.answers import Answer
+from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.errors import ApiError, Reason
 from airflow_provider_veo.api.video import VideoStatus, find_url, parse_video
 

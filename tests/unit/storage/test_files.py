@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
-from boxes import film
 
-from airflow_provider_veo.api.download import Downloaded
+from airflow_provider_veo.api.content.download import Downloaded
 from airflow_provider_veo.api.errors import InvalidInputError, TransportError
 from airflow_provider_veo.storage import files
 from airflow_provider_veo.storage.checksums import sha256_of
 from airflow_provider_veo.storage.objects import ObjectPlace
 from airflow_provider_veo.storage.places import resolve
 from airflow_provider_veo.storage.publishing import exists
+from tests.support.boxes import film
 
 FILM = film()
 SHA256 = hashlib.sha256(FILM).hexdigest()

@@ -9,12 +9,12 @@ from urllib.parse import unquote, urlsplit
 import hypothesis
 import pytest
 from airflow.providers.common.compat.sdk import Asset, ObjectStoragePath
-from boxes import film
 from hypothesis import strategies
-from titles import CAT, IDS, TITLES
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.storage import files, names, places, publishing
+from tests.support.boxes import film
+from tests.support.titles import CAT, IDS, TITLES
 
 FILM = film()
 LETTERS = strategies.text(min_size=1, max_size=300)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.task_state import progress_text
 from airflow_provider_veo.ui import cards
 from airflow_provider_veo.ui.cards import Group, Stored, Task, orientation, progress, totals
 from airflow_provider_veo.ui.roots import Place
+from airflow_provider_veo.utils.airflow_internals import progress_text
 
 AT = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 LATER = AT + timedelta(seconds=5)

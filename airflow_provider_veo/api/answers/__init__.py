@@ -1,0 +1,1 @@
+"""Answers of servers as data: bounded, decoded, cleaned and masked."""

@@ -1,0 +1,249 @@
+"""The gate for all that a server says: bytes become an `Answer` here, and nowhere else.
+
+All of its text can be stored. What people are to read of it goes through `Answer.said`: one line, bounded, without
+secrets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from airflow_provider_veo.api.answers.json_text import objects_in, parse_head, parse_json
+from airflow_provider_veo.api.answers.masking import Mask, mask_of
+from airflow_provider_veo.api.answers.own_words import NOTHING_SAID, OwnWords
+from airflow_provider_veo.api.answers.text import LOOKED_AT, MESSAGE_LIMIT, for_people, is_one_word, storable
+
+_LONGEST_HEADER = 16_384  # characters; a longer one is left out, since a part of an address is another address
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of the server.
+
+    Attributes:
+        status: the HTTP status.
+        text: the decoded body; or its head, if `is_cut`.
+        headers: names in lower case.
+        url: what was asked, to resolve relative addresses in the body.
+        is_cut: the body was longer than this call allows.
+        mask: hides what must not be shown.
+        method: of the request.
+        own: what was ordered; nothing is known of it where a job is asked for.
+    """
+
+    status: int
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+    is_cut: bool = False
+    mask: Mask = field(default=Mask(), repr=False)
+    method: str = "GET"
+    own: OwnWords = field(default=NOTHING_SAID, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        status: int,
+        body: bytes,
+        headers: Iterable[tuple[str, str]],
+        url: str,
+        *,
+        is_cut: bool = False,
+        secrets: Collection[str] = (),
+        method: str = "GET",
+        own: OwnWords = NOTHING_SAID,
+    ) -> Answer:
+        """Make an answer of what has arrived. It is read as UTF-8, whatever the server calls it.
+
+        Args:
+            status: the HTTP status.
+            body: as it was sent, with any content encoding undone.
+            headers: names and values.
+            url: what was asked.
+            is_cut: `body` is only the head of what the server has sent.
+            secrets: the API key, and whatever else was sent and must not be shown.
+            method: of the request.
+            own: what was ordered.
+        """
+        kept: dict[str, str] = {}
+        for name, value in headers:
+            if len(value) <= _LONGEST_HEADER:
+                kept.setdefault(storable(name.lower()), storable(value))
+        text = storable(body.decode("utf-8-sig", "replace"))
+        return cls(status, text, kept, url, is_cut, mask_of(tuple(secrets)), method, own)
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """Return the parsed body, or None where it is not JSON. Of one that is cut or damaged: what can be read."""
+        whole = None if self.is_cut else parse_json(self.text)
+        return whole if whole is not None else parse_head(self.text) or None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the body can be read."""
+        return not self.is_cut and parse_json(self.text) is not None
+
+    def said(self, text: str, limit: int = MESSAGE_LIMIT) -> str:
+        """Return words of the server for people; see `text.for_people`."""
+        return for_people(self.mask.hide(text[:LOOKED_AT]), limit)
+
+    def error(self, *, opens_texts: bool = True) -> ErrorDetail:
+        """Return what the body says as an error.
+
+        Args:
+            opens_texts: read the bodies that stand in the middle of texts, too; see `read_error`.
+        """
+        own = self.own if opens_texts else None
+        found = read_error(self.json(), own=own)
+        if not (found.message or found.code):
+            found = read_error(self.text, own=own)
+        return ErrorDetail(self.said(found.message, WORDS_LIMIT), self.said(found.code, _CODE_LIMIT), found.http_status)
+
+
+ID_LIMIT = 1_024
+"""Longest id of a job, in characters: it has to go into addresses and database rows. LiteLLM's have up to 410."""
+
+_ID_KEYS = ("id", "task_id", "video_id")
+
+
+def unwrap(body: Any) -> dict[str, Any] | None:
+    """Open `{"data": {...}}` envelopes, keeping the innermost object that looks like a video."""
+    for _ in range(3):
+        if not isinstance(body, dict):
+            return None
+        data = body.get("data")
+        if isinstance(data, list) and len(data) == 1:
+            data = data[0]
+        looks_like_video = any(key in body for key in (*_ID_KEYS, "status", "url", "video_url"))
+        if looks_like_video or not isinstance(data, dict):
+            return body
+        body = data
+    return body if isinstance(body, dict) else None
+
+
+def id_in(body: Mapping[str, Any]) -> str | None:
+    """Return the job's id in a body exactly as the server wrote it, or None where it names none."""
+    values = [body.get(key) for key in _ID_KEYS]
+    texts = (value for value in values if isinstance(value, str) and value.strip())
+    return next(texts, None) or next((str(value) for value in values if type(value) is int), None)
+
+
+def names_in(body: Any) -> list[str]:
+    """Return the ids in a list of things, as of models: `{"data": [{"id": ...}]}`."""
+    listed = body.get("data") if isinstance(body, dict) else None
+    found = (item.get("id") for item in listed if isinstance(item, dict)) if isinstance(listed, list) else ()
+    return [name for name in found if isinstance(name, str)]
+
+
+def is_usable_id(video_id: str) -> bool:
+    """Whether later calls can name a job by this id, and databases and logs take it."""
+    return 0 < len(video_id) <= ID_LIMIT and is_one_word(video_id) and video_id.strip() not in ("", ".", "..")
+
+
+def seen_id(answer: Answer) -> str | None:
+    """Return the id of a job that an answer of any kind names, cleaned, or None."""
+    body = unwrap(answer.json())
+    found = None if body is None else id_in(body)
+    return found and answer.said(found, ID_LIMIT)
+
+
+@dataclass(frozen=True)
+class ErrorDetail:
+    """What an error body says.
+
+    Attributes:
+        message: for people; empty where there is none.
+        code: the machine's words for it, outermost first, joined by "/".
+        http_status: a status between 400 and 599 that the body carries, or None.
+    """
+
+    message: str = ""
+    code: str = ""
+    http_status: int | None = None
+
+    def __str__(self) -> str:
+        message = for_people(self.message)
+        if self.code and self.code.lower() not in message.lower():
+            return f"{message} [{self.code}]".strip()
+        return message
+
+
+WORDS_LIMIT = 5_000
+"""Characters of an error in which its reason is looked for."""
+
+MESSAGE_KEYS = ("message", "detail", "msg", "error_message", "fail_reason", "reason")
+_CODE_KEYS = ("code", "type")
+_CODE_LIMIT = 200  # characters
+_DEPTH = 6
+_TAG = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^<>]{0,2000}>")
+
+
+def read_error(body: Any, depth: int = _DEPTH, own: OwnWords | None = NOTHING_SAID) -> ErrorDetail:
+    """Find message and code in an error body of any of the shapes that servers use, as bounded lines of text.
+
+    Known shapes: `{"error": {"message", "type", "code"}}`, `{"error": "text"}`, new-api's
+    `{"code", "message": "<JSON of the upstream>", "data": null}`, LiteLLM's text with the upstream's body in it,
+    FastAPI's `{"detail": ...}`, plain text, HTML.
+
+    Args:
+        body: the text of the answer, or an already parsed part of it.
+        depth: how many nested bodies to open.
+        own: what was ordered. A body in a text that quotes it is not opened; with None no body in the middle of a text
+            is.
+    """
+    if isinstance(body, str):
+        return _read_text(body, depth, own)
+    if isinstance(body, list):
+        parts = [read_error(item, depth - 1, own) for item in body[:5]] if depth else []
+        return ErrorDetail(for_people("; ".join(part.message for part in parts if part.message), WORDS_LIMIT))
+    if isinstance(body, dict) and depth:
+        return _read_object(body, depth, own)
+    return ErrorDetail()
+
+
+def _read_text(text: str, depth: int, own: OwnWords | None) -> ErrorDetail:
+    stripped = text.strip()
+    if stripped[:1] == "<":
+        stripped = _TAG.sub(" ", stripped[:WORDS_LIMIT])
+    elif depth and not (own and own.are_all_of(stripped[:LOOKED_AT])):
+        parsed = parse_json(stripped) if stripped[:1] in ("{", "[") else None
+        if parsed is not None:
+            return read_error(parsed, depth - 1, own)
+        if own:
+            return _read_embedded(stripped, depth, own)
+    return ErrorDetail(for_people(stripped, WORDS_LIMIT))
+
+
+def _read_embedded(text: str, depth: int, own: OwnWords) -> ErrorDetail:
+    """Read a text in which the body of an upstream may stand; the upstream's words take its place."""
+    for found in objects_in(text):
+        inner = read_error(found.value, depth - 1, own)
+        if (inner.message or inner.code) and not own.are_all_of(text[found.start : found.end]):
+            told = f"{text[: found.start]}{inner.message}{text[found.end : LOOKED_AT]}" if inner.message else text
+            return replace(inner, message=for_people(told, WORDS_LIMIT))
+    return ErrorDetail(for_people(text, WORDS_LIMIT))
+
+
+def _read_object(body: dict[str, Any], depth: int, own: OwnWords | None) -> ErrorDetail:
+    if isinstance(where := body.get("loc"), list) and isinstance(complaint := body.get("msg"), str):
+        # FastAPI names the field apart from what is wrong with it
+        place = ".".join(str(part) for part in where if isinstance(part, (str, int)))
+        return ErrorDetail(for_people(f"{place}: {complaint}", WORDS_LIMIT))
+    code = next((body[key] for key in _CODE_KEYS if isinstance(body.get(key), (str, int)) and body[key]), "")
+    message = next((body[key] for key in ("error", *MESSAGE_KEYS) if body.get(key)), "")
+    inner = read_error(message, depth - 1, own)
+    codes = [for_people(str(code), WORDS_LIMIT)] if code and not isinstance(code, bool) else []
+    if inner.code and inner.code not in codes:
+        codes.append(inner.code)
+    return ErrorDetail(inner.message, "/".join(codes), inner.http_status or _http_status(code))
+
+
+def _http_status(code: Any) -> int | None:
+    number = int(code) if str(code).isdecimal() and len(str(code)) == 3 else 0
+    return number if 400 <= number < 600 else None

@@ -1,0 +1,1 @@
+"""Backends: the protocols of video APIs, and the profiles of gateways."""

@@ -1,0 +1,1 @@
+"""OpenAI's Videos API, as many servers speak it."""

@@ -1,0 +1,163 @@
+"""Which answers to an order surely mean that it made no job: a closed list.
+
+An order costs money, so what is not on the list counts as "nobody knows": a proxy may have given up on an order that
+its upstream has taken. All that an answer says is looked at: the HTTP status, each status in the body, however deep,
+and the words. One sign of an upstream that may have taken the order outweighs everything else.
+
+The order itself, as the answer quotes it, names no refusal. It is no sign of doubt either, where it surely is a
+quotation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+from airflow_provider_veo.api.answers.answer import Answer, read_error
+from airflow_provider_veo.api.answers.json_text import parse_json
+from airflow_provider_veo.api.answers.text import LOOKED_AT
+from airflow_provider_veo.api.errors import ApiError
+from airflow_provider_veo.api.reasons import NAMES_A_REFUSAL, any_of
+
+
+class Verdict(Enum):
+    """What an answer that is an error says about the order."""
+
+    REFUSED = "it surely made no job"
+    REFUSED_FOR_NOW = "it surely made no job, and the API itself says that this will pass"
+    UNKNOWN = "nobody knows whether it made a job"
+
+
+SURE_STATUSES = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422, 429, 501})
+"""Statuses of a server that did not take the order, be it the HTTP status or one in the body."""
+
+
+# An upstream may have taken the order. Sources: net/http and httpx, nginx, Envoy, Varnish, Cloudflare, QuantumNous/
+# new-api (do_request_failed, bad_response_status_code, upstream_error), LiteLLM ("LiteLLM Retried: 2 times" tells of
+# earlier orders that ended in nobody knows which way).
+_DOUBT = any_of(
+    r"(?<!set)time[ _-]?out|timed[ _-]?out|deadline|超时",
+    r"do[ _]request[ _]failed|bad[ _-]?gateway|gateway[ _-]error|backend[ _-](fetch|error)|guru meditation",
+    r"upstream[ _-](\w{1,20}[ _-])?(error|fail|connect|request|respon|server|unavailable|prematurely|closed)",
+    r"上游.{0,6}(错误|失败|异常|无响应|请求)|网关(错误|异常)|(网络|连接).{0,4}(错误|异常|失败|重置|中断|断开)",
+    r"connection.{0,20}(reset|closed|abort|broken|lost|terminat|refused|error|fail)|reset by peer|broken pipe",
+    r"\beof\b|socket hang ?up|disconnect|\bE(CONN|PIPE)|client closed|cancell?ed|\baborted",
+    r"(bad|invalid|no|empty|read|reading|parse|parsing)[ _](the[ _])?response|response[ _]body|无响应",
+    r"internal[ _-]?(server[ _-]?)?(error|exception)|内部(错误|异常|服务)|(unknown|unexpected)[ _]error|未知错误",
+    r"in[ _-]progress|already|duplicat|idempoten|重复|已存在|已提交|处理中|进行中",
+    r"retried\W{0,3}[1-9]|max(imum)?[ _]retries[ _](exceeded|reached)|doing the fallback",
+)
+# Said beside a status that means success, such words are no refusal.
+_TAKEN = any_of(
+    r"\bsuccess|succeeded|accepted|submitted|created|queued|processing|pending|running|\bok\b",
+    r"成功|排队|审核中|生成中|已接受|已创建",
+)
+_PASSES = any_of(
+    r"rate[ _-]?limit|too[ _]many|throttl|saturat|overload|capacity|concurren|\bbusy\b|resource[ _]exhausted",
+    r"high[ _]traffic|no deployments available|饱和|繁忙|限流|频率|频繁",
+)
+
+_STATUS_KEY = re.compile(r"(code|status)$", re.IGNORECASE)
+# no sizes ("got 512x512"), no addresses ("http://172.17.0.1"); IIS has "HTTP Error 502.3"
+_STATUSES_IN_TEXT = (
+    any_of(
+        r"(?:code|status|http(?:/[\d.]+)?|error|returned|received|got)[\W_]{0,12}([1-5]\d\d)(?!\d|p\b|x\d|\.\d{1,3}\.)"
+    ),
+    any_of(r"(?<!\d)([1-5]\d\d)[\W_]{1,3}(?:error|status|response)"),
+)
+_UNAVAILABLE = re.compile(r"service[ _-](temporarily[ _-])?unavailable|服务不可用", re.IGNORECASE)
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")  # of JSON in the middle of a text, and of half an object
+_ID_KEY = re.compile(r"((task|video|job|generation)[_-]?)?id", re.IGNORECASE)
+_ID_IN_TEXT = any_of(
+    r"""["']((task|video|job|generation)[_-]?)?id[\\"']{1,12}\s{0,9}:\s{0,9}[\\"']{0,12}(?!null|none)\w"""
+)
+_LONGEST_REFUSAL = 65_536  # characters; no more than this is read of an error, and looking at more takes seconds
+_ECHOES = ("input", "prompt")  # the order itself, which FastAPI sends back
+_DEPTH = 6  # of bodies in the texts of bodies
+
+
+def judge(error: ApiError) -> Verdict:
+    """Say whether an order that was answered by an error surely made no job.
+
+    Args:
+        error: of the call that ordered.
+    """
+    answer = error.answer
+    if answer is None or getattr(error, "job_id", None):
+        return Verdict.UNKNOWN
+    if len(answer.text) > _LONGEST_REFUSAL:
+        return Verdict.UNKNOWN
+    # where our own limit has cut the body, only its parts tell an echo of the order from the server's words
+    said = list(_leaves((answer.is_cut and answer.json()) or answer.text))
+    everything = _ESCAPE.sub(_unescaped, "\n".join(f"{key}: {value}" for key, value in said))
+    words = answer.own.without(everything[:LOOKED_AT], surely=True) + everything[LOOKED_AT:]
+    named = answer.own.without(everything[:LOOKED_AT])
+    has_job = _ID_IN_TEXT.search(words) or any(_ID_KEY.fullmatch(key) and value for key, value in said)
+    if has_job or _DOUBT.search(words):
+        return Verdict.UNKNOWN
+    names_itself = _is_api_error(answer)
+    told = {status for key, value in said if (status := _status(key, value))}
+    passes = bool(_PASSES.search(named)) or (error.retry_after is not None and _has_error(answer))
+    statuses = told | {int(number) for pattern in _STATUSES_IN_TEXT for number in pattern.findall(words)}
+    statuses |= {503} if _UNAVAILABLE.search(words) else set()
+    if answer.ok:
+        if not names_itself or _TAKEN.search(words) or not (told or _is_named(answer)):
+            return Verdict.UNKNOWN
+    else:
+        statuses.add(answer.status)
+    sure = SURE_STATUSES | ({503} if names_itself and (passes or NAMES_A_REFUSAL.search(named)) else set())
+    if not statuses <= sure:
+        return Verdict.UNKNOWN
+    limited = 429 in statuses and (names_itself or error.retry_after is not None)
+    busy = 503 in statuses and passes
+    return Verdict.REFUSED_FOR_NOW if (limited or busy) and not error.permanent else Verdict.REFUSED
+
+
+def _is_api_error(answer: Answer) -> bool:
+    """Whether the body is an error object, as APIs send it: no web page, no plain text, no half of an object."""
+    body = answer.json()
+    return answer.is_whole and isinstance(body, dict) and bool(str(read_error(body)))
+
+
+def _has_error(answer: Answer) -> bool:
+    """Whether the body has an `error`, as APIs write it; a proxy's `{"message": "Service Unavailable"}` has none."""
+    body = answer.json()
+    return isinstance(body, dict) and bool(body.get("error"))
+
+
+def _is_named(answer: Answer) -> bool:
+    """Whether the body of a success names a refusal: in its code, or in any word of what it calls an error."""
+    body = answer.json()
+    detail = read_error(body, own=None)
+    words = answer.own.without(f"{detail.code} {detail.message}" if body.get("error") else detail.code)
+    return bool(NAMES_A_REFUSAL.search(words) or _PASSES.search(words))
+
+
+def _leaves(body: Any) -> Iterator[tuple[str, Any]]:
+    """Yield all that a body says, with the name of each value: of bodies in its texts, too."""
+    todo: list[tuple[str, Any, int]] = [("", body, _DEPTH)]
+    while todo:
+        key, value, depth = todo.pop()
+        if isinstance(value, dict):
+            todo += [(str(name), part, depth) for name, part in value.items() if name not in _ECHOES]
+        elif isinstance(value, list):
+            todo += [(key, part, depth) for part in value]
+        else:
+            nested = parse_json(value) if depth and isinstance(value, str) and value.strip()[:1] in ("{", "[") else None
+            if nested is None:
+                yield key, value
+            else:
+                todo.append((key, nested, depth - 1))
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return chr(int(found[1], 16))
+
+
+def _status(key: str, value: Any) -> int | None:
+    """Return the status that a value is, if its name says so: a number, or a text like "504"."""
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+    is_status = _STATUS_KEY.search(key) and text.isdecimal() and len(text) == 3
+    return int(text) if is_status else None

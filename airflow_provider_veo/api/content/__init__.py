@@ -1,0 +1,1 @@
+"""The content of a finished video: its address, and its download."""

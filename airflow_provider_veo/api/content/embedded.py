@@ -1,0 +1,89 @@
+"""A video that stands inside a JSON answer, in base64: found in the answer's head, decoded as it arrives.
+
+Servers call the field `b64_json`, `bytesBase64Encoded`, `video` or `url` (with a `data:` address). So the
+name does not count: the text must begin like a video file.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterator
+
+from airflow_provider_veo.api.errors import ContentChangedError, TransportError
+from airflow_provider_veo.api.formats import mp4
+
+_SNIFF_LETTERS = mp4.SNIFF_BYTES * 4 // 3
+# a letter may be escaped: PHP writes "\/" for "/", .NET "\u002B" for "+"
+_LETTER = rb"(?:\\u00[0-9a-fA-F]{2}|\\?[A-Za-z0-9+/_-])"
+_TEXT = re.compile(rb'"(?:data:[^",]{0,200},)?(' + _LETTER + rb"{%d})" % _SNIFF_LETTERS)
+_ESCAPE = re.compile(rb"\\(?:u00([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_LONGEST_ESCAPE = len(rb"\u002B")
+_STANDARD = bytes.maketrans(b"-_", b"+/")  # from the alphabet for addresses (RFC 4648, 5)
+_NO_LETTERS = b" \r\n\t="
+
+
+def start_of_video(head: bytes) -> int | None:
+    """Return where the base64 text of a video begins in an answer, or None.
+
+    Args:
+        head: the beginning of the answer's body.
+    """
+    for text in _TEXT.finditer(head):
+        if _is_video(_letters(text[1])[:_SNIFF_LETTERS]):
+            return text.start(1)
+    return None
+
+
+def _is_video(letters: bytes) -> bool:
+    try:
+        return mp4.is_video(binascii.a2b_base64(letters))
+    except binascii.Error:  # words with an escape in them
+        return False
+
+
+def decoded(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of a video.
+
+    Args:
+        chunks: of the answer's body, from where the text begins.
+
+    Raises:
+        ContentChangedError: the text broke off, or is no base64. The rest of it cannot be asked for: a range would
+            count other bytes.
+    """
+    escape = letters = b""
+    while True:
+        try:
+            chunk = next(chunks, None)
+        except TransportError as error:
+            raise _broken(str(error)) from None
+        if chunk is None:
+            raise _broken("the answer ended before the text did")
+        text, quote, _ = (escape + chunk).partition(b'"')
+        cut = text.rfind(b"\\", max(0, len(text) - _LONGEST_ESCAPE + 1))
+        text, escape = (text, b"") if quote or cut < 0 else (text[:cut], text[cut:])
+        letters += _letters(text)
+        whole = len(letters) if quote else len(letters) // 4 * 4
+        try:
+            yield binascii.a2b_base64(letters[:whole] + b"=" * (-whole % 4))
+        except binascii.Error as error:
+            raise _broken(str(error)) from None
+        letters = letters[whole:]
+        if quote:
+            return
+
+
+def _letters(text: bytes) -> bytes:
+    plain = _ESCAPE.sub(_unescaped, text) if b"\\" in text else text
+    return plain.translate(_STANDARD, _NO_LETTERS)
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    if found[1]:
+        return bytes((int(found[1], 16),))
+    return b"" if found[2] in b"nrt" else found[2]
+
+
+def _broken(why: str) -> ContentChangedError:
+    return ContentChangedError(f"The video in the server's JSON answer cannot be read to its end: {why}.")

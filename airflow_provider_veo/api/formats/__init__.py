@@ -1,0 +1,1 @@
+"""File formats: pictures and videos, read from their bytes."""

@@ -1,0 +1,224 @@
+"""Which hosts an address leads to: those of a private network must not be reached by a word from outside."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import httpx
+
+from airflow_provider_veo.api.errors import AddressNotAllowedError, InvalidInputError
+from airflow_provider_veo.api.net.proxies import proxy_for
+from airflow_provider_veo.api.net.urls import redact
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Network(Enum):
+    """What kind of network an IP address belongs to."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+    LOOPBACK = "loopback"
+    LINK_LOCAL = "link-local"
+    METADATA = "metadata service of a cloud"
+    RESERVED = "reserved"
+    """Multicast, obsolete or not in use: no file is there."""
+
+
+NOT_PUBLIC = frozenset({Network.PRIVATE, Network.LOOPBACK})
+"""What a person may open up. The others are closed in every setting: clouds keep their credentials there."""
+
+_CLOSED = "No setting opens such addresses, allow_private_addresses of a connection neither."
+
+# The registries of special addresses (https://www.iana.org/assignments/iana-ipv4-special-registry and
+# .../iana-ipv6-special-registry), and what clouds document. Python's `ipaddress` has an edition of the registries, too,
+# but another one in each version. The smallest network that holds an address counts.
+_NETWORKS: Mapping[Network, tuple[str, ...]] = {
+    Network.PUBLIC: ("0.0.0.0/0", "2000::/3"),  # nothing else of IPv6 is in use worldwide
+    Network.PRIVATE: (
+        "10.0.0.0/8",
+        "100.64.0.0/10",  # shared by providers and their customers
+        "172.16.0.0/12",
+        "192.0.0.0/24",  # protocol assignments
+        "192.168.0.0/16",
+        "198.18.0.0/15",  # measurements; some proxies give all hosts such an address
+        "240.0.0.0/4",  # never assigned, used inside of some networks
+        "fc00::/7",
+        "fec0::/10",  # the site-local ones of old
+    ),
+    Network.LOOPBACK: ("0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128"),  # 0.0.0.0 leads to this machine, too
+    Network.LINK_LOCAL: ("169.254.0.0/16", "fe80::/10"),  # metadata services of nearly all clouds
+    Network.METADATA: (
+        "100.80.80.80/32",  # UCloud
+        "100.96.0.96/32",  # Volcano Engine
+        "100.100.100.200/32",  # Alibaba
+        "168.63.129.16/32",  # Azure
+        "192.0.0.192/32",  # Oracle, Classic
+        "fd00:42::42/128",  # Scaleway
+        "fd00:100::100:200/128",  # Alibaba
+        "fd00:a9fe:a9fe::1/128",  # Akamai
+        "fd00:c1::a9fe:a9fe/128",  # Oracle
+        "fd00:ec2::/32",  # AWS: metadata, the identity of pods, DNS, time
+        "fd20:ce::254/128",  # Google
+    ),
+    Network.RESERVED: (
+        "192.0.2.0/24",  # documentation
+        "192.88.99.0/24",  # 6to4
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/4",  # multicast
+        "255.255.255.255/32",
+        "::/0",
+        "2001::/23",  # protocol assignments, Teredo
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4
+        "3fff::/20",  # documentation
+    ),
+}
+_SMALLEST_FIRST = sorted(
+    ((ipaddress.ip_network(text), kind) for kind, texts in _NETWORKS.items() for text in texts),
+    key=lambda entry: -entry[0].prefixlen,
+)
+# IPv6 forms of IPv4 addresses that systems and networks translate (RFC 4291, RFC 6052). Others are reserved.
+_TRANSLATED = (ipaddress.IPv6Network("::ffff:0:0/96"), ipaddress.IPv6Network("64:ff9b::/96"))
+
+
+@dataclass(frozen=True)
+class AddressRule:
+    """Which addresses may be asked besides public ones.
+
+    Attributes:
+        allowed: their networks, and single ones.
+        advice: what to do about a refusal that a person may lift.
+        hide: takes the secrets out of an address that is quoted.
+    """
+
+    allowed: Collection[Network | IPAddress]
+    advice: str
+    hide: Callable[[str], str] = str
+
+    def check(self, url: str, name: str) -> None:
+        """Refuse an address whose host lies in a network that is not allowed.
+
+        Args:
+            url: the address to be asked next.
+            name: of what is fetched, for the error message.
+
+        Raises:
+            InvalidInputError: the address is refused.
+        """
+        for address in _addresses_of(_host(url)):
+            self._check(address, url, name)
+
+    def connection_check(self, url: str, name: str) -> dict[str, Any]:
+        """Return the extensions of an httpx request that make it check the peer before anything is sent.
+
+        A name may lead to another address by the time of the connection than when it was checked. Where a proxy makes
+        the connection, there is nothing to check here.
+        """
+        return {} if proxy_for(url) else {"trace": self._check_at_connection(url, name)}
+
+    def _check_at_connection(self, url: str, name: str) -> Callable[[str, Mapping[str, Any]], None]:
+        def trace(event: str, info: Mapping[str, Any]) -> None:
+            if event == "connection.connect_tcp.complete":
+                stream = info["return_value"]
+                try:
+                    self._check(_address(stream.get_extra_info("server_addr")[0]), url, name)
+                except InvalidInputError:
+                    stream.close()
+                    raise
+
+        return trace
+
+    def _check(self, address: IPAddress, url: str, name: str) -> None:
+        network = network_of(address)
+        if network is Network.PUBLIC or network in self.allowed or _plain(address) in self.allowed:
+            return
+        advice = self.advice if network in NOT_PUBLIC else _CLOSED
+        raise AddressNotAllowedError(
+            f"{name} leads to {self.hide(redact(url))}, and {address} is not a public address ({network.value}). "
+            f"{advice}"
+        )
+
+
+def own_networks(base_url: str, reach: Callable[[], IPAddress | None]) -> frozenset[Network | IPAddress]:
+    """Say where an API may send us besides public addresses, since it is there itself.
+
+    A name alone proves nothing: whoever owns it decides where it leads, each time anew. So all of its addresses must be
+    in networks that are not public, and a connection must really have reached the API there.
+
+    Args:
+        base_url: the API's own address. An IP address that is written in it is allowed, whatever it is. Where a proxy
+            makes the connections, nothing else is.
+        reach: returns the address from which the API has answered; None if that is not known. Called only if needed.
+    """
+    host = _host(base_url)
+    if literal := _literal(host):
+        return frozenset({_plain(literal), *_opened_by(literal)})
+    found = [] if proxy_for(base_url) else _addresses_of(host)
+    if not found or not all(map(_opened_by, found)):
+        return frozenset()
+    peer = reach()
+    return _opened_by(peer) if peer else frozenset()
+
+
+def _opened_by(address: IPAddress) -> frozenset[Network]:
+    return frozenset({network_of(address)} & NOT_PUBLIC)
+
+
+def peer_of(extensions: Mapping[str, Any]) -> IPAddress | None:
+    """Return the address that an answer comes from.
+
+    Args:
+        extensions: of the httpx response, whose body is not read yet.
+    """
+    try:
+        return _address(extensions["network_stream"].get_extra_info("server_addr")[0])
+    except (OSError, KeyError, TypeError, ValueError):  # it is gone already
+        return None
+
+
+def network_of(address: IPAddress) -> Network:
+    """Say what kind of network an address belongs to; of a translated IPv4 address, that one's."""
+    address = _plain(address)
+    return next(kind for network, kind in _SMALLEST_FIRST if address in network)
+
+
+def _plain(address: IPAddress) -> IPAddress:
+    """Return an IPv4 address for the IPv6 forms that are translated into it."""
+    if any(address in form for form in _TRANSLATED):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def _host(url: str) -> str:
+    """Return the host that a request for an address asks; nothing where there can be no such request."""
+    try:
+        return httpx.URL(url).host
+    except (httpx.InvalidURL, ValueError):
+        return ""
+
+
+def _literal(host: str) -> IPAddress | None:
+    try:
+        return _address(host)
+    except ValueError:
+        return None
+
+
+def _addresses_of(host: str) -> list[IPAddress]:
+    """Return the addresses of a host; none where it is unknown here: then a proxy knows it, or the request fails."""
+    try:
+        found = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
+    except (OSError, UnicodeError):
+        return []
+    return [_address(str(entry[4][0])) for entry in found]
+
+
+def _address(text: str) -> IPAddress:
+    return ipaddress.ip_address(text.partition("%")[0])  # a scope ("%eth0") is no part of the address

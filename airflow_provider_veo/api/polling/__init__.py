@@ -1,0 +1,1 @@
+"""Polling: the next status call, and the end of the wait."""

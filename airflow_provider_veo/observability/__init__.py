@@ -1,0 +1,1 @@
+"""The traces of a task: page entries, summary, metrics, spans and lineage."""

@@ -1,0 +1,1 @@
+"""The parts that operators and sensors share: checked arguments, and the deferral."""

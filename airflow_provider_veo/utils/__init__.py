@@ -1,0 +1,1 @@
+"""Access to Airflow beyond its public interface."""

@@ -1,0 +1,38 @@
+"""A server of one file, which may break off, and may go on where it broke off."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from tests.support.servers import Heard, Said
+
+
+class FileAnswers:
+    """Answers for a `ScriptedServer`: the file, up to the next of `cuts` (in bytes from its start).
+
+    Args:
+        content: of the file.
+        cuts: where the connection breaks off, call by call; afterwards it does not.
+        ranges: go on where a client asks, unless its `If-Range` names another file.
+    """
+
+    etag = '"1"'
+
+    def __init__(self, content: bytes, cuts: Iterable[int] = (), *, ranges: bool = True) -> None:
+        self.content = content
+        self._cuts = iter(cuts)
+        self._ranges = ranges
+        self.sent = 0
+
+    def __call__(self, heard: Heard) -> Said:
+        headers = {"ETag": self.etag, "Content-Type": "video/mp4"}
+        asked = re.fullmatch(r"bytes=(\d+)-", heard.headers.get("range", ""))
+        is_same = heard.headers.get("if-range", self.etag) == self.etag
+        start = int(asked[1]) if asked and self._ranges and is_same else 0
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(self.content) - 1}/{len(self.content)}"
+        cut = next(self._cuts, None)
+        end = len(self.content) if cut is None else max(cut, start)
+        self.sent += end - start
+        return Said(206 if start else 200, self.content[start:], headers, None if cut is None else end - start)

@@ -1,0 +1,409 @@
+"""A server whose answers are hostile: to each task another one, which the task's prompt asks for by name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from tests.support.boxes import film
+from tests.support.servers import Heard, Said, ScriptedServer
+from tests.support.spellings import IN_JSON, IN_TEXT
+
+KEY = 'sk-Qv7/Tz+3=Lm&9"Wx-Rk4Hy'
+KEY_OF_OTHER_LETTERS = "sk-Schlüssel-鍵-Qv7Tz3Lm9"
+SECRET_WORDS = "a cat whose name nobody may read"
+"""In every prompt."""
+
+
+@dataclass
+class Job:
+    """What the server knows of an order.
+
+    Attributes:
+        dag_id: of the task that has ordered.
+        task_id: of the same.
+        id: of the job.
+        key: that the task has shown.
+        url: of the server.
+        questions: how often its status was asked for since it was released.
+    """
+
+    dag_id: str
+    task_id: str
+    id: str
+    key: str
+    url: str
+    questions: int = 0
+
+
+Answering = Callable[[Job], Said]
+
+
+def accepted(job: Job) -> Said:
+    return Said(body={"id": job.id, "status": "queued"})
+
+
+def completed(job: Job) -> Said:
+    return Said(body={"id": job.id, "status": "completed"})
+
+
+def video(job: Job) -> Said:
+    return Said(body=film(), headers={"Content-Type": "video/mp4"})
+
+
+@dataclass(frozen=True)
+class Case:
+    """How the server treats a job, and what becomes of the task.
+
+    Attributes:
+        order: the answer to the order, by a video call or a chat call.
+        status: the answer to each question for the status.
+        content: the answer to each question for the content.
+        end: how the task ends; None: any way.
+        says: words that are in its log.
+        timeout: seconds that the task gives the job.
+        is_held: a deferred task's job does not go on before its Dag is released.
+        conn_id: of the task.
+    """
+
+    order: Answering = accepted
+    status: Answering = completed
+    content: Answering = video
+    end: str | None = "failed"
+    says: str = ""
+    timeout: float = 1200.0
+    is_held: bool = True
+    conn_id: str = "hostile"
+
+
+# --- Words that no database, no log and no person should have to take
+
+
+_HALF = "half an emoji \ud83d here"
+_NUL = "a NUL \x00 here"
+_SIGNS = "an escape \x1b[31m, a bell \x07, \u202e turned \u2066 twice, two\r\nlines \x85 \u2028"
+_LONG = "x" * 5_000_000
+POISONS = {
+    "half": _HALF,
+    "nul": _NUL,
+    "signs": _SIGNS,
+    "long": _LONG,
+    "all": f"{_HALF} {_NUL} {_SIGNS} {_LONG} {_HALF} {_NUL}",
+}
+
+
+def _poisoned(place: str, words: str) -> Case:
+    def until_asked_twice(job: Job) -> Said:
+        """A word that is not known counts as running."""
+        return Said(body={"id": job.id, "status": words}) if job.questions < 2 else completed(job)
+
+    def with_(**more: Any) -> Answering:
+        return lambda job: Said(body={"id": job.id, "status": "completed", **more})
+
+    def error(status: int) -> Answering:
+        # words that say that another try is of no use, so that there is one
+        return lambda job: Said(status, {"error": {"code": "content_policy_violation", "message": words}})
+
+    def failed(job: Job) -> Said:
+        return Said(body={"id": job.id, "status": "failed", "error": {"message": f"Content policy: {words}"}})
+
+    return {
+        "id": Case(order=lambda job: Said(body={"status": "queued", "id": words}), says="Nobody knows"),
+        "message": Case(status=failed),
+        "status_word": Case(status=until_asked_twice, end="success"),
+        "model": Case(
+            order=lambda job: Said(body={"id": job.id, "status": "queued", "model": words}),
+            status=with_(model=words),
+            end="success",
+        ),
+        "url": Case(status=with_(url=f"https://example.com/{words}.mp4"), end="success"),
+        "error_of_order": Case(order=error(400)),
+        "error_of_status": Case(status=error(403)),
+        "error_of_content": Case(content=error(403)),
+    }[place]
+
+
+PLACES = ("id", "message", "status_word", "model", "url")
+POISONED = {
+    **{f"{place}_{name}__deferred": _poisoned(place, POISONS[name]) for place in PLACES for name in POISONS},
+    **{f"{place}_all__worker": _poisoned(place, POISONS["all"]) for place in PLACES if place != "id"},
+    **{f"error_of_{call}__worker": _poisoned(f"error_of_{call}", POISONS["all"]) for call in ("order", "status")},
+    **{f"error_of_{call}__deferred": _poisoned(f"error_of_{call}", POISONS["all"]) for call in ("status", "content")},
+}
+POISONED_BRIEFLY = {f"{place}_all__deferred": _poisoned(place, POISONS["all"]) for place in PLACES} | {
+    f"{place}_nul__deferred": _poisoned(place, POISONS["nul"]) for place in PLACES
+}
+
+
+# --- Waits that never end
+
+
+_WAITS = {
+    "billion": "1000000000",
+    "too_long_for_python": "300000000000",
+    "date": "Fri, 31 Dec 9999 23:59:59 GMT",
+}
+
+
+def _later(wait: str, status: int = 429) -> Answering:
+    headers = {"Retry-After": _WAITS[wait], "Date": "Sat, 28 Nov 2026 00:00:00 GMT"}
+    return lambda job: Said(status, {"error": {"message": "too many requests", "code": "rate_limited"}}, headers)
+
+
+def _running_later(job: Job) -> Said:
+    said = _later("too_long_for_python", 200)(job)
+    return Said(200, {"id": job.id, "status": "processing"}, said.headers)
+
+
+LATE = {
+    **{f"order_{wait}": Case(order=_later(wait), end="up_for_retry") for wait in _WAITS},
+    **{f"content_{wait}": Case(content=_later(wait), end="up_for_retry") for wait in _WAITS},
+}
+DEADLINES = {
+    # on a connection of its own, since all who ask there wait then
+    "status_refused": Case(status=_later("too_long_for_python"), timeout=5.0, is_held=False, conn_id="hostile_busy"),
+    "status_running": Case(status=_running_later, timeout=5.0, is_held=False),
+}
+
+
+# --- Answers after which the gateway's upstream has a job
+
+
+def _after_all(status: int, body: Any = b"", **headers: str) -> Case:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Case(order=lambda job: Said(status, body, named), says="Nobody knows")
+
+
+def _redirect(status: int) -> Case:
+    return Case(
+        order=lambda job: Said(status, b"", {"Location": f"{job.url}/v1/videos?again=1"}),
+        says="Nobody knows",
+    )
+
+
+_TIMED_OUT = {"error": {"message": "Request timed out.", "type": "timeout", "code": "408"}}
+PAID = {
+    "408": _after_all(408, _TIMED_OUT),
+    "409": _after_all(409, {"error": {"message": "A request with this key is in progress", "code": "conflict"}}),
+    "499": _after_all(499, {"error": {"message": "The client closed the connection"}}),
+    "500": _after_all(500, {"error": {"message": "upstream error"}}),
+    "520": _after_all(520, b"<html><title>520: Web server is returning an unknown error</title></html>"),
+    "202_empty": _after_all(202),
+    "200_with_code_408": _after_all(200, {"code": 408, "message": "timeout"}),
+    "200_with_code_500": _after_all(200, {"code": 500, "message": "upstream error", "data": None}),
+    "200_with_code_504": _after_all(200, {"code": 504, "message": "gateway timeout", "data": None}),
+    "200_with_error_500": _after_all(200, {"error": {"code": "500", "message": "upstream error"}}),
+    "302": _redirect(302),
+    "307": _redirect(307),
+    "308": _redirect(308),
+}
+
+
+# --- Answers that repeat the key
+
+
+ECHO = "".join(f" <{name}>" for name in (*IN_JSON, *IN_TEXT))
+"""Stands for the key in all spellings, in the bodies of `_echoing`."""
+_BESIDE = "echo-of-the-key"  # to see that the words have arrived
+
+
+def _spelled(name: str, key: str) -> str:
+    """Return a spelling of a key as a part of a JSON string."""
+    return IN_JSON[name](key) if name in IN_JSON else json.dumps(IN_TEXT[name](key))[1:-1]
+
+
+def _echoing(key: str, status: int, body: Any, headers: Mapping[str, str] | None = None) -> Said:
+    """Return an answer with all that stands in angle brackets spelled out."""
+    names = "|".join(map(re.escape, (*IN_JSON, *IN_TEXT)))
+    text = re.sub(f"<({names})>", lambda name: _spelled(name[1], key), json.dumps(body))
+    in_header = key.encode().decode("latin-1")
+    odd = {"X-Request-Id": in_header, "X-Upstream-Authorization": f"Bearer {in_header}"}
+    return Said(status, text, {"Content-Type": "application/json", **odd, **(headers or {})})
+
+
+def _error(status: int, code: str = "content_policy_violation") -> Answering:
+    return lambda job: _echoing(job.key, status, {"error": {"message": f"{_BESIDE}{ECHO}", "code": code}})
+
+
+def _page(job: Job) -> Said:
+    spelled = ", ".join(spell(job.key) for spell in IN_TEXT.values())
+    return Said(400, f"<html><body>{_BESIDE} {spelled}</body></html>", {"Content-Type": "text/html"})
+
+
+def _address(pattern: str, job: Job) -> str:
+    host = job.url.partition("//")[2]
+    return pattern.format(url=job.url, host=host, key=job.key, quoted=quote(job.key, safe=""))
+
+
+def _moved(pattern: str, status: int = 302) -> Answering:
+    return lambda job: Said(status, b"", {"Location": _address(pattern, job)})
+
+
+def _failed(job: Job) -> Said:
+    message = f"Content policy: {_BESIDE}{ECHO}"
+    return _echoing(job.key, 200, {"id": job.id, "status": "failed", "error": {"message": message}})
+
+
+def _passing(job: Job) -> Said:
+    return _error(500, "server_error")(job) if job.questions < 2 else completed(job)
+
+
+def _fields(job: Job) -> Said:
+    words = f"{_BESIDE}{ECHO}"
+    about = {"model": words, "size": words, "resolution": words, "seconds": words}
+    status = words if job.questions < 2 else "completed"
+    return _echoing(job.key, 200, {"id": job.id, "status": status, **about})
+
+
+def _url(pattern: str) -> Answering:
+    return lambda job: Said(body={"id": job.id, "status": "completed", "url": _address(pattern, job)})
+
+
+_URLS = {
+    "query": "http://{host}/files/film.mp4?key={key}",
+    "quoted_query": "http://{host}/files/film.mp4?key={quoted}",
+    "path": "http://{host}/files/{quoted}/film.mp4",
+    "parameter": "http://{host}/files/film.mp4;key={quoted}",
+    "fragment": "http://{host}/files/film.mp4#{quoted}",
+    "userinfo": "http://user:{quoted}@{host}/files/film.mp4",
+}
+
+
+def _chat(*lines: str) -> Answering:
+    """Answer a chat call with lines for people, in which `{echo}`, `{spelled}` and `{url}` are filled in."""
+
+    def answer(job: Job) -> Said:
+        spelled = ", ".join(spell(job.key) for spell in IN_TEXT.values())
+        url = _address("{url}/files/{quoted}/film.mp4?key={quoted}", job)
+        filled = {"echo": ECHO, "spelled": json.dumps(spelled), "url": url}
+        content = "".join(line.format(**filled) + "\n" for line in lines)
+        chunk = {"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": None}]}
+        end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+        said = _echoing(job.key, 200, chunk, {"Content-Type": "text/event-stream"})
+        events = f"data: {said.body}\n\ndata: {json.dumps(end)}\n\ndata: [DONE]\n\n"
+        return Said(200, events, said.headers)
+
+    return answer
+
+
+_CHAT_HEAD = ("```", '{{"prompt": {spelled}, "mode": {spelled}}}', "```", f"> {_BESIDE}{{echo}}")
+ECHOED = {
+    "error_of_order": Case(order=_error(400)),
+    "page_of_order": Case(order=_page),
+    "redirect_of_order": Case(order=_moved("{url}/{quoted}/login?key={key}", 307)),
+    "failed__deferred": Case(status=_failed),
+    "failed__worker": Case(status=_failed),
+    "error_of_status__deferred": Case(status=_error(403)),
+    "error_of_status__worker": Case(status=_error(403)),
+    "redirect_of_status__deferred": Case(
+        status=_moved("{url}/{quoted}?key={key}"), end=None, timeout=5.0, is_held=False
+    ),
+    "passing_error__deferred": Case(status=_passing, end="success"),
+    "passing_error__worker": Case(status=_passing, end="success"),
+    "fields__deferred": Case(status=_fields, end="success"),
+    "fields__worker": Case(status=_fields, end="success"),
+    **{f"url_with_{place}__deferred": Case(status=_url(url), end="success") for place, url in _URLS.items()},
+    "url_with_query__worker": Case(status=_url(_URLS["query"]), end="success"),
+    "error_of_content__deferred": Case(content=_error(403)),
+    "redirect_of_content__deferred": Case(content=_moved("{url}/files/{quoted}/film.mp4?key={key}"), end=None),
+    "scheme_of_content__deferred": Case(content=_moved("gopher://{quoted}@{host}/{quoted}?{key}"), end=None),
+    "text_of_content__deferred": Case(content=lambda job: Said(body=f"{job.key} is not a video"), end=None),
+    "words__chat": Case(order=_chat(*_CHAT_HEAD, "> 50%", "> ✅ done: {url}"), end=None),
+    "failure__chat": Case(order=_chat(*_CHAT_HEAD, "> ❌ failed, content policy: {echo}")),
+    "error__chat": Case(order=_error(400)),
+    "key_of_other_letters": Case(status=_failed, conn_id="hostile_letters"),
+    "key_of_other_letters__chat": Case(order=_error(400), conn_id="hostile_letters"),
+}
+
+
+# --- The server
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Cases by Dag and task, and the environment in which `hostile_dags` makes tasks of them.
+
+    Attributes:
+        by_dag: the cases; a task's id says how it waits: `..._worker`, `..._chat`, and else deferred.
+    """
+
+    by_dag: Mapping[str, Mapping[str, Case]]
+
+    def environment(self) -> dict[str, str]:
+        tasks = {
+            dag_id: {
+                task_id: {
+                    "prompt": f"{dag_id}.{task_id}: {SECRET_WORDS}",
+                    "conn_id": case.conn_id,
+                    "timeout": case.timeout,
+                }
+                for task_id, case in cases.items()
+            }
+            for dag_id, cases in self.by_dag.items()
+        }
+        return {"HOSTILE_TASKS": json.dumps(tasks)}
+
+
+_NAME = re.compile(r"(\w+)\.(\w+): ")  # at the beginning of a prompt
+
+
+@dataclass
+class HostileServer:
+    """Treats each order as its case says: `with HostileServer(cases) as server: ... server.url ...`.
+
+    Attributes:
+        cases: of the tasks that order here.
+        orders: POSTs, by the Dag and the task that have sent them.
+    """
+
+    cases: Cases
+    orders: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _jobs: dict[str, Job] = field(default_factory=dict)
+    _released: set[str] = field(default_factory=set)
+
+    def __enter__(self):
+        self._server = ScriptedServer(self._answer)
+        self.url = self._server.url
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+    def connections(self) -> dict[str, dict[str, str]]:
+        """Return Airflow's connections to this server."""
+        keys = {"hostile": KEY, "hostile_busy": KEY, "hostile_letters": KEY_OF_OTHER_LETTERS}
+        return {name: {"conn_type": "veo", "host": self.url, "password": key} for name, key in keys.items()}
+
+    def release(self, dag_id: str) -> None:
+        """Let the jobs go on for which deferred tasks of a Dag wait; until then they are processed, for ever."""
+        self._released.add(dag_id)
+
+    def _answer(self, heard: Heard) -> Said:
+        # http.server reads headers as Latin-1, as the standard once said
+        key = heard.headers.get("authorization", "").removeprefix("Bearer ").encode("latin-1").decode(errors="replace")
+        if heard.method == "POST":
+            return self._take(heard.body.decode(), key)
+        parts = heard.path.partition("?")[0].split("/")
+        job = self._jobs.get(parts[3]) if len(parts) > 3 else None
+        if job is None:
+            return _error(404)(Job("", "", "", key or KEY, self.url))
+        case = self.cases.by_dag[job.dag_id][job.task_id]
+        if parts[-1] == "content":
+            return case.content(job)
+        is_held = case.is_held and not job.task_id.endswith("__worker")
+        if is_held and job.dag_id not in self._released:
+            return Said(body={"id": job.id, "status": "processing"})
+        job.questions += 1
+        return case.status(job)
+
+    def _take(self, body: str, key: str) -> Said:
+        dag_id, task_id = _NAME.search(body).groups()
+        self.orders[dag_id, task_id] += 1
+        job = Job(dag_id, task_id, f"job-{len(self._jobs)}", key, self.url)
+        self._jobs[job.id] = job
+        return self.cases.by_dag[dag_id][task_id].order(job)

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import hashlib
+import io
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_veo.api.content.download import DownloadPolicy, Patience, Source, download
+from airflow_provider_veo.api.content.locate import ContentStream
+from airflow_provider_veo.api.errors import (
+    AddressRefusedError,
+    ApiError,
+    ContentChangedError,
+    ContentCutError,
+    ContentError,
+    ContentGoneError,
+    ContentNotReadyError,
+    ContentTooLargeError,
+    Reason,
+    StorageFullError,
+    TransportError,
+)
+from tests.support.boxes import film
+
+FILM = film(bytes(range(256)) * 40)
+AT_ONCE = DownloadPolicy(content_timeout=0.05, content_poll_interval=0.01, retry_pause=0)
+
+
+class Server:
+    """Sends the file up to the next of `cuts` at each call, from the start or from where it is asked."""
+
+    def __init__(self, *cuts, body=FILM, can_resume=True, announces=True, version='"a"'):
+        self.cuts = list(cuts)
+        self.body = body
+        self.can_resume = can_resume
+        self.announces = announces
+        self.version = version
+        self.asked = []
+        self.sent = 0
+
+    @contextmanager
+    def open(self, resume):
+        self.asked.append(resume)
+        start = resume.offset if resume and self.can_resume else 0
+        cut = self.cuts.pop(0) if self.cuts else None
+        if isinstance(cut, Exception):
+            raise cut
+        yield ContentStream(start, len(self.body) if self.announces else None, self.version, self._chunks(start, cut))
+
+    def _chunks(self, start, cut):
+        for at in range(start, len(self.body) if cut is None else cut, 1000):
+            chunk = self.body[at : min(at + 1000, cut or len(self.body))]
+            self.sent += len(chunk)
+            yield chunk
+        if cut is not None:
+            raise TransportError("connection reset")
+
+    def source(self, *, is_job=True):
+        return Source(self.open, "Downloading video v", is_job=is_job)
+
+
+def fetch(server, policy=AT_ONCE, free=10**9, *, is_job=True):
+    file, told = io.BytesIO(), []
+    done = download(server.source(is_job=is_job), file, policy, lambda: free, told.append)
+    assert (done.bytes, done.sha256) == (len(file.getvalue()), hashlib.sha256(file.getvalue()).hexdigest())
+    return file.getvalue(), told
+
+
+TENTHS = [len(FILM) * tenth // 10 for tenth in range(1, 10)]
+
+
+@pytest.mark.parametrize("announces", [True, False])
+def test_a_transfer_that_is_cut_at_each_tenth_goes_on(announces):
+    server = Server(*TENTHS, announces=announces)
+    content, told = fetch(server)
+    assert content == FILM
+    assert server.sent == len(FILM)
+    assert [resume and resume.offset for resume in server.asked] == [None, *TENTHS]
+    assert server.asked[1].version == '"a"'
+    assert told[0] == f"connection reset Trying again in 0 s; {TENTHS[0]} bytes are there."
+
+
+def test_where_the_server_cannot_go_on_it_begins_anew():
+    server = Server(*TENTHS, can_resume=False)
+    assert fetch(server)[0] == FILM
+    assert server.sent == sum(TENTHS) + len(FILM)
+
+
+@given(st.lists(st.integers(1, len(FILM) - 1), max_size=4), st.booleans(), st.booleans())
+def test_whatever_is_cut_the_file_is_the_same(cuts, can_resume, announces):
+    assert fetch(Server(*cuts, can_resume=can_resume, announces=announces))[0] == FILM
+
+
+def test_it_is_given_up_when_nothing_new_arrives():
+    server = Server(*[100] * 20, can_resume=False)
+    with pytest.raises(TransportError):
+        fetch(server)
+    assert len(server.asked) == 5
+
+
+def test_a_server_that_sends_byte_by_byte_is_given_up():
+    server = Server(*range(1, 1000))
+    with pytest.raises(TransportError):
+        fetch(server)
+    assert len(server.asked) == 100
+
+
+def test_fewer_bytes_than_announced():
+    server = Server()
+    server._chunks = lambda start, _cut: iter([FILM[start : start + 4000]])
+    assert fetch(server)[0] == FILM
+    server._chunks = lambda *_: iter([b""])
+    with pytest.raises(ContentCutError, match=f"0 of {len(FILM)} bytes"):
+        fetch(server)
+
+
+def test_a_file_that_is_not_whole_is_fetched_anew():
+    server = Server(body=FILM[:-9])
+    with pytest.raises(ContentChangedError, match="what the server sent is no whole video: its 'moov' box is cut"):
+        fetch(server)
+    assert server.asked == [None] * 5
+
+
+def test_a_file_that_has_changed_is_fetched_anew():
+    server = Server(4000, ContentChangedError("another one"))
+    assert fetch(server)[0] == FILM
+    assert [resume and resume.offset for resume in server.asked] == [None, 4000, None]
+
+
+@pytest.mark.parametrize("announces", [True, False])
+def test_more_than_allowed_is_not_taken(announces):
+    server = Server(announces=announces)
+    with pytest.raises(ContentTooLargeError, match="max_bytes=2000 allows no more") as caught:
+        fetch(server, DownloadPolicy(max_bytes=2000))
+    assert server.sent == (0 if announces else 3000)
+    assert caught.value.permanent
+    assert fetch(Server(announces=announces), DownloadPolicy(max_bytes=len(FILM)))[0] == FILM
+
+
+def test_a_full_disk_is_seen_before():
+    server = Server()
+    with pytest.raises(StorageFullError, match=f"{len(FILM)} bytes are needed, 2000 are free"):
+        fetch(server, free=2000)
+    assert server.sent == 0
+    rest = Server(8000)
+    assert fetch(rest, free=len(FILM))[0] == FILM
+
+
+def test_a_disk_that_becomes_full():
+    with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(StorageFullError, match="has become full"):
+        download(Server(announces=False).source(), Unseekable(full), AT_ONCE, lambda: 0, print)
+
+
+class Unseekable:
+    def __init__(self, file):
+        self.write = file.write
+        self.seek = self.truncate = lambda *_: 0
+
+
+NOT_YET = ContentNotReadyError("not yet")
+
+
+def test_content_that_lags_is_waited_for():
+    server = Server(NOT_YET, NOT_YET, 4000, NOT_YET)
+    assert fetch(server, DownloadPolicy(60, 0, 0))[0] == FILM
+
+
+def test_content_that_never_comes_is_given_up():
+    server = Server(*[NOT_YET] * 1000)
+    with pytest.raises(ContentNotReadyError):
+        fetch(server)
+    assert len(server.asked) > 1
+
+
+def test_a_job_is_gone_only_if_the_server_says_so_twice():
+    gone = ContentGoneError("gone")
+    assert fetch(Server(gone))[0] == FILM
+    server = Server(gone, gone)
+    with pytest.raises(ContentGoneError):
+        fetch(server)
+    assert len(server.asked) == 2
+
+
+def test_an_address_that_is_not_found():
+    not_found = ContentNotReadyError("HTTP 404")
+    not_found.__cause__ = ApiError("Downloading", reason=Reason.NOT_FOUND, status=404)
+    with pytest.raises(ContentGoneError, match=r"\(HTTP 404\)\. .* Gateways keep a video for a day"):
+        fetch(Server(*[not_found] * 1000), is_job=False)
+    with pytest.raises(ContentNotReadyError):
+        fetch(Server(*[NOT_YET] * 1000), is_job=False)
+
+
+def refused(address="https://cdn.example.net/a.mp4", **more):
+    return AddressRefusedError(f"{address} refuses the file (HTTP 403).", address, **more)
+
+
+class TestAnAddressThatRefuses:
+    def test_is_asked_for_again(self):
+        assert fetch(Server(refused(), refused(), 4000, refused()), DownloadPolicy(60, 0, 0))[0] == FILM
+
+    def test_counts_as_gone_when_it_is_named_again(self):
+        server = Server(*[refused()] * 1000)
+        with pytest.raises(ContentGoneError, match=r"names the same address again.*HTTP 403.*clear the task") as caught:
+            fetch(server)
+        assert caught.value.permanent
+        assert "key" not in str(caught.value)
+        assert len(server.asked) > 2
+
+    def test_is_no_proof_when_it_is_another_one_each_time(self):
+        server = Server(*[refused(f"https://cdn.example.net/{number}.mp4") for number in range(1000)])
+        with pytest.raises(AddressRefusedError) as caught:
+            fetch(server)
+        assert not caught.value.permanent
+
+    def test_is_asked_for_no_more_when_its_time_is_over(self):
+        server = Server(*[refused(is_over=True)] * 1000)
+        with pytest.raises(ContentGoneError):
+            fetch(server, DownloadPolicy(600, 0, 0))
+        assert len(server.asked) == 2
+
+    def test_ends_a_download_that_has_nobody_to_ask(self):
+        server = Server(*[refused()] * 1000)
+        with pytest.raises(ContentGoneError, match=r"not valid any more.*VeoDownloadOperator\(video_id=") as caught:
+            fetch(server, DownloadPolicy(600, 0, 0), is_job=False)
+        assert len(server.asked) == 1
+        assert "key" not in str(caught.value)
+
+    def test_may_have_the_file_later_where_it_only_lacks_it(self):
+        missing = refused(is_missing=True)
+        assert fetch(Server(missing, missing), DownloadPolicy(60, 0, 0), is_job=False)[0] == FILM
+
+
+def api_error(reason, retry_after=None):
+    return ApiError("Downloading", reason=reason, status=500, retry_after=retry_after)
+
+
+@pytest.mark.parametrize("error", [ContentError("HTML"), api_error(Reason.FORBIDDEN), api_error(Reason.AUTHENTICATION)])
+def test_what_will_not_pass_is_not_repeated(error):
+    server = Server(error)
+    with pytest.raises(type(error)):
+        fetch(server)
+    assert len(server.asked) == 1
+
+
+def pauses(*steps):
+    patience = Patience(DownloadPolicy(content_timeout=100, content_poll_interval=4, retry_pause=0.5))
+    return [patience.pause(error, furthest, now) for error, furthest, now in steps]
+
+
+def test_how_long_to_wait():
+    cut = TransportError("cut")
+    assert pauses(*[(cut, 0, 0)] * 5) == [0.5, 1, 2, 4, None]
+    assert pauses((cut, 0, 0), (cut, 0, 0), (cut, 9, 0), (cut, 9, 0), (cut, 9, 0)) == [0.5, 1, 0.5, 1, 2]
+    assert pauses((NOT_YET, 0, 1000), (NOT_YET, 0, 1099), (NOT_YET, 0, 1100)) == [4, 4, None]
+    lags = [NOT_YET, refused(), refused("b"), NOT_YET]
+    assert pauses(*zip(lags, [0] * 4, [1000, 1050, 1099, 1100], strict=True)) == [4, 4, 4, None]
+    assert pauses((NOT_YET, 0, 1000), (cut, 9, 1050), (NOT_YET, 9, 1100), (NOT_YET, 9, 1199)) == [4, 0.5, 4, 4]
+    assert pauses((api_error(Reason.RATE_LIMITED, 20), 0, 0), (api_error(Reason.SERVER, 31), 0, 0)) == [20, None]

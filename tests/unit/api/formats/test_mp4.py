@@ -1,0 +1,442 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from airflow_provider_veo.api.formats import mp4
+from airflow_provider_veo.api.formats.mp4 import IncompleteError, NoPictureError, check_whole, is_video
+from airflow_provider_veo.emulator.render import Scene, render
+from tests.support.boxes import FTYP, box, film, large_box, moov, numbers, track, track_of
+
+
+@pytest.mark.parametrize(
+    ("head", "video"),
+    [
+        (b"\0\0\0\x20ftypisom", True),
+        (b"\0\0\0\x14ftypqt  ", True),
+        (b"<!doctype html", False),
+        (b'{"url": "x"}', False),
+        (b"", False),
+        (b"ftyp", False),
+    ],
+)
+def test_video_files_are_known_by_their_first_box(head, video):
+    assert is_video(head) is video
+
+
+def check(content):
+    check_whole(io.BytesIO(content))
+
+
+def with_index_first(media=bytes(1000), **options):
+    def index(start):
+        return moov(track([start], [len(media)], [(1, 1)], **options))
+
+    return FTYP + index(len(FTYP + index(0)) + 8) + box(b"mdat", media)
+
+
+def fragment(media=b"picture", *, track=1, flags=0x20000, head=(), run=0x201, first=()):
+    """Return a fragment; `flags` and `run` are those of its `tfhd` and `trun`, `head` and `first` their own numbers."""
+
+    def moof(offset):
+        offsets = [offset] if run & 1 else []
+        sizes = [len(media) - 3, 3] if run & 0x200 else []
+        return box(
+            b"moof",
+            box(b"mfhd", numbers(0, 1)),
+            box(
+                b"traf",
+                box(b"tfhd", numbers(flags, track, *head)),
+                box(b"trun", numbers(run, 2, *offsets, *first, *sizes)),
+            ),
+        )
+
+    return moof(len(moof(0)) + 8) + box(b"mdat", media)
+
+
+def in_fragments(*fragments, size=0):
+    extends = box(b"mvex", box(b"trex", numbers(0, 1, 1, 0, size, 0)))
+    return FTYP + moov(track([], [], []), track([], [], [], handler=b"soun", number=2), extends) + b"".join(fragments)
+
+
+INDEX = moov(track([len(FTYP)], [8], [(1, 1)]))  # its sample is somewhere in the file, whatever follows
+WHOLE = {
+    "index at the end": film(),
+    "index first": with_index_first(),
+    "64-bit offsets": with_index_first(wide=True),
+    "samples of one size": with_index_first(same_size=1000),
+    "more boxes": film() + box(b"free", b"x"),
+    "a large box": FTYP + INDEX + large_box(b"mdat", bytes(10)),
+    "media up to the end": FTYP + INDEX + numbers(0) + b"mdat" + bytes(10),
+    "an empty track beside the picture": FTYP + moov(track([len(FTYP)], [8], [(1, 1)]), track([], [], [])),
+    "an end of the atoms as QuickTime writes it": FTYP + box(b"mdat") + moov(track([9], [8], [(1, 1)]), numbers(0)),
+    "fragments": in_fragments(fragment(), fragment()),
+    "fragments of samples of one size": in_fragments(fragment(b"ab", run=1), fragment(b"cd", run=1), size=1),
+    "fragments with sound first": in_fragments(fragment(track=2), fragment(), fragment(track=2)),
+    "an empty fragment at the end": in_fragments(fragment(), box(b"moof")),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_files(name):
+    check(WHOLE[name])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["index at the end", "index first", "64-bit offsets", "samples of one size", "fragments of samples of one size"],
+)
+def test_a_film_cut_anywhere_is_refused(name):
+    content = WHOLE[name]
+    # that a whole fragment is missing cannot be seen, nor that the first bytes of its head are all that is left
+    first = len(content) - len(fragment(b"cd", run=1)) if "fragments" in name else len(content)
+    for size in range(len(content)):
+        if not first <= size < first + 8:
+            with pytest.raises(IncompleteError):
+                check(content[:size])
+
+
+TRAILERS = {
+    "a line break": b"\n",
+    "a line break of Windows": b"\r\n",
+    "zeros": bytes(8),
+    "two zeros": bytes(2),
+    "many zeros": bytes(5000),
+    "a tag of a music player": b"TAG" + bytes(125),
+    "another tag": b"APETAGEX\xd0\x07\0\0" + bytes(20),
+    "a comment of a proxy": b"<!-- served by proxy 7 -->",
+    "a page about an error": b"<html><h1>502 Bad Gateway</h1></html>" * 9,
+    "the end of a form": b"\r\n--boundary--\r\n",
+    "the end of an answer in chunks": b"0\r\n\r\n",
+    "a trailer of a phone": b"SEFT" + bytes([40, 0, 0, 0]) + b"x" * 40,
+    "a box that is cut": box(b"free", bytes(100))[:50],
+    "a large box that is cut": large_box(b"uuid", bytes(100))[:50],
+    "a random index that is cut": box(b"mfra", bytes(100))[:50],
+    "the first bytes of a box": numbers(100) + b"uu",
+    "a box that is too short": numbers(7) + b"free" + bytes(99),
+}
+
+
+@pytest.mark.parametrize("trailer", TRAILERS)
+@pytest.mark.parametrize("name", [name for name in WHOLE if name != "media up to the end"])
+def test_bytes_behind_everything_that_a_player_reads_are_no_fault(name, trailer):
+    check(WHOLE[name] + TRAILERS[trailer])
+    with pytest.raises(IncompleteError):
+        check(FTYP + TRAILERS[trailer])
+
+
+@given(st.sampled_from(["index at the end", "index first", "fragments"]), st.binary(max_size=100))
+def test_a_film_stays_whole_whatever_follows(name, trailer):
+    """Only the head of one more fragment may follow no film in fragments: it is the rest of another."""
+    assume(name != "fragments" or trailer[4:8] not in (b"moof", b"sidx", b"styp", b"ssix", b"prft", b"emsg"))
+    check(WHOLE[name] + trailer)
+
+
+def test_a_film_may_be_followed_by_another_that_is_cut():
+    for name in ("index at the end", "index first"):
+        for size in (50, 500):
+            check(WHOLE[name] + film()[:size])
+
+
+@pytest.mark.parametrize("kind", [b"moof", b"sidx", b"styp", b"emsg", b"prft"])
+def test_the_head_of_a_fragment_that_is_cut_tells_that_the_film_is(kind):
+    with pytest.raises(IncompleteError, match=f"its '{kind.decode()}' box is cut"):
+        check(WHOLE["fragments"] + box(kind, bytes(100))[:50])
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "does not begin with an 'ftyp' box"),
+        (moov() + FTYP, "does not begin with an 'ftyp' box"),
+        (FTYP, "its 'moov' box is missing"),
+        (FTYP + box(b"mdat", bytes(9)), "its 'moov' box is missing"),
+        (FTYP + b"xyz" + INDEX, "its 'moov' box is missing"),
+        (FTYP + numbers(4) + b"free" + INDEX, "its 'moov' box is missing"),
+        (FTYP + numbers(1) + b"free" + bytes(4) + INDEX, "its 'moov' box is missing"),
+        (FTYP + box(b"mdat", bytes(9))[:-1], r"its 'mdat' box is cut: it ends at byte \d+, and there are \d+"),
+        (FTYP + INDEX[:-1], r"its 'moov' box is cut: it ends at byte \d+, and there are \d+"),
+        (FTYP + moov(track([10_000], [1], [(1, 1)])) + box(b"mdat"), "its index points to byte 10001, and it has"),
+        (in_fragments(fragment(), fragment()[:-8]), r"its index points to byte \d+, and it has"),
+        (in_fragments(fragment(), fragment()[:-15]), r"its index points to byte \d+, and it has"),
+        (in_fragments(fragment(), box(b"styp")), "its last segment is missing"),
+        (in_fragments(), "the fragments with its picture are missing"),
+        (in_fragments(fragment(track=2)), "the fragments with its picture are missing"),
+        (FTYP + box(b"moov", b"\xff" * 20) + box(b"mdat"), "is cut"),
+        (FTYP + moov(track_of(box(b"stbl", b"\0\0\0\x7fstsz"))), "its 'stsz' box is cut"),
+    ],
+)
+def test_files_that_are_not_whole(content, complaint):
+    with pytest.raises(IncompleteError, match=complaint) as caught:
+        check(content)
+    assert not isinstance(caught.value, NoPictureError)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        moov(),
+        moov(track([], [], [])),
+        moov(track([9], [], [(1, 1)])),
+        moov(track([9], [0, 0], [(1, 2)])),
+        moov(track([9], [8], [(1, 1)], handler=b"soun")),
+        moov(track([9], [8], [(1, 1)], handler=b"pict")),
+        moov(track([9], [8], [(1, 1)], handler=b"soun"), track([], [], [], number=2)),
+        moov(box(b"trak", box(b"mdia"))),
+    ],
+)
+def test_a_file_without_a_picture_is_no_video(index):
+    with pytest.raises(NoPictureError, match=r"^it has no picture$"):
+        check(FTYP + box(b"mdat", bytes(99)) + index)
+
+
+def cut_by_one(content):
+    """Check that a film is whole and no byte too long."""
+    check(content)
+    with pytest.raises(IncompleteError, match=f"index points to byte {len(content)}, and it has {len(content) - 1}"):
+        check(content[:-1])
+
+
+@pytest.mark.parametrize("first", [(), (9,)])
+@pytest.mark.parametrize(
+    ("flags", "head"), [(0x20000, ()), (0, ()), (0x2003A, (1, 1, 99, 1)), (0x20038, (1, 99, 1)), (0x20020, (1,))]
+)
+def test_a_fragment_says_where_its_samples_end(flags, head, first):
+    run = 0x205 if first else 0x201
+    cut_by_one(in_fragments(fragment(flags=flags, head=head, run=run, first=first)))
+
+
+def test_a_fragment_may_say_how_large_its_samples_are_once():
+    cut_by_one(in_fragments(fragment(b"ab" * 5, flags=0x2001A, head=(1, 99, 5), run=1)))
+    cut_by_one(in_fragments(fragment(b"ab" * 5, flags=0x20010, head=(5,), run=1), size=7))
+    cut_by_one(in_fragments(fragment(b"ab" * 7, run=1), size=7))
+
+
+def test_a_fragment_may_count_from_the_start_of_the_file():
+    start = len(in_fragments())
+    media = fragment(flags=0x1, head=(0, start))
+    cut_by_one(in_fragments(media))
+
+
+def test_runs_and_tracks_of_a_fragment_follow_each_other():
+    def moof(start):
+        picture = (
+            box(b"tfhd", numbers(0, 1)),
+            box(b"trun", numbers(0x301, 2, start, 99, 10, 99, 20)),
+            box(b"trun", numbers(0xF00, 1, 99, 30, 99, 99)),
+        )
+        sound = box(b"tfhd", numbers(0x10, 2, 4)), box(b"trun", numbers(0, 10))
+        return box(b"moof", box(b"traf", *picture), box(b"traf", *sound))
+
+    cut_by_one(in_fragments(moof(len(moof(0)) + 8), box(b"mdat", bytes(10 + 20 + 30 + 4 * 10))))
+    check(in_fragments(box(b"mdat", bytes(100)), moof(2**32 - 100)))  # an offset may be negative
+
+
+def test_little_is_read_of_films_in_many_fragments(monkeypatch):
+    monkeypatch.setattr(mp4, "_MOST_BOXES", 2_100)
+    check(in_fragments(fragment() * 1_000))
+
+
+@pytest.mark.parametrize("path", [[], [b"moov"], [b"moov", b"trak"], [b"moov", b"trak", b"mdia", b"minf"]])
+def test_the_boxes_of_all_levels_are_counted(monkeypatch, path):
+    boxes = box(b"free") * 1000
+    for kind in reversed(path):
+        boxes = box(kind, boxes)
+    content = FTYP + boxes + INDEX
+    monkeypatch.setattr(mp4, "_MOST_BOXES", 999)
+    with pytest.raises(IncompleteError, match="more than 999 boxes"):
+        check(content)
+    monkeypatch.setattr(mp4, "_MOST_BOXES", 100_000)
+    with contextlib.suppress(NoPictureError):
+        check(content)
+
+
+def test_tables_are_read_block_by_block(monkeypatch):
+    monkeypatch.setattr(mp4, "_BLOCK", 24)
+    for width in ({}, {"wide": True}):
+        offsets = [*range(10_000, 10_050), 20_000, *range(9_000, 9_050)]
+        runs = [(first, 1) for first in range(1, 102)]
+        table = track(offsets, [*[1] * 50, 7, *[1] * 50], runs, **width)
+        with pytest.raises(IncompleteError, match="index points to byte 20007,"):
+            check(FTYP + moov(table) + box(b"mdat"))
+    sizes = numbers(0, 0, 100, *range(100))
+    tables = box(b"stsc", numbers(0, 1, 1, 100, 1)), box(b"stsz", sizes), box(b"stco", STCO)
+    assert end_by(*tables) == 10_000 + sum(range(100))
+
+
+def test_a_file_that_becomes_shorter_meanwhile_is_no_crash():
+    class File(io.BytesIO):
+        def read(self, size=-1):
+            return super().read(size)[: 5 if size > 16 else None]
+
+    check_whole(File(film()))
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_segment_index_tells_of_missing_segments(version):
+    segment = fragment()
+    times = bytes(8) if version == 0 else bytes(16)
+    head = numbers(version << 24, 1, 1000) + times + numbers(2)  # reserved, and the count
+    index = box(b"sidx", head, *[numbers(len(segment), 1000, 0)] * 2)
+    check(in_fragments(index, segment, segment))
+    with pytest.raises(IncompleteError, match="index points to byte"):
+        check(in_fragments(index, segment))
+
+
+@pytest.mark.parametrize(("version", "offset"), [(0, 0x01020304), (1, 0x0102030405060708)])
+def test_a_segment_index_says_where_the_last_segment_ends(version, offset):
+    sizes = range(1, 259)
+    times = numbers(0, offset) if version == 0 else struct.pack(">QQ", 0, offset)
+    segments = b"".join(
+        numbers(1 << 31 | size, 1000, 0) for size in sizes
+    )  # the first bit is the kind of the reference
+    index = box(b"sidx", numbers(version << 24, 1, 1000), times, numbers(len(sizes)), segments, numbers(9, 9, 9))
+    for content, start in (
+        (in_fragments(index, fragment()), len(in_fragments(index))),
+        (FTYP + index + in_fragments(fragment())[len(FTYP) :], len(FTYP + index)),
+    ):
+        with pytest.raises(IncompleteError, match=f"index points to byte {start + offset + sum(sizes)},"):
+            check(content)
+
+
+def film_of(*tables):
+    """Return a film with these sample tables, and with hardly any media."""
+    index = moov(track_of(box(b"stbl", *tables)))
+    return FTYP + index + box(b"mdat", b"\xff" * 8)
+
+
+def end_by(*tables):
+    """Return the byte behind the end of that film that its index points to."""
+    with pytest.raises(IncompleteError, match="index points to byte") as caught:
+        check(film_of(*tables))
+    return int(str(caught.value).split()[5].rstrip(","))
+
+
+STSC, STSZ, STCO = numbers(0, 1, 1, 1, 1), numbers(0, 0, 1, 300), numbers(0, 1, 10_000)  # one chunk with one sample
+
+
+def test_an_index_points_to_the_end_of_the_last_sample():
+    assert end_by(box(b"stsc", STSC), box(b"stsz", STSZ), box(b"stco", STCO)) == 10_300
+    far = numbers(0, 1) + struct.pack(">Q", 2**33 + 1)
+    assert end_by(box(b"stsc", STSC), box(b"stsz", STSZ), box(b"co64", far)) == 2**33 + 301
+    assert end_by(box(b"stsc", numbers(0, 1, 1, 3, 1)), box(b"stsz", numbers(0, 7, 3)), box(b"stco", STCO)) == 10_021
+    assert end_by(box(b"stsc", STSC), box(b"stsz", numbers(0, 2**24, 1)), box(b"stco", STCO)) == 10_000 + 2**24
+
+
+def test_a_large_box_has_contents_too():
+    index = large_box(b"moov", track([10_000], [300], [(1, 1)]))
+    with pytest.raises(IncompleteError, match="index points to byte 10300,"):
+        check(FTYP + index + box(b"mdat"))
+
+
+def test_a_box_may_say_that_it_is_very_large():
+    head = numbers(1) + b"mdat" + struct.pack(">Q", 2**60 + 5)
+    with pytest.raises(IncompleteError, match=f"its 'mdat' box is cut: it ends at byte {len(FTYP) + 2**60 + 5},"):
+        check(FTYP + head)
+
+
+def test_only_the_index_is_read():
+    class File(io.BytesIO):
+        def read(self, size=-1):
+            assert 0 <= size < 100
+            return super().read(size)
+
+    check_whole(File(film()))
+
+
+@pytest.mark.parametrize(("last", "samples"), [(0, (0, 2)), (1, (2, 4)), (2, (4, 5)), (3, (5, 6)), (4, (6, 9))])
+def test_the_last_chunk_may_be_any_and_have_any_number_of_samples(last, samples):
+    runs = numbers(0, 3, 1, 2, 1, 3, 1, 1, 5, 3, 1)  # two samples in chunks 1 and 2, one in 3 and 4, three in 5
+    runs += numbers(4, 9, 1)  # beyond what the table says
+    sizes = [2**power for power in range(9)]
+    offsets = [20_000 if chunk == last else 10_000 for chunk in range(5)]
+    end = end_by(box(b"stsc", runs), box(b"stsz", numbers(0, 0, 9, *sizes)), box(b"stco", numbers(0, 5, *offsets)))
+    assert end == 20_000 + sum(sizes[slice(*samples)])
+
+
+def test_tables_are_read_as_far_as_they_say_and_as_far_as_they_go():
+    more, cut = numbers(99_999, 1, 1, 1), b"\xff\xff\xff"
+    say_less = box(b"stsc", STSC, numbers(1, 9, 9)), box(b"stsz", STSZ, more), box(b"stco", STCO, more)
+    assert end_by(*say_less) == 10_300
+    many = numbers(0, 2**24)
+    say_more = box(b"stsc", many, STSC[8:]), box(b"stsz", STSZ, cut), box(b"stco", many, STCO[8:], cut)
+    assert end_by(*say_more) == 10_300
+
+
+def test_a_run_of_chunks_that_is_cut_is_taken_for_one_like_the_run_before():
+    tables = box(b"stsc", numbers(0, 2, 1, 1, 1, 2)), box(b"stsz", numbers(0, 0, 2, 300, 400))
+    assert end_by(*tables, box(b"stco", numbers(0, 2, 10_000, 20_000))) == 20_400
+
+
+@pytest.mark.parametrize("lacking", [b"stsc", b"stsz", b"stco"])
+def test_without_one_of_its_tables_a_track_has_no_samples(lacking):
+    tables = {b"stsc": STSC, b"stsz": STSZ, b"stco": STCO}
+    tables.pop(lacking)
+    with pytest.raises(NoPictureError):
+        check(film_of(*(box(kind, content) for kind, content in tables.items())))
+
+
+@pytest.mark.parametrize(("bits", "letter"), [(8, "B"), (16, "H")])
+def test_sizes_of_samples_may_be_written_in_fewer_bits(bits, letter):
+    sizes = box(b"stz2", numbers(0, bits, 4), struct.pack(f">4{letter}", 1, 2, 200, 250))
+    runs = box(b"stsc", numbers(0, 1, 1, 2, 1))
+    assert end_by(runs, sizes, box(b"stco", numbers(0, 2, 10_000, 20_000))) == 20_450
+    with pytest.raises(NoPictureError):
+        check(film_of(runs, box(b"stz2", numbers(0, bits, 4), bytes(8)), box(b"stco", STCO)))
+
+
+def test_no_index_is_larger_than_that_of_hours(monkeypatch):
+    monkeypatch.setattr(mp4, "_LARGEST_INDEX", len(STSC))
+    assert end_by(box(b"stsc", STSC), box(b"stsz", STSZ), box(b"stco", STCO)) == 10_300
+    with pytest.raises(IncompleteError, match="its 'stsc' box is absurdly large"):
+        check(film_of(box(b"stsc", STSC, b"x"), box(b"stsz", STSZ), box(b"stco", STCO)))
+
+
+@pytest.mark.parametrize("runs", [[(8, 900)], [(8, 900), (9, 1)], [(1, 1), (5, 900), (2, 900)]])
+def test_a_table_of_chunks_out_of_order_is_damage(runs):
+    six_chunks = track([len(FTYP) + 8 + number for number in range(6)], [100] * 6, runs)
+    with pytest.raises(IncompleteError, match=r"^its table of chunks is not in order$"):
+        check(FTYP + box(b"mdat", bytes(1000)) + moov(six_chunks))
+
+
+@given(st.binary(max_size=200), st.integers(0, 1700))
+def test_damage_is_told_from_crashes(noise, at):
+    """Whatever a file holds, it is whole or not; nothing else is raised."""
+    content = film()
+    with contextlib.suppress(IncompleteError):
+        check(content[:at] + noise + content[at + len(noise) :])
+
+
+@given(st.binary(max_size=50), st.integers(0, 800))
+def test_damage_of_fragments_is_told_from_crashes(noise, at):
+    content = WHOLE["fragments with sound first"]
+    with contextlib.suppress(IncompleteError):
+        check(content[:at] + noise + content[at + len(noise) :])
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clip") / "a.mp4"
+    render(Scene("a cat", "test", 64, 64, 1), path)
+    return path.read_bytes()
+
+
+def test_a_real_clip_is_whole(clip):
+    check(clip)
+
+
+def test_a_real_clip_cut_at_any_box_or_nearby_is_refused(clip):
+    starts = {0, len(clip) - 1}
+    for kind in (b"ftyp", b"moov", b"mdat", b"free", b"trak", b"mdia", b"stbl", b"stco", b"udta"):
+        at = clip.find(kind)
+        while at >= 0:
+            starts |= {at - 5, at - 4, at - 3, at + 4}
+            at = clip.find(kind, at + 1)
+    for cut in sorted(start for start in starts if 0 <= start < len(clip)):
+        with pytest.raises(IncompleteError):
+            check(clip[:cut])

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
+
+from airflow_provider_veo.observability.lineage import announce, dataset_name, facts_of, prompt_sha256, write_sidecar
+from airflow_provider_veo.operators.base import StoringOperator
+from airflow_provider_veo.storage.files import StoredVideo
+
+
+def stored(path):
+    return StoredVideo(str(path), 1000, "abc", f"file://{path}", "proof")
+
+
+def test_what_is_not_known_is_none():
+    facts = facts_of(stored("/videos/a.mp4"), "v", {"model": "veo-3.1", "url": "https://x.example/?signature=s"})
+    assert facts == {
+        "video_id": "v",
+        "uri": "file:///videos/a.mp4",
+        "bytes": 1000,
+        "sha256": "abc",
+        "model": "veo-3.1",
+        "prompt_sha256": None,
+        "size": None,
+        "seconds": None,
+        "created_at": None,
+        "completed_at": None,
+        "estimated_cost_usd": None,
+    }
+
+
+def test_the_fingerprint_of_a_prompt():
+    assert prompt_sha256("画小猫") == prompt_sha256("画小猫") != prompt_sha256("画小狗")
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("file:///videos/a.mp4", ("file", "/videos/a.mp4")),
+        ("s3://bucket/x/a.mp4", ("s3://bucket", "x/a.mp4")),
+        ("gs://bucket/a.mp4", ("gs://bucket", "a.mp4")),
+        ("abfs://container/a.mp4", ("abfs://container", "a.mp4")),
+    ],
+)
+def test_names_for_openlineage(uri, name):
+    assert dataset_name(uri) == name
+
+
+class Event:
+    def __init__(self):
+        self.extra = {"mine": 1}
+        self.added = []
+
+    def add(self, asset, extra):
+        self.added.append((asset.uri, extra))
+
+
+def test_outlets_are_told():
+    outlets = [Asset("one"), Asset("two"), AssetAlias("files"), "something else"]
+    events = {id(outlet): Event() for outlet in outlets}
+
+    class Events:
+        def __getitem__(self, outlet):
+            return events[id(outlet)]
+
+    facts = facts_of(stored("/videos/a.mp4"), "v", {})
+    announce({"outlet_events": Events()}, outlets, facts)
+    one, two, alias, other = events.values()
+    assert one.extra == two.extra == {"mine": 1} | facts
+    assert alias.added == [("file:///videos/a.mp4", facts)]
+    assert (other.added, other.extra) == ([], {"mine": 1})
+
+
+def test_the_sidecar_lies_beside_the_video(tmp_path):
+    facts = facts_of(stored(tmp_path / "a.mp4"), "v", {})
+    path = write_sidecar(stored(tmp_path / "a.mp4"), facts, prompt="画小猫")
+    assert path == str(tmp_path / "a.mp4.json")
+    text = (tmp_path / "a.mp4.json").read_text(encoding="utf-8")
+    assert "画小猫" in text
+    assert json.loads(text)["prompt"] == "画小猫"
+
+
+def test_a_task_that_stored_nothing_has_no_lineage():
+    assert StoringOperator(task_id="t").get_openlineage_facets_on_complete(None) is None

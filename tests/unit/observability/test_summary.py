@@ -1,0 +1,105 @@
+"""The summary line of a task, and why it failed in one word."""
+
+from __future__ import annotations
+
+import pytest
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
+
+from airflow_provider_veo.api.errors import (
+    ApiError,
+    ContentGoneError,
+    InvalidInputError,
+    NotOrderedError,
+    NotSentError,
+    Reason,
+    StorageFullError,
+    UnknownSubmissionError,
+    VideoFailedError,
+    VideoTimeoutError,
+)
+from airflow_provider_veo.exceptions import VeoFailException, fail_fast
+from airflow_provider_veo.observability import metrics, summary
+from airflow_provider_veo.observability.summary import failures_reported, reason_of, summary_of
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (ApiError("x", reason=Reason.QUOTA, status=402), "quota"),
+        (VideoFailedError("v", "failed", Reason.MODERATION, "no"), "moderation"),
+        (InvalidInputError("x"), "invalid_input"),
+        (VideoTimeoutError("x"), "timeout"),
+        (AirflowSensorTimeout("x"), "timeout"),
+        (UnknownSubmissionError("x", permanent=True), "unknown_submission"),
+        (NotOrderedError("x"), "not_ordered"),
+        (NotSentError("x"), "network"),
+        (ContentGoneError("x"), "content"),
+        (StorageFullError("x"), "storage"),
+        (KeyError("x"), "other"),
+    ],
+)
+def test_the_reason_is_found_behind_airflows_exception_too(error, word):
+    with pytest.raises((type(error), VeoFailException)) as caught, fail_fast():
+        raise error
+    assert reason_of(caught.value) == word
+
+
+@pytest.mark.parametrize(
+    ("outcome", "line"),
+    [
+        (
+            {
+                "videos": ["v"],
+                "model": "veo-3.1",
+                "generation_seconds": 91.6,
+                "submissions": 1,
+                "polls": 6,
+                "estimated_cost_usd": 0.25,
+                "path": "s3://c@b/a.mp4",
+                "bytes": 1_234_567,
+            },
+            (
+                "video v; model veo-3.1; made in 92 s; 1 submission(s); 6 status call(s); estimated cost $0.25; "
+                "1,234,567 bytes stored at s3://c@b/a.mp4"
+            ),
+        ),
+        ({"videos": ["url-1", "url-2"], "model": "m", "estimated_cost_usd": None}, "videos url-1, url-2; model m"),
+        ({"of": "v", "path": "/a.mp4", "bytes": 1}, "video v; 1 bytes stored at /a.mp4"),
+        ({"path": "/film.mp4", "bytes": 2}, "2 bytes stored at /film.mp4"),
+        ({"error": "No\nmoney.", "reason": "quota"}, "failed (reason quota): No money."),
+        ({}, "done"),
+    ],
+)
+def test_the_summary_has_what_is_known(outcome, line):
+    assert summary_of(outcome) == line
+
+
+@pytest.fixture
+def sent(mocker):
+    return mocker.patch.object(metrics, "send")
+
+
+def test_a_failure_is_told_once_as_the_tasks_own(context, sent, caplog):
+    caplog.set_level("INFO", logger=summary.__name__)
+    with pytest.raises(ValueError, match="boom"), failures_reported(context):
+        raise ValueError("boom")
+    (told, task), _ = sent.call_args
+    assert [metric.name for metric in told] == ["veo.failed", "veo.failed.other"]
+    assert task is context["ti"]
+    lines = [(one.levelname, one.getMessage()) for one in caplog.records if one.name == summary.__name__]
+    assert lines == [("ERROR", "Summary: failed (reason other): boom")]
+
+
+@pytest.mark.parametrize(
+    "signal",
+    [
+        TaskDeferred(trigger=None, method_name="x"),
+        AirflowSkipException("no news today"),
+        AirflowRescheduleException(None),
+    ],
+)
+def test_a_signal_of_airflow_is_not_reported_as_a_failure(context, sent, signal):
+    with pytest.raises(type(signal)), failures_reported(context):
+        raise signal
+    sent.assert_not_called()
