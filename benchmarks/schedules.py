@@ -1,8 +1,8 @@
-"""What schedules cost: simulated jobs of one to three minutes, with progress of every kind.
+"""The cost of schedules, for simulated jobs of one to three minutes with progress of every kind.
 
-A schedule is judged by two figures: the status calls that a job takes, and the seconds from a job's end until the call
-that sees it. Ours is driven through the very functions that triggers use. No clock, no network: it is the same on every
-machine.
+Two figures describe a schedule: the number of status calls per job, and the seconds from the end of a job to the call
+that sees the end. The simulation of this provider calls the same functions as its triggers. It needs no clock and no
+network, so its result is the same on every machine.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from statistics import fmean
 
 from airflow_provider_veo.api.polling.decision import AskAgain, WaitPolicy, WaitState, first_delay, observe
 from airflow_provider_veo.api.video import Video, VideoStatus
-from benchmarks.report import Figure
+from benchmarks.report import Figure, paragraph
 
 JOBS = 4000
 LATENCY = 0.15  # seconds of a status call
 QUEUED = 10.0  # seconds in the queue, on average
-SHORTEST, LONGEST = 60.0, 180.0  # seconds of the generation
+SHORTEST, LONGEST = 60.0, 180.0  # seconds of work after the queue
 
 Progress = Callable[[float, float], float | None]
-"""Percent, from the part of the generation that is over and from a number of the job's own, 0.5 to 0.9."""
+"""A function that returns a percentage. Its arguments are the share of the work that is done, 0 to 1, and a number from
+0.5 to 0.9 that differs from job to job."""
 
 HONEST: dict[str, Progress] = {
     "linear": lambda part, _own: 100 * part,
@@ -50,10 +51,10 @@ class Job:
     """A simulated job.
 
     Attributes:
-        queued: seconds before the generation.
-        generation: its seconds.
-        own: see `Progress`.
-        chances: for the schedule's jitter.
+        queued: Seconds in the queue.
+        generation: Seconds of work after the queue.
+        own: Number from 0.5 to 0.9, the second argument of `Progress`.
+        chances: Random numbers for the jitter of the schedule.
     """
 
     queued: float
@@ -76,12 +77,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a schedule costs for jobs with one kind of progress.
+    """The cost of a schedule for jobs with one kind of progress.
 
     Attributes:
-        polls: status calls a job, on average.
-        delay: seconds from the end until it is seen, on average.
-        late: the same, of the job that is worse off than 95 of 100.
+        polls: Mean number of status calls per job.
+        delay: Mean seconds from the end of a job to the call that sees it.
+        late: 95th percentile of these seconds.
     """
 
     polls: float
@@ -93,11 +94,16 @@ class Cost:
 
 
 Moments = Callable[[Job, Progress], list[float]]
-"""When a job is asked for, in seconds since its submission; the last one is the first at which it is finished."""
+"""A function that returns the times of the status calls, in seconds since the order. The last call is the first one
+that sees the end of the job."""
 
 
 def every(pause: Callable[[int], float]) -> Moments:
-    """Return a schedule that looks at nothing but the number of the call."""
+    """Return a schedule that depends only on the number of the call.
+
+    Args:
+        pause: Returns the seconds before a call, from the number of calls before it.
+    """
 
     def moments(job: Job, _progress: Progress) -> list[float]:
         times = [pause(0)]
@@ -113,7 +119,7 @@ class Learning:
     """The schedule of this provider.
 
     Args:
-        remembers: earlier jobs that it learns from.
+        remembers: Number of earlier jobs that the schedule learns from.
     """
 
     def __init__(self, remembers: int) -> None:
@@ -134,8 +140,8 @@ class Learning:
 
 
 SCHEDULES: dict[str, Callable[[], Moments]] = {
-    "ours, first jobs": lambda: Learning(remembers=0),
-    "ours, after 20 jobs": lambda: Learning(remembers=20),
+    "veo, first jobs": lambda: Learning(remembers=0),
+    "veo, after 20 jobs": lambda: Learning(remembers=20),
     "every 2 s": lambda: every(lambda _n: 2.0),
     "every 5 s": lambda: every(lambda _n: 5.0),
     "every 10 s": lambda: every(lambda _n: 10.0),
@@ -146,7 +152,7 @@ SCHEDULES: dict[str, Callable[[], Moments]] = {
 
 
 def cost(schedule: Moments, progress: Progress, jobs: int = JOBS, seed: int = 1) -> Cost:
-    """Run a schedule over jobs that are drawn anew, the same for the same seed."""
+    """Simulate a schedule, and return its cost. The same random seed draws the same jobs."""
     draw = random.Random(seed)
     polls, delays = [], []
     for number in range(jobs):
@@ -163,7 +169,7 @@ def cost(schedule: Moments, progress: Progress, jobs: int = JOBS, seed: int = 1)
 
 
 def figures() -> list[Figure]:
-    """Return what the schedule promises, and whether it keeps it."""
+    """Return the goals of the schedule, and whether it reaches them."""
     return [
         _figure("honest progress", HONEST, polls=6.0, delay=3.0),
         _figure("lying progress", LYING, polls=14.0, delay=5.5),
@@ -171,10 +177,10 @@ def figures() -> list[Figure]:
 
 
 def _figure(name: str, shapes: dict[str, Progress], polls: float, delay: float) -> Figure:
-    costs = [cost(SCHEDULES[ours](), shape) for ours in list(SCHEDULES)[:2] for shape in shapes.values()]
+    costs = [cost(SCHEDULES[own](), shape) for own in list(SCHEDULES)[:2] for shape in shapes.values()]
     most_polls, longest_delay = max(one.polls for one in costs), max(one.delay for one in costs)
     return Figure(
-        name=f"status calls a job and mean delay of its detection, {name} (worst of its kinds; simulated)",
+        name=f"status calls a job and mean detection delay, {name} (worst kind; simulated)",
         limit_text=f"at most {polls:g}, {delay:g} s",
         value_text=f"{most_polls:.1f}, {longest_delay:.2f} s",
         reached=most_polls <= polls and longest_delay <= delay,
@@ -188,7 +194,7 @@ def section() -> list[str]:
         [
             name,
             *(
-                str(cost(make(), shape, jobs=JOBS if "ours" in schedule else 1000))
+                str(cost(make(), shape, jobs=JOBS if schedule.startswith("veo") else 1000))
                 for schedule, make in SCHEDULES.items()
             ),
         ]
@@ -197,8 +203,13 @@ def section() -> list[str]:
     return [
         "## Schedules",
         "",
-        f"Status calls a job / mean seconds from its end until it is seen / the same for the 95th of 100 jobs. {JOBS}",
-        f"simulated jobs: queued for {QUEUED:g} s on average, then {SHORTEST:g} to {LONGEST:g} s of generation.",
+        *paragraph(
+            "Each cell shows the status calls a job / the mean detection delay in seconds / the 95th percentile of",
+            "this",
+            f"delay. {JOBS} simulated jobs (1000 for the schedules of others) are queued for {QUEUED:g} s on average,",
+            "then",
+            f"work for {SHORTEST:g} to {LONGEST:g} s.",
+        ),
         "",
         *(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]),
     ]
