@@ -73,7 +73,7 @@ def test_an_error_survives_the_way_to_another_process(kind, again):
     other = again(error)
     assert type(other) is kind
     assert (str(other), repr(other), other.args) == (str(error), repr(error), error.args)
-    assert vars(other).items() >= {"video_id": "video_1", "place": PLACE, "advice": "Wait."}.items()
+    assert vars(other).items() >= {"video_id": "video_1", "where": PLACE, "advice": "Wait."}.items()
     assert (other.reason, other.permanent) == (error.reason, error.permanent)
 
 

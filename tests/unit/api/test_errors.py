@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail, read_error
 from airflow_provider_veo.api.error_answers import error_from, retry_after
 from airflow_provider_veo.api.errors import ApiError, ChatIncompleteError, Reason
-from airflow_provider_veo.api.reasons import reason_of
+from airflow_provider_veo.api.reasons import find_reason
 
 NEW_API_NESTED = json.dumps(
     {
@@ -144,7 +144,7 @@ def test_permanent_errors_say_what_to_do():
     ],
 )
 def test_why_a_job_failed(words, reason):
-    assert reason_of(ErrorDetail(words)) is reason
+    assert find_reason(ErrorDetail(words)) is reason
 
 
 def test_long_messages_are_cut():
@@ -214,7 +214,7 @@ json_values = st.recursive(
 def test_any_body_can_be_read(body):
     detail = read_error(body)
     assert isinstance(detail.message, str)
-    assert isinstance(reason_of(detail, 500), Reason)
+    assert isinstance(find_reason(detail, 500), Reason)
 
 
 @pytest.mark.parametrize(
