@@ -356,6 +356,34 @@ class UnknownSubmissionError(VeoError):
         super().__init__(message, video_id=video_id)
 
 
+class CausedByVeoError(Exception):
+    """Base of exceptions of other frameworks that stand for a `VeoError`. They have its text, reason and job.
+
+    Args:
+        cause: The original error.
+    """
+
+    def __init__(self, cause: VeoError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+    @property
+    def reason(self) -> Reason:
+        """Why it failed, in one word."""
+        return self.cause.reason
+
+    @property
+    def video_id(self) -> str | None:
+        """ID of the job that the error is about; None without a job, or if the id is not known."""
+        return self.cause.video_id
+
+    def __str__(self) -> str:
+        return str(self.cause)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.cause,)
+
+
 def _sentence(what: str, message: str, advice: str) -> str:
     message = for_people(message)
     text = f"{what}: {message}" if message else what

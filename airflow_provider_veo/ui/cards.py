@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from airflow_provider_veo.api.answers.text import storable
-from airflow_provider_veo.observability.page import shortened
+from airflow_provider_veo.observability.page import shorten
 from airflow_provider_veo.ui.roots import Place, why_not
 
 Status = Literal["in_progress", "completed", "failed"]
@@ -242,7 +242,7 @@ _STATUSES: tuple[Status, ...] = ("in_progress", "completed", "failed")
 
 
 def _text(value: Any) -> str | None:
-    return storable(shortened(value)) if isinstance(value, str) else None
+    return storable(shorten(value)) if isinstance(value, str) else None
 
 
 def _number(value: Any) -> float | None:

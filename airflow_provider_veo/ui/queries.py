@@ -20,9 +20,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.functions import FunctionElement
 
-from airflow_provider_veo.observability.page import ORDER_KEY, OUTCOME_KEY
+from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY, PROGRESS_KEY
 from airflow_provider_veo.ui.cards import ENDED, LONGEST_NAME, Group, Status, Stored, Task, VideoName
-from airflow_provider_veo.utils.airflow_internals import PROGRESS_KEY
 
 PAGE_SIZE = 24
 _LONGEST = 500_000

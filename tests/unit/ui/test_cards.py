@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_veo.observability.progress import format_progress
 from airflow_provider_veo.ui import cards
 from airflow_provider_veo.ui.cards import Group, Stored, Task, orientation, progress, totals
 from airflow_provider_veo.ui.roots import Place
-from airflow_provider_veo.utils.airflow_internals import progress_text
 
 AT = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 LATER = AT + timedelta(seconds=5)
@@ -134,7 +134,7 @@ def test_nothing_is_playable_of_which_not_all_is_known(missing):
     st.text(alphabet=st.characters(blacklist_categories=("Cs", "Cc", "Cf")), max_size=30), st.floats(0, 100) | st.none()
 )
 def test_progress_is_read_as_it_was_written(status, percent):
-    text = progress_text(status, percent)
+    text = format_progress(status, percent)
     read = progress(task("deferred", progress=text))
     if percent is not None and "e" not in f"{percent:g}":
         assert read == {"text": status or None, "percent": float(f"{percent:g}")}

@@ -16,7 +16,7 @@ from tests.support.odd_values import ODD_VALUES, with_odd_leaves
 AT = datetime(2026, 3, 1, tzinfo=timezone.utc)
 KEY = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1}
 FILE = {"path": "/v/a.mp4", "bytes": 10, "sha256": "0" * 64, "proof": "1" * 64, "media_type": "video/mp4"}
-ORDER = page.order("a cat", "veo-3.1-fast", "1280x720")
+ORDER = page.describe_order("a cat", "veo-3.1-fast", "1280x720")
 OUTCOMES = {
     "of a create task": {"videos": ["v", "w"], "generation_seconds": 61.5, "estimated_cost_usd": 0.15, **FILE},
     "of a chat task": {"videos": ["url-1", "url-2"], "model": "m", "submissions": 1, "estimated_cost_usd": 0.3},
@@ -84,11 +84,11 @@ def test_odd_paths_are_judged(odd):
 
 def test_what_is_published_can_be_stored_in_every_database(mocker, context):
     written = []
-    mocker.patch.object(page, "_write", lambda _ti, _key, record: written.append(record))
+    mocker.patch.object(page, "write_xcom_past_backend", lambda _ti, _key, record: written.append(record))
     for body in (ORDER, *OUTCOMES.values()):
         for _place, _odd, copy in with_odd_leaves(body):
             if isinstance(copy, dict):
-                page.publish(context, page.OUTCOME_KEY, copy)
+                page.publish_outcome(context, copy)
                 text = json.dumps(written[-1], ensure_ascii=False, allow_nan=False)
                 text.encode()
                 assert "\0" not in json.dumps(written[-1]).replace("\\u0000", "\0")
