@@ -65,8 +65,8 @@ def test_the_page_plays_parts_of_it(store, server, films, monkeypatch):
 
 
 async def played(outcome, part):
-    media = await content.opened(outcome)
-    return b"".join([block async for block in content.blocks(media, part)])
+    media = await content.open_file(outcome)
+    return b"".join([block async for block in content.read_blocks(media, part)])
 
 
 def test_a_huge_one_is_stored(store, server, films):
