@@ -74,8 +74,8 @@ __all__ = [
 class VeoError(Exception):
     """Root of all errors of this package. All of them survive pickling and copying.
 
-    The message says what happened and why. A caller that knows more facts adds them with `add`: the text of the error
-    then ends with the advice and, in parentheses, the facts that the message lacks.
+    The message says what happened and why. A caller adds more facts with `add`: the text of the error then
+    ends with the advice and, in parentheses, the facts that the message lacks.
 
     Args:
         message: Text for people.
@@ -109,7 +109,7 @@ class VeoError(Exception):
         return self.reason.permanent if self._is_permanent is None else self._is_permanent
 
     def add(self, *, video_id: str | None = None, where: tuple[str, ...] = (), advice: str = "") -> None:
-        """Add facts that only a caller knows. A fact that the error has already stays.
+        """Add facts. A fact that the error has already stays.
 
         Args:
             video_id: ID of the job that the error is about.
@@ -194,7 +194,7 @@ class TooSlowError(TransportError):
 
 
 class UnpackError(TransportError):
-    """The answer has a content encoding that nobody asked for and that cannot be read. Check proxies in between."""
+    """The answer has a content encoding that was not requested and cannot be read. Check the proxies on the way."""
 
 
 class ApiError(VeoError):
@@ -243,7 +243,7 @@ class VideoFailedError(VeoError):
 class VideoTimeoutError(VeoError):
     """The deadline passed while the job was running, and the job may be billed. Collect the video later.
 
-    Its reason may be that of the last failed status call; a later look can succeed whatever that reason was.
+    Its reason may be that of the last failed status call; a later status call may succeed all the same.
     """
 
     reason = Reason.TIMEOUT

@@ -22,7 +22,7 @@ from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
 VIDEO = "video/mp4"
 
-_LONGEST_TEXT = 10_000  # letters; nobody reads more on a page, and an XCom should stay small
+_LONGEST_TEXT = 10_000  # letters; an XCom should stay small
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +176,7 @@ def _publish(context: Context, key: str, entry: Mapping[str, Any]) -> None:
 
 
 def clean(text: str) -> str:
-    """Return a text of people or servers as every database takes it, without secrets that Airflow knows.
+    """Return a text of people or servers as every database takes it, with the secrets that Airflow knows masked.
 
     Paths are not cleaned like this: the password of many a test database is a part of them.
     """

@@ -1,4 +1,4 @@
-"""The folders from which the page may open files, whatever the path in a page entry is.
+"""The folders from which the page may open files. A page entry cannot name others.
 
 Every user who may write Dags or change XComs can write an entry, and the API server may read files that these users may
 not read. So the administrator configures the folders, and the connection with which an object is read.

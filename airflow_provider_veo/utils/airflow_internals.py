@@ -80,7 +80,7 @@ async def push_xcom_from_trigger(ti: TaskInstanceKey, key: str, value: str) -> N
 
 
 def write_xcom_past_backend(ti: TaskInstanceKey, key: str, value: Mapping[str, Any]) -> None:
-    """Write an XCom into Airflow's database, whatever XCom backend is configured. Needs Airflow 3.
+    """Write an XCom into Airflow's database, past the XCom backend that may be configured. Needs Airflow 3.
 
     Args:
         ti: Task instance of the context.
