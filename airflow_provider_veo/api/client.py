@@ -34,7 +34,7 @@ from airflow_provider_veo.api.errors import (
     UnusableProxyError,
     VeoError,
     VideoTimeoutError,
-    telling,
+    adding,
 )
 from airflow_provider_veo.api.formats import mp4
 from airflow_provider_veo.api.net import addresses, limits, urls
@@ -74,14 +74,14 @@ class _Client:
 
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
-        with telling(place=settings.place):
+        with adding(where=settings.place):
             self._verify = tls_context(settings.verify)
         self._authorization = settings.authorization()
 
     def _locate(self, error: BaseException | None) -> None:
         """Let an error that leaves the client's block say which API it is about."""
         if isinstance(error, VeoError):
-            error.tell(place=self.settings.place)
+            error.add(where=self.settings.place)
 
     def _request(self, request: ApiRequest) -> httpx.Request:
         return httpx.Request(
@@ -193,7 +193,7 @@ class VeoClient(_Client):
             video_id: of the job.
             own: what was ordered, where that is known.
         """
-        with telling(video_id=video_id):
+        with adding(video_id=video_id):
             return self._call(requests.get_video(video_id), self._parse_status(video_id, own))
 
     def list_videos(self) -> list[Video]:
@@ -234,7 +234,7 @@ class VeoClient(_Client):
 
     def cancel_video(self, video_id: str) -> Cancellation:
         """Ask the server to stop a job, and return how far it says that it has."""
-        with telling(video_id=video_id):
+        with adding(video_id=video_id):
             return self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
 
     def wait_for_video(
@@ -407,7 +407,7 @@ class AsyncVeoClient(_Client):
 
     async def get_video(self, video_id: str) -> Video:
         """Ask how a job stands."""
-        with telling(video_id=video_id):
+        with adding(video_id=video_id):
             return await self._call(requests.get_video(video_id), self._parse_status(video_id))
 
     async def stream_chat(
@@ -432,7 +432,7 @@ class AsyncVeoClient(_Client):
 
     async def cancel_video(self, video_id: str) -> Cancellation:
         """Do as `VeoClient.cancel_video`."""
-        with telling(video_id=video_id):
+        with adding(video_id=video_id):
             return await self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
 
     async def wait_for_video(self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None]) -> Outcome:

@@ -368,7 +368,7 @@ class OrderDesk(Desk):
             submitted = posted.accepted(video.id)
             self._ledger.note(submitted)  # before anything else: from here on nothing can be paid for again
             traced.set_attribute("veo.video_id", video.id)
-        metrics.send(metrics.of_order(spec.model, 1), self._who)
+        metrics.send(metrics.measure_order(spec.model, 1), self._who)
         self._log.info(
             "Video %s ordered from %s (model %s, order %d of at most %d)",
             video.id,
