@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 from airflow.providers.common.compat.sdk import Asset, AssetAlias, Context
 
 from airflow_provider_veo import __version__
-from airflow_provider_veo.storage.files import StoredVideo, staged
+from airflow_provider_veo.storage.destinations import read_target
+from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.names import SIDECAR
-from airflow_provider_veo.storage.places import place_of, sibling
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -65,10 +65,10 @@ def write_sidecar(stored: StoredVideo, facts: dict[str, Any], **more: Any) -> st
         facts: what is known about it.
         more: what an asset event has no place for, such as the prompt.
     """
-    video = place_of(stored.path)
-    target = sibling(video, f"{video.name}{SIDECAR}")
+    video = read_target(stored.path)
+    target = video.sibling(f"{video.name}{SIDECAR}")
     told = facts | more | {"provider": f"airflow-provider-veo {__version__}"}
-    with staged(target) as part:
+    with target.staged() as part:
         part.write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return str(target)
 

@@ -18,6 +18,7 @@ import pytest
 from airflow_provider_veo.api import requests
 from airflow_provider_veo.api.backends.openai.probe import judge_api
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
+from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.api.errors import NotSentError, Reason, TooSlowError, TransportError, VeoError
 from airflow_provider_veo.api.formats.frames import Frame
 from airflow_provider_veo.api.net import limits
@@ -27,6 +28,7 @@ from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.storage.frames import load_frame
 from airflow_provider_veo.triggers import shared_client
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
+from tests.support.contents import open_content
 from tests.support.hostile_server import BOMBS, DRIPS, HostileServer, whole
 from tests.support.pictures import picture
 from tests.support.servers import KEY, connect
@@ -64,12 +66,8 @@ def in_a_loop(do) -> Call:
 
 
 def content(client):
-    with client.open_content(video_id="v") as stream:
+    with open_content(client, video_id="v") as stream:
         return sum(map(len, stream.chunks))
-
-
-async def chat(client):
-    return [event async for event in client.stream_chat(ChatSpec("p", "m"), timeout=SECONDS)]
 
 
 def judged(client):
@@ -82,7 +80,6 @@ FRAMES = VideoSpec("p", "m", first_frame=Frame.from_bytes(picture("PNG"), "first
 CALLS: dict[str, Call] = {
     "order": blocking(lambda client: client.create_video(VideoSpec("p", "m"))),
     "order as a form": blocking(lambda client: client.create_video(FRAMES)),
-    "async order": in_a_loop(lambda client: client.create_video(VideoSpec("p", "m"))),
     "status": blocking(lambda client: client.get_video("v")),
     "async status": in_a_loop(lambda client: client.get_video("v")),
     "content": blocking(content),
@@ -92,7 +89,6 @@ CALLS: dict[str, Call] = {
     "cancel": blocking(lambda client: client.cancel_video("v")),
     "async cancel": in_a_loop(lambda client: client.cancel_video("v")),
     "chat": blocking(lambda client: list(client.stream_chat(ChatSpec("p", "m"), timeout=SECONDS))),
-    "async chat": in_a_loop(chat),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
@@ -146,7 +142,7 @@ def test_a_call_ends_however_slowly_the_server_sends(call):
 
 def test_a_film_that_drips_can_be_gone_on_with(tmp_path, monkeypatch):
     """What came of it is kept, and a download that is always too slow is given up."""
-    monkeypatch.setattr(VeoHook, "retry_pause", 0.01)
+    monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(retry_pause=0.01))
     asked = []
 
     def answer(line):

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.api.errors import (
     ApiError,
     ContentChangedError,
@@ -41,8 +42,7 @@ TENTHS = [len(FILM) * tenth // 10 for tenth in range(1, 10)]
 
 @pytest.fixture(autouse=True)
 def brisk(monkeypatch):
-    monkeypatch.setattr(VeoHook, "content_poll_interval", 0.05)
-    monkeypatch.setattr(VeoHook, "retry_pause", 0.01)
+    monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(content_poll_interval=0.05, retry_pause=0.01))
 
 
 @pytest.fixture

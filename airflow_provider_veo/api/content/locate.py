@@ -155,7 +155,7 @@ class Asked:
     is_api: bool = True
 
 
-def next_hop(answer: Answer, asked: Asked) -> Follow:
+def find_next_hop(answer: Answer, asked: Asked) -> Follow:
     """Decide what an answer without video bytes leads to.
 
     Args:
@@ -172,10 +172,10 @@ def next_hop(answer: Answer, asked: Asked) -> Follow:
         ContentError: neither a video nor a way to one.
     """
     with reading(answer, asked.what):
-        return _next_hop(answer, asked)
+        return _read_hop(answer, asked)
 
 
-def _next_hop(answer: Answer, asked: Asked) -> Follow:
+def _read_hop(answer: Answer, asked: Asked) -> Follow:
     what = asked.what
     if answer.status in _REDIRECTS:
         return _followed(answer, answer.headers.get("location", ""), what)
@@ -201,7 +201,7 @@ def _refusal(answer: Answer, asked: Asked) -> VeoError:
     what = asked.what
     error = error_from(answer, what, LONGEST_CONTENT_WAIT, about_a_job=True)
     if answer.status == _GONE:
-        return gone(what, f"The server says so ({_said(error)})")
+        return gone_error(what, f"The server says so ({_said(error)})")
     if answer.status == _NO_SUCH_PART:
         return ContentChangedError(str(error))
     if answer.status in _NOT_READY and error.reason in (Reason.BAD_REQUEST, Reason.NOT_FOUND, Reason.SERVER):
@@ -243,7 +243,7 @@ def _without_video(answer: Answer, asked: Asked) -> VideoFailedError | None:
     return VideoFailedError(asked.video_id, "is completed without a video", reason, said)
 
 
-def gone(what: str, why: str) -> ContentGoneError:
+def gone_error(what: str, why: str) -> ContentGoneError:
     """Return the error that says that a video is lost, and what to do."""
     return ContentGoneError(
         f"{what}: the video is gone. {why.rstrip('.')}. Gateways keep a video for a day at most. "
@@ -264,7 +264,7 @@ def may_be_elsewhere(refusal: VeoError) -> bool:
     return isinstance(refusal, leads_nowhere) and not is_busy
 
 
-def instead(refusal: VeoError, seen: Video | VeoError, what: str, now: pendulum.DateTime) -> str | None:
+def choose_address(refusal: VeoError, seen: Video | VeoError, what: str, now: pendulum.DateTime) -> str | None:
     """Return the address to take in place of the content route; None for the status itself, which may hold the video.
 
     Args:
@@ -278,7 +278,7 @@ def instead(refusal: VeoError, seen: Video | VeoError, what: str, now: pendulum.
     """
     if isinstance(seen, Video) and seen.in_doubt and isinstance(refusal, TransportError):
         raise refusal
-    if error := lost(seen, what, now):
+    if error := explain_loss(seen, what, now):
         raise error from refusal
     if not isinstance(seen, Video):
         raise refusal
@@ -292,7 +292,7 @@ def instead(refusal: VeoError, seen: Video | VeoError, what: str, now: pendulum.
     return seen.url
 
 
-def told_of_both(refusal: VeoError, error: VeoError, seen: Video | VeoError, now: pendulum.DateTime) -> VeoError:
+def choose_error(refusal: VeoError, error: VeoError, seen: Video | VeoError, now: pendulum.DateTime) -> VeoError:
     """Return what to raise when both ways have failed.
 
     Args:
@@ -315,7 +315,7 @@ def told_of_both(refusal: VeoError, error: VeoError, seen: Video | VeoError, now
     return error
 
 
-def lost(seen: Video | VeoError | None, what: str, now: pendulum.DateTime) -> VeoError | None:
+def explain_loss(seen: Video | VeoError | None, what: str, now: pendulum.DateTime) -> VeoError | None:
     """Say why content that is not there will never come; None where it may still come.
 
     Args:
@@ -324,7 +324,7 @@ def lost(seen: Video | VeoError | None, what: str, now: pendulum.DateTime) -> Ve
         now: the time.
     """
     if isinstance(seen, ApiError) and seen.reason is Reason.NOT_FOUND:
-        return gone(
+        return gone_error(
             what,
             f"The server does not know it any more ({_said(seen)}). If it never did, check the id and the connection",
         )
@@ -334,7 +334,7 @@ def lost(seen: Video | VeoError | None, what: str, now: pendulum.DateTime) -> Ve
         return VideoFailedError(seen.id, seen.status.value, seen.reason or Reason.UNKNOWN, seen.message)
     if seen.status is VideoStatus.EXPIRED or (seen.is_expired(now) and seen.url is None):
         when = f"It expired at {seen.expires_at.isoformat()}" if seen.expires_at else "It has expired"
-        return gone(what, when)
+        return gone_error(what, when)
     return None
 
 

@@ -13,13 +13,13 @@ from airflow_provider_veo.api.content.locate import (
     Follow,
     Resume,
     check_continuation,
-    instead,
+    choose_address,
+    choose_error,
+    explain_loss,
+    find_next_hop,
     is_encoded,
     length_of,
-    lost,
     may_be_elsewhere,
-    next_hop,
-    told_of_both,
     version_of,
 )
 from airflow_provider_veo.api.errors import (
@@ -42,7 +42,7 @@ NOT_COMPLETED = json.dumps({"error": {"message": "Task is not completed yet", "t
 
 
 def hop(status, body="", **headers):
-    return next_hop(Answer(status, body, headers, URL), Asked("Downloading", "v"))
+    return find_next_hop(Answer(status, body, headers, URL), Asked("Downloading", "v"))
 
 
 @pytest.mark.parametrize(
@@ -233,11 +233,13 @@ def test_an_error_that_says_nothing_of_the_video(status, body):
 
 def test_an_address_alone_tells_of_no_job():
     with pytest.raises(ApiError):
-        next_hop(Answer(500, '{"detail":"No response data in completed operation"}', {}, URL), Asked("Downloading"))
+        find_next_hop(
+            Answer(500, '{"detail":"No response data in completed operation"}', {}, URL), Asked("Downloading")
+        )
 
 
 def elsewhere(status, body="", url=CDN):
-    return next_hop(Answer(status, body, {"retry-after": "7"}, url), Asked("Downloading", "v", is_api=False))
+    return find_next_hop(Answer(status, body, {"retry-after": "7"}, url), Asked("Downloading", "v", is_api=False))
 
 
 ONE_MECHANISM = "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed</Message></Error>"
@@ -262,7 +264,7 @@ def test_another_place_in_trouble(status, reason):
 
 def test_another_place_may_lead_on():
     answer = Answer(302, "", {"location": "/b.mp4"}, CDN)
-    assert next_hop(answer, Asked("Downloading", "v", is_api=False)) == Follow("https://cdn.example.net/b.mp4")
+    assert find_next_hop(answer, Asked("Downloading", "v", is_api=False)) == Follow("https://cdn.example.net/b.mp4")
     with pytest.raises(ContentChangedError):
         elsewhere(416)
     with pytest.raises(ContentError, match="something else that begins"):
@@ -304,17 +306,17 @@ class TestTheOtherWay:
 
     @pytest.mark.parametrize("refusal", [NOT_READY, REFUSED])
     def test_is_what_the_status_names(self, refusal):
-        assert instead(refusal, NAMED, "Downloading", NOW) == NAMED.url
-        assert instead(refusal, replace(NAMED, expires_at=NOW), "Downloading", NOW) == NAMED.url
+        assert choose_address(refusal, NAMED, "Downloading", NOW) == NAMED.url
+        assert choose_address(refusal, replace(NAMED, expires_at=NOW), "Downloading", NOW) == NAMED.url
 
     def test_is_the_status_itself_where_it_names_none(self):
-        assert instead(NOT_READY, COMPLETED, "Downloading", NOW) is None
+        assert choose_address(NOT_READY, COMPLETED, "Downloading", NOW) is None
 
     @pytest.mark.parametrize("refusal", [NOT_READY, REFUSED])
     @pytest.mark.parametrize("status", [VideoStatus.RUNNING, VideoStatus.QUEUED, VideoStatus.UNKNOWN])
     def test_is_waited_for_while_the_job_is_not_finished(self, refusal, status):
         with pytest.raises(ContentNotReadyError):
-            instead(refusal, replace(NAMED, status=status), "Downloading", NOW)
+            choose_address(refusal, replace(NAMED, status=status), "Downloading", NOW)
 
     @pytest.mark.parametrize(
         ("seen", "error"),
@@ -329,23 +331,23 @@ class TestTheOtherWay:
     )
     def test_does_not_exist(self, seen, error):
         with pytest.raises(error):
-            instead(REFUSED, seen, "Downloading", NOW)
+            choose_address(REFUSED, seen, "Downloading", NOW)
 
     def test_that_fails_is_told_where_it_says_more(self):
         elsewhere_refused = AddressRefusedError("403", "https://cdn.example.net/a.mp4")
         private = InvalidInputError("a private address")
-        assert told_of_both(NOT_READY, elsewhere_refused, NAMED, NOW) is elsewhere_refused
+        assert choose_error(NOT_READY, elsewhere_refused, NAMED, NOW) is elsewhere_refused
         assert not elsewhere_refused.is_over
-        assert told_of_both(NOT_READY, elsewhere_refused, replace(NAMED, expires_at=NOW), NOW).is_over
-        assert told_of_both(REFUSED, private, NAMED, NOW) is private
-        both = told_of_both(NOT_READY, private, NAMED, NOW)
+        assert choose_error(NOT_READY, elsewhere_refused, replace(NAMED, expires_at=NOW), NOW).is_over
+        assert choose_error(REFUSED, private, NAMED, NOW) is private
+        both = choose_error(NOT_READY, private, NAMED, NOW)
         assert isinstance(both, ContentNotReadyError)
         assert "not yet" in str(both)
         assert "a private address" in str(both)
-        assert told_of_both(NOT_READY, ContentError("no video"), COMPLETED, NOW) is NOT_READY
-        assert told_of_both(REFUSED, TransportError("x"), COMPLETED, NOW) is REFUSED
+        assert choose_error(NOT_READY, ContentError("no video"), COMPLETED, NOW) is NOT_READY
+        assert choose_error(REFUSED, TransportError("x"), COMPLETED, NOW) is REFUSED
         filtered = VideoFailedError("v", "is completed without a video", Reason.MODERATION, "no")
-        assert told_of_both(NOT_READY, filtered, COMPLETED, NOW) is filtered
+        assert choose_error(NOT_READY, filtered, COMPLETED, NOW) is filtered
 
 
 def not_found(message=""):
@@ -368,7 +370,7 @@ def not_found(message=""):
     ],
 )
 def test_why_content_will_never_come(seen, error):
-    assert type(lost(seen, "Downloading video v", NOW)) is (error or type(None))
+    assert type(explain_loss(seen, "Downloading video v", NOW)) is (error or type(None))
 
 
 @pytest.mark.parametrize(
@@ -388,7 +390,7 @@ def test_why_content_will_never_come(seen, error):
     ],
 )
 def test_the_error_says_why(seen, words):
-    assert str(lost(seen, "Downloading", NOW)).startswith(words)
+    assert str(explain_loss(seen, "Downloading", NOW)).startswith(words)
 
 
 @pytest.mark.parametrize(
