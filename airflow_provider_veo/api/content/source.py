@@ -160,7 +160,7 @@ def open_content(
                 yield replace(stream, chunks=_count_bytes(stream.chunks, clock))
                 return
             answer = session.answer(response, body)
-        url = locate.find_next_hop(answer, Asked(action, video_id, is_api)).url
+        url = locate.find_next_hop(answer, Asked(action, video_id, is_api))
     raise ContentError(f"{action}: more than {locate.MAX_HOPS} redirects.")
 
 
@@ -242,7 +242,7 @@ def _read_stream(response: Response, resume: Resume | None) -> tuple[ContentStre
     if mp4.is_video(head):
         return ContentStream(0, locate.length_of(headers), version, chunks), body
     head = _read_head(chunks, limits.ERROR_BYTES)
-    if (start := embedded.start_of_video(head)) is not None:
+    if (start := embedded.find_start(head)) is not None:
         return ContentStream(0, None, None, embedded.decode(chain((head[start:],), chunks))), body
     all(map(body.take, chain((head,), chunks)))
     return None, body

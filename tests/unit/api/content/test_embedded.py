@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.api.content.embedded import decode, start_of_video
+from airflow_provider_veo.api.content.embedded import decode, find_start
 from airflow_provider_veo.api.errors import ContentChangedError, TransportError
 
 FILM = b"\0\0\0\x18ftypisom" + bytes(range(256)) * 3
@@ -17,7 +17,7 @@ TEXT = base64.b64encode(FILM).decode()
 
 
 def read(body, step):
-    start = start_of_video(body)
+    start = find_start(body)
     assert start is not None
     rest = body[start:]
     return b"".join(decode(iter([rest[at : at + step] for at in range(0, len(rest), step)])))
@@ -51,7 +51,7 @@ def test_the_video_is_the_same_however_it_is_written_and_cut(body, step):
     ],
 )
 def test_no_video_is_found_in_other_answers(body):
-    assert start_of_video(body) is None
+    assert find_start(body) is None
 
 
 def test_a_text_that_breaks_off_is_to_be_asked_for_again():
@@ -70,7 +70,7 @@ def test_a_connection_that_breaks_off_is_to_be_asked_for_again():
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_decoded_or_refused(noise):
-    start_of_video(b'{"a": "' + noise)
+    find_start(b'{"a": "' + noise)
     try:
         for block in decode(iter([noise, b'"'])):
             assert isinstance(block, bytes)
@@ -80,4 +80,4 @@ def test_any_bytes_are_decoded_or_refused(noise):
 
 @pytest.mark.parametrize("escape", [b"\\u0020", b"\\n", b"\\t", b"\\u00ff"])
 def test_a_text_with_escapes_is_not_a_video(escape):
-    assert start_of_video(b'{"error": "' + b"AAAA" * 3 + escape * 8 + b"AAAAAAAAAAAAAAAA" + b'"}') is None
+    assert find_start(b'{"error": "' + b"AAAA" * 3 + escape * 8 + b"AAAAAAAAAAAAAAAA" + b'"}') is None
