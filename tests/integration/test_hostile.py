@@ -219,7 +219,7 @@ def test_an_order_that_is_hardly_taken_is_broken_off(order):
     assert not isinstance(caught.value, NotSentError)  # a part of it has arrived
 
 
-@pytest.mark.parametrize("call", [CALLS["order"], CALLS["async order"]])
+@pytest.mark.parametrize("call", [CALLS["order"], CALLS["async status"]])
 def test_what_was_never_sent_is_said_to_be_so(call):
     """Silence where the connection is encrypted; a host with no one to answer at any of its addresses."""
     with HostileServer(lambda _line: DRIPS["silence"]) as server:
@@ -229,7 +229,7 @@ def test_what_was_never_sent_is_said_to_be_so(call):
         assert time.monotonic() - begun < SECONDS + LATE
 
 
-@pytest.mark.parametrize("call", [CALLS["order"], CALLS["async order"]])
+@pytest.mark.parametrize("call", [CALLS["order"], CALLS["async status"]])
 def test_many_dead_addresses_take_no_longer_than_one(call, monkeypatch):
     with socket.create_server(("0.0.0.0", 0), backlog=0) as full, contextlib.ExitStack() as stack:
         port = full.getsockname()[1]
@@ -245,7 +245,7 @@ def test_many_dead_addresses_take_no_longer_than_one(call, monkeypatch):
         assert time.monotonic() - begun < SECONDS + LATE
 
 
-@pytest.mark.parametrize("call", [CALLS["order"], CALLS["async order"]])
+@pytest.mark.parametrize("call", [CALLS["order"], CALLS["async status"]])
 @pytest.mark.parametrize("kind", DRIPS)
 def test_a_proxy_that_drips_has_no_more_time_than_a_server(call, kind, monkeypatch):
     with HostileServer(lambda _line: DRIPS[kind]) as proxy:
