@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.storage.local import LocalTarget
-from airflow_provider_veo.storage.names import VIDEO_ID_PLACEHOLDER, shown
+from airflow_provider_veo.storage.names import VIDEO_ID_PLACEHOLDER, shorten
 from airflow_provider_veo.storage.objects import ObjectTarget
 from airflow_provider_veo.storage.targets import Target
 
@@ -62,8 +62,8 @@ def resolve(destination: Destination, *, name: str | None = None) -> Target:
     if text.endswith("/"):
         text += f"{VIDEO_ID_PLACEHOLDER}.mp4"
     target = _read(text, "destination")
-    rule = target.rule(f"destination {shown(text, _SHOWN)}")
-    return target.with_parts(rule.filled(target.parts, name))
+    rule = target.rule(f"destination {shorten(text, _SHOWN)}")
+    return target.with_parts(rule.fill(target.parts, name))
 
 
 def read_target(path: str) -> Target:
@@ -171,7 +171,7 @@ def path_of_file_uri(uri: str, argument: str) -> str:
     host, slash, path = uri.partition("://")[2].partition("/")
     if host.lower() not in ("", "localhost"):
         raise InvalidInputError(
-            f"{argument} {shown(uri, _SHOWN)} leads to the machine {host!r}, and not to a folder of this one. After "
+            f"{argument} {shorten(uri, _SHOWN)} leads to the machine {host!r}, and not to a folder of this one. After "
             f"'file:' there are three slashes: did you mean file:///{host}/{path}?"
         )
     return unquote(slash + path, errors="surrogateescape")

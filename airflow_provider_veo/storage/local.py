@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.storage.names import Rule, quoted
+from airflow_provider_veo.storage.names import Rule, quote_path
 from airflow_provider_veo.storage.parts import temporary_part
 from airflow_provider_veo.storage.targets import Target, check_size
 
@@ -51,7 +51,7 @@ class LocalTarget(Target):
 
     @property
     def uri(self) -> str:
-        return f"file://{quoted(str(self.path.absolute()))}"
+        return f"file://{quote_path(str(self.path.absolute()))}"
 
     def with_parts(self, parts: Sequence[str]) -> Self:
         return type(self)(Path("/", *parts))

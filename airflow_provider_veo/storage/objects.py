@@ -20,7 +20,7 @@ from fsspec import AbstractFileSystem
 
 from airflow_provider_veo.api.errors import InvalidInputError, StorageError
 from airflow_provider_veo.storage import azure, checksums
-from airflow_provider_veo.storage.names import Rule, quoted
+from airflow_provider_veo.storage.names import Rule, quote_path
 from airflow_provider_veo.storage.parts import hidden_name, temporary_part
 from airflow_provider_veo.storage.targets import OTHER_WRITER, Target, check_size
 
@@ -87,7 +87,7 @@ class ObjectTarget(Target):
 
     @property
     def uri(self) -> str:
-        return f"{self.scheme}://{self.host}/{quoted(self.key)}"
+        return f"{self.scheme}://{self.host}/{quote_path(self.key)}"
 
     def with_parts(self, parts: Sequence[str]) -> Self:
         return replace(self, key="/".join(parts))

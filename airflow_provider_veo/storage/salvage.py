@@ -10,7 +10,7 @@ import logging
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.storage.destinations import read_folder
-from airflow_provider_veo.storage.names import OURS, beginning
+from airflow_provider_veo.storage.names import OURS, clean_beginning
 from airflow_provider_veo.storage.targets import Target
 
 _LONGEST_LABEL = 60  # letters of the id, for people
@@ -46,5 +46,5 @@ def find_salvage_target(base_url: str, video_id: str | None, url: str | None) ->
         log.warning("The salvage folder cannot be used. %s", error)
         return None
     identity = "\0".join((base_url, video_id or "", url or "")).encode("utf-8", "surrogatepass")
-    label = beginning(video_id or "video", _LONGEST_LABEL)
+    label = clean_beginning(video_id or "video", _LONGEST_LABEL)
     return folder.below(f"{label}~{hashlib.sha256(identity).hexdigest()[:32]}.mp4") if folder else None

@@ -196,15 +196,10 @@ class SlowReader:
 
 
 LARGE = VideoSpec("p", "m", extra_body={"picture": "x" * 12_000_000})
-orders = pytest.mark.parametrize(
-    "order",
-    [blocking(lambda client: client.create_video(LARGE)), in_a_loop(lambda client: client.create_video(LARGE))],
-    ids=["sync", "async"],
-)
+order = blocking(lambda client: client.create_video(LARGE))
 
 
-@orders
-def test_an_order_on_a_slow_line_is_not_broken_off(order):
+def test_an_order_on_a_slow_line_is_not_broken_off():
     """Its sending takes longer than any `timeout`: the time for the answer begins with the last byte."""
     with SlowReader(rate=5_000_000) as server:
         begun = time.monotonic()
@@ -212,8 +207,7 @@ def test_an_order_on_a_slow_line_is_not_broken_off(order):
         assert time.monotonic() - begun > 1.5 * SECONDS
 
 
-@orders
-def test_an_order_that_is_hardly_taken_is_broken_off(order):
+def test_an_order_that_is_hardly_taken_is_broken_off():
     with SlowReader(rate=100) as server, pytest.raises(TooSlowError, match="WriteTimeout after") as caught:
         order(server.url)
     assert not isinstance(caught.value, NotSentError)  # a part of it has arrived

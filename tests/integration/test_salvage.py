@@ -252,6 +252,6 @@ def test_a_salvage_that_cannot_be_is_refused_before_the_order(task, monkeypatch)
 
 @pytest.mark.parametrize("name", ["_veo/salvage/a.mp4", "_VEO/a.mp4", "x/_veo/a.mp4", "a/../_veo/b.mp4"])
 def test_nobody_stores_among_what_the_provider_keeps_and_the_page_serves_none_of_it(storage, name):
-    with pytest.raises(InvalidInputError, match=r"'_(veo|VEO)' is the folder of what this provider keeps"):
+    with pytest.raises(InvalidInputError, match=r"'_(veo|VEO)' is the folder of this provider's own files"):
         destinations.resolve(name)
     assert roots.why_not(str(storage / name), roots.configured())

@@ -109,7 +109,7 @@ def test_an_id_is_shortened_to_the_room_in_its_part(video_id, beside):
         (f"memory://bucket/{'/'.join(['b' * 200] * 6)}", "its whole path has 1205 bytes, and 1024 are allowed"),
         (f"/{'/'.join(['猫' * 80] * 3)}.mp4", "its address, .* has 2[0-9]+ letters, and 1500 are allowed"),
         ("/videos/line\nbreak.mp4", r"part 'line\\nbreak.mp4' holds a line break.*\(U\+000A\)"),
-        ("/videos/_veo/a.mp4", "part '_veo' is the folder of what this provider keeps for itself"),
+        ("/videos/_veo/a.mp4", "part '_veo' is the folder of this provider's own files"),
         ("memory://bucket/a/../b.mp4", "part '..' leads up"),
         ("memory://bucket/a//b.mp4", "two slashes"),
         ("/videos/a.veo-part", "ends like the name of an incomplete file"),
@@ -126,8 +126,8 @@ def test_a_name_that_no_file_can_have_is_refused_before_the_order(memory, destin
 def test_azure_keeps_no_dot_at_the_end_of_a_name(scheme, part):
     rule = names.Rule(scheme, 1024, f"{scheme}://bucket", "destination 'x'")
     with pytest.raises(InvalidInputError, match="Azure does not keep"):
-        rule.filled([part, "a.mp4"], None)
-    assert rule.filled(["{video_id}"], part)[0].startswith(names.beginning(part, 9) + "~")
+        rule.fill([part, "a.mp4"], None)
+    assert rule.fill(["{video_id}"], part)[0].startswith(names.clean_beginning(part, 9) + "~")
 
 
 @pytest.mark.parametrize(
