@@ -159,18 +159,13 @@ class VeoHook(BaseHook):
         """
         with self.get_conn() as client:
             cancellation = client.cancel_video(video_id)
-        return self._log_cancellation(video_id, cancellation)
+        return _log_cancellation(self.log, video_id, cancellation)
 
     async def acancel_video(self, video_id: str) -> bool:
         """Do as `cancel_video`, without blocking the event loop."""
         async with AsyncVeoClient(await self.aget_settings()) as client:
             cancellation = await client.cancel_video(video_id)
-        return self._log_cancellation(video_id, cancellation)
-
-    def _log_cancellation(self, video_id: str, cancellation: Cancellation) -> bool:
-        level = logging.INFO if cancellation is Cancellation.STOPPED else logging.WARNING
-        self.log.log(level, "%s", cancellation.value.format(video_id))
-        return cancellation is not Cancellation.IMPOSSIBLE
+        return _log_cancellation(self.log, video_id, cancellation)
 
     def wait_for_video(self, video_id: str, policy: WaitPolicy | None = None) -> Outcome:
         """Block until the video is finished.
@@ -187,11 +182,11 @@ class VeoHook(BaseHook):
         with self.get_conn() as client:
             policy = policy or wait_policy(time.time())
             outcome = client.wait_for_video(video_id, policy, lambda news: self.log.info(news.text))
-        outcome = self.settled(outcome)
+        outcome = self.settle(outcome)
         outcome.raise_for_kind()
         return outcome
 
-    def with_url(self, outcome: Outcome) -> Outcome:
+    def restore_url(self, outcome: Outcome) -> Outcome:
         """Return an outcome with the address of its video. Events hold only addresses that are surely not signed."""
         if not outcome.url_withheld:
             return outcome
@@ -201,7 +196,7 @@ class VeoHook(BaseHook):
             self.log.warning("Video %s: its address is not known any more. %s", outcome.video_id, error)
             return outcome
 
-    def settled(self, outcome: Outcome) -> Outcome:
+    def settle(self, outcome: Outcome) -> Outcome:
         """Return an outcome that is sure. If the status leaves doubt, the job is completed if its content is there.
 
         Args:
@@ -436,6 +431,13 @@ async def _extra_of(connection: Connection) -> dict[str, Any]:
     if hasattr(connection, "aextra_dejson"):
         return dict(await connection.aextra_dejson())
     return await sync_to_async(lambda: connection.extra_dejson)()
+
+
+def _log_cancellation(log: Any, video_id: str, cancellation: Cancellation) -> bool:
+    """Log the server's answer; return False if the server cannot cancel jobs."""
+    level = logging.INFO if cancellation is Cancellation.STOPPED else logging.WARNING
+    log.log(level, "%s", cancellation.value.format(video_id))
+    return cancellation is not Cancellation.IMPOSSIBLE
 
 
 def _name_of(video_id: str | None, url: str | None) -> str:

@@ -283,10 +283,10 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
 
     def _collect(self, hook: VeoHook, outcome: Outcome) -> tuple[Outcome, StoredVideo | None]:
         """Return the outcome of a job with its address, and its stored video where one is wanted."""
-        outcome = hook.settled(outcome)
+        outcome = hook.settle(outcome)
         outcome.raise_for_kind()
         self.log.info("Video %s is completed", outcome.video_id)
-        outcome = hook.with_url(outcome)
+        outcome = hook.restore_url(outcome)
         return outcome, None if self.destination is None else self._store(hook, self.destination, outcome)
 
     def _is_given_up(self, ledger: Ledger, record: Submission, outcome: Outcome, error: Exception) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
-from airflow_provider_veo.api.content.download import Download
+from airflow_provider_veo.api.content.download import Download, Downloaded
 from airflow_provider_veo.api.errors import InvalidInputError, StorageError, VeoError
 from airflow_provider_veo.storage.destinations import read_target
 from airflow_provider_veo.storage.errors import storage_errors, text_of
@@ -61,11 +62,7 @@ def deliver(
             saved = _find_saved(download, salvage, sha256)
             try:
                 with target.staged(replace=if_exists == "overwrite") as part:
-                    if saved:
-                        content = copy_video(read_target(saved.path), part)
-                    else:
-                        with disk_errors(part):
-                            content = download.into(part)
+                    content = copy_video(read_target(saved.path), part) if saved else _download(download, part)
                     # opened before it is published, since it has another name afterwards
                     original = files.enter_context(part.open("rb"))
                     stored = describe_stored(target, content, original)
@@ -159,6 +156,11 @@ def _find_saved(download: Download, salvage: Target | None, sha256: str | None) 
         return None
     download.log.info("The video is taken from %s, where an earlier try has put it", found.path)
     return found
+
+
+def _download(download: Download, part: Path) -> Downloaded:
+    with disk_errors(part):
+        return download.into(part)
 
 
 def _rescue(
