@@ -105,17 +105,17 @@ class VeoClient:
             return read_cancellation(self.call(requests.cancel_video(video_id)), video_id)
 
     def wait_for_video(
-        self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None], own: OwnWords = NOTHING_SAID
+        self, video_id: str, policy: WaitPolicy, report: Callable[[News], None], own: OwnWords = NOTHING_SAID
     ) -> Outcome:
         """Ask until the job is finished, the deadline has passed, or no answer can be expected any more.
 
         Args:
             video_id: ID of the job.
             policy: How to wait.
-            tell: Called whenever the status has changed.
+            report: Called whenever the status has changed.
             own: Texts of the order, if they are known.
         """
-        return wait.wait_for_video(partial(self.get_video, own=own), wait.Wait(video_id, policy, tell))
+        return wait.wait_for_video(partial(self.get_video, own=own), wait.Wait(video_id, policy, report))
 
     def stream_chat(
         self, spec: ChatSpec, idempotency_key: str | None = None, timeout: float = DEFAULT_CHAT_TIMEOUT
