@@ -1,4 +1,4 @@
-"""An Airflow connection becomes a client of the video API."""
+"""The hook: a client of the video API for an Airflow connection."""
 
 from __future__ import annotations
 
@@ -266,7 +266,11 @@ class VeoHook(BaseHook):
         return stored
 
     def test_connection(self) -> tuple[bool, str]:
-        """Check address and key without ordering anything (the "Test" button of Airflow's connection form)."""
+        """Check the address and the key for the "Test" button of Airflow's connection form. Nothing is ordered.
+
+        Returns:
+            Whether the connection works, and a text for people.
+        """
         try:
             with self.get_conn() as client:
                 return judge_api(client.call, client.settings)

@@ -66,7 +66,7 @@ def find_stored(target: Target) -> StoredVideo | None:
             return describe_stored(target, _check_whole(file), file)
         except mp4.IncompleteError as error:
             raise InvalidInputError(
-                f"destination {target} exists already, and is no whole video: {error}. "
+                f"destination {target} exists already, and is not a whole video: {error}. "
                 "if_exists='overwrite' replaces it."
             ) from None
 

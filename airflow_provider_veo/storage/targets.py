@@ -18,6 +18,8 @@ from airflow_provider_veo.storage.names import Rule
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+OTHER_WRITER = "Does another task write to the same destination?"
+
 
 class Target(ABC):
     """Where a file is, or will be. `str(target)` is a path or a URI, as results hold it.
@@ -185,6 +187,3 @@ def check_size(target: Target, found: int, wanted: int) -> None:
     """
     if found != wanted:
         raise StorageError(f"{target} has {found} bytes, and {wanted} were stored. {OTHER_WRITER}")
-
-
-OTHER_WRITER = "Does another task write to the same destination?"

@@ -176,8 +176,8 @@ class TestChecks:
         [
             (Said(body="<html>Log in</html>"), ContentError, "expected a video file, got an HTML page"),
             (Said(body={"id": "v", "status": "completed"}), ContentError, "got something else"),
-            (Said(body=FILM[:-1]), ContentChangedError, "is no whole video: its 'moov' box is cut"),
-            (Said(body=SOUND), ContentError, "is no whole video: it has no picture"),
+            (Said(body=FILM[:-1]), ContentChangedError, "is not a whole video: its 'moov' box is cut"),
+            (Said(body=SOUND), ContentError, "is not a whole video: it has no picture"),
             (Said(403), ApiError, "HTTP 403"),
             (Said(410), ContentGoneError, "clear the task that ordered it; that is charged again"),
         ],
@@ -258,7 +258,7 @@ class TestWhatIsThere:
 
     def test_half_a_video_is_not_kept(self, server, download, put):
         put(FILM[:-1])
-        with pytest.raises(InvalidInputError, match="is no whole video"):
+        with pytest.raises(InvalidInputError, match="is not a whole video"):
             download(server)
 
     def test_overwrite(self, server, download, put, stored):

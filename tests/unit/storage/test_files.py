@@ -199,7 +199,7 @@ def test_other_files_stay(tmp_path):
 
 def test_half_a_video_is_not_taken_for_a_video(target):
     store(target, FILM[:-1])
-    with pytest.raises(InvalidInputError, match=r"is no whole video: its 'moov' box is cut.*if_exists='overwrite'"):
+    with pytest.raises(InvalidInputError, match=r"is not a whole video: its 'moov' box is cut.*if_exists='overwrite'"):
         files.find_stored(target)
 
 
