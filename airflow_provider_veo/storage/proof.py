@@ -1,7 +1,7 @@
 """A proof that a task has held a file.
 
-It is made from the bytes and the size of the file, not from the hash that results and asset events show. So knowledge of
-the path and the SHA-256 is not enough to make it.
+It is made from the bytes and the size of the file, not from the hash that results and asset events show. So the path
+and the SHA-256 are not enough to make it.
 """
 
 from __future__ import annotations

@@ -244,9 +244,7 @@ class Received:
             self._file.flush()
             mp4.check_whole(self._file)
         except mp4.IncompleteError as error:
-            raise ContentChangedError(
-                f"{self._action}: the file that the server sent is not a whole video: {error}."
-            ) from None
+            raise ContentChangedError(f"{self._action}: the server's file is not a whole video: {error}.") from None
         return Downloaded(self.size, self._digest.hexdigest())
 
     def _write(self, chunks: Iterator[bytes]) -> None:

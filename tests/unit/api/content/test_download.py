@@ -148,9 +148,7 @@ def test_a_transfer_with_fewer_bytes_than_announced_continues():
 
 def test_a_file_that_is_not_whole_is_downloaded_again():
     server = Server(body=FILM[:-9])
-    with pytest.raises(
-        ContentChangedError, match="the file that the server sent is not a whole video: its 'moov' box is cut"
-    ):
+    with pytest.raises(ContentChangedError, match="the server's file is not a whole video: its 'moov' box is cut"):
         fetch(server)
     assert server.asked == [None] * 5
 
