@@ -79,6 +79,6 @@ def refusal(error: VeoError) -> VeoFailException:
 def _complete(error: VeoError, conn_id: str | None, advise: Callable[[VeoError], str]) -> None:
     if isinstance(error, InvalidInputError):
         return  # it is about the task's arguments, or names its connection itself
-    error.tell(advice=advise(error))
-    if conn_id is not None and not error.place:
-        error.tell(place=place_of_connection(conn_id))
+    error.add(advice=advise(error))
+    if conn_id is not None and not error.where:
+        error.add(where=place_of_connection(conn_id))

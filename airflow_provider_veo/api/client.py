@@ -16,7 +16,7 @@ from airflow_provider_veo.api.chat.call import DEFAULT_CHAT_TIMEOUT, stream_even
 from airflow_provider_veo.api.chat.events import ChatEvent
 from airflow_provider_veo.api.content.download import Content
 from airflow_provider_veo.api.content.source import AddressContent, JobContent
-from airflow_provider_veo.api.errors import telling
+from airflow_provider_veo.api.errors import adding
 from airflow_provider_veo.api.net import limits
 from airflow_provider_veo.api.polling import wait
 from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
@@ -86,7 +86,7 @@ class VeoClient:
             video_id: ID of the job.
             own: Texts of the order, if they are known.
         """
-        with telling(video_id=video_id):
+        with adding(video_id=video_id):
             return _read_status(self.call(requests.get_video(video_id)), video_id, own)
 
     def list_videos(self) -> list[Video]:
@@ -101,7 +101,7 @@ class VeoClient:
 
     def cancel_video(self, video_id: str) -> Cancellation:
         """Ask the server to stop a job, and return what the server says that it has done."""
-        with telling(video_id=video_id):
+        with adding(video_id=video_id):
             return read_cancellation(self.call(requests.cancel_video(video_id)), video_id)
 
     def wait_for_video(
@@ -174,12 +174,12 @@ class AsyncVeoClient:
 
     async def get_video(self, video_id: str) -> Video:
         """Ask for the status of a job."""
-        with telling(video_id=video_id):
+        with adding(video_id=video_id):
             return _read_status(await self._session.send(requests.get_video(video_id)), video_id, NOTHING_SAID)
 
     async def cancel_video(self, video_id: str) -> Cancellation:
         """Ask the server to stop a job, and return what the server says that it has done."""
-        with telling(video_id=video_id):
+        with adding(video_id=video_id):
             return read_cancellation(await self._session.send(requests.cancel_video(video_id)), video_id)
 
 

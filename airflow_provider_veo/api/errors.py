@@ -86,7 +86,7 @@ _ADVICE_FOR_PASSING = {
 class VeoError(Exception):
     """Root of every error of this package. All of them survive pickling and copying.
 
-    The message says what happened and why. A caller adds the facts that only it knows, see `tell`: they stand behind
+    The message says what happened and why. A caller adds the facts that only it knows, see `add`: they stand behind
     the message.
 
     Args:
@@ -97,14 +97,14 @@ class VeoError(Exception):
         permanent: trying the same again cannot help.
         reason: why, in one word: the word of the metrics.
         video_id: of the job that it is about; None where there is none, or where it is not known.
-        place: where it happened, as people call it: the connection, and the API's base URL.
+        where: where it happened, as people call it: the connection, and the API's base URL.
         advice: what to do next, where the message does not say it.
     """
 
     permanent = False
     reason: Reason = Reason.OTHER
     video_id: str | None = None
-    place: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()
     advice: str = ""
     _LEFT_BEHIND: ClassVar[frozenset[str]] = frozenset()
     """Attributes that do not leave the process, since they may hold a secret."""
@@ -113,17 +113,17 @@ class VeoError(Exception):
         self.video_id = video_id
         super().__init__(message)
 
-    def tell(self, *, video_id: str | None = None, place: tuple[str, ...] = (), advice: str = "") -> None:
+    def add(self, *, video_id: str | None = None, where: tuple[str, ...] = (), advice: str = "") -> None:
         """Add facts that a caller knows; those that are known already stay. For the arguments see the attributes."""
         self.video_id = self.video_id or video_id
-        self.place = self.place or place
+        self.where = self.where or where
         self.advice = self.advice or advice
 
     def __str__(self) -> str:
         text = super().__str__()
         if self.advice and self.advice not in text:
             text = f"{text.rstrip('.')}. {self.advice}"
-        facts = (*self.place, f"video {self.video_id}" if self.video_id else "")
+        facts = (*self.where, f"video {self.video_id}" if self.video_id else "")
         missing = [fact for fact in facts if fact and not _is_said(fact, text)]
         return f"{text} ({'; '.join(missing)})" if missing else text
 
@@ -143,12 +143,12 @@ def _is_said(fact: str, text: str) -> bool:
 
 
 @contextmanager
-def telling(*, video_id: str | None = None, place: tuple[str, ...] = ()) -> Iterator[None]:
+def adding(*, video_id: str | None = None, where: tuple[str, ...] = ()) -> Iterator[None]:
     """Let each error that passes know which job and which place it is about; see `VeoError`."""
     try:
         yield
     except VeoError as error:
-        error.tell(video_id=video_id, place=place)
+        error.add(video_id=video_id, where=where)
         raise
 
 

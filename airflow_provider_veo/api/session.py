@@ -6,7 +6,7 @@ import httpx
 
 from airflow_provider_veo import __version__
 from airflow_provider_veo.api.answers.answer import Answer
-from airflow_provider_veo.api.errors import VeoError, telling
+from airflow_provider_veo.api.errors import VeoError, adding
 from airflow_provider_veo.api.net import limits
 from airflow_provider_veo.api.net.bodies import Body
 from airflow_provider_veo.api.net.clock import Clock
@@ -33,7 +33,7 @@ class _Session:
 
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
-        with telling(place=settings.place):
+        with adding(where=settings.place):
             self._tls = tls_context(settings.verify)
         self.authorization = settings.authorization()
 
@@ -71,7 +71,7 @@ class _Session:
     def add_place(self, error: BaseException | None) -> None:
         """Add to an error the connection that it belongs to."""
         if isinstance(error, VeoError):
-            error.tell(place=self.settings.place)
+            error.add(where=self.settings.place)
 
 
 class Session(_Session):

@@ -35,7 +35,7 @@ from airflow_provider_veo.api.errors import (
     TransportError,
     VeoError,
     VideoFailedError,
-    telling,
+    adding,
 )
 from airflow_provider_veo.api.net import urls
 from airflow_provider_veo.api.polling.decision import Outcome, WaitPolicy
@@ -253,7 +253,7 @@ class VeoHook(BaseHook):
         target = destinations.resolve(destination, name=_name_of(video_id, url))
         policy = replace(self.download_policy, content_timeout=content_timeout.total_seconds(), max_bytes=max_bytes)
         with (
-            telling(video_id=video_id),
+            adding(video_id=video_id),
             span("veo.download_video", video_id=video_id) as traced,
             self.get_conn() as client,
         ):
@@ -276,7 +276,7 @@ class VeoHook(BaseHook):
                 return judge_api(client.call, client.settings)
         except VeoError as error:
             if isinstance(error, TransportError):
-                error.tell(advice="Check the connection's host and port, and that Airflow's API server can reach it.")
+                error.add(advice="Check the connection's host and port, and that Airflow's API server can reach it.")
             return False, str(error)
 
     @classmethod
@@ -336,7 +336,7 @@ def client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSett
 
 
 def place_of_connection(conn_id: str) -> tuple[str, ...]:
-    """Return what an error of a task says of its connection; see `VeoError.place`."""
+    """Return what an error of a task says of its connection; see `VeoError.where`."""
     try:
         return VeoHook(conn_id).settings.place
     except Exception:  # noqa: BLE001 - there is an error to tell already, and this is only to complete it

@@ -267,7 +267,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             if record:
                 kept = error.kept and _kept(error.kept, outcome, record)  # stored from there, even if it is forgotten
                 ledger.note(record.stored(kept) if kept else record.after(Collecting.HANDED_OVER, time.time()))
-            error.tell(advice=advice.to_collect(outcome.video_id))
+            error.add(advice=advice.to_collect(outcome.video_id))
             raise
         except Exception as error:
             if record and self._is_given_up(ledger, record, outcome, error):
@@ -298,7 +298,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         if what is not Collecting.REFUSED:
             return False
         if isinstance(error, VeoError):
-            error.tell(advice=advice.of_a_refusal(after))
+            error.add(advice=advice.of_a_refusal(after))
         if not after.is_given_up():
             return False
         self.log.warning(

@@ -96,7 +96,7 @@ def nothing_ordered(error: Exception) -> None:
     """Let an error of an order say that nothing was ordered."""
     if isinstance(error, VeoError) and not isinstance(error, NotOrderedError):
         then = "when that is mended, clear the task" if error.permanent else "a retry or a Clear of the task orders it"
-        error.tell(advice=f"Nothing was ordered: {then}.")
+        error.add(advice=f"Nothing was ordered: {then}.")
 
 
 def _is_open(error: VeoError) -> bool:

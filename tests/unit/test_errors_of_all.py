@@ -20,7 +20,7 @@ from airflow_provider_veo.api.errors import (
     Reason,
     TransportError,
     VeoError,
-    telling,
+    adding,
 )
 from airflow_provider_veo.exceptions import VeoFailException, VeoSensorTimeout, fail_fast
 
@@ -59,7 +59,7 @@ def test_an_error_knows_its_reason_and_its_job(kind):
     error = made(kind)
     assert isinstance(error.reason, Reason)
     assert kind is VeoError or error.reason is not Reason.OTHER
-    error.tell(video_id="video_1")
+    error.add(video_id="video_1")
     assert error.video_id == "video_1"
 
 
@@ -69,7 +69,7 @@ def test_an_error_knows_its_reason_and_its_job(kind):
 )
 def test_an_error_survives_the_way_to_another_process(kind, again):
     error = made(kind)
-    error.tell(video_id="video_1", place=PLACE, advice="Wait.")
+    error.add(video_id="video_1", where=PLACE, advice="Wait.")
     other = again(error)
     assert type(other) is kind
     assert (str(other), repr(other), other.args) == (str(error), repr(error), error.args)
@@ -97,30 +97,30 @@ def test_no_answer_leaves_the_process():
 
 def test_facts_that_a_message_has_are_not_repeated():
     error = TransportError("GET https://api.example.com/v1/videos/video_1: ConnectError")
-    error.tell(place=PLACE, video_id="video_1")
+    error.add(where=PLACE, video_id="video_1")
     assert str(error) == ("GET https://api.example.com/v1/videos/video_1: ConnectError (connection 'c'; video video_1)")
     named = VeoError("Connection 'c': Video video_1 is late.")
-    named.tell(place=PLACE, video_id="video_1")
+    named.add(where=PLACE, video_id="video_1")
     assert str(named) == "Connection 'c': Video video_1 is late. (https://api.example.com)"
 
 
 def test_a_part_of_another_fact_is_not_the_fact():
     error = VeoError("Video 12 of https://api.example.com.evil.org is late", video_id="1")
-    error.tell(place=PLACE)
+    error.add(where=PLACE)
     assert str(error).endswith(" (connection 'c'; https://api.example.com; video 1)")
 
 
 def test_the_sentence_stands_first_and_the_advice_before_the_facts():
     error = VeoError("It broke.")
-    error.tell(advice="Wait.", place=PLACE)
+    error.add(advice="Wait.", where=PLACE)
     assert str(error) == "It broke. Wait. (connection 'c'; https://api.example.com)"
 
 
 def test_facts_that_are_known_first_stay():
     error = VeoError("It broke", video_id="first")
-    with pytest.raises(VeoError), telling(video_id="second", place=PLACE), telling(place=("inner",)):
+    with pytest.raises(VeoError), adding(video_id="second", where=PLACE), adding(where=("inner",)):
         raise error
-    assert (error.video_id, error.place) == ("first", ("inner",))
+    assert (error.video_id, error.where) == ("first", ("inner",))
 
 
 def test_a_reason_is_written_as_its_word():
