@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 from airflow.providers.common.compat.sdk import Asset, AssetAlias, Context
 
 from airflow_provider_veo import __version__
-from airflow_provider_veo.storage.files import StoredVideo, staged
+from airflow_provider_veo.storage.destinations import read_target
+from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.names import SIDECAR
-from airflow_provider_veo.storage.places import place_of, sibling
 from airflow_provider_veo.utils.task_instance import TaskInstanceKey
 
 if TYPE_CHECKING:
@@ -112,10 +112,10 @@ def write_sidecar(stored: StoredVideo, facts: StoredFacts, **more: Any) -> str:
         facts: Facts about the stored video.
         more: Facts for which an asset event has no place, such as the prompt.
     """
-    video = place_of(stored.path)
-    target = sibling(video, f"{video.name}{SIDECAR}")
+    video = read_target(stored.path)
+    target = video.sibling(f"{video.name}{SIDECAR}")
     content = {**facts, **more, "provider": f"airflow-provider-veo {__version__}"}
-    with staged(target) as part:
+    with target.staged() as part:
         part.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return str(target)
 

@@ -28,7 +28,7 @@ from airflow_provider_veo.orders.result import FileResult
 from airflow_provider_veo.orders.submission import Ledger, OnUnknownSubmission, Order, fingerprint_of, seconds_of
 from airflow_provider_veo.orders.video import TaskIdentity
 from airflow_provider_veo.policies.retry import default_retry_policy
-from airflow_provider_veo.storage import places
+from airflow_provider_veo.storage import destinations
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.tasks import arguments
 from airflow_provider_veo.tasks.checked import CheckedTask
@@ -56,7 +56,7 @@ class VeoTask(CheckedTask):
         """
         is_mapped = getattr(context.get("ti"), "map_index", -1) >= 0
         template = self._destination_of_all() if is_mapped else None
-        if isinstance(template, (str, os.PathLike, ObjectStoragePath)) and places.is_same_for_all(str(template)):
+        if isinstance(template, (str, os.PathLike, ObjectStoragePath)) and destinations.is_same_for_all(str(template)):
             raise InvalidInputError(
                 f"destination {str(template)!r} is the same for all tasks that this one is mapped to, alone or with "
                 f"its task group, and each would replace the file of another: put {self._tells_apart} into it."

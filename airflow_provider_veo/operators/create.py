@@ -35,8 +35,8 @@ from airflow_provider_veo.orders.submission import (
     collecting_of,
 )
 from airflow_provider_veo.orders.video import OrderDesk, TaskIdentity
-from airflow_provider_veo.storage import places, salvage
-from airflow_provider_veo.storage.delivery import unchanged
+from airflow_provider_veo.storage import destinations, salvage
+from airflow_provider_veo.storage.delivery import find_unchanged
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.frames import FrameSource, load_frame, warn_of_shapes
 from airflow_provider_veo.tasks import arguments
@@ -131,7 +131,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         seconds: float | str | None = None,
         size: str | None = None,
         extra_body: Mapping[str, Any] | None = None,
-        destination: places.Destination | None = None,
+        destination: destinations.Destination | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | timedelta | None = None,
         timeout: timedelta | float = DEFAULT_TIMEOUT,
@@ -190,8 +190,8 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         hook, now = VeoHook(self.conn_id), time.time()
         spec = self._spec(hook)
         if self.destination is not None:
-            places.check_writable(places.resolve(self.destination))
-            salvage.folder()
+            destinations.resolve(self.destination).check_writable()
+            salvage.read_salvage_folder()
             self._check_own_place(context)
         poll_interval_or_default(self.poll_interval)
         shortest_deferral()
@@ -283,10 +283,10 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
 
     def _collect(self, hook: VeoHook, outcome: Outcome) -> tuple[Outcome, StoredVideo | None]:
         """Return the outcome of a job with its address, and its stored video where one is wanted."""
-        outcome = hook.settled(outcome)
+        outcome = hook.settle(outcome)
         outcome.raise_for_kind()
         self.log.info("Video %s is completed", outcome.video_id)
-        outcome = hook.with_url(outcome)
+        outcome = hook.restore_url(outcome)
         return outcome, None if self.destination is None else self._store(hook, self.destination, outcome)
 
     def _is_given_up(self, ledger: Ledger, record: Submission, outcome: Outcome, error: Exception) -> bool:
@@ -341,7 +341,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         facts = describe_stored(stored, outcome.video_id, result)
         return {**result, **self._tell_platform(context, hook, stored, facts, prompt=self.prompt, frames=frames)}
 
-    def _store(self, hook: VeoHook, destination: places.Destination, outcome: Outcome) -> StoredVideo:
+    def _store(self, hook: VeoHook, destination: destinations.Destination, outcome: Outcome) -> StoredVideo:
         return hook.download_video(
             destination,
             video_id=outcome.video_id,
@@ -353,9 +353,9 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
     def _find(self, record: Submission) -> StoredVideo | None:
         """Return the video that an earlier try has stored, where this one wants it, or None if it is not there."""
         assert record.kept is not None
-        place = places.place_of(record.kept.path)
-        wanted = place if self.destination is None else places.resolve(self.destination, name=record.video_id)
-        return unchanged(place, record.kept.bytes, record.kept.sha256, wanted)
+        place = destinations.read_target(record.kept.path)
+        wanted = place if self.destination is None else destinations.resolve(self.destination, name=record.video_id)
+        return find_unchanged(place, record.kept.bytes, record.kept.sha256, wanted)
 
 
 def _ledger(context: Context) -> Ledger:

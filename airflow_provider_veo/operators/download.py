@@ -17,7 +17,7 @@ from airflow_provider_veo.observability.summary import conclude, failures_report
 from airflow_provider_veo.operators.base import StoringOperator
 from airflow_provider_veo.orders import advice
 from airflow_provider_veo.storage.delivery import IfExists
-from airflow_provider_veo.storage.places import Destination
+from airflow_provider_veo.storage.destinations import Destination
 from airflow_provider_veo.tasks import arguments
 
 

@@ -14,8 +14,10 @@ from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.observability.page import describe_file
 from airflow_provider_veo.observability.summary import conclude, failures_reported
 from airflow_provider_veo.operators.base import VeoTask
-from airflow_provider_veo.storage import checksums, files, places
+from airflow_provider_veo.storage import checksums
+from airflow_provider_veo.storage.destinations import Destination, FileSource, find_source, resolve
 from airflow_provider_veo.storage.proof import proof_of
+from airflow_provider_veo.storage.targets import Target
 from airflow_provider_veo.tasks import arguments
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class VeoExtractFrameOperator(VeoTask):
     }
 
     def __init__(
-        self, *, source: places.Source, destination: places.Destination, at: float | str = "last", **kwargs: Any
+        self, *, source: FileSource, destination: Destination, at: float | str = "last", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.source = source
@@ -71,11 +73,11 @@ class VeoExtractFrameOperator(VeoTask):
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.still import extract_frame  # noqa: PLC0415
             at = None if self.at == "last" else 0.0 if self.at == "first" else float(self.at)
-            target = places.resolve(self.destination)
+            target = resolve(self.destination)
             self._check_own_place(context)
             kind = _PICTURE_TYPES[target.suffix.lower()]
-            source = places.find(self.source, "source")
-            with files.local_copy(source) as video, files.staged(target) as part:
+            source = find_source(self.source, "source")
+            with source.local_copy() as video, target.staged() as part:
                 still = extract_frame(Source(str(source), video), part, kind=kind, at=at)
                 stored, proof = _describe(target, part)
             conclude(context, describe_file(stored, proof, f"image/{kind}"))
@@ -110,7 +112,7 @@ class VeoConcatOperator(VeoTask):
         "destination": arguments.FILM_PLACE,
     }
 
-    def __init__(self, *, sources: Sequence[places.Source], destination: places.Destination, **kwargs: Any) -> None:
+    def __init__(self, *, sources: Sequence[FileSource], destination: Destination, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sources = sources
         self.destination = destination
@@ -123,11 +125,11 @@ class VeoConcatOperator(VeoTask):
             with _needs_av():
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.concat import concat  # noqa: PLC0415
-            target = places.resolve(self.destination)
+            target = resolve(self.destination)
             self._check_own_place(context)
-            sources = [places.find(source, f"sources[{n}]") for n, source in enumerate(self.sources)]
-            with ExitStack() as copies, files.staged(target) as part:
-                clips = [Source(str(source), copies.enter_context(files.local_copy(source))) for source in sources]
+            sources = [find_source(source, f"sources[{n}]") for n, source in enumerate(self.sources)]
+            with ExitStack() as copies, target.staged() as part:
+                clips = [Source(str(source), copies.enter_context(source.local_copy())) for source in sources]
                 film = concat(clips, part)
                 stored, proof = _describe(target, part)
             conclude(context, describe_file(stored, proof))
@@ -152,7 +154,7 @@ def _needs_av() -> Iterator[None]:
         ) from error
 
 
-def _describe(target: places.Target, part: Path) -> tuple[dict[str, Any], str]:
+def _describe(target: Target, part: Path) -> tuple[dict[str, Any], str]:
     """Return the part of the result that describes a file, and the proof for the page entry."""
     result = {"path": str(target), "bytes": part.stat().st_size, "sha256": checksums.sha256_of(part)}
     with part.open("rb") as file:

@@ -35,7 +35,7 @@ from airflow_provider_veo.orders.submission import (
     remote_of,
     was_cleared,
 )
-from airflow_provider_veo.storage.errors import words_of
+from airflow_provider_veo.storage.errors import text_of
 from airflow_provider_veo.storage.files import StoredVideo
 
 T = TypeVar("T")
@@ -152,7 +152,7 @@ class Desk:
                 if record is intent:  # it has not come to a request
                     raise
                 if is_unknown(error):
-                    raise self._unknown(self._with_job(record, error), order, words_of(error)) from error
+                    raise self._unknown(self._with_job(record, error), order, text_of(error)) from error
                 self._ledger.note(record.refused())
                 pause = create_pause(error, attempt)
                 if pause is None or forbidden(record, order, time.time() + pause):

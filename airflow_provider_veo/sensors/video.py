@@ -161,14 +161,14 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
     def _conclude(self, context: Context, hook: VeoHook, outcome: Outcome) -> VideoResult:
         ordered = self.video_id.get("model") if isinstance(self.video_id, Mapping) else None
         try:
-            outcome = hook.settled(outcome.judged(OwnWords.of(ordered, outcome.model)))
+            outcome = hook.settle(outcome.judged(OwnWords.of(ordered, outcome.model)))
             outcome.raise_for_kind()
         except VideoTimeoutError as error:
             raise VeoSensorTimeout(error) from error
         except VideoFailedError as error:
             raise as_failure(error) from None
         self.log.info("Video %s is completed", outcome.video_id)
-        result = video_result(hook.with_url(outcome), ordered or outcome.model)
+        result = video_result(hook.restore_url(outcome), ordered or outcome.model)
         made_in = outcome.generation_seconds
         report(
             context,

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import anyio
 
+from airflow_provider_veo.api.formats import images
 from airflow_provider_veo.api.formats.mp4 import is_video
 from airflow_provider_veo.observability.page import VIDEO
 from airflow_provider_veo.storage.proof import proof_of
@@ -24,11 +25,7 @@ _THREADS = anyio.CapacityLimiter(8)
 REFUSAL = 0.5
 """Seconds that a refusal takes: longer than a look at a storage, or its duration would show which files exist."""
 
-_BEGINNINGS: Mapping[str, Callable[[bytes], bool]] = {
-    VIDEO: is_video,
-    "image/png": lambda head: head.startswith(b"\x89PNG\r\n\x1a\n"),
-    "image/jpeg": lambda head: head.startswith(b"\xff\xd8\xff"),
-}
+_SHOWN_TYPES = (VIDEO, "image/png", "image/jpeg")
 
 T = TypeVar("T")
 
@@ -103,17 +100,20 @@ def _open(outcome: Mapping[str, Any]) -> OpenFile:
         raise NotServedError("the entry names no file, or has no proof of it")
     file = open_below(path, read_roots())
     try:
-        begins_well = _BEGINNINGS.get(media_type)
         if not hmac.compare_digest(proof_of(file).encode(), proof.encode("utf-8", "replace")):
             raise NotServedError("not the file that the task has stored")
         file.seek(0)
-        if begins_well is None or not begins_well(file.read(16)):
+        if media_type not in _SHOWN_TYPES or _media_type_of(file.read(16)) != media_type:
             raise NotServedError("not of a type that this page shows")
         size = file.seek(0, os.SEEK_END)
     except BaseException:
         file.close()
         raise
     return OpenFile(file, size, media_type, _etag(outcome.get("sha256"), size), path.rpartition("/")[2])
+
+
+def _media_type_of(head: bytes) -> str | None:
+    return VIDEO if is_video(head) else images.media_type_of(head)
 
 
 def _etag(sha256: Any, size: int) -> str:

@@ -18,9 +18,9 @@ from urllib.parse import unquote
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.storage.destinations import path_of_file_uri
 from airflow_provider_veo.storage.names import OURS
-from airflow_provider_veo.storage.objects import ObjectPlace
-from airflow_provider_veo.storage.places import local_path_of
+from airflow_provider_veo.storage.objects import ObjectTarget
 
 _LONGEST = 4096  # letters of a path
 _BLOCK = 2**20  # bytes that a storage's driver fetches at once; some would fetch 50 MB for the first byte
@@ -107,7 +107,7 @@ def _folders(texts: tuple[str, ...]) -> tuple[Place, ...]:
         scheme, is_uri, _ = text.partition("://")
         is_local = not is_uri or scheme in ("file", "local")
         try:
-            path = local_path_of(text, "it") if is_uri and is_local else os.path.expanduser(text)  # noqa: PTH111 - Path would lose "//"
+            path = path_of_file_uri(text, "it") if is_uri and is_local else os.path.expanduser(text)  # noqa: PTH111 - Path would lose "//"
             place = Place.of(path if is_local else text.rstrip("/"))
         except (OutsideError, InvalidInputError) as error:
             log.warning(
@@ -172,7 +172,7 @@ def open_below(path: str, roots: tuple[Place, ...]) -> BinaryIO:
 
 def _open_object(place: Place, root: Place) -> BinaryIO:
     scheme, _, host = place.storage.partition("://")
-    target = ObjectPlace(scheme, root.conn_id, host, "/".join(place.parts))
+    target = ObjectTarget(scheme, root.conn_id, host, "/".join(place.parts))
     if not target.is_literal():
         raise OutsideError("a path that the driver of its storage understands in another way")
     opened: BinaryIO = target.open(block_size=_BLOCK)

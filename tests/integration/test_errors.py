@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_veo import version_compat
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
+from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.api.errors import ApiError, ContentError, Reason, TransportError, VeoError, VideoTimeoutError
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
@@ -220,7 +221,7 @@ def test_the_hook_names_connection_host_and_video(serve, monkeypatch, tmp_path):
     server = serve(lambda _heard: Said(500, {"error": "oops"}))
     connect(monkeypatch, server.url)
     hook = VeoHook()
-    monkeypatch.setattr(hook, "retry_pause", 0.01)
+    monkeypatch.setattr(hook, "download_policy", DownloadPolicy(retry_pause=0.01))
     for ask in (
         lambda: hook.get_video("video_1"),
         lambda: hook.cancel_video("video_1"),

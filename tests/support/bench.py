@@ -11,6 +11,7 @@ from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
+from tests.support.contents import open_content
 from tests.support.servers import KEY
 
 LONG = 100.0
@@ -45,7 +46,7 @@ class Bench:
             return read(response, body)
 
         client = VeoClient(ClientSettings(self.server.url, key, auth_scheme))
-        read, client._answer = client._answer, hear
+        read, client.session.answer = client.session.answer, hear
         return client
 
     def __enter__(self):
@@ -73,7 +74,7 @@ class Bench:
         return self.client.get_video(video_id)
 
     def content(self, **what):
-        with self.client.open_content(**what) as stream:
+        with open_content(self.client, **what) as stream:
             return b"".join(stream.chunks)
 
 

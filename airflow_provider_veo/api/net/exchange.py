@@ -93,14 +93,6 @@ class Response(_Response):
 class AsyncResponse(_Response):
     """An answer of an exchange in an event loop."""
 
-    async def blocks(self) -> AsyncIterator[bytes]:
-        """Yield the body's bytes, unpacked."""
-        unpack = unpacking(self.headers)
-        with self._errors:
-            async for chunk in cast("AsyncIterator[bytes]", self._bytes):
-                for block in unpack(chunk):
-                    yield block
-
     async def read(self) -> Body:
         """Return the body, as much of it as the limits allow."""
         body = self._empty_body()

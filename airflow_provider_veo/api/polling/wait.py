@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 from airflow_provider_veo.api.errors import VeoError
@@ -90,17 +89,4 @@ def wait_for_video(ask: Callable[[str], Video], wait: Wait) -> Outcome:
     while not isinstance(step, Outcome):
         time.sleep(step)
         step = wait.ask(ask)
-    return step
-
-
-async def wait_for_video_async(ask: Callable[[str], Awaitable[Video]], wait: Wait) -> Outcome:
-    """Do as `wait_for_video`."""
-    step: Outcome | float = wait.first_delay()
-    while not isinstance(step, Outcome):
-        await asyncio.sleep(step)
-        try:
-            seen: Video | VeoError = await ask(wait.video_id)
-        except VeoError as error:
-            seen = error
-        step = wait.see(seen)
     return step
