@@ -9,7 +9,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_veo.api.errors import InvalidInputError, Reason, VeoError
-from airflow_provider_veo.hooks.veo import place_of_connection
+from airflow_provider_veo.hooks.connection import place_of_connection
 
 
 class _Caused(AirflowException):

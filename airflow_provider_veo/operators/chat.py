@@ -11,7 +11,8 @@ from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.exceptions import fail_fast
-from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook
+from airflow_provider_veo.hooks.connection import DEFAULT_TIMEOUT
+from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability import page
 from airflow_provider_veo.observability.page import ORDER_KEY, publish, reference
 from airflow_provider_veo.observability.summary import conclude, failures_reported

@@ -17,7 +17,8 @@ from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec, ignored_warnings
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
-from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, poll_interval_or_default, wait_policy
+from airflow_provider_veo.hooks.connection import DEFAULT_TIMEOUT, poll_interval_or_default, wait_policy
+from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability import page
 from airflow_provider_veo.observability.lineage import facts_of, prompt_sha256
 from airflow_provider_veo.observability.page import ORDER_KEY, publish

@@ -22,7 +22,8 @@ from airflow_provider_veo.api.errors import VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.polling.wait import Wait
 from airflow_provider_veo.exceptions import VeoSensorTimeout, fail_fast, refusal
-from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
+from airflow_provider_veo.hooks.connection import wait_policy
+from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability.summary import failures_reported, report
 from airflow_provider_veo.orders import advice
 from airflow_provider_veo.orders.result import video_result

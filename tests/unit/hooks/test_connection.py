@@ -11,15 +11,16 @@ from airflow.providers.common.compat.sdk import Connection
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.settings import tls_context
 from airflow_provider_veo.get_provider_info import get_provider_info
-from airflow_provider_veo.hooks import veo
-from airflow_provider_veo.hooks.veo import VeoHook, client_settings, wait_policy
+from airflow_provider_veo.hooks import connection
+from airflow_provider_veo.hooks.connection import client_settings, wait_policy
+from airflow_provider_veo.hooks.veo import VeoHook
 
 KEY = "sk-canary"
 
 
 def settings(extra=None, **fields):
-    connection = Connection(conn_id="veo_default", conn_type="veo", **({"host": "https://api.example.com"} | fields))
-    return client_settings(connection, extra or {})
+    fields = {"host": "https://api.example.com"} | fields
+    return client_settings(Connection(conn_id="veo_default", conn_type="veo", **fields), extra or {})
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_headers_are_secrets():
 
 
 def test_airflow_hides_the_values_of_headers(monkeypatch, mocker):
-    told = mocker.patch.object(veo, "mask_secret")
+    told = mocker.patch.object(connection, "mask_secret")
     monkeypatch.setenv(
         "AIRFLOW_CONN_VEO_DEFAULT", json.dumps({"conn_type": "veo", "host": "x", "extra": {"headers": HEADERS}})
     )
