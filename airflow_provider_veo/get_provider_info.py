@@ -133,6 +133,14 @@ def get_provider_info() -> dict[str, Any]:
 
 
 _CONNECTION_FIELDS = {
+    "profile": {
+        "label": "Gateway profile",
+        "description": (
+            "Models, prices and frame rules of the gateway. generic knows none, and suits every server. "
+            "Empty: the profile of the host, or else generic."
+        ),
+        "schema": {"type": ["string", "null"], "enum": ["veo-gateway", "generic"], "default": ""},
+    },
     "default_model": {
         "label": "Default model",
         "description": "Ordered when a task names no model.",

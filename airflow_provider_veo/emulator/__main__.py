@@ -17,7 +17,7 @@ def main() -> int:
         description="A free, offline stand-in for the Veo 3.1 video API and its relatives, on loopback.",
     )
     parser.add_argument(
-        "--dialect", choices=DIALECTS, default="seed", help="whose answers to give (default: %(default)s)"
+        "--dialect", choices=DIALECTS, default="veo-gateway", help="whose answers to give (default: %(default)s)"
     )
     parser.add_argument("--port", type=int, default=8123, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--api-key", default="sk-emulator", help="what clients must send (default: %(default)s)")

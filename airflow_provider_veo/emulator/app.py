@@ -20,9 +20,9 @@ from airflow_provider_veo.emulator.clips import Clips
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.faults import Faults, FaultyApp
 from airflow_provider_veo.emulator.jobs import Job, Jobs
-from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError, Reply
+from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError, Reply
 from airflow_provider_veo.emulator.page import counters_page
-from airflow_provider_veo.emulator.pictures import read_picture
+from airflow_provider_veo.emulator.pictures import read_upload
 from airflow_provider_veo.emulator.render import Scene
 
 
@@ -183,17 +183,17 @@ class Emulator:
         if not self._dialect.takes_key(sent, self.jobs.settings.api_key):
             raise RefusedError(self._dialect.wrong_key(sent))
 
-    async def _order(self, request: Request) -> Order:
+    async def _order(self, request: Request) -> OrderRequest:
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-            return Order(self._json_object(await request.body()))
+            return OrderRequest(self._json_object(await request.body()))
         async with request.form() as form:
             files = [await item.read() for item in form.getlist("input_reference") if isinstance(item, UploadFile)]
             fields = {name: value for name, value in form.items() if isinstance(value, str)}
         try:
-            pictures = [await asyncio.to_thread(read_picture, file) for file in files]
+            pictures = [await asyncio.to_thread(read_upload, file) for file in files]
         except ValueError as error:
             raise RefusedError(self._dialect.bad_picture(error)) from None
-        return Order(fields, tuple(pictures), is_form=True)
+        return OrderRequest(fields, tuple(pictures), is_form=True)
 
     def _json_object(self, body: bytes) -> dict[str, Any]:
         try:
@@ -222,10 +222,10 @@ def _json(reply: Reply) -> Response:
 def _scene(job: Job) -> Scene:
     options = [f"{name} {value}" for name, value in job.options.items() if value and name not in ("size", "seconds")]
     label = ", ".join([f"{job.model.id} {job.model.size}", *options])
-    return _scene_of(Accepted(job.prompt, job.model, job.frames), label)
+    return _scene_of(AcceptedOrder(job.prompt, job.model, job.frames), label)
 
 
-def _scene_of(order: Accepted, label: str) -> Scene:
+def _scene_of(order: AcceptedOrder, label: str) -> Scene:
     model = order.model
     first, last = (*order.frames, None, None)[:2]
     # the encoder wants even sides

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_veo.api.backends.profiles import VideoModel
 from airflow_provider_veo.emulator.dialects.base import Dialect
-from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError
+from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError
 from airflow_provider_veo.emulator.pictures import picture_at
 
 _MOST_VIDEOS = 4
@@ -28,7 +28,7 @@ class ChatOrder:
         stream: whether to answer with a stream of chunks.
     """
 
-    accepted: Accepted
+    accepted: AcceptedOrder
     count: int
     stream: bool
 
@@ -44,7 +44,7 @@ def read_chat_order(body: Mapping[str, Any], dialect: Dialect) -> ChatOrder:
         pictures = tuple(picture_at(address) for address in addresses)
     except ValueError as error:
         raise RefusedError(dialect.bad_picture(error)) from None
-    accepted = dialect.accept(Order({"prompt": prompt, "model": body.get("model")}, pictures))
+    accepted = dialect.accept(OrderRequest({"prompt": prompt, "model": body.get("model")}, pictures))
     count = body.get("n", 1)
     if not isinstance(count, int) or not 1 <= count <= _MOST_VIDEOS:
         dialect.refuse(400, f"n must be between 1 and {_MOST_VIDEOS}", "invalid_request")

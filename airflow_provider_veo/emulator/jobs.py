@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from airflow_provider_veo.api.backends.profiles import VideoModel
-from airflow_provider_veo.emulator.messages import Accepted, Frame
+from airflow_provider_veo.emulator.messages import AcceptedOrder, Frame
 
 _MOST_REQUESTS = 100_000
 QUEUED_SHARE = 0.1
@@ -37,7 +37,7 @@ class Settings:
             gateway documents it.
     """
 
-    dialect: str = "seed"
+    dialect: str = "veo-gateway"
     api_key: str = "sk-emulator"
     generation_seconds: float = 20.0
     content_lag: float = 0.0
@@ -140,7 +140,7 @@ class Jobs:
         """
         self._failures.append(_Failure(reason, code, prompt))
 
-    def order(self, job_id: str, accepted: Accepted, key: str = "") -> Job:
+    def order(self, job_id: str, accepted: AcceptedOrder, key: str = "") -> Job:
         """Make a job of an order, or recognise the order by its idempotency key."""
         if key and self.settings.honours_idempotency_key and key in self._job_of_key:
             self.counters.repeated_orders += 1

@@ -13,7 +13,7 @@ Frame = bytes | str
 
 
 @dataclass(frozen=True)
-class Picture:
+class UploadedPicture:
     """A frame that was sent.
 
     Attributes:
@@ -28,7 +28,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Order:
+class OrderRequest:
     """A create call as it came.
 
     Attributes:
@@ -38,12 +38,12 @@ class Order:
     """
 
     fields: Mapping[str, Any]
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[UploadedPicture, ...] = ()
     is_form: bool = False
 
 
 @dataclass(frozen=True)
-class Accepted:
+class AcceptedOrder:
     """What the server makes of an order.
 
     Attributes:

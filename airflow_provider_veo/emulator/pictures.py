@@ -7,30 +7,30 @@ import io
 
 from PIL import Image, ImageOps
 
-from airflow_provider_veo.emulator.messages import Picture
+from airflow_provider_veo.emulator.messages import UploadedPicture
 
 
-def read_picture(content: bytes) -> Picture:
+def read_upload(content: bytes) -> UploadedPicture:
     """Read a picture's file.
 
     Raises:
         ValueError: Pillow cannot read it.
     """
-    return Picture(content, *opened(content).size)
+    return UploadedPicture(content, *open_picture(content).size)
 
 
-def picture_at(address: str) -> Picture:
+def picture_at(address: str) -> UploadedPicture:
     """Read a picture from a data URI; any other address is kept as it is.
 
     Raises:
         ValueError: a data URI that holds no picture.
     """
     if not address.startswith("data:"):
-        return Picture(address)
-    return read_picture(base64.b64decode(address.partition(",")[2], validate=True))
+        return UploadedPicture(address)
+    return read_upload(base64.b64decode(address.partition(",")[2], validate=True))
 
 
-def opened(content: bytes) -> Image.Image:
+def open_picture(content: bytes) -> Image.Image:
     """Return a picture as RGB, the right way up.
 
     Raises:

@@ -16,7 +16,7 @@ import av
 from PIL import Image, ImageDraw, ImageOps
 
 from airflow_provider_veo.emulator.messages import Frame
-from airflow_provider_veo.emulator.pictures import opened
+from airflow_provider_veo.emulator.pictures import open_picture
 from airflow_provider_veo.emulator.text import draw_lines, drawable, wrap
 
 FRAME_RATE = 24
@@ -110,7 +110,7 @@ def _still(frame: Frame, scene: Scene) -> Image.Image:
     """Return a frame as a picture that fills the video; of one that is elsewhere its address is drawn."""
     if isinstance(frame, str):
         return _background(replace(scene, prompt=frame))
-    return ImageOps.fit(opened(frame), (scene.width, scene.height))
+    return ImageOps.fit(open_picture(frame), (scene.width, scene.height))
 
 
 def _pictures(scene: Scene) -> Iterator[Image.Image]:

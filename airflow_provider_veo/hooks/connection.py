@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from asgiref.sync import sync_to_async
 
 from airflow_provider_veo.api.answers.masking import SHORTEST_SECRET
-from airflow_provider_veo.api.backends.profiles import DEFAULT_MODEL
+from airflow_provider_veo.api.backends.profiles import find_profile, profile_of_host
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.net import urls
 from airflow_provider_veo.api.polling.decision import WaitPolicy
@@ -60,10 +60,11 @@ def client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSett
             request_format=given.get("request_format", "auto"),
             timeout=_read_timeout(given.get("timeout", 60)),
             verify=_read_verify(given.get("verify", True)),
-            default_model=str(given.get("default_model", DEFAULT_MODEL)),
+            default_model=str(given.get("default_model", "")),
             allow_private_addresses=_read_flag("allow_private_addresses", given.get("allow_private_addresses", False)),
             headers=read_headers(given.get("headers", {})),
             name=_name_for_people(connection.conn_id),
+            profile=find_profile(given["profile"]) if "profile" in given else profile_of_host(base_url),
         )
     except InvalidInputError as error:
         raise InvalidInputError(f"Connection {connection.conn_id!r}: {error}") from None

@@ -21,7 +21,7 @@ from airflow.providers.common.compat.sdk import (
 from asgiref.sync import sync_to_async
 
 from airflow_provider_veo.api.backends.openai.cancelling import Cancellation
-from airflow_provider_veo.api.backends.openai.probe import judge_api
+from airflow_provider_veo.api.backends.openai.probe import check_api
 from airflow_provider_veo.api.chat.events import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.content.download import DEFAULT_MAX_BYTES, DownloadPolicy
@@ -34,8 +34,8 @@ from airflow_provider_veo.api.errors import (
     telling,
 )
 from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
-from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.hooks.connection import (
     DEFAULT_TIMEOUT,
@@ -296,7 +296,7 @@ class VeoHook(BaseHook):
         """Check address and key without ordering anything (the "Test" button of Airflow's connection form)."""
         try:
             with self.get_conn() as client:
-                return judge_api(client.call, client.settings)
+                return check_api(client.call, client.settings.base_url, sends_key=bool(client.settings.secrets))
         except VeoError as error:
             if isinstance(error, TransportError):
                 error.tell(advice="Check the connection's host and port, and that Airflow's API server can reach it.")

@@ -15,7 +15,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import Context, redact
 
 from airflow_provider_veo.api.answers.text import storable
-from airflow_provider_veo.api.backends.profiles import CARD
+from airflow_provider_veo.api.backends.profiles import GatewayProfile
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
 ORDER_KEY = "veo_order"
@@ -30,22 +30,22 @@ _LONGEST_TEXT = 10_000  # letters; nobody reads more on a page, and an XCom shou
 log = logging.getLogger(__name__)
 
 
-def order(prompt: str, model: str, size: str | None = None, videos: int = 1) -> dict[str, Any]:
+def order(prompt: str, model: str, profile: GatewayProfile, size: str | None = None, videos: int = 1) -> dict[str, Any]:
     """Return the record of an order.
 
     Args:
         prompt: what to show.
         model: that is ordered.
+        profile: of the gateway.
         size: `<width>x<height>`, where it is known already.
         videos: how many.
     """
-    card = CARD.get(model)
     return {
         "prompt": words(prompt),
         "model": model,
-        "size": size or (card.size if card else None),
+        "size": size or profile.size_of(model),
         "videos": videos,
-        "estimated_cost_usd": card.price_usd * videos if card else None,
+        "estimated_cost_usd": profile.cost_of(model, videos),
     }
 
 

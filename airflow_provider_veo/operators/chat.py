@@ -1,4 +1,4 @@
-"""The operator for the seed gateway's streaming chat call."""
+"""The operator that makes videos by a streaming chat call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo.api.requests import ChatSpec
+from airflow_provider_veo.api.specs import ChatSpec
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.connection import DEFAULT_TIMEOUT
 from airflow_provider_veo.hooks.veo import VeoHook
@@ -110,7 +110,7 @@ class VeoChatCompletionOperator(OrderingTask, VeoOperator):
             hook = VeoHook(self.conn_id)
             spec = self._spec(hook)
             order = self._order(who, spec, time.time())
-            placed = page.order(spec.prompt, spec.model, videos=spec.n)
+            placed = page.order(spec.prompt, spec.model, hook.settings.profile, videos=spec.n)
             publish(context, ORDER_KEY, placed)
             with hook.get_conn() as client:
                 desk = ChatDesk(client, ledger, who, self.log, lambda progress: self._show(context["ti"], progress))
@@ -136,5 +136,7 @@ class VeoChatCompletionOperator(OrderingTask, VeoOperator):
             n=self.n,
             extra_body=self.extra_body or {},
         )
-        warn_of_shapes(spec, None, self.log)
+        profile = hook.settings.profile
+        profile.check_frames(spec)
+        warn_of_shapes(spec, profile.size_of(spec.model), self.log)
         return spec

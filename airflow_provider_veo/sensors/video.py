@@ -169,7 +169,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
         except VideoFailedError as error:
             raise refusal(error) from None
         self.log.info("Video %s is completed", outcome.video_id)
-        result = video_result(hook.with_url(outcome), ordered or outcome.model)
+        result = video_result(hook.with_url(outcome), ordered or outcome.model, hook.settings.profile)
         made_in = outcome.generation_seconds
         report(
             context,

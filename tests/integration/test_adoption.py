@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 from airflow_provider_veo.api.net import limits
-from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.emulator.faults import Fault, Trouble
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from airflow_provider_veo.api.errors import ContentNotReadyError, VideoFailedError
-from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NoReturn
 
 from airflow_provider_veo.api.backends.profiles import VideoModel
 from airflow_provider_veo.emulator.jobs import Job, Settings
-from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError, Reply
+from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError, Reply
 
 FIRST, LAST, ALL = slice(0, 1), slice(-1, None), slice(None)
 """Which frames of an order count."""
@@ -88,7 +88,7 @@ class Dialect:
         """Whether a request with this header may pass; both `Bearer KEY` and the bare key do."""
         return authorization.removeprefix("Bearer ") == api_key
 
-    def accept(self, order: Order) -> Accepted:
+    def accept(self, order: OrderRequest) -> AcceptedOrder:
         """Read an order.
 
         Raises:
@@ -100,9 +100,9 @@ class Dialect:
         if not isinstance(name, str):
             self.refuse(400, "model is required", "missing_model")
         frames = tuple(picture.frame for picture in order.pictures[self.frames])
-        return Accepted(prompt, self.model(name, order.fields), frames, self.options(order))
+        return AcceptedOrder(prompt, self.model(name, order.fields), frames, self.options(order))
 
-    def options(self, order: Order) -> Mapping[str, Any]:
+    def options(self, order: OrderRequest) -> Mapping[str, Any]:
         """Return what the server reads of an order beside prompt, model and frames."""
         return {name: order.fields[name] for name in self.reads if name in order.fields}
 

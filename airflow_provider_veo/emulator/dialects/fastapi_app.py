@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NoReturn
 
 from airflow_provider_veo.emulator.dialects.base import LAST, Dialect
 from airflow_provider_veo.emulator.jobs import Job
-from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError, Reply
+from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError, Reply
 
 
 class FastApi(Dialect):
@@ -29,14 +29,14 @@ class FastApi(Dialect):
     def takes_key(self, authorization: str, api_key: str) -> bool:  # noqa: ARG002
         return True
 
-    def accept(self, order: Order) -> Accepted:
+    def accept(self, order: OrderRequest) -> AcceptedOrder:
         seconds = order.fields.get("seconds")
         if seconds not in (None, "") and not _is_whole(seconds):
             self._refuse_seconds(seconds, order.is_form)
         if not order.is_form and not isinstance(order.fields.get("prompt"), str):
             self.refuse(400, "Invalid request body: 1 validation error for VideoGenerationsRequest\nprompt", "")
         named = order.fields.get("model") or self._served()  # the name means nothing: the one model makes the video
-        return super().accept(Order({**order.fields, "model": named}, order.pictures, order.is_form))
+        return super().accept(OrderRequest({**order.fields, "model": named}, order.pictures, order.is_form))
 
     def _refuse_seconds(self, seconds: Any, is_form: bool) -> NoReturn:
         kind = {"type": "int_parsing", "msg": "Input should be a valid integer, unable to parse string as an integer"}

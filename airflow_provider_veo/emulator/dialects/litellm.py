@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
-from airflow_provider_veo.api.backends.profiles import CARD, VideoModel
+from airflow_provider_veo.api.backends.profiles import VEO_GATEWAY, VideoModel
 from airflow_provider_veo.emulator.dialects.base import LAST, Dialect, openai_error, sides_of
 from airflow_provider_veo.emulator.jobs import FILTERED, Job
-from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError, Reply
+from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError, Reply
 
 _EXCEPTIONS = {
     400: "BadRequestError",
@@ -43,7 +43,7 @@ class _Upstream(NamedTuple):
     job: str  # how it names a job; {model} and {id} are filled in
 
 
-_SEED = _Upstream("openai", "OpenAIException", "video_{id}")
+_VEO_GATEWAY = _Upstream("openai", "OpenAIException", "video_{id}")
 _GEMINI = _Upstream("gemini", "GeminiException", "models/{model}/operations/{id.hex:.12}")
 _VERTEX = _Upstream(
     "vertex_ai",
@@ -52,7 +52,7 @@ _VERTEX = _Upstream(
 )
 _VLLM = _Upstream("hosted_vllm", "Hosted_vllmException", "video_gen_{id.hex}")
 _UPSTREAMS: Mapping[str, _Upstream] = MappingProxyType(
-    dict.fromkeys(CARD, _SEED)
+    dict.fromkeys(VEO_GATEWAY.models, _VEO_GATEWAY)
     | dict.fromkeys(("veo-3.1-generate-preview", "veo-3.1-fast-generate-preview"), _GEMINI)
     | dict.fromkeys(("veo-3.1-generate-001", "veo-3.1-fast-generate-001", "veo-3.1-lite-generate-001"), _VERTEX)
     | {"Wan-AI/Wan2.2-T2V-A14B-Diffusers": _VLLM}
@@ -80,7 +80,7 @@ class LiteLLM(Dialect):
         # a proxy without a database knows its master key only
         return _error(400, "No connected db.", "no_db_connection")
 
-    def accept(self, order: Order) -> Accepted:
+    def accept(self, order: OrderRequest) -> AcceptedOrder:
         name = order.fields.get("model")
         if "prompt" not in order.fields:
             _refuse("/videos: Missing required parameter: 'prompt'.")
@@ -114,7 +114,7 @@ class LiteLLM(Dialect):
     def created(self, job: Job) -> Reply:
         upstream = _UPSTREAMS[job.model.id]
         video = self.video(job, "processing" if _is_google(upstream) else "queued", 0)
-        if upstream is _SEED:
+        if upstream is _VEO_GATEWAY:
             return Reply(video | {"progress": None, "usage": {}})
         return Reply(video | {"usage": {"duration_seconds": float(job.model.seconds)}})
 
@@ -165,7 +165,7 @@ class LiteLLM(Dialect):
     # --- errors
 
     def error(self, status: int, message: str, code: str) -> Reply:
-        return _quoted(status, _SEED, openai_error(status, message, code).body)
+        return _quoted(status, _VEO_GATEWAY, openai_error(status, message, code).body)
 
     def no_route(self, method: str, path: str) -> Reply:  # noqa: ARG002
         # a list is refused for want of the name of an upstream
@@ -177,7 +177,7 @@ class LiteLLM(Dialect):
 
     def not_ready(self, word: str) -> Reply:
         upstream = super().not_ready(word)
-        return _quoted(upstream.status, _SEED, upstream.body)
+        return _quoted(upstream.status, _VEO_GATEWAY, upstream.body)
 
     def rate_limit(self, seconds: float) -> Reply:
         reply = super().rate_limit(seconds)
@@ -190,7 +190,7 @@ def _is_google(upstream: _Upstream) -> bool:
 
 def _failed_status(upstream: _Upstream, job: Job) -> Reply | None:
     """Return the error that a status call is answered with for ever, once the job has failed; None: it is no error."""
-    if upstream is _SEED:  # the upstream's `error` is a text, and the proxy wants an object
+    if upstream is _VEO_GATEWAY:  # the upstream's `error` is a text, and the proxy wants an object
         said = "1 validation error for VideoObject\nerror\n  Input should be a valid dictionary [type=dict_type"
         return _error(500, f"litellm.InternalServerError: InternalServerError: OpenAIException - {said}]")
     if upstream is _GEMINI and job.failure_code == FILTERED:

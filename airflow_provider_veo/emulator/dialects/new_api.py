@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from airflow_provider_veo.api.backends.profiles import VideoModel
 from airflow_provider_veo.emulator.dialects.base import ALL, Dialect, openai_error
 from airflow_provider_veo.emulator.jobs import FILTERED, Job
-from airflow_provider_veo.emulator.messages import Accepted, Order, Reply
+from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, Reply
 
 _FIELDS = ("prompt", "model", "mode", "image", "images", "size", "duration", "seconds", "input_reference")
 _METADATA = ("aspectRatio", "durationSeconds", "generateAudio", "negativePrompt", "resolution", "seed")
@@ -31,7 +31,7 @@ class NewApi(Dialect):
     listed: ClassVar[Sequence[str]] = ("veo-3.1-generate-001", "veo-3.1-fast-generate-001")
     frames = ALL  # form parts are passed on one by one, repeated ones too
 
-    def accept(self, order: Order) -> Accepted:
+    def accept(self, order: OrderRequest) -> AcceptedOrder:
         options = self.options(order)
         size, seconds = _size_of(options), options.get("durationSeconds")
         chosen = {"size": size or order.fields.get("size"), "seconds": seconds or order.fields.get("seconds")}
@@ -39,9 +39,9 @@ class NewApi(Dialect):
             message = "json: cannot unmarshal number into Go struct field .duration of type string"
             self.refuse(400, message, "parse_request_failed")
         fields = {**order.fields, **{name: value for name, value in chosen.items() if value}}
-        return super().accept(Order(fields, order.pictures, order.is_form))
+        return super().accept(OrderRequest(fields, order.pictures, order.is_form))
 
-    def options(self, order: Order) -> Mapping[str, Any]:
+    def options(self, order: OrderRequest) -> Mapping[str, Any]:
         """Read `metadata` of JSON; of a form, each field of another name, so that a field `metadata` means nothing."""
         metadata = order.fields.get("metadata")
         if order.is_form:

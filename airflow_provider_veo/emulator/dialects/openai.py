@@ -13,7 +13,7 @@ from typing import Any
 from airflow_provider_veo.api.backends.profiles import VideoModel
 from airflow_provider_veo.emulator.dialects.base import Dialect
 from airflow_provider_veo.emulator.jobs import Job
-from airflow_provider_veo.emulator.messages import Accepted, Order, Reply
+from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, Reply
 
 _LINK_SECONDS = 3600  # "download links are valid for up to 1 hour"
 
@@ -28,7 +28,7 @@ class OpenAI(Dialect):
     can_delete = True
     can_list = True
 
-    def accept(self, order: Order) -> Accepted:
+    def accept(self, order: OrderRequest) -> AcceptedOrder:
         if "input_reference" in order.fields:
             self.refuse(400, "input_reference must be a file", "invalid_type")
         accepted = super().accept(order)

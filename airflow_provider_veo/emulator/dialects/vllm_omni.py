@@ -17,7 +17,7 @@ from typing import Any
 from airflow_provider_veo.api.backends.profiles import VideoModel
 from airflow_provider_veo.emulator.dialects.base import LAST, Dialect
 from airflow_provider_veo.emulator.jobs import Job
-from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError, Reply
+from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError, Reply
 
 _FPS = 24.0
 _LENGTH = re.compile(r"[1-9]\d*")
@@ -41,7 +41,7 @@ class VllmOmni(Dialect):
     def wrong_key(self, authorization: str) -> Reply:  # noqa: ARG002
         return Reply({"error": "Unauthorized"}, 401)
 
-    def accept(self, order: Order) -> Accepted:
+    def accept(self, order: OrderRequest) -> AcceptedOrder:
         if not order.is_form or "prompt" not in order.fields:
             missing = {"type": "missing", "loc": ("body", "prompt"), "msg": "Field required", "input": None}
             raise RefusedError(_error(400, f"1 validation error:\n  {missing}", "body.prompt"))
@@ -50,7 +50,7 @@ class VllmOmni(Dialect):
             self.refuse(400, f"Model mismatch: request specifies '{asked}' but server is running '{served}'.", "")
         if not _LENGTH.fullmatch(order.fields.get("seconds", "1")):
             self.refuse(400, "seconds: String should match pattern '^[1-9]\\d*$'", "")
-        return super().accept(Order({**order.fields, "model": served}, order.pictures, order.is_form))
+        return super().accept(OrderRequest({**order.fields, "model": served}, order.pictures, order.is_form))
 
     def _served(self) -> str:
         return self.settings.model or self.default_model

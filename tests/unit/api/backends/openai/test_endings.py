@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.answers.own_words import OwnWords
-from airflow_provider_veo.api.backends.openai.status_words import VideoStatus, status_of
+from airflow_provider_veo.api.backends.openai.status_words import read_status
+from airflow_provider_veo.api.backends.openai.videos import parse_video
 from airflow_provider_veo.api.errors import ApiError, Reason, VideoFailedError
 from airflow_provider_veo.api.polling.decision import Outcome, WaitPolicy, WaitState, observe
-from airflow_provider_veo.api.video import parse_video
+from airflow_provider_veo.api.video import VideoStatus
 
 URL = "https://api.example.com/v1/videos/v"
 ID = "video_0123456789"
@@ -48,8 +49,8 @@ def read(body, status=200, own=()):
 )
 def test_words_for_the_status(status, words):
     for word in words.split():
-        assert (word, status_of(word).value) == (word, status)
-        assert status_of(word.replace("_", " ")).value == status
+        assert (word, read_status(word).value) == (word, status)
+        assert read_status(word.replace("_", " ")).value == status
 
 
 @pytest.mark.parametrize(

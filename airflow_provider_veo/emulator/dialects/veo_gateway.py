@@ -9,23 +9,23 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from airflow_provider_veo.api.backends.profiles import CARD, VideoModel
+from airflow_provider_veo.api.backends.profiles import VEO_GATEWAY, VideoModel
 from airflow_provider_veo.emulator.dialects.base import Dialect
 from airflow_provider_veo.emulator.jobs import Job
-from airflow_provider_veo.emulator.messages import Accepted, Order, Reply
+from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, Reply
 
 
-class Seed(Dialect):
+class VeoGateway(Dialect):
     """Only the models of the card, which choose size and length by their name; up to two frames for `-fl` models."""
 
-    name = "seed"
-    prices = MappingProxyType({name: model.price_usd for name, model in CARD.items()})
+    name = "veo-gateway"
+    prices = MappingProxyType({name: model.price_usd for name, model in VEO_GATEWAY.models.items()})
     frames = slice(0, 2)
     words = MappingProxyType({})
     has_chat = True
     link_type = "application/json"
 
-    def accept(self, order: Order) -> Accepted:
+    def accept(self, order: OrderRequest) -> AcceptedOrder:
         accepted = super().accept(order)
         model, count = accepted.model, len(order.pictures)
         if count and not model.takes_frames:
@@ -36,7 +36,7 @@ class Seed(Dialect):
 
     def model(self, name: str, fields: Mapping[str, Any]) -> VideoModel:  # noqa: ARG002 - nothing else counts
         # `veo_3_1` is how the page writes `veo-3.1` in its chat example
-        model = CARD.get("veo-3.1" if name == "veo_3_1" else name)
+        model = VEO_GATEWAY.models.get("veo-3.1" if name == "veo_3_1" else name)
         if model is None:
             self.refuse(503, f"no available channels for model {name}", "model_not_found")
         return model

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.answer import Answer
+from airflow_provider_veo.api.backends.openai.videos import find_url, parse_video
 from airflow_provider_veo.api.errors import ApiError, Reason
-from airflow_provider_veo.api.video import VideoStatus, find_url, parse_video
+from airflow_provider_veo.api.video import VideoStatus
 
 URL = "https://api.example.com/v1/videos"
 
