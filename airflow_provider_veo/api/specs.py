@@ -18,10 +18,10 @@ from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.formats.frames import Frame, FrameUrl
 
 FIELDS_OF_VIDEO = frozenset({"prompt", "model", "seconds", "size", "input_reference"})
-"""Fields of the create call that have an argument of their own, so that `extra_body` may not set them."""
+"""Fields of the create call that arguments set, so that `extra_body` may not."""
 
 FIELDS_OF_CHAT = frozenset({"prompt", "messages", "model", "stream", "n"})
-"""Fields of the chat call that have an argument of their own, so that `extra_body` may not set them."""
+"""Fields of the chat call that arguments set, so that `extra_body` may not."""
 
 LONGEST_VIDEO = 3_600
 """Longest video that can be ordered, in seconds. new-api allows more than all other servers, and this is its limit."""
@@ -221,11 +221,11 @@ def check_fields(extra_body: Any, taken: Collection[str]) -> None:
     """Check the further fields of a request.
 
     Args:
-        extra_body: Fields to send beside those that have an argument of their own.
-        taken: Names of the fields that have an argument of their own.
+        extra_body: Further fields to send.
+        taken: Fields that an argument of the same name sets.
 
     Raises:
-        InvalidInputError: The fields are not a dictionary of JSON values, or one of them has an argument of its own.
+        InvalidInputError: The fields are not a dictionary of JSON values, or an argument of that name exists.
     """
     if not isinstance(extra_body, Mapping):
         hint = "A template gives one where the Dag has render_template_as_native_obj=True."

@@ -1,4 +1,4 @@
-"""Pictures that come with an order."""
+"""Pictures in orders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from airflow_provider_veo.emulator.messages import UploadedPicture
 
 
 def read_upload(content: bytes) -> UploadedPicture:
-    """Read a picture's file.
+    """Read the file of a picture.
+
+    Args:
+        content: Bytes of the file.
 
     Raises:
         ValueError: Pillow cannot read it.
@@ -19,11 +22,14 @@ def read_upload(content: bytes) -> UploadedPicture:
     return UploadedPicture(content, *open_picture(content).size)
 
 
-def picture_at(address: str) -> UploadedPicture:
-    """Read a picture from a data URI; any other address is kept as it is.
+def read_address(address: str) -> UploadedPicture:
+    """Read a picture from a `data:` URI. Any other address is kept as it is.
+
+    Args:
+        address: Address in a chat call.
 
     Raises:
-        ValueError: a data URI that holds no picture.
+        ValueError: The `data:` URI does not contain a picture.
     """
     if not address.startswith("data:"):
         return UploadedPicture(address)
@@ -31,7 +37,10 @@ def picture_at(address: str) -> UploadedPicture:
 
 
 def open_picture(content: bytes) -> Image.Image:
-    """Return a picture as RGB, the right way up.
+    """Return a picture as RGB, with its orientation applied.
+
+    Args:
+        content: Bytes of the file.
 
     Raises:
         ValueError: Pillow cannot read it.

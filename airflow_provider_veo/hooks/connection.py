@@ -18,7 +18,7 @@ from airflow_provider_veo.api.polling.decision import WaitPolicy
 from airflow_provider_veo.api.settings import ClientSettings, read_headers
 
 DEFAULT_TIMEOUT = timedelta(minutes=20)
-"""Time that a video may take, unless the task says otherwise."""
+"""Default time limit of a video."""
 
 _FLAGS = {"true": True, "false": False}
 

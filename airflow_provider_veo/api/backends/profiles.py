@@ -44,7 +44,7 @@ class VideoModel:
 
 @dataclass(frozen=True)
 class GatewayProfile:
-    """What is known of a gateway.
+    """The description of a gateway.
 
     Attributes:
         name: Name by which a connection chooses the profile.

@@ -1,4 +1,4 @@
-"""The dialects of the servers that people run: one module a server, what they share in `base`."""
+"""The dialects of known servers, one module for each. `base` has their common parts."""
 
 from __future__ import annotations
 

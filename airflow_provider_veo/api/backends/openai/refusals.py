@@ -23,7 +23,7 @@ from airflow_provider_veo.api.reasons import NAMES_A_REFUSAL, any_of
 
 
 class Verdict(Enum):
-    """What an error means for the order."""
+    """Meaning of an error for the order."""
 
     REFUSED = "it surely made no job"
     REFUSED_FOR_NOW = "it surely made no job, and the API itself says that this will pass"

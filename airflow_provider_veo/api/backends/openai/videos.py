@@ -37,62 +37,62 @@ _URL_LIST_KEYS = ("urls", "unsigned_urls", "videos", "output")
 _URL_PARENT_KEYS = ("task_result", "result", "metadata", "content", "video", "output")
 
 
-def parse_video(answer: Answer, what: str, video_id: str | None = None) -> Video:
+def parse_video(answer: Answer, action: str, video_id: str | None = None) -> Video:
     """Read the answer to a create call or a status call.
 
     Args:
         answer: Answer of the server.
-        what: Name of the call, for the error message.
+        action: Action that the call is part of, for the error message.
         video_id: ID in the status call. None for a create call, whose answer must carry an ID.
 
     Raises:
         ApiError: The answer is an error, or describes no job.
     """
-    with reading(answer, what):
-        return _read(answer, what, video_id)
+    with reading(answer, action):
+        return _read(answer, action, video_id)
 
 
-def parse_videos(answer: Answer, what: str) -> list[Video]:
+def parse_videos(answer: Answer, action: str) -> list[Video]:
     """Read the answer to a list call. Jobs that cannot be read are left out; at most 100 are returned.
 
     Args:
         answer: Answer of the server.
-        what: Name of the call, for the error message.
+        action: Action that the call is part of, for the error message.
 
     Raises:
         ApiError: The answer is an error.
     """
     if not answer.ok:
-        raise error_from(answer, what)
+        raise error_from(answer, action)
     body = answer.json()
     listed = body.get("data") if isinstance(body, dict) else body
     found: list[Video] = []
     for item in listed[:_MOST_LISTED] if isinstance(listed, list) else ():
         with contextlib.suppress(ApiError):
-            video = parse_video(replace(answer, text=json.dumps(item), is_cut=False), what)
+            video = parse_video(replace(answer, text=json.dumps(item), is_cut=False), action)
             if answer.said(video.id, ID_LIMIT) == video.id:
                 found.append(video)
     return found
 
 
-def _read(answer: Answer, what: str, video_id: str | None) -> Video:
+def _read(answer: Answer, action: str, video_id: str | None) -> Video:
     whole = unwrap(answer.json())
     body = whole if answer.ok else None
     if video_id and not (body and read_status_word(body)):
         body = find_failed_job(answer, whole, video_id) or body
     if body is None:
-        raise error_from(answer, what, about_a_job=bool(video_id))
+        raise error_from(answer, action, about_a_job=bool(video_id))
     word = read_status_word(body)
     end = read_ending(answer, body, word)
     if video_id:
         if is_word_of_missing_job(word):
-            raise no_such_job(answer, what)
+            raise no_such_job(answer, action)
         if not word and (body.get("error") or "code" in body or not answer.is_whole):
-            raise error_from(answer, what, about_a_job=True)
+            raise error_from(answer, action, about_a_job=True)
     elif (found := id_in(body)) is None and not (word and end.status is not VideoStatus.FAILED):
-        raise error_from(answer, what)
+        raise error_from(answer, action)
     elif found is None or not is_usable_id(found):
-        raise unreadable(answer, what, f"{_UNUSABLE_ID}: {answer.said(found or '', 100)!r}")
+        raise unreadable(answer, action, f"{_UNUSABLE_ID}: {answer.said(found or '', 100)!r}")
     model = find_text(body, "model")
     return Video(
         id=video_id or str(found),
