@@ -65,7 +65,7 @@ def samples(frame):
 
 
 @pytest.mark.parametrize(("model", "width", "height"), [("veo-3.1-fast", 720, 1280), ("veo-3.1-landscape", 1280, 720)])
-def test_the_three_calls_of_the_seed_page(emulator, model, width, height):
+def test_the_three_documented_calls_work(emulator, model, width, height):
     # the page sends the bare key
     with httpx.Client(base_url=emulator.url, headers={"Authorization": KEY}, timeout=60) as http:
         created = http.post("/v1/videos", json={"prompt": "画小猫", "model": model}).json()

@@ -44,13 +44,13 @@ def check(answers, api_key="sk-0123456789"):
         {MODELS: (403, {"error": {"message": "no models for this key"}}), VIDEO: UNKNOWN},
     ],
 )
-def test_a_server_that_tells_an_unknown_video_from_an_unknown_address_passes(answers):
+def test_a_server_that_distinguishes_an_unknown_video_from_an_unknown_address_passes(answers):
     assert check(answers) == (True, f"{HOST} answers and accepts the key.")
     assert check(answers, api_key=None) == (True, f"{HOST} answers.")
 
 
 @pytest.mark.parametrize("answer", [NO_ROUTE, (200, "<html>Welcome</html>"), (200, {"status": "ok"}), (405, {})])
-def test_a_server_that_answers_each_address_alike_fails(answer):
+def test_a_server_with_the_same_answer_for_every_address_fails(answer):
     passes, sentence = check({"": answer})
     assert not passes
     assert sentence.startswith(f"{HOST} answers, but not as a video API does: GET {HOST}{VIDEO} is HTTP {answer[0]} (")
@@ -62,7 +62,7 @@ def test_an_address_in_the_error_makes_no_difference():
     assert not passes
 
 
-def test_a_server_with_models_and_without_videos_fails_with_a_sentence_of_its_own():
+def test_a_server_with_models_and_without_videos_fails_with_a_special_sentence():
     passes, sentence = check({MODELS: LIST})
     assert not passes
     assert f"{HOST} lists models, but has no videos" in sentence
@@ -76,7 +76,7 @@ def test_a_refused_key_fails(path):
     assert "Check the API key" in sentence
 
 
-def test_a_key_that_may_see_no_video_fails():
+def test_a_key_without_access_to_videos_fails():
     passes, sentence = check({MODELS: LIST, VIDEO: (403, {"error": {"message": "billing mode"}})})
     assert not passes
     assert "The API key may not do this" in sentence

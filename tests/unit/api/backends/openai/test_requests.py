@@ -72,7 +72,7 @@ def test_multipart_has_values_as_text():
     assert parts["seed"] == (None, b"3")
 
 
-def test_a_form_has_the_fields_of_metadata_by_themselves_too():
+def test_a_form_also_has_each_field_of_metadata_separately():
     """new-api takes each field of a form that it does not know as one of `metadata`."""
     metadata = {
         "resolution": "1080p",
