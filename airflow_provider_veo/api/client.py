@@ -54,7 +54,7 @@ class VeoClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        self.session.add_place(error)
+        self.session.add_where(error)
 
     def close(self) -> None:
         """Close the connections."""
@@ -170,7 +170,7 @@ class AsyncVeoClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
-        self._session.add_place(error)
+        self._session.add_where(error)
 
     async def aclose(self) -> None:
         """Close the connections."""

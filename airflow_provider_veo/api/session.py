@@ -37,7 +37,7 @@ class _Session:
             self._tls = tls_context(settings.verify)
         self.authorization = settings.authorization()
 
-    def build(self, request: ApiRequest) -> httpx.Request:
+    def build_request(self, request: ApiRequest) -> httpx.Request:
         """Return a request to the API, with the key."""
         return httpx.Request(
             request.method,
@@ -51,7 +51,7 @@ class _Session:
         """Return the limits of a request to the API: an order may take longer than a question."""
         return (limits.of_order if request.method == "POST" else limits.of_question)(self.settings.timeout)
 
-    def answer(self, response: Response | AsyncResponse, body: Body) -> Answer:
+    def read_answer(self, response: Response | AsyncResponse, body: Body) -> Answer:
         """Return the answer in a response, from which the key is removed.
 
         Args:
@@ -68,7 +68,7 @@ class _Session:
             method=response.method,
         )
 
-    def add_place(self, error: BaseException | None) -> None:
+    def add_where(self, error: BaseException | None) -> None:
         """Add to an error the connection that it belongs to."""
         if isinstance(error, VeoError):
             error.add(where=self.settings.place)
@@ -100,8 +100,8 @@ class Session(_Session):
             NotSentError: The request surely did not reach the server.
             TransportError: There is no complete answer.
         """
-        with self.exchanges.open(self.build(request), Clock(within or self.limits_of(request))) as response:
-            return self.answer(response, response.read())
+        with self.exchanges.open(self.build_request(request), Clock(within or self.limits_of(request))) as response:
+            return self.read_answer(response, response.read())
 
 
 class AsyncSession(_Session):
@@ -117,5 +117,5 @@ class AsyncSession(_Session):
 
     async def send(self, request: ApiRequest) -> Answer:
         """Do as `Session.send`."""
-        async with self._exchanges.open(self.build(request), Clock(self.limits_of(request))) as response:
-            return self.answer(response, await response.read())
+        async with self._exchanges.open(self.build_request(request), Clock(self.limits_of(request))) as response:
+            return self.read_answer(response, await response.read())

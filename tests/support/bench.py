@@ -46,7 +46,7 @@ class Bench:
             return read(response, body)
 
         client = VeoClient(ClientSettings(self.server.url, key, auth_scheme))
-        read, client.session.answer = client.session.answer, hear
+        read, client.session.read_answer = client.session.read_answer, hear
         return client
 
     def __enter__(self):

@@ -38,13 +38,13 @@ def stream_events(session: Session, spec: ChatSpec, idempotency_key: str | None,
         VideoTimeoutError: The time is over.
         TransportError: The stream cannot be read, or is longer than any stream that brings videos.
     """
-    request = session.build(requests.chat_completion(spec, idempotency_key))
+    request = session.build_request(requests.chat_completion(spec, idempotency_key))
     clock = Clock(limits.of_chat(session.settings.timeout, timeout))
     reader = ChatReader(spec.prompt, *spec.frame_urls, most=spec.n, own=spec.own_words)
     mask = session.settings.mask
     with session.exchanges.open(request, clock) as response:
         if not response.ok:
-            raise error_from(replace(session.answer(response, response.read()), own=spec.own_words), _ACTION)
+            raise error_from(replace(session.read_answer(response, response.read()), own=spec.own_words), _ACTION)
         yield Accepted()
         received = 0
         with _timeout_errors(timeout):

@@ -159,7 +159,7 @@ def open_content(
             if stream:
                 yield replace(stream, chunks=_count_bytes(stream.chunks, clock))
                 return
-            answer = session.answer(response, body)
+            answer = session.read_answer(response, body)
         url = locate.find_next_hop(answer, Asked(action, video_id, is_api))
     raise ContentError(f"{action}: more than {locate.MAX_HOPS} redirects.")
 
