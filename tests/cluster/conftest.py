@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.machines import DAGS, video_cluster
+from tests.cluster.airflow_cluster import DAGS, video_cluster
 from tests.cluster.services import PostgreSQL, Redis
-from tests.support.hostile import POISONED_BRIEFLY, Case, Cases, HostileServer
+from tests.support.hostile_gateway import POISONED_BRIEFLY, Case, Cases, HostileServer
 from tests.support.hostile_runs import INNOCENT
 
 CASES = Cases({"hostile_words": POISONED_BRIEFLY, INNOCENT: {"create": Case(end="success")}})

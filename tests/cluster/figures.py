@@ -18,7 +18,7 @@ import psutil
 
 from benchmarks.deferred_dag import DAG_FILE, DAG_ID
 from benchmarks.processes import ROOT, server
-from tests.cluster.machines import VIDEOS, Cluster, airflow_on_postgresql, video_cluster
+from tests.cluster.airflow_cluster import VIDEOS, Cluster, airflow_on_postgresql, video_cluster
 
 PER_LOOP = (50, 1000)
 COUNTS = (300, 1000)

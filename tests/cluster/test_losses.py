@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from airflow_provider_veo.api.formats.mp4 import check_whole
-from tests.cluster.machines import SLOTS, VIDEOS, WORKERS
+from tests.cluster.airflow_cluster import SLOTS, VIDEOS, WORKERS
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import openai
 import pytest
 
 from tests.support.pictures import ends, picture_of, psnr
-from tests.support.servers import KEY
+from tests.support.scripted_server import KEY
 
 SEED_STREAM = Path(__file__).parents[1] / "data" / "seed_chat_stream.txt"
 

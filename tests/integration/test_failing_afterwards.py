@@ -11,7 +11,7 @@ from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.utils.airflow_internals import STORE_EXISTS
 from tests.support.dag_runs import DAGS, clear, dags_in
-from tests.support.servers import KEY, connect
+from tests.support.scripted_server import KEY, connect
 
 pytestmark = [
     pytest.mark.usefixtures("database"),

@@ -27,9 +27,9 @@ from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.storage.frames import load_frame
 from airflow_provider_veo.triggers import shared_client
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
-from tests.support.hostile_server import BOMBS, DRIPS, HostileServer, whole
+from tests.support.endless_server import BOMBS, DRIPS, HostileServer, whole
 from tests.support.pictures import picture
-from tests.support.servers import KEY, connect
+from tests.support.scripted_server import KEY, connect
 
 SECONDS = 1.0
 """The `timeout` of the connection, from which the end of each call follows."""
@@ -300,10 +300,10 @@ def answer(sick):
 
 async def asked(server, times):
     for _ in range(3000):
-        if len(server.heard) >= times:
+        if len(server.requests) >= times:
             return
         await asyncio.sleep(0.01)
-    raise AssertionError(server.heard)
+    raise AssertionError(server.requests)
 
 
 @pytest.mark.parametrize("kind", ["1xx that drip", "head that drips", "body that drips", "silence"])
@@ -317,7 +317,7 @@ async def test_a_job_is_asked_in_time_beside_three_sick_ones_for_each_slot(monke
         begun = time.monotonic()
         assert (await asyncio.wait_for(outcome_of(trigger("well")), 15))["kind"] == "completed"
         assert time.monotonic() - begun < 10  # the sick calls end after 20 s
-        assert len(server.heard) == 3 * slots + 1
+        assert len(server.requests) == 3 * slots + 1
         for one in sick:
             one.cancel()
         await asyncio.gather(*sick, return_exceptions=True)

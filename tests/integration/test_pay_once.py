@@ -23,8 +23,8 @@ from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.policies.retry import default_retry_policy
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 from tests.support.airflow_version import AIRFLOW_3
-from tests.support.driving import Driver, Store
-from tests.support.servers import KEY, connect
+from tests.support.scripted_server import KEY, connect
+from tests.support.task_driver import Store, TaskDriver
 
 LOST = [
     Fault(Trouble.DROPPED, accepted=True),
@@ -42,7 +42,7 @@ def task(request, veo_default):
 
     def make(retries=0, **arguments):
         defaults = {"prompt": "p", "model": "veo-3.1", "deferrable": request.param, "poll_interval": 0.1}
-        return Driver(defaults | arguments, retries)
+        return TaskDriver(defaults | arguments, retries)
 
     make.emulator = veo_default
     return make
@@ -101,7 +101,7 @@ def test_resubmitting_pays_once_where_the_server_honours_the_key(monkeypatch, lo
         connect(monkeypatch, emulator.url)
         emulator.faults.add("order", lost)
         arguments = {"prompt": "p", "deferrable": deferrable, "on_unknown_submission": "resubmit"}
-        assert Driver(arguments, retries=1).run()["status"] == "completed"
+        assert TaskDriver(arguments, retries=1).run()["status"] == "completed"
         assert emulator.jobs.report()["charged"] == 1
         assert emulator.jobs.report()["repeated_orders"] == 1
 
@@ -175,7 +175,7 @@ class TestATaskThatFailsAfterItHasStoredItsVideo:
         driver.fails_afterwards = 1
         return driver
 
-    @pytest.mark.parametrize("again", [lambda driver: driver, Driver.clear], ids=["retry", "clear"])
+    @pytest.mark.parametrize("again", [lambda driver: driver, TaskDriver.clear], ids=["retry", "clear"])
     def test_the_next_try_hands_it_over_without_a_word_to_the_gateway(self, task, driver, again, tmp_path):
         assert "template" in str(driver.run())
         seen = (tmp_path / "a.mp4").stat().st_mtime_ns
@@ -445,7 +445,7 @@ def test_a_job_cancelled_by_the_very_clear_is_replaced(monkeypatch, most):
         connect(monkeypatch, emulator.url)
         emulator.jobs.hold()
         arguments = {"prompt": "p", "deferrable": True, "timeout": timedelta(seconds=0.05), "max_submissions": most}
-        driver = Driver(arguments)
+        driver = TaskDriver(arguments)
         assert isinstance(driver.run(), VideoTimeoutError)
         driver.arguments["timeout"] = timedelta(seconds=30)
         run = VeoVideoTrigger.run
@@ -472,7 +472,7 @@ def storm(monkeypatch, seed, count):
 
         def run(number):
             arguments = {"prompt": f"p{number % 50}", "deferrable": bool(number % 2), "poll_interval": 0.05}
-            return Driver(arguments | {"timeout": timedelta(seconds=120)}, retries=3, name=f"t{number}").run()
+            return TaskDriver(arguments | {"timeout": timedelta(seconds=120)}, retries=3, name=f"t{number}").run()
 
         if AIRFLOW_3:
             with ThreadPoolExecutor(16) as pool:

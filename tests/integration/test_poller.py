@@ -18,7 +18,7 @@ from airflow_provider_veo.triggers import shared_client
 from airflow_provider_veo.triggers.shared_client import SharedClient
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 from tests.support.loop_server import LoopServer, completed, running
-from tests.support.servers import KEY, connect
+from tests.support.scripted_server import KEY, connect
 
 OTHER_KEY = "sk-canary-of-tomorrow"
 
@@ -302,7 +302,7 @@ async def test_a_refusal_slows_all_down(connection, header):
         found = await outcomes(*(trigger(f"v{number}") for number in range(20)))
         assert {one.kind for one in found} == {"completed"}
         at_the_same_time = 4  # those that were on their way already
-        in_the_pause = [at for at in server.heard_at if refused_at < at < refused_at + 0.9]
+        in_the_pause = [at for at in server.request_times if refused_at < at < refused_at + 0.9]
         assert len(in_the_pause) <= at_the_same_time
 
 
@@ -314,7 +314,7 @@ async def test_a_good_answer_may_ask_for_patience(connection):
     async with LoopServer(answer) as server:
         connection(server)
         await outcomes(trigger("a"), trigger("b"))
-        first, *_, last = server.heard_at
+        first, *_, last = server.request_times
         assert last - first >= 0.7
 
 

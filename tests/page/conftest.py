@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from dev.airflow_lab import AirflowLab
-from tests.page.people import FAILING, KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, until
+from tests.page.constants import FAILING, KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, until
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -84,13 +84,13 @@ def xcom(lab, *names):
 def history(lab, runs):
     """Put a hundred older generations into the database, beside those that were really made, and a talkative error."""
     code = f"""
-from tests.support import generations
+from tests.support import page_entries
 from airflow.utils.session import create_session
 from airflow_provider_veo.observability import page
 with create_session() as session:
-    generations.add_generations(session, 100, dag_id="history", per_run=25)
+    page_entries.add_generations(session, 100, dag_id="history", per_run=25)
     notes = {{records.ORDER_KEY: records.order("A long story", "m"), records.OUTCOME_KEY: {{"error": {LONG_ERROR!r}}}}}
-    generations.add_run(session, "long_error", "r", [("create", -1, "failed", notes)])
+    page_entries.add_run(session, "long_error", "r", [("create", -1, "failed", notes)])
 """
     command = [sys.executable, "-c", code]
     for _ in range(5):  # SQLite is locked now and then

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.page.people import KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, until
-from tests.support import generations
+from tests.page.constants import KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, until
+from tests.support import page_entries
 
 LINK = "a[href*='plugin/veo?dag_id']"  # among the extra links of a task, not the tab of the same name
 NASTY_TASKS = [("nasty", "create", 0), ("nasty", "create", 1), ("nasty", "create", 2), ("nasty_model",), ("refused",)]
@@ -185,9 +185,9 @@ def test_filters(visit, runs, history):
     choice(page, "dag_id").select_option("slow")
     expect(cards(page)).to_have_count(1)
     page.get_by_role("button", name="Clear filter").click()
-    page.get_by_label("Day").fill(generations.START.strftime("%Y-%m-%d"))
+    page.get_by_label("Day").fill(page_entries.START.strftime("%Y-%m-%d"))
     expect(figure(page, "Videos")).to_have_text("60")
-    page.get_by_label("Day").fill((generations.START + timedelta(days=1)).strftime("%Y-%m-%d"))
+    page.get_by_label("Day").fill((page_entries.START + timedelta(days=1)).strftime("%Y-%m-%d"))
     expect(page.get_by_text("No generation matches this filter.")).to_be_visible()
 
 

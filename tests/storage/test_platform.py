@@ -14,7 +14,7 @@ from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from dev.airflow_lab import AirflowLab
 from tests.storage.stores import BUCKET
-from tests.support.servers import KEY
+from tests.support.scripted_server import KEY
 
 PATIENCE = 300.0
 

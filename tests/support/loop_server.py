@@ -27,13 +27,13 @@ class LoopServer:
     Attributes:
         answer: what to say.
         polls: requests, by id.
-        heard_at: when, on the loop's clock.
+        request_times: when, on the loop's clock.
         open: connections now; most_open: at most so far.
     """
 
     answer: Answer
     polls: Counter[str] = field(default_factory=Counter)
-    heard_at: list[float] = field(default_factory=list)
+    request_times: list[float] = field(default_factory=list)
     open: int = 0
     most_open: int = 0
 
@@ -52,7 +52,7 @@ class LoopServer:
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                self.heard_at.append(asyncio.get_running_loop().time())
+                self.request_times.append(asyncio.get_running_loop().time())
                 lines = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
                 headers = {name.lower(): value for name, value in lines.items()}
                 video_id = head.split()[1].rpartition("/")[2]

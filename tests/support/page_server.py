@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from dev.server_process import ServerProcess, is_answering
-from tests.support.boxes import film
+from tests.support.mp4_boxes import film
 
 FILM = film(bytes(300_000))
 DAG, OUTSIDE = "films", "outside"
@@ -148,7 +148,7 @@ def _fill(folder: Path) -> None:
 
     from airflow_provider_veo.observability.page import ORDER_KEY, OUTCOME_KEY
     from airflow_provider_veo.storage.proof import proof_of
-    from tests.support import generations
+    from tests.support import page_entries
 
     initdb()
     videos = folder / "videos"
@@ -156,11 +156,11 @@ def _fill(folder: Path) -> None:
     (videos / "a.mp4").write_bytes(FILM)
     stored = {"bytes": len(FILM), "media_type": "video/mp4", "proof": proof_of(io.BytesIO(FILM))}
     with create_session() as session:
-        generations.add_generations(session, 300)
+        page_entries.add_generations(session, 300)
         for days, (run_id, path) in enumerate(((KEY["run_id"], "videos/a.mp4"), (OUTSIDE, "a.mp4")), 1):
             notes = {ORDER_KEY: {"prompt": "p", "model": "m"}, OUTCOME_KEY: stored | {"path": str(folder / path)}}
-            generations.add_run(
-                session, DAG, run_id, [("create", -1, "success", notes)], at=generations.START + timedelta(days)
+            page_entries.add_run(
+                session, DAG, run_id, [("create", -1, "success", notes)], at=page_entries.START + timedelta(days)
             )
 
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from dev.airflow_lab import AirflowLab
-from tests.support.hostile import (
+from tests.support.hostile_gateway import (
     DEADLINES,
     ECHOED,
     KEY,
@@ -27,7 +27,7 @@ from tests.support.hostile import (
     HostileServer,
 )
 from tests.support.hostile_runs import INNOCENT, OVER, SENSOR, HostileRuns, tables
-from tests.support.spellings import files_with, is_in, rows_with, spellings
+from tests.support.key_spellings import files_with, is_in, rows_with, spellings
 
 CASES = Cases(
     {

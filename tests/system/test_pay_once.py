@@ -12,7 +12,7 @@ from urllib.parse import quote
 import psutil
 
 from airflow_provider_veo.emulator.faults import Fault, Trouble
-from tests.system.steps import KEY
+from tests.system.system_lab import KEY
 
 POINTS = {
     "before intent": "success",

@@ -19,7 +19,7 @@ from airflow_provider_veo.storage.checksums import sha256_of
 from airflow_provider_veo.storage.objects import ObjectPlace
 from airflow_provider_veo.storage.places import resolve
 from airflow_provider_veo.storage.publishing import exists
-from tests.support.boxes import film
+from tests.support.mp4_boxes import film
 
 FILM = film()
 SHA256 = hashlib.sha256(FILM).hexdigest()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from airflow_provider_veo.api.formats import mp4
 from airflow_provider_veo.api.formats.mp4 import IncompleteError, NoPictureError, check_whole, is_video
 from airflow_provider_veo.emulator.render import Scene, render
-from tests.support.boxes import FTYP, box, film, large_box, moov, numbers, track, track_of
+from tests.support.mp4_boxes import FTYP, box, film, large_box, moov, numbers, track, track_of
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ print(status("VmHWM") - before)
 """
 
 
-def growth_of(prepare, work):
+def measure_memory_growth(prepare, work):
     """Return what a piece of work said, and by how many MB the process has grown at its peak.
 
     Args:

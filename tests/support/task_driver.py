@@ -39,7 +39,7 @@ class Store:
 
 
 @dataclass
-class Driver:
+class TaskDriver:
     """One task instance. Airflow writes down that a task has succeeded only after all of its own steps.
 
     Attributes:

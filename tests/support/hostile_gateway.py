@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from tests.support.boxes import film
-from tests.support.servers import Heard, Said, ScriptedServer
-from tests.support.spellings import IN_JSON, IN_TEXT
+from tests.support.key_spellings import IN_JSON, IN_TEXT
+from tests.support.mp4_boxes import film
+from tests.support.scripted_server import Reply, ScriptedServer, SeenRequest
 
 KEY = 'sk-Qv7/Tz+3=Lm&9"Wx-Rk4Hy'
 KEY_OF_OTHER_LETTERS = "sk-Schlüssel-鍵-Qv7Tz3Lm9"
@@ -41,19 +41,19 @@ class Job:
     questions: int = 0
 
 
-Answering = Callable[[Job], Said]
+Answering = Callable[[Job], Reply]
 
 
-def accepted(job: Job) -> Said:
-    return Said(body={"id": job.id, "status": "queued"})
+def accepted(job: Job) -> Reply:
+    return Reply(body={"id": job.id, "status": "queued"})
 
 
-def completed(job: Job) -> Said:
-    return Said(body={"id": job.id, "status": "completed"})
+def completed(job: Job) -> Reply:
+    return Reply(body={"id": job.id, "status": "completed"})
 
 
-def video(job: Job) -> Said:
-    return Said(body=film(), headers={"Content-Type": "video/mp4"})
+def video(job: Job) -> Reply:
+    return Reply(body=film(), headers={"Content-Type": "video/mp4"})
 
 
 @dataclass(frozen=True)
@@ -98,26 +98,26 @@ POISONS = {
 
 
 def _poisoned(place: str, words: str) -> Case:
-    def until_asked_twice(job: Job) -> Said:
+    def until_asked_twice(job: Job) -> Reply:
         """A word that is not known counts as running."""
-        return Said(body={"id": job.id, "status": words}) if job.questions < 2 else completed(job)
+        return Reply(body={"id": job.id, "status": words}) if job.questions < 2 else completed(job)
 
     def with_(**more: Any) -> Answering:
-        return lambda job: Said(body={"id": job.id, "status": "completed", **more})
+        return lambda job: Reply(body={"id": job.id, "status": "completed", **more})
 
     def error(status: int) -> Answering:
         # words that say that another try is of no use, so that there is one
-        return lambda job: Said(status, {"error": {"code": "content_policy_violation", "message": words}})
+        return lambda job: Reply(status, {"error": {"code": "content_policy_violation", "message": words}})
 
-    def failed(job: Job) -> Said:
-        return Said(body={"id": job.id, "status": "failed", "error": {"message": f"Content policy: {words}"}})
+    def failed(job: Job) -> Reply:
+        return Reply(body={"id": job.id, "status": "failed", "error": {"message": f"Content policy: {words}"}})
 
     return {
-        "id": Case(order=lambda job: Said(body={"status": "queued", "id": words}), says="Nobody knows"),
+        "id": Case(order=lambda job: Reply(body={"status": "queued", "id": words}), says="Nobody knows"),
         "message": Case(status=failed),
         "status_word": Case(status=until_asked_twice, end="success"),
         "model": Case(
-            order=lambda job: Said(body={"id": job.id, "status": "queued", "model": words}),
+            order=lambda job: Reply(body={"id": job.id, "status": "queued", "model": words}),
             status=with_(model=words),
             end="success",
         ),
@@ -152,12 +152,12 @@ _WAITS = {
 
 def _later(wait: str, status: int = 429) -> Answering:
     headers = {"Retry-After": _WAITS[wait], "Date": "Sat, 28 Nov 2026 00:00:00 GMT"}
-    return lambda job: Said(status, {"error": {"message": "too many requests", "code": "rate_limited"}}, headers)
+    return lambda job: Reply(status, {"error": {"message": "too many requests", "code": "rate_limited"}}, headers)
 
 
-def _running_later(job: Job) -> Said:
+def _running_later(job: Job) -> Reply:
     said = _later("too_long_for_python", 200)(job)
-    return Said(200, {"id": job.id, "status": "processing"}, said.headers)
+    return Reply(200, {"id": job.id, "status": "processing"}, said.headers)
 
 
 LATE = {
@@ -176,12 +176,12 @@ DEADLINES = {
 
 def _after_all(status: int, body: Any = b"", **headers: str) -> Case:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Case(order=lambda job: Said(status, body, named), says="Nobody knows")
+    return Case(order=lambda job: Reply(status, body, named), says="Nobody knows")
 
 
 def _redirect(status: int) -> Case:
     return Case(
-        order=lambda job: Said(status, b"", {"Location": f"{job.url}/v1/videos?again=1"}),
+        order=lambda job: Reply(status, b"", {"Location": f"{job.url}/v1/videos?again=1"}),
         says="Nobody knows",
     )
 
@@ -217,22 +217,22 @@ def _spelled(name: str, key: str) -> str:
     return IN_JSON[name](key) if name in IN_JSON else json.dumps(IN_TEXT[name](key))[1:-1]
 
 
-def _echoing(key: str, status: int, body: Any, headers: Mapping[str, str] | None = None) -> Said:
+def _echoing(key: str, status: int, body: Any, headers: Mapping[str, str] | None = None) -> Reply:
     """Return an answer with all that stands in angle brackets spelled out."""
     names = "|".join(map(re.escape, (*IN_JSON, *IN_TEXT)))
     text = re.sub(f"<({names})>", lambda name: _spelled(name[1], key), json.dumps(body))
     in_header = key.encode().decode("latin-1")
     odd = {"X-Request-Id": in_header, "X-Upstream-Authorization": f"Bearer {in_header}"}
-    return Said(status, text, {"Content-Type": "application/json", **odd, **(headers or {})})
+    return Reply(status, text, {"Content-Type": "application/json", **odd, **(headers or {})})
 
 
 def _error(status: int, code: str = "content_policy_violation") -> Answering:
     return lambda job: _echoing(job.key, status, {"error": {"message": f"{_BESIDE}{ECHO}", "code": code}})
 
 
-def _page(job: Job) -> Said:
+def _page(job: Job) -> Reply:
     spelled = ", ".join(spell(job.key) for spell in IN_TEXT.values())
-    return Said(400, f"<html><body>{_BESIDE} {spelled}</body></html>", {"Content-Type": "text/html"})
+    return Reply(400, f"<html><body>{_BESIDE} {spelled}</body></html>", {"Content-Type": "text/html"})
 
 
 def _address(pattern: str, job: Job) -> str:
@@ -241,19 +241,19 @@ def _address(pattern: str, job: Job) -> str:
 
 
 def _moved(pattern: str, status: int = 302) -> Answering:
-    return lambda job: Said(status, b"", {"Location": _address(pattern, job)})
+    return lambda job: Reply(status, b"", {"Location": _address(pattern, job)})
 
 
-def _failed(job: Job) -> Said:
+def _failed(job: Job) -> Reply:
     message = f"Content policy: {_BESIDE}{ECHO}"
     return _echoing(job.key, 200, {"id": job.id, "status": "failed", "error": {"message": message}})
 
 
-def _passing(job: Job) -> Said:
+def _passing(job: Job) -> Reply:
     return _error(500, "server_error")(job) if job.questions < 2 else completed(job)
 
 
-def _fields(job: Job) -> Said:
+def _fields(job: Job) -> Reply:
     words = f"{_BESIDE}{ECHO}"
     about = {"model": words, "size": words, "resolution": words, "seconds": words}
     status = words if job.questions < 2 else "completed"
@@ -261,7 +261,7 @@ def _fields(job: Job) -> Said:
 
 
 def _url(pattern: str) -> Answering:
-    return lambda job: Said(body={"id": job.id, "status": "completed", "url": _address(pattern, job)})
+    return lambda job: Reply(body={"id": job.id, "status": "completed", "url": _address(pattern, job)})
 
 
 _URLS = {
@@ -277,7 +277,7 @@ _URLS = {
 def _chat(*lines: str) -> Answering:
     """Answer a chat call with lines for people, in which `{echo}`, `{spelled}` and `{url}` are filled in."""
 
-    def answer(job: Job) -> Said:
+    def answer(job: Job) -> Reply:
         spelled = ", ".join(spell(job.key) for spell in IN_TEXT.values())
         url = _address("{url}/files/{quoted}/film.mp4?key={quoted}", job)
         filled = {"echo": ECHO, "spelled": json.dumps(spelled), "url": url}
@@ -286,7 +286,7 @@ def _chat(*lines: str) -> Answering:
         end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
         said = _echoing(job.key, 200, chunk, {"Content-Type": "text/event-stream"})
         events = f"data: {said.body}\n\ndata: {json.dumps(end)}\n\ndata: [DONE]\n\n"
-        return Said(200, events, said.headers)
+        return Reply(200, events, said.headers)
 
     return answer
 
@@ -312,7 +312,7 @@ ECHOED = {
     "error_of_content__deferred": Case(content=_error(403)),
     "redirect_of_content__deferred": Case(content=_moved("{url}/files/{quoted}/film.mp4?key={key}"), end=None),
     "scheme_of_content__deferred": Case(content=_moved("gopher://{quoted}@{host}/{quoted}?{key}"), end=None),
-    "text_of_content__deferred": Case(content=lambda job: Said(body=f"{job.key} is not a video"), end=None),
+    "text_of_content__deferred": Case(content=lambda job: Reply(body=f"{job.key} is not a video"), end=None),
     "words__chat": Case(order=_chat(*_CHAT_HEAD, "> 50%", "> ✅ done: {url}"), end=None),
     "failure__chat": Case(order=_chat(*_CHAT_HEAD, "> ❌ failed, content policy: {echo}")),
     "error__chat": Case(order=_error(400)),
@@ -383,12 +383,14 @@ class HostileServer:
         """Let the jobs go on for which deferred tasks of a Dag wait; until then they are processed, for ever."""
         self._released.add(dag_id)
 
-    def _answer(self, heard: Heard) -> Said:
+    def _answer(self, request: SeenRequest) -> Reply:
         # http.server reads headers as Latin-1, as the standard once said
-        key = heard.headers.get("authorization", "").removeprefix("Bearer ").encode("latin-1").decode(errors="replace")
-        if heard.method == "POST":
-            return self._take(heard.body.decode(), key)
-        parts = heard.path.partition("?")[0].split("/")
+        key = (
+            request.headers.get("authorization", "").removeprefix("Bearer ").encode("latin-1").decode(errors="replace")
+        )
+        if request.method == "POST":
+            return self._take(request.body.decode(), key)
+        parts = request.path.partition("?")[0].split("/")
         job = self._jobs.get(parts[3]) if len(parts) > 3 else None
         if job is None:
             return _error(404)(Job("", "", "", key or KEY, self.url))
@@ -397,11 +399,11 @@ class HostileServer:
             return case.content(job)
         is_held = case.is_held and not job.task_id.endswith("__worker")
         if is_held and job.dag_id not in self._released:
-            return Said(body={"id": job.id, "status": "processing"})
+            return Reply(body={"id": job.id, "status": "processing"})
         job.questions += 1
         return case.status(job)
 
-    def _take(self, body: str, key: str) -> Said:
+    def _take(self, body: str, key: str) -> Reply:
         dag_id, task_id = _NAME.search(body).groups()
         self.orders[dag_id, task_id] += 1
         job = Job(dag_id, task_id, f"job-{len(self._jobs)}", key, self.url)

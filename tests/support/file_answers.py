@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from tests.support.servers import Heard, Said
+from tests.support.scripted_server import Reply, SeenRequest
 
 
 class FileAnswers:
@@ -25,14 +25,14 @@ class FileAnswers:
         self._ranges = ranges
         self.sent = 0
 
-    def __call__(self, heard: Heard) -> Said:
+    def __call__(self, request: SeenRequest) -> Reply:
         headers = {"ETag": self.etag, "Content-Type": "video/mp4"}
-        asked = re.fullmatch(r"bytes=(\d+)-", heard.headers.get("range", ""))
-        is_same = heard.headers.get("if-range", self.etag) == self.etag
+        asked = re.fullmatch(r"bytes=(\d+)-", request.headers.get("range", ""))
+        is_same = request.headers.get("if-range", self.etag) == self.etag
         start = int(asked[1]) if asked and self._ranges and is_same else 0
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(self.content) - 1}/{len(self.content)}"
         cut = next(self._cuts, None)
         end = len(self.content) if cut is None else max(cut, start)
         self.sent += end - start
-        return Said(206 if start else 200, self.content[start:], headers, None if cut is None else end - start)
+        return Reply(206 if start else 200, self.content[start:], headers, None if cut is None else end - start)

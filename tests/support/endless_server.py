@@ -119,12 +119,12 @@ class HostileServer:
         answer: says how; called with the request's first line.
 
     Attributes:
-        heard: first lines of the requests.
+        request: first lines of the requests.
         most_open: connections at once, at most so far.
     """
 
     def __init__(self, answer: Callable[[str], Answer]) -> None:
-        self.heard: list[str] = []
+        self.requests: list[str] = []
         self.most_open = 0
         self._answer = answer
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -160,7 +160,7 @@ class HostileServer:
                     while header := file.readline().strip().lower():
                         length = int(header[15:]) if header.startswith(b"content-length:") else length
                     file.read(length)
-                    self.heard.append(line)
+                    self.requests.append(line)
                     for piece in self._answer(line)():
                         if piece is None:
                             file.read(1)

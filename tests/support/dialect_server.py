@@ -1,4 +1,4 @@
-"""A server of one dialect on a bench: its clock stands still, and it is asked by plain HTTP and by our client."""
+"""An emulator of one dialect whose clock stands still, with an HTTP client and a client of this package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
-from tests.support.servers import KEY
+from tests.support.scripted_server import KEY
 
 LONG = 100.0
 START = 1_780_000_000.0
@@ -23,7 +23,7 @@ ERROR, TASK, DETAIL, PROXY, VLLM_ERROR = "error", "task", "detail", "proxy", "vl
 every = pytest.mark.parametrize("dialect", DIALECTS)
 
 
-class Bench:
+class DialectServer:
     """A server whose clock stands still, to be asked by plain HTTP and by our client."""
 
     def __init__(self, dialect, **settings):
@@ -34,14 +34,14 @@ class Bench:
         self.jobs = self.server.jobs
         self.now = START
         self.http = httpx.Client(base_url=self.server.url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60)
-        self.heard = None
+        self.last_answer = None
         self.client = self.client_of(KEY)
 
     def client_of(self, key, auth_scheme="bearer"):
-        """Return a client whose last answer is kept as it came, in `heard`."""
+        """Return a client whose last answer is kept as it came, in `last_answer`."""
 
         def hear(response, body):
-            self.heard = httpx.Response(response.status, headers=response.head, content=bytes(body))
+            self.last_answer = httpx.Response(response.status, headers=response.head, content=bytes(body))
             return read(response, body)
 
         client = VeoClient(ClientSettings(self.server.url, key, auth_scheme))
@@ -66,10 +66,10 @@ class Bench:
         """Order a video, and return its id."""
         return self.order().json()["id"]
 
-    def said(self, video_id, part=""):
+    def get(self, video_id, part=""):
         return self.http.get(f"/v1/videos/{video_id}{part}")
 
-    def seen(self, video_id):
+    def parsed(self, video_id):
         return self.client.get_video(video_id)
 
     def content(self, **what):

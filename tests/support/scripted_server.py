@@ -27,7 +27,7 @@ def connect(monkeypatch, url: str, key: str = KEY, **extra: object) -> None:
 
 
 @dataclass
-class Said:
+class Reply:
     """An answer of the scripted server.
 
     Attributes:
@@ -46,7 +46,7 @@ class Said:
 
 
 @dataclass
-class Heard:
+class SeenRequest:
     """A request that the scripted server got."""
 
     method: str
@@ -58,8 +58,8 @@ class Heard:
 class ScriptedServer:
     """Answers each request with what `answer` returns for it, and keeps all requests."""
 
-    def __init__(self, answer: Callable[[Heard], Said]) -> None:
-        self.heard: list[Heard] = []
+    def __init__(self, answer: Callable[[SeenRequest], Reply]) -> None:
+        self.requests: list[SeenRequest] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -68,9 +68,9 @@ class ScriptedServer:
             def handle_one(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                heard = Heard(self.command, self.path, headers, body)
-                outer.heard.append(heard)
-                said = answer(heard)
+                request = SeenRequest(self.command, self.path, headers, body)
+                outer.requests.append(request)
+                said = answer(request)
                 content = said.content()
                 self.send_response(said.status)
                 for name, value in ({"Content-Length": str(len(content))} | said.headers).items():
