@@ -39,7 +39,7 @@ def take_up(port, per_loop):
         Path(folder, "benchmark.py").write_text(DAG_FILE)
         with airflow_on_postgresql(Path(folder), settings) as (lab, sql):
             cluster = Cluster(lab, sql)
-            cluster.until("the Dag", lambda: cluster.sql("select 1 from serialized_dag"))
+            cluster.wait_until("the Dag", lambda: cluster.sql("select 1 from serialized_dag"))
             print("| selected per loop | triggerers | triggers | all assigned after s | all run after s | shares |")
             print("| ---: | ---: | ---: | ---: | ---: | ---: |")
             for triggerers in (1, 2):
@@ -89,9 +89,11 @@ def defer(cluster, port, count):
 
 def taken_up(cluster, count):
     """Return when all triggers were assigned to triggerers, and when all had begun to run."""
-    assigned = cluster.until("assignment", lambda: None not in cluster.waiting() and time.monotonic(), pause=0.1)
+    assigned = cluster.wait_until("assignment", lambda: None not in cluster.waiting() and time.monotonic(), pause=0.1)
     logs = cluster.lab.home / "logs"  # a trigger that begins says so
-    begun = cluster.until("logs", lambda: len(list(logs.rglob("*.trigger.*"))) >= count and time.monotonic(), pause=0.1)
+    begun = cluster.wait_until(
+        "logs", lambda: len(list(logs.rglob("*.trigger.*"))) >= count and time.monotonic(), pause=0.1
+    )
     return assigned, begun
 
 
@@ -100,11 +102,11 @@ def whole_run():
     with tempfile.TemporaryDirectory(prefix="veo-videos-") as storage, video_cluster(Path(storage)) as cluster:
         before, begin = cpu(cluster), time.monotonic()
         cluster.lab.trigger("many")
-        cluster.until("all orders", lambda: cluster.states().get("deferred") == VIDEOS)
+        cluster.wait_until("all orders", lambda: cluster.states().get("deferred") == VIDEOS)
         ordered, waiting = cpu(cluster), time.monotonic()
         connections = cluster.sql("select count(*) from pg_stat_activity where client_port is not null")[0][0]
         cluster.hours_later(2)
-        cluster.until("the run to end", lambda: cluster.run_state() == "success")
+        cluster.wait_until("the run to end", lambda: cluster.run_state() == "success")
         stored = cpu(cluster)
         print(f"{VIDEOS} orders: {waiting - begin:.0f} s; the rest: {time.monotonic() - waiting:.0f} s")
         print(f"{connections} connections of the database\n")

@@ -28,7 +28,8 @@ from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from tests.support.pictures import picture
 from tests.support.scripted_server import KEY, Reply, connect
-from tests.support.task_driver import Store, TaskDriver
+from tests.support.task_driver import TaskDriver
+from tests.support.task_state_store import FakeTaskStateStore
 
 URLS = [f"https://cdn.example/{number}.mp4?sig=canary-5d" for number in range(1, 9)]
 
@@ -187,7 +188,7 @@ def test_a_retry_asks_for_what_is_missing_only(server_of, output, broken):
 
 
 def test_videos_are_on_record_before_the_next_one_comes(server_of):
-    store = Store()
+    store = FakeTaskStateStore()
     seen = []
     keep = store.set
 

@@ -26,7 +26,7 @@ from tests.support.dialect_server import (
     TASK,
     VLLM,
     VLLM_ERROR,
-    every,
+    every_dialect_server,
     shape_of,
 )
 from tests.support.scripted_server import KEY
@@ -194,7 +194,7 @@ def test_json_is_not_read(dialect_server, dialect):
 ODD = (None, True, 0, -1, 4.5, 1e308, 10**30, "", " ", "٣x٤", "1280*720", "eight", "9" * 50, [], ["x"], {}, {"": ""})
 
 
-@every
+@every_dialect_server
 @pytest.mark.parametrize("field", [*FIELDS, "metadata"])
 def test_an_odd_order_is_taken_or_refused_and_breaks_no_server(dialect_server, dialect, field):
     for value in ODD:

@@ -26,7 +26,7 @@ from tests.support.dialect_server import (
     SGLANG,
     VLLM,
     DialectServer,
-    every,
+    every_dialect_server,
 )
 from tests.support.pictures import picture_of
 from tests.support.scripted_server import KEY
@@ -174,7 +174,7 @@ def test_a_list_without_pages(dialect):
         assert (set(page), [video["id"] for video in page["data"]]) == ({"data", "object"}, ids[::-1])
 
 
-@every
+@every_dialect_server
 def test_models(dialect_server, dialect):
     listed = [model["id"] for model in dialect_server.http.get("/v1/models").json()["data"]]
     assert listed

@@ -24,7 +24,7 @@ from tests.support.dialect_server import (
     SPEC,
     VLLM,
     VLLM_ERROR,
-    every,
+    every_dialect_server,
     shape_of,
 )
 
@@ -103,7 +103,7 @@ JOBS = {
 }
 
 
-@every
+@every_dialect_server
 def test_an_order(dialect_server, dialect):
     answer = dialect_server.order()
     body = answer.json()
@@ -118,7 +118,7 @@ def test_an_order(dialect_server, dialect):
     )
 
 
-@every
+@every_dialect_server
 def test_a_running_job(dialect_server, dialect):
     video_id = dialect_server.job()
     dialect_server.now += LONG / 2
@@ -130,7 +130,7 @@ def test_a_running_job(dialect_server, dialect):
     assert video.url is None
 
 
-@every
+@every_dialect_server
 def test_a_completed_job(dialect_server, dialect):
     expected = JOBS[dialect]
     video_id = dialect_server.job()
@@ -244,7 +244,7 @@ def test_a_job_that_failed_with_an_error_at_google_is_completed_without_a_video(
 # --- content
 
 
-@every
+@every_dialect_server
 def test_content(dialect_server, dialect):
     video_id = dialect_server.job()
     dialect_server.now += LONG
@@ -267,7 +267,7 @@ NOT_READY = {
 }
 
 
-@every
+@every_dialect_server
 @pytest.mark.parametrize("moment", [0.0, LONG / 2])
 def test_content_that_is_not_ready(dialect_server, dialect, moment):
     video_id = dialect_server.job()

@@ -27,7 +27,7 @@ from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.storage.frames import load_frame
 from airflow_provider_veo.triggers import shared_client
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
-from tests.support.endless_server import BOMBS, DRIPS, HostileServer, whole
+from tests.support.endless_server import BOMBS, DRIPS, EndlessServer, whole
 from tests.support.pictures import picture
 from tests.support.scripted_server import KEY, connect
 
@@ -104,7 +104,7 @@ def short_frames(monkeypatch):
 
 def how_it_ends(call, answer):
     """Return the error that a call ends with, None if there is none, and the seconds that it took."""
-    with HostileServer(lambda _line: answer) as server:
+    with EndlessServer(lambda _line: answer) as server:
         begun = time.monotonic()
         try:
             call(server.url)
@@ -153,7 +153,7 @@ def test_a_film_that_drips_can_be_gone_on_with(tmp_path, monkeypatch):
         asked.append(line)
         return DRIPS["film that drips"]
 
-    with HostileServer(answer) as server:
+    with EndlessServer(answer) as server:
         connect(monkeypatch, server.url, timeout=0.3)
         with pytest.raises(TooSlowError):
             VeoHook().download_video(tmp_path / "a.mp4", video_id="v")
@@ -226,7 +226,7 @@ def test_an_order_that_is_hardly_taken_is_broken_off(order):
 @pytest.mark.parametrize("call", [CALLS["order"], CALLS["async order"]])
 def test_what_was_never_sent_is_said_to_be_so(call):
     """Silence where the connection is encrypted; a host with no one to answer at any of its addresses."""
-    with HostileServer(lambda _line: DRIPS["silence"]) as server:
+    with EndlessServer(lambda _line: DRIPS["silence"]) as server:
         begun = time.monotonic()
         with pytest.raises(NotSentError, match="ConnectTimeout after"):
             call(server.url.replace("http:", "https:"))
@@ -252,7 +252,7 @@ def test_many_dead_addresses_take_no_longer_than_one(call, monkeypatch):
 @pytest.mark.parametrize("call", [CALLS["order"], CALLS["async order"]])
 @pytest.mark.parametrize("kind", DRIPS)
 def test_a_proxy_that_drips_has_no_more_time_than_a_server(call, kind, monkeypatch):
-    with HostileServer(lambda _line: DRIPS[kind]) as proxy:
+    with EndlessServer(lambda _line: DRIPS[kind]) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         begun = time.monotonic()
         with pytest.raises(TransportError):
@@ -309,7 +309,7 @@ async def asked(server, times):
 @pytest.mark.parametrize("kind", ["1xx that drip", "head that drips", "body that drips", "silence"])
 async def test_a_job_is_asked_in_time_beside_three_sick_ones_for_each_slot(monkeypatch, kind):
     slots = 2
-    with HostileServer(answer(DRIPS[kind])) as server:
+    with EndlessServer(answer(DRIPS[kind])) as server:
         connect(monkeypatch, server.url, timeout=30)
         monkeypatch.setenv("AIRFLOW__VEO__MAX_IN_FLIGHT_POLLS", str(slots))
         sick = [asyncio.create_task(outcome_of(trigger(f"sick{number}"))) for number in range(3 * slots)]
@@ -326,7 +326,7 @@ async def test_a_job_is_asked_in_time_beside_three_sick_ones_for_each_slot(monke
 async def test_any_number_of_sick_jobs_leaves_slots_to_others(monkeypatch):
     """Once each has been asked, which takes a moment here: the time of a call is short."""
     slots = 2
-    with HostileServer(answer(DRIPS["silence"])) as server:
+    with EndlessServer(answer(DRIPS["silence"])) as server:
         connect(monkeypatch, server.url, timeout=SECONDS)
         monkeypatch.setenv("AIRFLOW__VEO__MAX_IN_FLIGHT_POLLS", str(slots))
         sick = [asyncio.create_task(outcome_of(trigger(f"sick{number}"))) for number in range(8 * slots)]
@@ -355,7 +355,7 @@ async def test_looking_up_the_connection_has_an_end(monkeypatch):
 
     monkeypatch.setattr(shared_client, "_LOOK_UP_SECONDS", 0.2)
     monkeypatch.setattr(VeoHook, "aget_settings", silent_at_first)
-    with HostileServer(answer(DRIPS["silence"])) as server:
+    with EndlessServer(answer(DRIPS["silence"])) as server:
         connect(monkeypatch, server.url)
         assert (await asyncio.wait_for(outcome_of(trigger("well")), 30))["kind"] == "completed"
     assert len(times) == 2

@@ -24,7 +24,8 @@ from airflow_provider_veo.policies.retry import default_retry_policy
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 from tests.support.airflow_version import AIRFLOW_3
 from tests.support.scripted_server import KEY, connect
-from tests.support.task_driver import Store, TaskDriver
+from tests.support.task_driver import TaskDriver
+from tests.support.task_state_store import FakeTaskStateStore
 
 LOST = [
     Fault(Trouble.DROPPED, accepted=True),
@@ -418,15 +419,15 @@ class TestTheStateStore:
 
     def test_failing_after_the_order_does_not_lose_the_video(self, task, mocker):
         driver = task()
-        write = Store.set
+        write = FakeTaskStateStore.set
 
         def first_only(self, key, value, **more):
             self.broken = {"get", "set"}
             self.values[key] = json.loads(json.dumps(value))
 
-        mocker.patch.object(Store, "set", first_only)
+        mocker.patch.object(FakeTaskStateStore, "set", first_only)
         assert driver.run()["status"] == "completed"
-        mocker.patch.object(Store, "set", write)
+        mocker.patch.object(FakeTaskStateStore, "set", write)
         assert charged(task) == 1
 
     def test_without_one_a_warning_says_so(self, task, mocker):

@@ -17,7 +17,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from dev.airflow_lab import AirflowLab
-from tests.page.constants import FAILING, KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, until
+from dev.waiting import wait_until
+from tests.page.constants import FAILING, KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, TIMEOUT
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -63,11 +64,11 @@ def runs(lab):
     started = {dag_id: lab.trigger(dag_id, {"prompt": "A cat <b>wants</b> in"}) for dag_id in RUNS}
     ends = {dag_id: "failed" if dag_id in FAILING else "success" for dag_id in RUNS if dag_id != "slow"}
     for dag_id, end in ends.items():
-        until(f"{dag_id} to end", lambda d=dag_id: lab.run_state(d, started[d]) in ("success", "failed"))
+        wait_until(f"{dag_id} to end", lambda d=dag_id: lab.run_state(d, started[d]) in ("success", "failed"), TIMEOUT)
         assert lab.run_state(dag_id, started[dag_id]) == end, lab.task_states(dag_id, started[dag_id])
-    until("the wait", lambda: lab.task_states("slow", started["slow"]) == {"create": "deferred"})
+    wait_until("the wait", lambda: lab.task_states("slow", started["slow"]) == {"create": "deferred"}, TIMEOUT)
     if TELLS_PROGRESS:
-        until("progress", lambda: "%" in str(xcom(lab, "slow", started["slow"], "create", "progress")))
+        wait_until("progress", lambda: "%" in str(xcom(lab, "slow", started["slow"], "create", "progress")), TIMEOUT)
     return started
 
 

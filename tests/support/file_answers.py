@@ -1,4 +1,4 @@
-"""A server of one file, which may break off, and may go on where it broke off."""
+"""Replies that send one file, may break off, and may continue where they broke off."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from tests.support.scripted_server import Reply, SeenRequest
 
 
 class FileAnswers:
-    """Answers for a `ScriptedServer`: the file, up to the next of `cuts` (in bytes from its start).
+    """Replies for a `ScriptedServer`, each with the file up to a cut.
 
     Args:
-        content: of the file.
-        cuts: where the connection breaks off, call by call; afterwards it does not.
-        ranges: go on where a client asks, unless its `If-Range` names another file.
+        content: Content of the file.
+        cuts: Positions in the file, in bytes. Each reply breaks off at the next of them; later replies are complete.
+        ranges: Whether a reply begins where the client asks, unless the client's `If-Range` names another file.
+
+    Attributes:
+        sent: Bytes that were sent so far.
     """
 
     etag = '"1"'
