@@ -59,7 +59,7 @@ benchmark: $(VENV)/bench/ready ## what waiting costs, beside other providers, in
 	@$(VENV)/bench/bin/python -m benchmarks $(if $(QUICK),--quick)
 
 figures: $(VENV)/cluster/ready ## what docs/scaling.md says of triggerers and of the cost of a task, printed (a quarter of an hour)
-	@$(VENV)/cluster/bin/python -u -m tests.cluster.figures
+	@$(VENV)/cluster/bin/python -u -m benchmarks.cluster_figures
 
 mutants: $(VENV)/mutmut/ready ## whether the unit tests notice changes of the pure core (an hour); MODULE=api.schedule checks one
 	@$(BIN)/python -m dev.mutants $(MODULE)

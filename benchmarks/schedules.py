@@ -1,137 +1,25 @@
-"""What schedules cost: simulated jobs of one to three minutes, with progress of every kind.
-
-A schedule is judged by two figures: the status calls that a job takes, and the seconds from a job's end until the call
-that sees it. Ours is driven through the very functions that triggers use. No clock, no network: it is the same on every
-machine.
-"""
+"""The part of the benchmark that compares schedules of status calls, in simulated jobs."""
 
 from __future__ import annotations
 
-import math
-import random
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from statistics import fmean
 
-from airflow_provider_veo.api.polling.decision import AskAgain, WaitPolicy, WaitState, first_delay, observe
-from airflow_provider_veo.api.video import Video, VideoStatus
 from benchmarks.report import Figure
+from tests.support.schedule_simulation import (
+    HONEST,
+    JOBS,
+    LONGEST,
+    LYING,
+    QUEUED,
+    SHORTEST,
+    Learning,
+    Moments,
+    Progress,
+    cost,
+    every,
+)
 
-JOBS = 4000
-LATENCY = 0.15  # seconds of a status call
-QUEUED = 10.0  # seconds in the queue, on average
-SHORTEST, LONGEST = 60.0, 180.0  # seconds of the generation
-
-Progress = Callable[[float, float], float | None]
-"""Percent, from the part of the generation that is over and from a number of the job's own, 0.5 to 0.9."""
-
-HONEST: dict[str, Progress] = {
-    "linear": lambda part, _own: 100 * part,
-    "slow, then fast": lambda part, _own: 100 * part**1.7,
-    "fast, then slow": lambda part, _own: 100 * math.sqrt(part),
-    "in steps of 1": lambda part, _own: math.floor(100 * part),
-    "in steps of 5": lambda part, _own: 5 * math.floor(20 * part),
-    "in steps of 10": lambda part, _own: 10 * math.floor(10 * part),
-}
-LYING: dict[str, Progress] = {
-    "0, 50, 100": lambda part, _own: 0 if part < 0.3 else 50,
-    "from 0 to 90": lambda part, own: 0 if part < own else 90,
-    "sticks at 50": lambda part, _own: min(50, 100 * part),
-    "sticks at 99": lambda part, own: min(99, 100 * part / own),
-    "always 0": lambda _part, _own: 0,
-    "absent": lambda _part, _own: None,
-}
 SHAPES = HONEST | LYING
-
-
-@dataclass(frozen=True)
-class Job:
-    """A simulated job.
-
-    Attributes:
-        queued: seconds before the generation.
-        generation: its seconds.
-        own: see `Progress`.
-        chances: for the schedule's jitter.
-    """
-
-    queued: float
-    generation: float
-    own: float
-    chances: random.Random
-
-    @property
-    def end(self) -> float:
-        return self.queued + self.generation
-
-    def seen(self, now: float, progress: Progress) -> Video:
-        """Return the answer to a status call."""
-        if now >= self.end:
-            return Video("v", VideoStatus.COMPLETED, "completed")
-        part = (now - self.queued) / self.generation
-        percent = progress(max(0.0, part), self.own)
-        return Video("v", VideoStatus.RUNNING, "processing", progress=None if percent is None else float(percent))
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a schedule costs for jobs with one kind of progress.
-
-    Attributes:
-        polls: status calls a job, on average.
-        delay: seconds from the end until it is seen, on average.
-        late: the same, of the job that is worse off than 95 of 100.
-    """
-
-    polls: float
-    delay: float
-    late: float
-
-    def __str__(self) -> str:
-        return f"{self.polls:.1f} / {self.delay:.1f} / {self.late:.0f}"
-
-
-Moments = Callable[[Job, Progress], list[float]]
-"""When a job is asked for, in seconds since its submission; the last one is the first at which it is finished."""
-
-
-def every(pause: Callable[[int], float]) -> Moments:
-    """Return a schedule that looks at nothing but the number of the call."""
-
-    def moments(job: Job, _progress: Progress) -> list[float]:
-        times = [pause(0)]
-        while times[-1] < job.end:
-            jitter = 0.9 + 0.2 * job.chances.random()
-            times.append(times[-1] + LATENCY + jitter * pause(len(times)))
-        return times
-
-    return moments
-
-
-class Learning:
-    """The schedule of this provider.
-
-    Args:
-        remembers: earlier jobs that it learns from.
-    """
-
-    def __init__(self, remembers: int) -> None:
-        self._earlier: deque[float] = deque(maxlen=remembers)
-
-    def __call__(self, job: Job, progress: Progress) -> list[float]:
-        policy, state = WaitPolicy(submitted_at=0.0, deadline=1e6), WaitState()
-        times = [first_delay(policy, 0.0, job.chances.random(), self._earlier)]
-        while True:
-            now = times[-1]
-            state, step = observe(
-                policy, state, "v", job.seen(now, progress), now, job.chances.random(), tuple(self._earlier)
-            )
-            if not isinstance(step, AskAgain):
-                self._earlier.append(now)
-                return times
-            times.append(now + LATENCY + step.delay)
-
 
 SCHEDULES: dict[str, Callable[[], Moments]] = {
     "ours, first jobs": lambda: Learning(remembers=0),
@@ -143,23 +31,6 @@ SCHEDULES: dict[str, Callable[[], Moments]] = {
     "exponential, 2 to 30 s": lambda: every(lambda n: min(30.0, 2 * 1.5**n)),
     "first 45 s, then 5 s": lambda: every(lambda n: 5.0 if n else 45.0),
 }
-
-
-def cost(schedule: Moments, progress: Progress, jobs: int = JOBS, seed: int = 1) -> Cost:
-    """Run a schedule over jobs that are drawn anew, the same for the same seed."""
-    draw = random.Random(seed)
-    polls, delays = [], []
-    for number in range(jobs):
-        job = Job(
-            draw.expovariate(1 / QUEUED),
-            draw.uniform(SHORTEST, LONGEST),
-            draw.uniform(0.5, 0.9),
-            random.Random(seed * jobs + number),
-        )
-        times = schedule(job, progress)
-        polls.append(len(times))
-        delays.append(times[-1] - job.end)
-    return Cost(fmean(polls), fmean(delays), sorted(delays)[int(0.95 * jobs)])
 
 
 def figures() -> list[Figure]:

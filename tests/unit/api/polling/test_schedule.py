@@ -12,7 +12,7 @@ from airflow_provider_veo.api.polling.schedule import (
     first_pause,
     next_pause,
 )
-from benchmarks.schedules import HONEST, LYING, Learning, cost, every
+from tests.support.schedule_simulation import HONEST, LYING, Learning, cost, every
 
 MIDDLE = 0.5  # no jitter
 
