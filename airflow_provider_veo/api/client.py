@@ -44,7 +44,8 @@ from airflow_provider_veo.api.net.exchange import AsyncExchanges, AsyncResponse,
 from airflow_provider_veo.api.net.limits import Limits
 from airflow_provider_veo.api.net.signatures import is_presigned
 from airflow_provider_veo.api.polling import wait
-from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.polling.decision import News, WaitPolicy
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.requests import ApiRequest, ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings, tls_context
 from airflow_provider_veo.api.video import Video, parse_video, parse_videos

@@ -44,7 +44,7 @@ class Video:
         completed_at: UTC.
         expires_at: UTC; afterwards the server forgets the video.
         reason: why there is no video, where the status says so.
-        reason_in_words: it was found in the words of `message`, which may quote the prompt; see `Outcome.judged`.
+        reason_in_words: it was found in the words of `message`, which may quote the prompt; see `Outcome.judge_reason`.
         message: the server's words about that.
         in_doubt: it counts as failed, and the server calls it completed; see `endings`.
         retry_after: seconds that the server asks to wait before the next status call, or None.

@@ -39,7 +39,8 @@ from airflow_provider_veo.api.errors import (
     telling,
 )
 from airflow_provider_veo.api.net import urls
-from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.polling.decision import News, WaitPolicy
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings, read_headers
 from airflow_provider_veo.api.video import Video
@@ -232,7 +233,7 @@ class VeoHook(BaseHook):
             return outcome
         said = outcome.message or outcome.status
         self.log.warning("Video %s is there, though its status tells otherwise: %s", outcome.video_id, said)
-        return outcome.delivered()
+        return outcome.mark_completed()
 
     def _tell(self, news: News) -> None:
         self.log.info(news.text)

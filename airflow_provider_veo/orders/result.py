@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_veo.api.backends.profiles import CARD
-from airflow_provider_veo.api.polling.decision import Outcome
+from airflow_provider_veo.api.polling.outcome import Outcome
 
 _SEEDS_WORD = "sora2_video_generation"
 """What the seed gateway calls the model of every video, with a length of 4 seconds for clips of 8. Source: its

@@ -24,7 +24,8 @@ from weakref import WeakKeyDictionary
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_veo.api.errors import NotSentError, TransportError, VeoError
-from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.polling.decision import News, WaitPolicy
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.polling.wait import Wait
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.triggers.progress import ProgressBoard
@@ -122,7 +123,7 @@ class Poller:
         """
         wait = Wait(video_id, policy, tell, _earlier_jobs(self._conn_id, model))
         waiting = _Waiting(wait, self._loop.create_future(), contextvars.copy_context())
-        self._plan(waiting, wait.first_delay())
+        self._plan(waiting, wait.choose_first_delay())
         return waiting.outcome
 
     def give_up(self, outcome: asyncio.Future[Outcome]) -> None:
@@ -233,7 +234,7 @@ class Poller:
         if waiting.outcome.done():  # cancelled meanwhile
             return
         try:
-            step = waiting.context.run(waiting.wait.see, seen)
+            step = waiting.context.run(waiting.wait.handle_answer, seen)
         except Exception as error:  # noqa: BLE001 - as above
             _end(waiting.outcome, error)
             return

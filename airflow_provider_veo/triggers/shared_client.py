@@ -53,7 +53,7 @@ class SharedClient:
             VeoError: see `api.errors`.
         """
         begun_at = self._loop.time()
-        self._pace = pace.begun(self._pace, begun_at)
+        self._pace = pace.start_call(self._pace, begun_at)
         client = await self._up_to_date_client(begun_at - _FRESH)
         try:
             return await self._ask(client, video_id)
@@ -76,10 +76,10 @@ class SharedClient:
             video = await client.get_video(video_id)
         except ApiError as error:
             if error.reason is Reason.RATE_LIMITED or error.retry_after is not None:
-                self._pace = pace.refused(self._pace, sent_at, self._loop.time(), error.retry_after)
+                self._pace = pace.slow_down(self._pace, sent_at, self._loop.time(), error.retry_after)
             raise
         else:
-            self._pace = pace.answered(self._pace)
+            self._pace = pace.speed_up(self._pace)
             return video
 
     async def _up_to_date_client(self, moment: float) -> AsyncVeoClient:

@@ -12,7 +12,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_veo.api.answers.text import for_people
 from airflow_provider_veo.api.errors import Reason
-from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.polling.decision import News, WaitPolicy
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.triggers.poller import Poller, join, leave

@@ -12,7 +12,8 @@ import pytest
 from airflow_provider_veo.api.chat.events import Echo, VideoReady
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import ContentError, VeoError
-from airflow_provider_veo.api.polling.decision import Outcome, WaitPolicy, WaitState, observe
+from airflow_provider_veo.api.polling.decision import WaitPolicy, WaitState, observe
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.api.settings import ClientSettings
 from tests.support.scripted_server import Reply

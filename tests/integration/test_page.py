@@ -45,7 +45,7 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     (folder / "passwords.json").write_text(json.dumps({"admin": "admin", "vera": "vera"}))
     settings = {
-        "AIRFLOW__CORE__AUTH_MANAGER": "rights.RightsByDag",
+        "AIRFLOW__CORE__AUTH_MANAGER": "tests.page.rights.RightsByDag",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,vera:viewer",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_veo.api.errors import Reason
-from airflow_provider_veo.api.polling.decision import Outcome
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.triggers import poller as module
 from airflow_provider_veo.triggers import shared_client

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
-from airflow_provider_veo.api.polling.decision import AskAgain, WaitPolicy, WaitState, first_delay, observe
+from airflow_provider_veo.api.polling.decision import AskAgain, WaitPolicy, WaitState, choose_first_delay, observe
 from airflow_provider_veo.api.video import Video, VideoStatus
 
 JOBS = 4000
@@ -119,7 +119,7 @@ class Learning:
 
     def __call__(self, job: Job, progress: Progress) -> list[float]:
         policy, state = WaitPolicy(submitted_at=0.0, deadline=1e6), WaitState()
-        times = [first_delay(policy, 0.0, job.chances.random(), self._earlier)]
+        times = [choose_first_delay(policy, 0.0, job.chances.random(), self._earlier)]
         while True:
             now = times[-1]
             state, step = observe(

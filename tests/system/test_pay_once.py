@@ -107,7 +107,7 @@ def act(system, action, run_id, dag_id="deferred"):
 def until_it_is_waited_for(system, dag_id, conn_id, run_id):
     """Wait for the first answer: before that, there is nobody whom Airflow could tell of a user's action."""
     system.wait_until("the order", lambda: system.jobs(conn_id, run_id))
-    system.wait_until("the first answer", lambda: "after submission" in system.log(dag_id, run_id))
+    system.wait_until("the first answer", lambda: "after the order" in system.log(dag_id, run_id))
 
 
 def until_dealt_with(system, conn_id, run_id):

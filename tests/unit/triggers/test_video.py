@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_veo.api.polling.decision import Outcome
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.triggers import video as module
 from airflow_provider_veo.triggers.video import VeoVideoTrigger

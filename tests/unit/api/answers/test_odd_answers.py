@@ -17,7 +17,8 @@ from airflow_provider_veo.api.answers.text import MESSAGE_LIMIT
 from airflow_provider_veo.api.content import locate
 from airflow_provider_veo.api.error_answers import LONGEST_WAIT, error_from
 from airflow_provider_veo.api.errors import ApiError, VeoError
-from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy, WaitState, observe
+from airflow_provider_veo.api.polling.decision import News, WaitPolicy, WaitState, observe
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.video import Video, parse_video
 from airflow_provider_veo.orders.result import video_result
 from tests.support.odd_values import ODD_HEADERS, ODD_VALUES, dumped, with_odd_leaves

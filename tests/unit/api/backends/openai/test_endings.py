@@ -14,7 +14,8 @@ from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.answers.own_words import OwnWords
 from airflow_provider_veo.api.backends.openai.status_words import VideoStatus, status_of
 from airflow_provider_veo.api.errors import ApiError, Reason, VideoFailedError
-from airflow_provider_veo.api.polling.decision import Outcome, WaitPolicy, WaitState, observe
+from airflow_provider_veo.api.polling.decision import WaitPolicy, WaitState, observe
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.video import parse_video
 
 URL = "https://api.example.com/v1/videos/v"
@@ -301,21 +302,21 @@ def test_no_prompt_in_a_failed_jobs_message_is_its_reason(said, prompt):
 )
 def test_the_servers_own_words_stay_the_reason(message, reason):
     outcome = Outcome.of(read({"status": "failed", "error": message}))
-    assert outcome.judged(OwnWords(("a safety film", "gem-rai"))).reason == reason.value
+    assert outcome.judge_reason(OwnWords(("a safety film", "gem-rai"))).reason == reason.value
 
 
 def test_a_reason_beyond_the_end_of_a_message_is_kept_unless_the_prompt_may_have_made_it():
     outcome = Outcome.of(read({"status": "failed", "error": "x" * 600 + " content policy violation"}))
-    assert outcome.judged(OwnWords(("a cat",))).reason == Reason.MODERATION.value
+    assert outcome.judge_reason(OwnWords(("a cat",))).reason == Reason.MODERATION.value
     prompt = "x y " * 200 + "safety"
     outcome = Outcome.of(read({"status": "failed", "error": f"bad: {prompt}"}))
     assert outcome.reason == Reason.MODERATION.value
-    assert outcome.judged(OwnWords((prompt,))).reason == Reason.UNKNOWN.value
+    assert outcome.judge_reason(OwnWords((prompt,))).reason == Reason.UNKNOWN.value
 
 
 def test_a_filters_verdict_needs_no_words():
     outcome = Outcome.of(read({"status": "completed", "raiMediaFilteredReasons": ["not 'a safety film'"]}))
-    assert outcome.judged(OwnWords(("a safety film",))) == outcome
+    assert outcome.judge_reason(OwnWords(("a safety film",))) == outcome
     assert replace(outcome, reason_in_words=True).judged(OwnWords(("a safety film",))).reason == Reason.UNKNOWN.value
 
 
