@@ -16,9 +16,9 @@ import pendulum
 from airflow_provider_veo import __version__
 from airflow_provider_veo.api import requests
 from airflow_provider_veo.api.answers import masking
-from airflow_provider_veo.api.answers.answer import Answer, names_in
-from airflow_provider_veo.api.answers.own_words import NOTHING_SAID, OwnWords
-from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.answers.answer import Answer, find_names
+from airflow_provider_veo.api.answers.own_words import NO_TEXTS, OwnWords
+from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.backends.openai.cancelling import Cancellation, read_cancellation
 from airflow_provider_veo.api.chat.events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
 from airflow_provider_veo.api.chat.reader import ChatReader
@@ -94,22 +94,22 @@ class _Client:
         )
 
     def _limits(self, request: ApiRequest) -> Limits:
-        return (limits.of_order if request.method == "POST" else limits.of_question)(self.settings.timeout)
+        return (limits.of_order if request.method == "POST" else limits.of_status_call)(self.settings.timeout)
 
     def _unfolded(self, url: str) -> str:
-        """Return an address that was kept as it is asked; see `masking.Mask.fold`.
+        """Return an address that was kept as it is asked; see `masking.Mask.hide_in_url`.
 
         Raises:
             ContentError: it needs the key, which goes to the API alone.
         """
         if masking.KEY_IN_ADDRESS not in url:
             return url
-        if not urls.same_origin(url, self.settings.base_url):
+        if not urls.is_same_origin(url, self.settings.base_url):
             raise ContentError(
                 f"The video's address {urls.redact(url)!r} held the API key, which is neither kept nor sent anywhere "
                 "but to the API itself. Look for the video in the gateway's console."
             )
-        return self.settings.mask.unfold(url)
+        return self.settings.mask.restore_in_url(url)
 
     def _answer(self, response: Response | AsyncResponse, body: Body) -> Answer:
         return Answer.of(
@@ -127,19 +127,19 @@ class _Client:
         mask = self.settings.mask
         match event:
             case Failure(message=message):
-                return replace(event, message=for_people(mask.hide(message)))
+                return replace(event, message=make_line(mask.hide(message)))
             case Note(text=text):
-                return Note(for_people(mask.hide(text)))
+                return Note(make_line(mask.hide(text)))
             case Echo(prompt=prompt, mode=mode):
-                return Echo(mask.hide(prompt), mode and for_people(mask.hide(mode)))
+                return Echo(mask.hide(prompt), mode and make_line(mask.hide(mode)))
             case VideoReady(url=url, instead_of=other):
-                return replace(event, url=mask.fold(url), instead_of=other and mask.fold(other))
+                return replace(event, url=mask.hide_in_url(url), instead_of=other and mask.hide_in_url(other))
         return event
 
     def _parse_cancelled(self, video_id: str) -> Callable[[Answer], Cancellation]:
         return lambda answer: read_cancellation(answer, video_id)
 
-    def _parse_status(self, video_id: str, own: OwnWords = NOTHING_SAID) -> Callable[[Answer], Video]:
+    def _parse_status(self, video_id: str, own: OwnWords = NO_TEXTS) -> Callable[[Answer], Video]:
         return lambda answer: parse_video(replace(answer, own=own), f"Asking for video {video_id}", video_id)
 
 
@@ -187,7 +187,7 @@ class VeoClient(_Client):
             answer = replace(self.call(again), own=spec.own_words)
         return parse_video(answer, "Creating the video")
 
-    def get_video(self, video_id: str, own: OwnWords = NOTHING_SAID) -> Video:
+    def get_video(self, video_id: str, own: OwnWords = NO_TEXTS) -> Video:
         """Ask how a job stands.
 
         Args:
@@ -199,13 +199,13 @@ class VeoClient(_Client):
 
     def list_videos(self) -> list[Video]:
         """Return the jobs that the server lists: its newest ones, one page, and never for long."""
-        whole = limits.of_glance(self.settings.timeout)
+        whole = limits.of_optional_call(self.settings.timeout)
         return self._call(requests.list_videos(), lambda answer: parse_videos(answer, "Listing the videos"), whole)
 
     def list_models(self) -> list[str]:
         """Return the names of the models that the server offers, as far as it tells; never for long."""
-        whole = limits.of_glance(self.settings.timeout)
-        return self._call(requests.list_models(), lambda answer: names_in(answer.json()), whole)
+        whole = limits.of_optional_call(self.settings.timeout)
+        return self._call(requests.list_models(), lambda answer: find_names(answer.json()), whole)
 
     def stream_chat(
         self, spec: ChatSpec, idempotency_key: str | None = None, timeout: float = DEFAULT_CHAT_TIMEOUT
@@ -239,7 +239,7 @@ class VeoClient(_Client):
             return self._call(requests.cancel_video(video_id), self._parse_cancelled(video_id))
 
     def wait_for_video(
-        self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None], own: OwnWords = NOTHING_SAID
+        self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None], own: OwnWords = NO_TEXTS
     ) -> Outcome:
         """Ask until the job is finished, the deadline has passed or asking has become pointless.
 
@@ -321,7 +321,7 @@ class VeoClient(_Client):
         target = self._unfolded(url) if url else self.settings.base_url + requests.get_content(str(video_id)).path
         what = download_name(video_id, url)
         for _ in range(locate.MAX_HOPS):
-            is_api = urls.same_origin(target, self.settings.base_url) and not is_presigned(target)
+            is_api = urls.is_same_origin(target, self.settings.base_url) and not is_presigned(target)
             request = self._content_request(target, what, resume, with_key=is_api)
             clock = Clock(limits.of_content(self.settings.timeout))
             with self._asked(request, clock) as response:
@@ -339,7 +339,9 @@ class VeoClient(_Client):
             try:
                 response = opened.enter_context(self._http.open(request, clock))
             except TransportError as error:
-                if isinstance(error, UnusableProxyError) or urls.same_origin(str(request.url), self.settings.base_url):
+                if isinstance(error, UnusableProxyError) or urls.is_same_origin(
+                    str(request.url), self.settings.base_url
+                ):
                     raise
                 raise AddressUnreachableError(str(error)) from error
             yield response
@@ -350,7 +352,7 @@ class VeoClient(_Client):
         extensions: dict[str, Any] = {}
         if with_key:
             headers |= self._authorization
-        elif not urls.same_origin(url, self.settings.base_url):
+        elif not urls.is_same_origin(url, self.settings.base_url):
             rule = self._address_rule()
             rule.check(url, what)
             extensions |= rule.connection_check(url, what)
@@ -362,15 +364,15 @@ class VeoClient(_Client):
 
     def _address_rule(self) -> addresses.AddressRule:
         """Say where the API may send us: into no network but public ones, and those that it was reached in itself."""
-        allowed = addresses.own_networks(self.settings.base_url, self._reach)
+        allowed = addresses.find_own_networks(self.settings.base_url, self._reach)
         if self.settings.allow_private_addresses:
             allowed |= addresses.NOT_PUBLIC
         return addresses.AddressRule(allowed, _PRIVATE_ADVICE, self.settings.mask.hide)
 
     def _reach(self) -> addresses.IPAddress | None:
-        if self._http.reached(self.settings.base_url) is None:
+        if self._http.find_peer(self.settings.base_url) is None:
             self.call(requests.list_models())  # whatever it answers, it has been reached then
-        return self._http.reached(self.settings.base_url)
+        return self._http.find_peer(self.settings.base_url)
 
     def _call(self, request: ApiRequest, parse: Callable[[Answer], T], whole: Limits | None = None) -> T:
         with self._http.open(self._request(request), Clock(whole or self._limits(request))) as response:
@@ -499,7 +501,7 @@ def _read_head(chunks: Iterator[bytes], size: int) -> bytes:
 
 def _counted(chunks: Iterator[bytes], clock: Clock) -> Iterator[bytes]:
     for chunk in chunks:
-        clock.used(len(chunk))
+        clock.record_used(len(chunk))
         yield chunk
 
 

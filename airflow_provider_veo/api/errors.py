@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any, ClassVar
 
 from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail
-from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.answers.text import make_line
 
 
 class Reason(str, Enum):
@@ -360,6 +360,6 @@ class UnknownSubmissionError(VeoError):
 
 
 def _sentence(what: str, message: str, advice: str) -> str:
-    message = for_people(message)
+    message = make_line(message)
     text = f"{what}: {message}" if message else what
     return f"{text.rstrip('.')}. {advice}" if advice else text

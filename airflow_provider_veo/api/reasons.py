@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-from airflow_provider_veo.api.answers.answer import WORDS_LIMIT, ErrorDetail
-from airflow_provider_veo.api.answers.own_words import NOTHING_SAID, OwnWords
+from airflow_provider_veo.api.answers.answer import ERROR_LIMIT, ErrorDetail
+from airflow_provider_veo.api.answers.own_words import NO_TEXTS, OwnWords
 from airflow_provider_veo.api.errors import Reason
 
 
@@ -110,7 +110,7 @@ _REASON_OF_JOB_CODE = {
 }
 
 
-def reason_of(detail: ErrorDetail, status: int | None = None, own: OwnWords = NOTHING_SAID) -> Reason:
+def reason_of(detail: ErrorDetail, status: int | None = None, own: OwnWords = NO_TEXTS) -> Reason:
     """Say why, from the server's words and (for an HTTP error) the status.
 
     The words go first: "no money" comes as 402, 403 or 429, "no such model" as 404 or 503, and an unknown task
@@ -123,7 +123,7 @@ def reason_of(detail: ErrorDetail, status: int | None = None, own: OwnWords = NO
     """
     if status == 401:  # no word can make a refused key anything else
         return Reason.AUTHENTICATION
-    words = own.without(f"{detail.code} {detail.message}"[:WORDS_LIMIT])
+    words = own.remove_from(f"{detail.code} {detail.message}"[:ERROR_LIMIT])
     if status in (400, 422) and _FIELDS_NOT_READ.search(words):
         return Reason.REQUEST_FORMAT
     if _AUDIO_FILTER.search(words):
@@ -150,9 +150,9 @@ def reason_of_answer_about_a_job(detail: ErrorDetail, status: int) -> Reason:
         detail: what the server says.
         status: of HTTP, or one that the body carries.
     """
-    if status != 401 and _UNKNOWN_JOB.fullmatch(detail.message[:WORDS_LIMIT].strip()):
+    if status != 401 and _UNKNOWN_JOB.fullmatch(detail.message[:ERROR_LIMIT].strip()):
         return Reason.NOT_FOUND
-    if status == 400 and _NO_KEY.search(detail.message[:WORDS_LIMIT]):  # final, with this reason or another
+    if status == 400 and _NO_KEY.search(detail.message[:ERROR_LIMIT]):  # final, with this reason or another
         return Reason.AUTHENTICATION
     return reason_of(ErrorDetail(code=detail.code), status)
 
@@ -162,7 +162,7 @@ def reason_in(words: str) -> Reason | None:
     return next((reason for reason, pattern in _REASON_OF_WORDS if pattern.search(words)), None)
 
 
-def reason_of_job(detail: ErrorDetail, own: OwnWords = NOTHING_SAID, otherwise: Reason = Reason.UNKNOWN) -> Reason:
+def reason_of_job(detail: ErrorDetail, own: OwnWords = NO_TEXTS, otherwise: Reason = Reason.UNKNOWN) -> Reason:
     """Say why a job has failed, from the server's words and its error code.
 
     Args:
@@ -170,7 +170,7 @@ def reason_of_job(detail: ErrorDetail, own: OwnWords = NOTHING_SAID, otherwise: 
         own: what was ordered. Quoted by the server, it decides nothing.
         otherwise: what it means if neither tells.
     """
-    words = own.without(f"{detail.code} {detail.message}"[:WORDS_LIMIT])
+    words = own.remove_from(f"{detail.code} {detail.message}"[:ERROR_LIMIT])
     if _AUDIO_FILTER.search(words):
         return Reason.UNKNOWN
     codes = (_REASON_OF_JOB_CODE[code] for code in detail.code.split("/") if code in _REASON_OF_JOB_CODE)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from airflow_provider_veo.api.answers.answer import Answer, is_usable_id
 from airflow_provider_veo.api.answers.own_words import OwnWords
-from airflow_provider_veo.api.answers.text import for_people, shown
+from airflow_provider_veo.api.answers.text import make_line, show
 from airflow_provider_veo.api.backends.openai.refusals import Verdict, judge
 from airflow_provider_veo.api.backends.profiles import check_frames
 from airflow_provider_veo.api.error_answers import error_from
@@ -90,7 +90,7 @@ class VideoSpec:
         if self.seconds is not None:
             seconds_as_text(self.seconds)
         if self.size is not None and not isinstance(self.size, str):
-            raise InvalidInputError(f"size is {shown(self.size)}; it must be a text like '1280x720'.")
+            raise InvalidInputError(f"size is {show(self.size)}; it must be a text like '1280x720'.")
         _check_order(self, FIELDS_OF_VIDEO)
 
     def fields(self) -> dict[str, Any]:
@@ -148,7 +148,7 @@ class ChatSpec:
 
     def __post_init__(self) -> None:
         if type(self.n) is not int or not 1 <= self.n <= MOST_CHAT_VIDEOS:
-            raise InvalidInputError(f"n is {shown(self.n)}; it must be a number from 1 to {MOST_CHAT_VIDEOS}.")
+            raise InvalidInputError(f"n is {show(self.n)}; it must be a number from 1 to {MOST_CHAT_VIDEOS}.")
         _check_order(self, FIELDS_OF_CHAT)
 
     @property
@@ -206,7 +206,7 @@ def seconds_as_text(seconds: Any) -> str:
         number = 0.0
     if not 0 < number <= LONGEST_VIDEO:
         raise InvalidInputError(
-            f"seconds is {shown(seconds)}; it must be the length of the video in seconds: a number like 8, above 0 and "
+            f"seconds is {show(seconds)}; it must be the length of the video in seconds: a number like 8, above 0 and "
             f"at most {LONGEST_VIDEO}."
         )
     return str(int(number)) if number.is_integer() else str(number)
@@ -225,7 +225,7 @@ def ignored_warnings(spec: VideoSpec) -> Iterator[str]:
         )
     if spec.size is not None and not _SIZE.fullmatch(spec.size):
         yield (
-            f"size is {shown(spec.size)}, and not written like 1280x720. Some servers take that, some refuse it, and "
+            f"size is {show(spec.size)}, and not written like 1280x720. Some servers take that, some refuse it, and "
             "some ignore it and make, and charge, a video of their usual size."
         )
 
@@ -247,7 +247,7 @@ def check_fields(extra_body: Any, taken: Collection[str]) -> None:
             f"{hint if isinstance(extra_body, str) else ''}".strip()
         )
     if odd := [name for name in extra_body if not isinstance(name, str) or not name.strip()]:
-        raise InvalidInputError(f"extra_body has the field {shown(odd[0])}; the name of a field must be a text.")
+        raise InvalidInputError(f"extra_body has the field {show(odd[0])}; the name of a field must be a text.")
     if clashing := sorted(set(extra_body) & set(taken)):
         raise InvalidInputError(
             f"extra_body may not set {', '.join(clashing)}: use the argument of that name (frames: first_frame)."
@@ -260,7 +260,7 @@ def _check_json(fields: Mapping[str, Any]) -> None:
         json.dumps(fields, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInputError(
-            f"The request cannot be written as JSON: {for_people(str(error), 200)}. Use texts, finite numbers, True, "
+            f"The request cannot be written as JSON: {make_line(str(error), 200)}. Use texts, finite numbers, True, "
             "False, None, lists and dictionaries."
         ) from None
 
@@ -277,10 +277,10 @@ def _check_order(spec: VideoSpec | ChatSpec, taken: Collection[str]) -> None:
     """
     if not isinstance(spec.prompt, str) or not spec.prompt.strip():
         raise InvalidInputError(
-            f"prompt must be a text that is not empty, not {shown(spec.prompt)}. Check the task that delivers it."
+            f"prompt must be a text that is not empty, not {show(spec.prompt)}. Check the task that delivers it."
         )
     if not isinstance(spec.model, str) or not spec.model.strip():
-        raise InvalidInputError(f"model must be the name of a model, not {shown(spec.model)}.")
+        raise InvalidInputError(f"model must be the name of a model, not {show(spec.model)}.")
     check_frames(spec.model, first=spec.first_frame is not None, last=spec.last_frame is not None)
     check_fields(spec.extra_body, taken)
     _check_json(spec.fields())
@@ -373,7 +373,7 @@ def list_videos(limit: int = 100) -> ApiRequest:
 
 def _quoted(video_id: str) -> str:
     if not isinstance(video_id, str) or not is_usable_id(video_id):
-        raise InvalidInputError(f"video_id must be the id of a video job, not {for_people(repr(video_id), 100)}.")
+        raise InvalidInputError(f"video_id must be the id of a video job, not {make_line(repr(video_id), 100)}.")
     return quote(video_id, safe="")
 
 

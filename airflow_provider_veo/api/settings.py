@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args
 import httpx
 
 from airflow_provider_veo.api.answers.json_text import parse_json
-from airflow_provider_veo.api.answers.masking import Mask, mask_of
-from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.answers.masking import Mask, make_mask
+from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.backends.profiles import DEFAULT_MODEL
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.net import urls
@@ -56,11 +56,11 @@ class ClientSettings:
     name: str = ""
 
     def __post_init__(self) -> None:
-        if urls.redact(self.base_url) != self.base_url or urls.absolute("", self.base_url) is None:
+        if urls.redact(self.base_url) != self.base_url or urls.resolve_url("", self.base_url) is None:
             raise InvalidInputError(
                 f"The base URL {urls.redact(self.base_url)!r} is not of the form https://host[/path]."
             )
-        object.__setattr__(self, "base_url", urls.api_root(self.base_url))
+        object.__setattr__(self, "base_url", urls.find_api_root(self.base_url))
         # httpx would print the whole header, key included, in its complaint about it
         if self.api_key is not None and not self.api_key.isprintable():
             raise InvalidInputError("The API key has a line break or another character that cannot be printed.")
@@ -89,7 +89,7 @@ class ClientSettings:
     @property
     def mask(self) -> Mask:
         """Hides the secrets."""
-        return mask_of(self.secrets)
+        return make_mask(self.secrets)
 
     def authorization(self) -> dict[str, Any]:
         """Return the headers for the API alone: that with the key, and the further ones of the connection.
@@ -151,7 +151,7 @@ def read_headers(given: Any) -> tuple[tuple[str, str], ...]:
 
 def _header(name: Any, value: Any) -> str:
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-        shown = for_people(str(name), 100)
+        shown = make_line(str(name), 100)
         raise InvalidInputError(f"headers has {shown!r}, which is no name of a header: letters, digits and - make one.")
     if name.lower() in _OUR_OWN:
         raise InvalidInputError(f"headers has {name}, which this provider sets itself. Leave it out.")

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import pendulum
 
-from airflow_provider_veo.api.answers.answer import ID_LIMIT, Answer, id_in, is_usable_id, unwrap
+from airflow_provider_veo.api.answers.answer import ID_LIMIT, Answer, find_id, is_usable_id, unwrap
 from airflow_provider_veo.api.backends.openai.endings import end_of, failed_job_in, first_text, word_in
 from airflow_provider_veo.api.backends.openai.status_words import VideoStatus, is_word_of_no_job
 from airflow_provider_veo.api.error_answers import error_from, no_such_job, pause_asked_by, reading, unreadable
 from airflow_provider_veo.api.errors import ApiError, Reason
-from airflow_provider_veo.api.net.urls import absolute
+from airflow_provider_veo.api.net.urls import resolve_url
 
 __all__ = ["Video", "VideoStatus", "find_url", "parse_video", "parse_videos"]
 
@@ -37,7 +37,7 @@ class Video:
         status_word: the server's own word for it, for people.
         progress: 0 to 100, or None where the server does not tell.
         model: what the server says; gateways answer with other names than the one asked for.
-        url: absolute address of the finished file, as it may be kept (see `masking.Mask.fold`), or None.
+        url: absolute address of the finished file, as it may be kept (see `masking.Mask.hide_in_url`), or None.
         size: `<width>x<height>` in pixels.
         seconds: length of the video.
         created_at: UTC.
@@ -121,7 +121,7 @@ def parse_videos(answer: Answer, what: str) -> list[Video]:
     for item in listed[:_MOST_LISTED] if isinstance(listed, list) else ():
         with contextlib.suppress(ApiError):
             video = parse_video(replace(answer, text=json.dumps(item), is_cut=False), what)
-            if answer.said(video.id, ID_LIMIT) == video.id:
+            if answer.quote(video.id, ID_LIMIT) == video.id:
                 found.append(video)
     return found
 
@@ -140,17 +140,17 @@ def _read(answer: Answer, what: str, video_id: str | None) -> Video:
             raise no_such_job(answer, what)
         if not word and (body.get("error") or "code" in body or not answer.is_whole):
             raise error_from(answer, what, about_a_job=True)
-    elif (found := id_in(body)) is None and not (word and end.status is not VideoStatus.FAILED):
+    elif (found := find_id(body)) is None and not (word and end.status is not VideoStatus.FAILED):
         raise error_from(answer, what)
     elif found is None or not is_usable_id(found):
-        raise unreadable(answer, what, f"{_UNUSABLE_ID}: {answer.said(found or '', 100)!r}")
+        raise unreadable(answer, what, f"{_UNUSABLE_ID}: {answer.quote(found or '', 100)!r}")
     model = first_text(body, "model")
     return Video(
         id=video_id or str(found),
         status=end.status,
-        status_word=answer.said(word, _WORD_LIMIT),
+        status_word=answer.quote(word, _WORD_LIMIT),
         progress=_or_none(_progress, body.get("progress")),
-        model=model and answer.said(model, _MODEL_LIMIT),
+        model=model and answer.quote(model, _MODEL_LIMIT),
         url=None if end.status is VideoStatus.FAILED else _url(answer, body),
         size=_or_none(_size, body),
         seconds=_or_none(_seconds, body),
@@ -183,7 +183,7 @@ def find_url(body: Any, base_url: str) -> str | None:
     """Return the absolute address of the video file that a parsed JSON body names, or None."""
     unwrapped = unwrap(body)
     found = None if unwrapped is None else _find_url_text(unwrapped)
-    return None if found is None else absolute(base_url, found)
+    return None if found is None else resolve_url(base_url, found)
 
 
 def _number(value: Any) -> float | None:
@@ -242,8 +242,8 @@ _URL_PARENT_KEYS = ("task_result", "result", "metadata", "content", "video", "ou
 
 def _url(answer: Answer, body: dict[str, Any]) -> str | None:
     found = _find_url_text(body)
-    url = None if found is None else absolute(answer.url, found)
-    return None if url is None else answer.mask.fold(url)
+    url = None if found is None else resolve_url(answer.url, found)
+    return None if url is None else answer.mask.hide_in_url(url)
 
 
 def _find_url_text(body: dict[str, Any], depth: int = 3) -> str | None:

@@ -64,7 +64,7 @@ class Film:
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[Film]:
+def open_video(source: Source) -> Iterator[Film]:
     """Open a video.
 
     Raises:
@@ -92,7 +92,7 @@ def _check_head(source: Source) -> None:
             limits.check_size(source.name, stream.codec_context.width, stream.codec_context.height)
 
 
-def decoded(source: Source, packet: Packet[Any]) -> Iterator[Any]:
+def decode_packet(source: Source, packet: Packet[Any]) -> Iterator[Any]:
     """Yield the pictures or sounds in a packet. Pictures can become larger in the middle of a video.
 
     Raises:
@@ -195,12 +195,12 @@ def examine(source: Source) -> Clip:
     Raises:
         InvalidInputError: no video, damaged, or cut short.
     """
-    with opened(source) as film:
+    with open_video(source) as film:
         measures = {stream.index: Measure(stream) for stream in film.streams}
         first: VideoFrame | None = None
         for packet in film.container.demux(*film.streams):
             if first is None and packet.stream.index == film.picture.index:
-                first = next((frame for frame in decoded(source, packet) if isinstance(frame, VideoFrame)), None)
+                first = next((frame for frame in decode_packet(source, packet) if isinstance(frame, VideoFrame)), None)
             measures[packet.stream.index].add(packet)
         if first is None or not all(measure.is_complete() for measure in measures.values()):
             raise InvalidInputError(f"{source.name} is damaged or cut short: fetch it again.")

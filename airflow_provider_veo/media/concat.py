@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.media.clip import Clip, Source, examine, opened
+from airflow_provider_veo.media.clip import Clip, Source, examine, open_video
 from airflow_provider_veo.media.encode import encode
 
 MP4_OPTIONS = {"movflags": "+faststart"}
@@ -104,7 +104,7 @@ def copy(clips: Sequence[Clip], starts: Sequence[Fraction], output: OutputContai
     picture: PictureTrack | None = None
     sound: SoundTrack | None = None
     for clip, start, end in zip(clips, starts, starts[1:], strict=False):
-        with opened(clip.source) as film:
+        with open_video(clip.source) as film:
             if picture is None:
                 stream = output.add_stream_from_template(film.picture)
                 stream.codec_context.sample_aspect_ratio = film.pixel_aspect

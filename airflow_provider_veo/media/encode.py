@@ -14,7 +14,7 @@ from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from airflow_provider_veo.media.clip import Clip, decoded, even, opened
+from airflow_provider_veo.media.clip import Clip, decode_packet, even, open_video
 from airflow_provider_veo.media.filters import Step, chain, ready, through
 from airflow_provider_veo.media.limits import MOST_RATE
 
@@ -115,7 +115,7 @@ class _Writer:
 
 def _frames(clip: Clip, look: Look, span: Span) -> Iterator[VideoFrame | AudioFrame]:
     """Yield a clip's pictures and samples in the film's look."""
-    with opened(clip.source) as film:
+    with open_video(clip.source) as film:
         picture, sound = Graph(), Graph()
         chain(picture, picture.add_buffer(template=film.picture), picture_steps(clip, look, span), "buffersink")
         graphs = {film.picture.index: picture}
@@ -128,7 +128,7 @@ def _frames(clip: Clip, look: Look, span: Span) -> Iterator[VideoFrame | AudioFr
             yield from ready(sound)
         for packet in film.container.demux(*(stream for stream in film.streams if stream.index in graphs)):
             graph = graphs[packet.stream.index]
-            for frame in decoded(clip.source, packet):
+            for frame in decode_packet(clip.source, packet):
                 assert isinstance(frame, (VideoFrame, AudioFrame))
                 yield from through(graph, frame)
             if not packet.size:  # PyAV's mark for the end of a stream

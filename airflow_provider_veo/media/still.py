@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.media import limits
-from airflow_provider_veo.media.clip import Film, Measure, Source, decoded, even, opened, unit_of
+from airflow_provider_veo.media.clip import Film, Measure, Source, decode_packet, even, open_video, unit_of
 from airflow_provider_veo.media.filters import chain
 from airflow_provider_veo.media.orientation import Orientation, matrix_of
 
@@ -86,10 +86,10 @@ class _Shown:
 
 def _find(source: Source, at: float | None) -> _Shown:
     # a bad index leads to what looks like damage
-    with suppress(InvalidInputError), opened(source) as film:
+    with suppress(InvalidInputError), open_video(source) as film:
         if _leap(film, at) and (shown := _latest(source, film, at, leapt=True)):
             return shown
-    with opened(source) as film:
+    with open_video(source) as film:
         shown = _latest(source, film, at, leapt=False)
     if shown is None:
         raise InvalidInputError(f"{source.name} is damaged or cut short: fetch it again.")
@@ -116,7 +116,7 @@ def _latest(source: Source, film: Film, at: float | None, *, leapt: bool) -> _Sh
     measure = Measure(film.picture)
     for packet in film.container.demux(film.picture):
         measure.add(packet)
-        for frame in decoded(source, packet):
+        for frame in decode_packet(source, packet):
             if not isinstance(frame, VideoFrame) or frame.pts is None:
                 continue
             start = frame.pts if start is None else start

@@ -14,7 +14,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Context, redact
 
-from airflow_provider_veo.api.answers.text import storable
+from airflow_provider_veo.api.answers.text import make_storable
 from airflow_provider_veo.api.backends.profiles import CARD
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
@@ -102,7 +102,7 @@ def words(value: str) -> str:
 
     Paths are left as they are: the password of many a test database is part of them.
     """
-    return shortened(storable(str(redact(value))))
+    return shortened(make_storable(str(redact(value))))
 
 
 def shortened(text: str) -> str:
@@ -113,9 +113,9 @@ def shortened(text: str) -> str:
 def _storable(value: Any) -> Any:
     """Return what every database takes in place of a JSON value: PostgreSQL knows no NUL in texts, and no NaN."""
     if isinstance(value, str):
-        return storable(value[:_LONGEST_TEXT])
+        return make_storable(value[:_LONGEST_TEXT])
     if isinstance(value, Mapping):
-        return {storable(str(name)): _storable(one) for name, one in value.items()}
+        return {make_storable(str(name)): _storable(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_storable(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, Context
 
-from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.observability import metrics, page
 
@@ -67,7 +67,7 @@ def reason_of(error: Exception) -> str:
 def summary_of(outcome: Mapping[str, Any]) -> str:
     """Return what has come of a task, in one line. For the arguments see `conclude`."""
     if "error" in outcome:
-        return f"failed (reason {outcome['reason']}): {for_people(outcome['error'], _SENTENCE_LIMIT)}"
+        return f"failed (reason {outcome['reason']}): {make_line(outcome['error'], _SENTENCE_LIMIT)}"
     videos, of = outcome.get("videos", ()), outcome.get("of")
     named = ", ".join(videos) or of
     parts = [f"video{'s' if len(videos) > 1 else ''} {named}"] if named else []

@@ -14,16 +14,16 @@ import httpx
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_veo import __version__
-from airflow_provider_veo.api.answers.text import for_people, shown
+from airflow_provider_veo.api.answers.text import make_line, show
 from airflow_provider_veo.api.content.locate import MAX_HOPS
 from airflow_provider_veo.api.errors import InvalidInputError, TransportError
-from airflow_provider_veo.api.formats.data_uris import picture_of
+from airflow_provider_veo.api.formats.data_uris import decode_data_uri
 from airflow_provider_veo.api.formats.frames import MAX_FRAME_BYTES, Frame, FrameUrl, shape_warning
 from airflow_provider_veo.api.net import limits
-from airflow_provider_veo.api.net.addresses import NOT_PUBLIC, AddressRule, IPAddress, Network, own_networks
+from airflow_provider_veo.api.net.addresses import NOT_PUBLIC, AddressRule, IPAddress, Network, find_own_networks
 from airflow_provider_veo.api.net.clock import Clock
 from airflow_provider_veo.api.net.exchange import Exchanges
-from airflow_provider_veo.api.net.urls import absolute, redact
+from airflow_provider_veo.api.net.urls import redact, resolve_url
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import tls_context
 
@@ -54,7 +54,7 @@ def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
     text = str(place)
     scheme = _scheme(text)
     if scheme == "data":
-        return Frame.from_bytes(picture_of(text, argument), argument)
+        return Frame.from_bytes(decode_data_uri(text, argument), argument)
     name = _named(text, argument)
     try:
         if scheme in ("http", "https"):
@@ -83,7 +83,7 @@ def load_chat_frame(source: FrameSource | None, argument: str) -> Frame | FrameU
     place = _place_of(source, argument)
     if not isinstance(place, str) or _scheme(place) not in ("http", "https"):
         return load_frame(place, argument)
-    if absolute("", place) is None:
+    if resolve_url("", place) is None:
         raise InvalidInputError(f"{_named(place, argument)} is not a usable http(s) address.")
     return FrameUrl(place)
 
@@ -112,18 +112,18 @@ def _place_of(source: Any, argument: str) -> str | os.PathLike[str] | ObjectStor
     if source is None or source == "":
         return None
     if not isinstance(source, (str, os.PathLike, ObjectStoragePath)):
-        raise InvalidInputError(f"{argument} is {shown(source)}; it must be {_WHERE}.")
+        raise InvalidInputError(f"{argument} is {show(source)}; it must be {_WHERE}.")
     place = source.strip() if isinstance(source, str) else source
     if len(str(place)) > _LONGEST_PLACE and _scheme(str(place)) != "data":
         raise InvalidInputError(
-            f"{argument} {shown(str(place))} is too long to be {_WHERE}. If it is a picture in base64, put "
+            f"{argument} {show(str(place))} is too long to be {_WHERE}. If it is a picture in base64, put "
             "'data:image/png;base64,' before it."
         )
     return place
 
 
 def _named(place: str, argument: str) -> str:
-    return f"{argument} {shown(redact(place) if '://' in place else place)}"
+    return f"{argument} {show(redact(place) if '://' in place else place)}"
 
 
 def _way_out(place: str) -> str:
@@ -133,14 +133,14 @@ def _way_out(place: str) -> str:
 
 
 def _words(error: Exception) -> str:
-    return for_people((isinstance(error, OSError) and error.strerror) or str(error), 200)
+    return make_line((isinstance(error, OSError) and error.strerror) or str(error), 200)
 
 
 def _fetch(written: str, name: str) -> bytes:
     url, clock = written, Clock(limits.of_frame())
     with closing(Exchanges(tls_context(True))) as exchanges:
         for _ in range(MAX_HOPS):
-            rule = _address_rule(url, written, partial(exchanges.reached, written))
+            rule = _address_rule(url, written, partial(exchanges.find_peer, written))
             rule.check(url, name)
             request = httpx.Request("GET", url, headers=_HEADERS, extensions=rule.connection_check(url, name))
             with exchanges.open(request, clock) as response:
@@ -149,7 +149,7 @@ def _fetch(written: str, name: str) -> bytes:
                 location = response.headers.get("location", "")
                 if not 300 <= response.status < 400 or not location:
                     raise InvalidInputError(f"{name} cannot be read: HTTP {response.status}.")
-            target = absolute(url, location)
+            target = resolve_url(url, location)
             if target is None:
                 raise InvalidInputError(f"{name} redirects to something that is no http(s) address.")
             url = target
@@ -162,5 +162,5 @@ def _address_rule(url: str, written: str, reach: Callable[[], IPAddress | None])
     if url == written:
         allowed = NOT_PUBLIC
     elif urlsplit(url).hostname == urlsplit(written).hostname:
-        allowed = own_networks(written, reach)
+        allowed = find_own_networks(written, reach)
     return AddressRule(allowed, "For a picture in a private network, write its own address.")

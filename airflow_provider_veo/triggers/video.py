@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.polling.decision import News, WaitPolicy
 from airflow_provider_veo.api.polling.outcome import Outcome
@@ -147,7 +147,7 @@ class VeoVideoTrigger(BaseTrigger):
                 video_id=self.video_id,
                 status=VideoStatus.UNKNOWN.value,
                 reason=Reason.UNKNOWN.value,
-                message=for_people(
+                message=make_line(
                     f"The wait for video {self.video_id} ended with an error: {type(error).__name__}: {error}", 2_000
                 ),
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from airflow_provider_veo.api.answers.text import storable
+from airflow_provider_veo.api.answers.text import make_storable
 from airflow_provider_veo.observability.page import shortened
 from airflow_provider_veo.ui.roots import Place, why_not
 
@@ -242,7 +242,7 @@ _STATUSES: tuple[Status, ...] = ("in_progress", "completed", "failed")
 
 
 def _text(value: Any) -> str | None:
-    return storable(shortened(value)) if isinstance(value, str) else None
+    return make_storable(shortened(value)) if isinstance(value, str) else None
 
 
 def _number(value: Any) -> float | None:
@@ -252,7 +252,7 @@ def _number(value: Any) -> float | None:
 
 def _is_name(value: Any) -> bool:
     """Say whether a database can be asked for a name."""
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and storable(value) == value
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and make_storable(value) == value
 
 
 def _parsed(text: Any) -> float | None:

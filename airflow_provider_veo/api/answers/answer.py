@@ -1,6 +1,6 @@
 """The gate for all that a server says: bytes become an `Answer` here, and nowhere else.
 
-All of its text can be stored. What people are to read of it goes through `Answer.said`: one line, bounded, without
+All of its text can be stored. What people are to read of it goes through `Answer.quote`: one line, bounded, without
 secrets.
 """
 
@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_provider_veo.api.answers.json_text import objects_in, parse_head, parse_json
-from airflow_provider_veo.api.answers.masking import Mask, mask_of
-from airflow_provider_veo.api.answers.own_words import NOTHING_SAID, OwnWords
-from airflow_provider_veo.api.answers.text import LOOKED_AT, MESSAGE_LIMIT, for_people, is_one_word, storable
+from airflow_provider_veo.api.answers.json_text import find_objects, parse_head, parse_json
+from airflow_provider_veo.api.answers.masking import Mask, make_mask
+from airflow_provider_veo.api.answers.own_words import NO_TEXTS, OwnWords
+from airflow_provider_veo.api.answers.text import LOOKED_AT, MESSAGE_LIMIT, is_plain_text, make_line, make_storable
 
 _LONGEST_HEADER = 16_384  # characters; a longer one is left out, since a part of an address is another address
 
@@ -41,7 +41,7 @@ class Answer:
     is_cut: bool = False
     mask: Mask = field(default=Mask(), repr=False)
     method: str = "GET"
-    own: OwnWords = field(default=NOTHING_SAID, repr=False)
+    own: OwnWords = field(default=NO_TEXTS, repr=False)
 
     @classmethod
     def of(
@@ -54,7 +54,7 @@ class Answer:
         is_cut: bool = False,
         secrets: Collection[str] = (),
         method: str = "GET",
-        own: OwnWords = NOTHING_SAID,
+        own: OwnWords = NO_TEXTS,
     ) -> Answer:
         """Make an answer of what has arrived. It is read as UTF-8, whatever the server calls it.
 
@@ -71,9 +71,9 @@ class Answer:
         kept: dict[str, str] = {}
         for name, value in headers:
             if len(value) <= _LONGEST_HEADER:
-                kept.setdefault(storable(name.lower()), storable(value))
-        text = storable(body.decode("utf-8-sig", "replace"))
-        return cls(status, text, kept, url, is_cut, mask_of(tuple(secrets)), method, own)
+                kept.setdefault(make_storable(name.lower()), make_storable(value))
+        text = make_storable(body.decode("utf-8-sig", "replace"))
+        return cls(status, text, kept, url, is_cut, make_mask(tuple(secrets)), method, own)
 
     @property
     def ok(self) -> bool:
@@ -89,9 +89,9 @@ class Answer:
         """Whether all of the body can be read."""
         return not self.is_cut and parse_json(self.text) is not None
 
-    def said(self, text: str, limit: int = MESSAGE_LIMIT) -> str:
-        """Return words of the server for people; see `text.for_people`."""
-        return for_people(self.mask.hide(text[:LOOKED_AT]), limit)
+    def quote(self, text: str, limit: int = MESSAGE_LIMIT) -> str:
+        """Return words of the server for people; see `text.make_line`."""
+        return make_line(self.mask.hide(text[:LOOKED_AT]), limit)
 
     def error(self, *, opens_texts: bool = True) -> ErrorDetail:
         """Return what the body says as an error.
@@ -103,7 +103,9 @@ class Answer:
         found = read_error(self.json(), own=own)
         if not (found.message or found.code):
             found = read_error(self.text, own=own)
-        return ErrorDetail(self.said(found.message, WORDS_LIMIT), self.said(found.code, _CODE_LIMIT), found.http_status)
+        return ErrorDetail(
+            self.quote(found.message, ERROR_LIMIT), self.quote(found.code, _CODE_LIMIT), found.http_status
+        )
 
 
 ID_LIMIT = 1_024
@@ -127,14 +129,14 @@ def unwrap(body: Any) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def id_in(body: Mapping[str, Any]) -> str | None:
+def find_id(body: Mapping[str, Any]) -> str | None:
     """Return the job's id in a body exactly as the server wrote it, or None where it names none."""
     values = [body.get(key) for key in _ID_KEYS]
     texts = (value for value in values if isinstance(value, str) and value.strip())
     return next(texts, None) or next((str(value) for value in values if type(value) is int), None)
 
 
-def names_in(body: Any) -> list[str]:
+def find_names(body: Any) -> list[str]:
     """Return the ids in a list of things, as of models: `{"data": [{"id": ...}]}`."""
     listed = body.get("data") if isinstance(body, dict) else None
     found = (item.get("id") for item in listed if isinstance(item, dict)) if isinstance(listed, list) else ()
@@ -143,14 +145,14 @@ def names_in(body: Any) -> list[str]:
 
 def is_usable_id(video_id: str) -> bool:
     """Whether later calls can name a job by this id, and databases and logs take it."""
-    return 0 < len(video_id) <= ID_LIMIT and is_one_word(video_id) and video_id.strip() not in ("", ".", "..")
+    return 0 < len(video_id) <= ID_LIMIT and is_plain_text(video_id) and video_id.strip() not in ("", ".", "..")
 
 
-def seen_id(answer: Answer) -> str | None:
+def find_job_id(answer: Answer) -> str | None:
     """Return the id of a job that an answer of any kind names, cleaned, or None."""
     body = unwrap(answer.json())
-    found = None if body is None else id_in(body)
-    return found and answer.said(found, ID_LIMIT)
+    found = None if body is None else find_id(body)
+    return found and answer.quote(found, ID_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -168,13 +170,13 @@ class ErrorDetail:
     http_status: int | None = None
 
     def __str__(self) -> str:
-        message = for_people(self.message)
+        message = make_line(self.message)
         if self.code and self.code.lower() not in message.lower():
             return f"{message} [{self.code}]".strip()
         return message
 
 
-WORDS_LIMIT = 5_000
+ERROR_LIMIT = 5_000
 """Characters of an error in which its reason is looked for."""
 
 MESSAGE_KEYS = ("message", "detail", "msg", "error_message", "fail_reason", "reason")
@@ -184,7 +186,7 @@ _DEPTH = 6
 _TAG = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^<>]{0,2000}>")
 
 
-def read_error(body: Any, depth: int = _DEPTH, own: OwnWords | None = NOTHING_SAID) -> ErrorDetail:
+def read_error(body: Any, depth: int = _DEPTH, own: OwnWords | None = NO_TEXTS) -> ErrorDetail:
     """Find message and code in an error body of any of the shapes that servers use, as bounded lines of text.
 
     Known shapes: `{"error": {"message", "type", "code"}}`, `{"error": "text"}`, new-api's
@@ -201,7 +203,7 @@ def read_error(body: Any, depth: int = _DEPTH, own: OwnWords | None = NOTHING_SA
         return _read_text(body, depth, own)
     if isinstance(body, list):
         parts = [read_error(item, depth - 1, own) for item in body[:5]] if depth else []
-        return ErrorDetail(for_people("; ".join(part.message for part in parts if part.message), WORDS_LIMIT))
+        return ErrorDetail(make_line("; ".join(part.message for part in parts if part.message), ERROR_LIMIT))
     if isinstance(body, dict) and depth:
         return _read_object(body, depth, own)
     return ErrorDetail()
@@ -210,35 +212,35 @@ def read_error(body: Any, depth: int = _DEPTH, own: OwnWords | None = NOTHING_SA
 def _read_text(text: str, depth: int, own: OwnWords | None) -> ErrorDetail:
     stripped = text.strip()
     if stripped[:1] == "<":
-        stripped = _TAG.sub(" ", stripped[:WORDS_LIMIT])
-    elif depth and not (own and own.are_all_of(stripped[:LOOKED_AT])):
+        stripped = _TAG.sub(" ", stripped[:ERROR_LIMIT])
+    elif depth and not (own and own.cover(stripped[:LOOKED_AT])):
         parsed = parse_json(stripped) if stripped[:1] in ("{", "[") else None
         if parsed is not None:
             return read_error(parsed, depth - 1, own)
         if own:
             return _read_embedded(stripped, depth, own)
-    return ErrorDetail(for_people(stripped, WORDS_LIMIT))
+    return ErrorDetail(make_line(stripped, ERROR_LIMIT))
 
 
 def _read_embedded(text: str, depth: int, own: OwnWords) -> ErrorDetail:
     """Read a text in which the body of an upstream may stand; the upstream's words take its place."""
-    for found in objects_in(text):
+    for found in find_objects(text):
         inner = read_error(found.value, depth - 1, own)
-        if (inner.message or inner.code) and not own.are_all_of(text[found.start : found.end]):
+        if (inner.message or inner.code) and not own.cover(text[found.start : found.end]):
             told = f"{text[: found.start]}{inner.message}{text[found.end : LOOKED_AT]}" if inner.message else text
-            return replace(inner, message=for_people(told, WORDS_LIMIT))
-    return ErrorDetail(for_people(text, WORDS_LIMIT))
+            return replace(inner, message=make_line(told, ERROR_LIMIT))
+    return ErrorDetail(make_line(text, ERROR_LIMIT))
 
 
 def _read_object(body: dict[str, Any], depth: int, own: OwnWords | None) -> ErrorDetail:
     if isinstance(where := body.get("loc"), list) and isinstance(complaint := body.get("msg"), str):
         # FastAPI names the field apart from what is wrong with it
         place = ".".join(str(part) for part in where if isinstance(part, (str, int)))
-        return ErrorDetail(for_people(f"{place}: {complaint}", WORDS_LIMIT))
+        return ErrorDetail(make_line(f"{place}: {complaint}", ERROR_LIMIT))
     code = next((body[key] for key in _CODE_KEYS if isinstance(body.get(key), (str, int)) and body[key]), "")
     message = next((body[key] for key in ("error", *MESSAGE_KEYS) if body.get(key)), "")
     inner = read_error(message, depth - 1, own)
-    codes = [for_people(str(code), WORDS_LIMIT)] if code and not isinstance(code, bool) else []
+    codes = [make_line(str(code), ERROR_LIMIT)] if code and not isinstance(code, bool) else []
     if inner.code and inner.code not in codes:
         codes.append(inner.code)
     return ErrorDetail(inner.message, "/".join(codes), inner.http_status or _http_status(code))

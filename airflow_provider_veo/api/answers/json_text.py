@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_veo.api.answers.text import LOOKED_AT, MARK, storable
+from airflow_provider_veo.api.answers.text import LOOKED_AT, MARK, make_storable
 
 _MOST_DIGITS = 100  # of a whole number; larger ones say nothing here, and Python refuses to read those of 4,300
 _DEPTH = 8  # objects and lists that are opened where the text was cut
@@ -72,7 +72,7 @@ _MOST_ESCAPES = 4  # a text in a text in a text
 _NAMES = {"None": "null", "True": "true", "False": "false"}
 
 
-def objects_in(text: str) -> Iterator[Embedded]:
+def find_objects(text: str) -> Iterator[Embedded]:
     """Yield the objects of the beginning of a text, outermost ones only: a server passes on the body of another one.
 
     They are read as JSON, as JSON in the escapes of a text, and as Python writes them; also where they break off.
@@ -176,8 +176,8 @@ def _kept(text: str, value: Any) -> Any:
         part = todo.pop()
         places = enumerate(part) if isinstance(part, list) else [(key, part.pop(key)) for key in list(part)]
         for place, item in places:
-            part[storable(place) if isinstance(place, str) else place] = (
-                storable(item) if isinstance(item, str) else item
+            part[make_storable(place) if isinstance(place, str) else place] = (
+                make_storable(item) if isinstance(item, str) else item
             )
             if isinstance(item, (list, dict)):
                 todo.append(item)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
-from airflow_provider_veo.api.answers.text import storable
+from airflow_provider_veo.api.answers.text import make_storable
 
 SHORTEST_SECRET = 8
 """Letters. Local servers are given keys like "x" or "EMPTY": these are no secrets, and may be a part of any word."""
@@ -52,13 +52,13 @@ class Mask:
         """Return a text for people without the secrets, and without the beginning of one at its end."""
         return self.replaced(text, _HIDDEN)
 
-    def fold(self, url: str) -> str:
+    def hide_in_url(self, url: str) -> str:
         """Return an address to keep, with `KEY_IN_ADDRESS` in place of the secrets."""
         for stand_in, secret in self._in_addresses():
-            url = mask_of((secret,)).replaced(url, stand_in)
+            url = make_mask((secret,)).replaced(url, stand_in)
         return url
 
-    def unfold(self, url: str) -> str:
+    def restore_in_url(self, url: str) -> str:
         """Return the address that `fold` was given, to ask the API itself."""
         for stand_in, secret in reversed(self._in_addresses()):
             url = url.replace(stand_in, quote(secret, safe=""))
@@ -93,7 +93,7 @@ _Spans = list[tuple[int, int]]
 
 
 @lru_cache(maxsize=64)
-def mask_of(secrets: tuple[str, ...]) -> Mask:
+def make_mask(secrets: tuple[str, ...]) -> Mask:
     """Return the mask for secrets: making one takes longer than using it."""
     return Mask(secrets)
 
@@ -106,7 +106,7 @@ def _forms(word: str) -> Iterator[str]:
     if not word.isascii():
         # read by a server in another encoding than ours
         yield (moved := raw.decode("latin-1"))
-        yield storable(moved)
+        yield make_storable(moved)
         yield raw.decode("cp1252", "replace")
         yield raw.decode("ascii", "replace")
         yield word.encode("ascii", "replace").decode()

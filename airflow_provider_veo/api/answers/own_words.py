@@ -72,7 +72,7 @@ class OwnWords:
         """Take all texts of JSON values, however deep, and the names of fields that are not the API's own."""
         return cls(tuple(dict.fromkeys(text for value in values for text in _texts(value))))
 
-    def without(self, text: str, *, surely: bool = False) -> str:
+    def remove_from(self, text: str, *, surely: bool = False) -> str:
         """Return a text with "…" in place of each quotation.
 
         Args:
@@ -86,7 +86,7 @@ class OwnWords:
             done = max(done, end)
         return "".join([*pieces, text[done:]])
 
-    def are_all_of(self, text: str) -> bool:
+    def cover(self, text: str) -> bool:
         """Whether a part of a server's text is nothing but a quotation."""
         quoted = [place for start, end in self._quotations(text) for place in range(start, end)]
         return bool(quoted) and {word.start for word in _words(text)} <= set(quoted)
@@ -132,7 +132,7 @@ class OwnWords:
         return "\n".join(self._lines)
 
 
-NOTHING_SAID = OwnWords()
+NO_TEXTS = OwnWords()
 """Where nobody knows what was ordered."""
 
 

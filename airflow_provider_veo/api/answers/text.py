@@ -29,36 +29,36 @@ _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _NOT_ONE_WORD = re.compile(f"{_CANNOT_BE_KEPT.pattern[:-1]}\t\n\r\x85\u2028\u2029{MARK}{_DIRECTION.pattern[1:]}")
 
 
-def storable(text: str) -> str:
+def make_storable(text: str) -> str:
     """Return a text with `MARK` in place of each character that a database may refuse. Lines stay lines."""
     return _CANNOT_BE_KEPT.sub(MARK, text)
 
 
-def for_people(text: str, limit: int = MESSAGE_LIMIT) -> str:
+def make_line(text: str, limit: int = MESSAGE_LIMIT) -> str:
     """Return a text as one line that people can read, which any database, terminal and log takes.
 
     Args:
         text: of anybody.
         limit: characters; a longer text ends in "…".
     """
-    line = " ".join(_DIRECTION.sub("", storable(text[:LOOKED_AT])).split())
+    line = " ".join(_DIRECTION.sub("", make_storable(text[:LOOKED_AT])).split())
     return line if len(line) <= limit else line[:limit] + "…"
 
 
-def shown(value: Any) -> str:
+def show(value: Any) -> str:
     """Return a value as one short line for an error: never the whole of a long one, nor what a dictionary holds."""
     if isinstance(value, str):
-        return repr(for_people(value[:LOOKED_AT], _VALUE_LIMIT))
+        return repr(make_line(value[:LOOKED_AT], _VALUE_LIMIT))
     if isinstance(value, Mapping):
-        return for_people(f"a dictionary of {', '.join(map(str, islice(value, 8))) or 'nothing'}", _VALUE_LIMIT)
+        return make_line(f"a dictionary of {', '.join(map(str, islice(value, 8))) or 'nothing'}", _VALUE_LIMIT)
     if value is None or isinstance(value, (int, float, Decimal, timedelta)):
         try:
-            return for_people(repr(value), _VALUE_LIMIT)
+            return make_line(repr(value), _VALUE_LIMIT)
         except ValueError:  # Python writes no whole number of thousands of digits
             return "a huge number"
     return f"a value of type {type(value).__name__}"
 
 
-def is_one_word(text: str) -> bool:
+def is_plain_text(text: str) -> bool:
     """Whether a name or an address holds nothing but characters that can be kept, sent and read."""
     return _NOT_ONE_WORD.search(text) is None

@@ -17,7 +17,7 @@ _STANDARD = bytes.maketrans(b"-_", b"+/")
 _ODD = re.compile(b"[^A-Za-z0-9+/]")
 
 
-def picture_of(uri: str, argument: str) -> bytes:
+def decode_data_uri(uri: str, argument: str) -> bytes:
     """Return the bytes of a `data:` URI; the type that it names is not looked at.
 
     Base64 may have line breaks, the alphabet of URLs, no padding, and escapes like `%2B`.

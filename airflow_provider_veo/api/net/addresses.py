@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from airflow_provider_veo.api.errors import AddressNotAllowedError, InvalidInputError
-from airflow_provider_veo.api.net.proxies import proxy_for
+from airflow_provider_veo.api.net.proxies import find_proxy
 from airflow_provider_veo.api.net.urls import redact
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -121,7 +121,7 @@ class AddressRule:
         A name may lead to another address by the time of the connection than when it was checked. Where a proxy makes
         the connection, there is nothing to check here.
         """
-        return {} if proxy_for(url) else {"trace": self._check_at_connection(url, name)}
+        return {} if find_proxy(url) else {"trace": self._check_at_connection(url, name)}
 
     def _check_at_connection(self, url: str, name: str) -> Callable[[str, Mapping[str, Any]], None]:
         def trace(event: str, info: Mapping[str, Any]) -> None:
@@ -136,7 +136,7 @@ class AddressRule:
         return trace
 
     def _check(self, address: IPAddress, url: str, name: str) -> None:
-        network = network_of(address)
+        network = find_network(address)
         if network is Network.PUBLIC or network in self.allowed or _plain(address) in self.allowed:
             return
         advice = self.advice if network in NOT_PUBLIC else _CLOSED
@@ -146,7 +146,7 @@ class AddressRule:
         )
 
 
-def own_networks(base_url: str, reach: Callable[[], IPAddress | None]) -> frozenset[Network | IPAddress]:
+def find_own_networks(base_url: str, reach: Callable[[], IPAddress | None]) -> frozenset[Network | IPAddress]:
     """Say where an API may send us besides public addresses, since it is there itself.
 
     A name alone proves nothing: whoever owns it decides where it leads, each time anew. So all of its addresses must be
@@ -160,7 +160,7 @@ def own_networks(base_url: str, reach: Callable[[], IPAddress | None]) -> frozen
     host = _host(base_url)
     if literal := _literal(host):
         return frozenset({_plain(literal), *_opened_by(literal)})
-    found = [] if proxy_for(base_url) else _addresses_of(host)
+    found = [] if find_proxy(base_url) else _addresses_of(host)
     if not found or not all(map(_opened_by, found)):
         return frozenset()
     peer = reach()
@@ -168,10 +168,10 @@ def own_networks(base_url: str, reach: Callable[[], IPAddress | None]) -> frozen
 
 
 def _opened_by(address: IPAddress) -> frozenset[Network]:
-    return frozenset({network_of(address)} & NOT_PUBLIC)
+    return frozenset({find_network(address)} & NOT_PUBLIC)
 
 
-def peer_of(extensions: Mapping[str, Any]) -> IPAddress | None:
+def read_peer(extensions: Mapping[str, Any]) -> IPAddress | None:
     """Return the address that an answer comes from.
 
     Args:
@@ -183,7 +183,7 @@ def peer_of(extensions: Mapping[str, Any]) -> IPAddress | None:
         return None
 
 
-def network_of(address: IPAddress) -> Network:
+def find_network(address: IPAddress) -> Network:
     """Say what kind of network an address belongs to; of a translated IPv4 address, that one's."""
     address = _plain(address)
     return next(kind for network, kind in _SMALLEST_FIRST if address in network)

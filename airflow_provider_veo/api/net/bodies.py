@@ -28,7 +28,7 @@ class UnpackError(TransportError):
     """A body is encoded in a way that was not asked for and that cannot be read."""
 
 
-def unpacking(headers: Mapping[str, str]) -> Unpack:
+def make_unpacker(headers: Mapping[str, str]) -> Unpack:
     """Return what unpacks a body.
 
     Args:
@@ -65,7 +65,7 @@ class Body:
         self._kept = bytearray()
         self._trouble = ""
         try:
-            self._unpack = unpacking(headers)
+            self._unpack = make_unpacker(headers)
         except UnpackError as error:
             self._trouble = str(error)
 

@@ -48,7 +48,7 @@ class Clock:
             self._answer_end = inf
             self._credit = self.limits.timeout
 
-    def spent(self) -> float:
+    def count_seconds(self) -> float:
         """Return the seconds since the call began."""
         return self.now() - self._begun
 
@@ -56,20 +56,20 @@ class Clock:
         """Whether the seconds of the whole call have passed."""
         return self.now() >= self._end
 
-    def to_connect(self) -> float:
+    def seconds_to_connect(self) -> float:
         """Return the seconds in which the connection must be made."""
         return min(min(self._connect_end, self._end) - self.now(), _LONGEST)
 
-    def to_send(self) -> float:
+    def seconds_to_send(self) -> float:
         """Return the seconds in which the next block must be sent."""
         return min(self._credit, self._end - self.now(), _LONGEST)
 
-    def to_receive(self) -> float:
+    def seconds_to_receive(self) -> float:
         """Return the seconds in which the next bytes must be there."""
         left = min(min(self._answer_end, self._end) - self.now(), _LONGEST)
         return min(self._credit, left) if self._in_body and self.limits.flows else left
 
-    def sent(self, size: int, since: float) -> None:
+    def record_sent(self, size: int, since: float) -> None:
         """Note that bytes were sent.
 
         Args:
@@ -80,7 +80,7 @@ class Clock:
         self._earn(size, now - since)
         self._answer_end = now + self.limits.answer
 
-    def received(self, size: int, since: float) -> bool:
+    def record_received(self, size: int, since: float) -> bool:
         """Note that bytes have come, as `sent`.
 
         Returns:
@@ -94,7 +94,7 @@ class Clock:
         self._head_bytes += size
         return self._head_bytes <= HEAD_BYTES
 
-    def used(self, size: int) -> None:
+    def record_used(self, size: int) -> None:
         """Take in that bytes of a video have come out of what was received.
 
         Args:

@@ -14,13 +14,13 @@ from typing import Any, cast
 import httpcore
 import httpx
 
-from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.errors import NotSentError, TooSlowError, TransportError, VeoError
-from airflow_provider_veo.api.net.addresses import IPAddress, peer_of
-from airflow_provider_veo.api.net.bodies import Body, unpacking
+from airflow_provider_veo.api.net.addresses import IPAddress, read_peer
+from airflow_provider_veo.api.net.bodies import Body, make_unpacker
 from airflow_provider_veo.api.net.clock import Clock
-from airflow_provider_veo.api.net.proxies import proxy_for
-from airflow_provider_veo.api.net.routes import pool_options, sign_in, traced, traced_async
+from airflow_provider_veo.api.net.proxies import find_proxy
+from airflow_provider_veo.api.net.routes import add_trace, add_trace_async, make_pool_options, sign_in
 from airflow_provider_veo.api.net.streams import AsyncClockedBackend, ClockedBackend
 from airflow_provider_veo.api.net.urls import redact
 
@@ -76,7 +76,7 @@ class Response(_Response):
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the body's bytes, unpacked."""
-        unpack = unpacking(self.headers)
+        unpack = make_unpacker(self.headers)
         for chunk in self.chunks():
             yield from unpack(chunk)
 
@@ -95,7 +95,7 @@ class AsyncResponse(_Response):
 
     async def blocks(self) -> AsyncIterator[bytes]:
         """Yield the body's bytes, unpacked."""
-        unpack = unpacking(self.headers)
+        unpack = make_unpacker(self.headers)
         with self._errors:
             async for chunk in cast("AsyncIterator[bytes]", self._bytes):
                 for block in unpack(chunk):
@@ -144,24 +144,24 @@ class Exchanges:
             InvalidInputError: of the request's own check of its connection.
         """
         errors = _Errors(request, clock, self._hide)
-        proxy = proxy_for(str(request.url))
+        proxy = find_proxy(str(request.url))
         sign_in(request)
         with errors:
-            outgoing = _outgoing(request, clock, traced(request.extensions.get("trace")))
+            outgoing = _outgoing(request, clock, add_trace(request.extensions.get("trace")))
             response = self._pool(proxy).handle_request(outgoing)
         try:
-            self._peers[_origin(request.url)] = None if proxy else peer_of(response.extensions)
+            self._peers[_origin(request.url)] = None if proxy else read_peer(response.extensions)
             yield Response(response, errors)
         finally:
             response.close()
 
-    def reached(self, url: str) -> IPAddress | None:
+    def find_peer(self, url: str) -> IPAddress | None:
         """Return the address from which an origin has answered last; None if it has not, or through a proxy."""
         return self._peers.get(_origin(httpx.URL(url)))
 
     def _pool(self, proxy: str | None) -> httpcore.ConnectionPool:
         if proxy not in self._pools:
-            options = pool_options(self._tls, proxy)
+            options = make_pool_options(self._tls, proxy)
             self._pools[proxy] = httpcore.ConnectionPool(**options, network_backend=ClockedBackend())
         return self._pools[proxy]
 
@@ -181,7 +181,7 @@ class AsyncExchanges:
 
     def __init__(self, tls: ssl.SSLContext, url: str, hide: Hide = str) -> None:
         self._tls = tls
-        self._proxy = proxy_for(url)
+        self._proxy = find_proxy(url)
         self._hide = hide
         self._idle: list[httpcore.AsyncConnectionPool] = []
         self._closed = False
@@ -199,7 +199,7 @@ class AsyncExchanges:
         pool = self._idle.pop() if self._idle else self._pool()
         try:
             with errors:
-                response = await pool.handle_async_request(_outgoing(request, clock, traced_async()))
+                response = await pool.handle_async_request(_outgoing(request, clock, add_trace_async()))
             try:
                 yield AsyncResponse(response, errors)
             finally:
@@ -211,7 +211,7 @@ class AsyncExchanges:
                 self._idle.append(pool)
 
     def _pool(self) -> httpcore.AsyncConnectionPool:
-        options = pool_options(self._tls, self._proxy)
+        options = make_pool_options(self._tls, self._proxy)
         return httpcore.AsyncConnectionPool(**options, max_connections=1, network_backend=AsyncClockedBackend())
 
 
@@ -238,17 +238,17 @@ class _Errors:
         elif isinstance(error, httpcore.TimeoutException):
             kind = TooSlowError
         if isinstance(error, httpcore.TimeoutException):
-            said = f"{type(error).__name__} after {self.clock.spent():.1f} s"
+            said = f"{type(error).__name__} after {self.clock.count_seconds():.1f} s"
         where = redact(str(self.request.url))
         # the library's error is left behind: it may quote what the server has sent, in full
-        raise kind(for_people(self._hide(f"{self.request.method} {where}: {said}"), _WORDS)) from None
+        raise kind(make_line(self._hide(f"{self.request.method} {where}: {said}"), _WORDS)) from None
 
 
 def _outgoing(request: httpx.Request, clock: Clock, extensions: dict[str, Any]) -> httpcore.Request:
     url = request.url
     clock.begin()
     # httpcore hands these to the streams as they are; the pool alone wants a number
-    timeouts = {"pool": clock.to_connect(), "connect": clock, "read": clock, "write": clock}
+    timeouts = {"pool": clock.seconds_to_connect(), "connect": clock, "read": clock, "write": clock}
     return httpcore.Request(
         request.method,
         httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),

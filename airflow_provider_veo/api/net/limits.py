@@ -66,7 +66,7 @@ class Limits:
         return self.most_bytes if 200 <= status < 300 else min(ERROR_BYTES, self.most_bytes)
 
 
-def of_question(timeout: float) -> Limits:
+def of_status_call(timeout: float) -> Limits:
     """Return the limits of a call that only asks, or cancels: status, models, test.
 
     Args:
@@ -76,9 +76,9 @@ def of_question(timeout: float) -> Limits:
     return Limits(JSON_BYTES, seconds, whole=seconds)
 
 
-def of_glance(timeout: float) -> Limits:
+def of_optional_call(timeout: float) -> Limits:
     """Return the limits of a call whose answer one can do without."""
-    return of_question(min(timeout, GLANCE_SECONDS))
+    return of_status_call(min(timeout, GLANCE_SECONDS))
 
 
 def of_order(timeout: float) -> Limits:

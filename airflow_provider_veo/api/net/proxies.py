@@ -14,7 +14,7 @@ from airflow_provider_veo.api.net.urls import DEFAULT_PORT
 _ENTRY = re.compile(r"(?:(?P<scheme>\w+)://)?(?P<host>\[.*?\]|.*?:.*:.*?|[^:]*?)(?::(?P<port>\d+))?(?P<rest>/.*)?")
 
 
-def proxy_for(url: str) -> str | None:
+def find_proxy(url: str) -> str | None:
     """Return the proxy that the environment (`HTTPS_PROXY`, `NO_PROXY` ...) names for an address, or None."""
     return choose(url, getproxies())
 

@@ -22,7 +22,7 @@ _LOGS = tuple(
 )  # each may be switched on alone
 
 
-def pool_options(tls: ssl.SSLContext, proxy: str | None) -> dict[str, Any]:
+def make_pool_options(tls: ssl.SSLContext, proxy: str | None) -> dict[str, Any]:
     """Return the options of a connection pool.
 
     Args:
@@ -57,7 +57,7 @@ def sign_in(request: httpx.Request) -> None:
         next(httpx.BasicAuth(request.url.username, request.url.password).sync_auth_flow(request))
 
 
-def traced(trace: Trace | None) -> dict[str, Any]:
+def add_trace(trace: Trace | None) -> dict[str, Any]:
     """Return the extensions of a request that keep out of httpcore's log what it must not show.
 
     Args:
@@ -74,7 +74,7 @@ def traced(trace: Trace | None) -> dict[str, Any]:
     return {"trace": told}
 
 
-def traced_async() -> dict[str, Any]:
+def add_trace_async() -> dict[str, Any]:
     """Do as `traced`, for requests without a trace of their own."""
     return {"trace": _quiet_async} if _may_log() else {}
 

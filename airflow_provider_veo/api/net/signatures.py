@@ -27,7 +27,7 @@ def is_presigned(url: str) -> bool:
     return any(_SIGNS.fullmatch(name) for name in _query(url))
 
 
-def is_over(url: str, now: pendulum.DateTime) -> bool:
+def is_expired(url: str, now: pendulum.DateTime) -> bool:
     """Whether a presigned address says that its time is over; False where it does not say when."""
     try:
         end = _end(_query(url))

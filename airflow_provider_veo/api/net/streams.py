@@ -56,7 +56,7 @@ class ClockedStream(_Clocked, httpcore.NetworkStream):
         clock = self._begin(timeout)
         since = clock.now()
         data: bytes = self._stream.read(_size(max_bytes, clock), _to_receive(clock))
-        _check(clock.received(len(data), since))
+        _check(clock.record_received(len(data), since))
         return data
 
     def write(self, buffer: bytes, timeout: Any = None) -> None:
@@ -64,7 +64,7 @@ class ClockedStream(_Clocked, httpcore.NetworkStream):
         for block in _blocks(buffer):
             since = clock.now()
             self._stream.write(block, _to_send(clock))
-            clock.sent(len(block), since)
+            clock.record_sent(len(block), since)
 
     def close(self) -> None:
         self._stream.close()
@@ -102,7 +102,7 @@ class AsyncClockedStream(_Clocked, httpcore.AsyncNetworkStream):
         clock = self._begin(timeout)
         since = clock.now()
         data: bytes = await self._stream.read(_size(max_bytes, clock), _to_receive(clock))
-        _check(clock.received(len(data), since))
+        _check(clock.record_received(len(data), since))
         return data
 
     async def write(self, buffer: bytes, timeout: Any = None) -> None:
@@ -110,7 +110,7 @@ class AsyncClockedStream(_Clocked, httpcore.AsyncNetworkStream):
         for block in _blocks(buffer):
             since = clock.now()
             await self._stream.write(block, _to_send(clock))
-            clock.sent(len(block), since)
+            clock.record_sent(len(block), since)
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -153,19 +153,19 @@ def _blocks(buffer: bytes) -> Iterator[bytes]:
 
 
 def _to_connect(clock: Clock) -> float:
-    if (seconds := clock.to_connect()) <= 0:
+    if (seconds := clock.seconds_to_connect()) <= 0:
         raise httpcore.ConnectTimeout
     return seconds
 
 
 def _to_send(clock: Clock) -> float:
-    if (seconds := clock.to_send()) <= 0:
+    if (seconds := clock.seconds_to_send()) <= 0:
         raise httpcore.WriteTimeout
     return seconds
 
 
 def _to_receive(clock: Clock) -> float:
-    if (seconds := clock.to_receive()) <= 0:
+    if (seconds := clock.seconds_to_receive()) <= 0:
         raise httpcore.ReadTimeout
     return seconds
 

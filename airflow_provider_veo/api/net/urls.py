@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv6Address
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from airflow_provider_veo.api.answers.text import is_one_word
+from airflow_provider_veo.api.answers.text import is_plain_text
 
 LONGEST_URL = 8_192
 """Characters; servers and proxies take no longer ones."""
@@ -16,7 +16,7 @@ DEFAULT_PORT = {"http": 80, "https": 443}
 _ROUTES = re.compile(r"/v1(/+(videos|chat/completions|models))?$")
 
 
-def absolute(base: str, url: str) -> str | None:
+def resolve_url(base: str, url: str) -> str | None:
     """Resolve an address against the one it came from; None where that gives no usable http(s) address."""
     if len(url) > LONGEST_URL:  # the standard library keeps the last 128 that it has split
         return None
@@ -24,11 +24,11 @@ def absolute(base: str, url: str) -> str | None:
         joined = urljoin(base, url)
     except ValueError:
         return None
-    is_fit = len(joined) <= LONGEST_URL and is_one_word(joined)
+    is_fit = len(joined) <= LONGEST_URL and is_plain_text(joined)
     return joined if is_fit and _split(joined) else None
 
 
-def with_port(url: str, port: int) -> str:
+def add_port(url: str, port: int) -> str:
     """Return an address with a port, unless it names one already."""
     parts = _split(url)
     if parts is None or parts.port is not None:
@@ -36,7 +36,7 @@ def with_port(url: str, port: int) -> str:
     return parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
 
 
-def bracketed(host: str) -> str:
+def add_brackets(host: str) -> str:
     """Return a host, which may have a port or a path, as an address wants it: IPv6 in brackets."""
     try:
         return f"[{IPv6Address(host)}]"
@@ -44,7 +44,7 @@ def bracketed(host: str) -> str:
         return host
 
 
-def api_root(url: str) -> str:
+def find_api_root(url: str) -> str:
     """Return the address below which the API's routes are, from one that may name a route of it."""
     return _ROUTES.sub("", url.rstrip("/")).rstrip("/")
 
@@ -57,7 +57,7 @@ def redact(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" + ("?…" if parts.query else "")
 
 
-def same_origin(url: str, other: str) -> bool:
+def is_same_origin(url: str, other: str) -> bool:
     """Whether two addresses have scheme, host and port in common: only then may the API key go along."""
     return _origin(url) == _origin(other) is not None
 

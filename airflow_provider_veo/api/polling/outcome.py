@@ -12,7 +12,7 @@ import pendulum
 
 from airflow_provider_veo.api.answers.masking import KEY_IN_ADDRESS
 from airflow_provider_veo.api.answers.own_words import OwnWords
-from airflow_provider_veo.api.answers.text import for_people, storable
+from airflow_provider_veo.api.answers.text import make_line, make_storable
 from airflow_provider_veo.api.errors import Reason, StatusUnknownError, VeoError, VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.reasons import reason_in
 from airflow_provider_veo.api.video import Video, VideoStatus
@@ -108,7 +108,7 @@ class Outcome:
         """
         if not self.reason_in_words:
             return self
-        reason = reason_in(own.without(self.message)) or Reason.UNKNOWN
+        reason = reason_in(own.remove_from(self.message)) or Reason.UNKNOWN
         is_cut = self.message.endswith("…")
         if reason is Reason.UNKNOWN and is_cut and reason_in(" ".join(own.texts)) is not Reason(self.reason):
             return self  # the reason stood in the part that was cut off, and the order does not contain it
@@ -190,7 +190,7 @@ def _may_be_signed(url: str) -> bool:
 def _make_storable(value: Any) -> Any:
     """Return a value as an event may hold it: cut, cleaned, or None for a value of an unexpected type."""
     if isinstance(value, str):
-        return storable(str(value))[:_LONGEST_TEXT]
+        return make_storable(str(value))[:_LONGEST_TEXT]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if value is None or isinstance(value, (bool, int, float)) else None
@@ -203,7 +203,7 @@ def _types_of(part: Field[Any]) -> Any:
 
 def _unreadable(event: Any) -> VeoError:
     return VeoError(
-        f"The trigger resumed the task with an event that this version cannot read: {for_people(repr(event), 200)}. "
+        f"The trigger resumed the task with an event that this version cannot read: {make_line(repr(event), 200)}. "
         "Install the same version of airflow-provider-veo on workers and triggerers."
     )
 

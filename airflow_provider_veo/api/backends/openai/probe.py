@@ -84,6 +84,6 @@ def _signature(answer: Answer) -> tuple[int, str]:
 
 
 def _said(answer: Answer, where: str) -> str:
-    kind = answer.said(answer.headers.get("content-type", "no content type").partition(";")[0], 50)
-    words = "" if answer.ok else answer.said(str(answer.error()), 200)
+    kind = answer.quote(answer.headers.get("content-type", "no content type").partition(";")[0], 50)
+    words = "" if answer.ok else answer.quote(str(answer.error()), 200)
     return f"GET {where}{_VIDEO.path} is HTTP {answer.status} ({kind})" + (f" {words!r}" if words else "")

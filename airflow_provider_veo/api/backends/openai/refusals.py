@@ -92,8 +92,8 @@ def judge(error: ApiError) -> Verdict:
     # where our own limit has cut the body, only its parts tell an echo of the order from the server's words
     said = list(_leaves((answer.is_cut and answer.json()) or answer.text))
     everything = _ESCAPE.sub(_unescaped, "\n".join(f"{key}: {value}" for key, value in said))
-    words = answer.own.without(everything[:LOOKED_AT], surely=True) + everything[LOOKED_AT:]
-    named = answer.own.without(everything[:LOOKED_AT])
+    words = answer.own.remove_from(everything[:LOOKED_AT], surely=True) + everything[LOOKED_AT:]
+    named = answer.own.remove_from(everything[:LOOKED_AT])
     has_job = _ID_IN_TEXT.search(words) or any(_ID_KEY.fullmatch(key) and value for key, value in said)
     if has_job or _DOUBT.search(words):
         return Verdict.UNKNOWN
@@ -131,7 +131,7 @@ def _is_named(answer: Answer) -> bool:
     """Whether the body of a success names a refusal: in its code, or in any word of what it calls an error."""
     body = answer.json()
     detail = read_error(body, own=None)
-    words = answer.own.without(f"{detail.code} {detail.message}" if body.get("error") else detail.code)
+    words = answer.own.remove_from(f"{detail.code} {detail.message}" if body.get("error") else detail.code)
     return bool(NAMES_A_REFUSAL.search(words) or _PASSES.search(words))
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.json_text import parse_head, parse_json
-from airflow_provider_veo.api.answers.text import MARK, storable
+from airflow_provider_veo.api.answers.text import MARK, make_storable
 
 PLAIN_TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc", "Cn")))
 LEAVES = st.none() | st.booleans() | st.integers(-(10**50), 10**50) | st.floats(allow_nan=False, allow_infinity=False)
@@ -51,7 +51,7 @@ def is_part_of(part, whole):
         return (
             part is None
             or part == whole
-            or (part.endswith(MARK) and storable(whole).startswith(part[:-1].rstrip(MARK)))
+            or (part.endswith(MARK) and make_storable(whole).startswith(part[:-1].rstrip(MARK)))
         )
     if isinstance(whole, dict):
         return part is None or all(name in whole and is_part_of(part[name], whole[name]) for name in part)

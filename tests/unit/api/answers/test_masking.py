@@ -135,7 +135,7 @@ def test_the_mask_does_not_show_its_secrets():
 def test_an_address_is_kept_without_the_key_and_asked_with_it(key, spelling):
     mask = Mask((rest_of(key),))
     spelled = SPELLINGS[spelling](rest_of(key))
-    kept = mask.fold(f"https://api.example.com/f/v.mp4?token={spelled}&x=1")
+    kept = mask.hide_in_url(f"https://api.example.com/f/v.mp4?token={spelled}&x=1")
 
     assert kept == f"https://api.example.com/f/v.mp4?token={KEY_IN_ADDRESS}&x=1"
-    assert mask.unfold(kept) == f"https://api.example.com/f/v.mp4?token={quote(rest_of(key), safe='')}&x=1"
+    assert mask.restore_in_url(kept) == f"https://api.example.com/f/v.mp4?token={quote(rest_of(key), safe='')}&x=1"

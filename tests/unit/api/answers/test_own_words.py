@@ -99,12 +99,12 @@ def test_short_texts_are_found_as_a_whole_or_in_quotation_marks(own, text, left)
 )
 def test_where_money_is_at_stake_a_short_text_counts_only_in_quotation_marks(text, stays):
     own = OwnWords(("connection reset by peer",))
-    assert ("reset" in own.without(text, surely=True)) is stays
+    assert ("reset" in own.remove_from(text, surely=True)) is stays
 
 
 def test_where_money_is_at_stake_a_long_quotation_counts():
     own = OwnWords(("a film in which the connection is reset by a peer who has no time left",))
-    assert "reset" not in own.without("bad prompt: a film in which the connection is reset by a p", surely=True)
+    assert "reset" not in own.remove_from("bad prompt: a film in which the connection is reset by a p", surely=True)
 
 
 def test_all_texts_of_an_order_count_but_pictures_and_the_names_of_the_apis_own_fields():
@@ -115,8 +115,8 @@ def test_all_texts_of_an_order_count_but_pictures_and_the_names_of_the_apis_own_
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_any_text_can_be_read(own, text):
     words = OwnWords((own,))
-    assert isinstance(words.without(text), str)
-    assert isinstance(words.are_all_of(text), bool)
+    assert isinstance(words.remove_from(text), str)
+    assert isinstance(words.cover(text), bool)
     assert OwnWords().without(text) == text
 
 
@@ -133,5 +133,5 @@ def test_nothing_of_a_quotation_is_left_whatever_it_is_made_of(parts):
 def test_long_texts_take_little_work():
     # a repetition is the worst case; the time would grow with the square of its length
     own = OwnWords(("a " * 8_000 + "safety", "\\" * 8_000))
-    assert "safety" not in own.without("a " * 8_000 + "safety")
-    assert own.without("\\" * 60_000) == "\\" * 60_000
+    assert "safety" not in own.remove_from("a " * 8_000 + "safety")
+    assert own.remove_from("\\" * 60_000) == "\\" * 60_000

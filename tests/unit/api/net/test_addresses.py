@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.net.addresses import NOT_PUBLIC, AddressRule, Network, network_of, own_networks, peer_of
+from airflow_provider_veo.api.net.addresses import (
+    NOT_PUBLIC,
+    AddressRule,
+    Network,
+    find_network,
+    find_own_networks,
+    read_peer,
+)
 
 HOSTS = {
     "cdn.example": ["93.184.216.34", "2606:2800:220:1::1"],
@@ -60,7 +67,7 @@ def resolver(monkeypatch):
     ],
 )
 def test_the_network_of_an_address(network, addresses):
-    assert {address: network_of(ipaddress.ip_address(address)) for address in addresses.split()} == dict.fromkeys(
+    assert {address: find_network(ipaddress.ip_address(address)) for address in addresses.split()} == dict.fromkeys(
         addresses.split(), network
     )
 
@@ -78,7 +85,7 @@ IPV4 = {
 @pytest.mark.parametrize("address", IPV4)
 def test_a_translated_address_is_of_its_own_network(form, address):
     translated = ipaddress.IPv6Address(int(ipaddress.ip_address(form)) | int(ipaddress.ip_address(address)))
-    assert network_of(translated) is IPV4[address]
+    assert find_network(translated) is IPV4[address]
 
 
 @pytest.mark.parametrize("address", IPV4)
@@ -92,17 +99,17 @@ def test_other_forms_of_ipv4_addresses_are_closed(address):
         int(ipaddress.ip_address("2002::")) | number << 80,
         int(ipaddress.ip_address("2001::")) | (number ^ 0xFFFFFFFF),
     ]
-    assert {network_of(ipaddress.IPv6Address(form)) for form in forms} == {Network.RESERVED}
+    assert {find_network(ipaddress.IPv6Address(form)) for form in forms} == {Network.RESERVED}
 
 
 @given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
 def test_every_address_has_a_network(address):
-    assert network_of(address) in Network
+    assert find_network(address) in Network
 
 
 @given(st.one_of(*(st.ip_addresses(network=network) for network in ("10.0.0.0/8", "100.64.0.0/10", "fc00::/7"))))
 def test_no_address_of_an_inner_network_counts_as_public(address):
-    assert network_of(address) in (Network.PRIVATE, Network.METADATA)
+    assert find_network(address) in (Network.PRIVATE, Network.METADATA)
 
 
 def test_nothing_depends_on_the_tables_of_python(monkeypatch):
@@ -110,7 +117,7 @@ def test_nothing_depends_on_the_tables_of_python(monkeypatch):
     for kind in (ipaddress.IPv4Address, ipaddress.IPv6Address):
         for name in ("is_global", "is_private", "is_reserved", "is_link_local", "is_loopback", "is_multicast"):
             monkeypatch.delattr(kind, name)
-    assert network_of(ipaddress.ip_address("192.0.0.8")) is Network.PRIVATE
+    assert find_network(ipaddress.ip_address("192.0.0.8")) is Network.PRIVATE
 
 
 def check(host, allowed=()):
@@ -181,7 +188,7 @@ def connect(address, allowed=()):
         extensions["trace"]("connection.connect_tcp.started", {"host": address})
         extensions["trace"]("connection.connect_tcp.complete", {"return_value": stream})
     finally:
-        assert stream.open is (network_of(ipaddress.ip_address(address)) in {Network.PUBLIC, *allowed})
+        assert stream.open is (find_network(ipaddress.ip_address(address)) in {Network.PUBLIC, *allowed})
 
 
 @pytest.fixture
@@ -217,7 +224,7 @@ def own(url, peer=None):
         asked.append(url)
         return peer and ipaddress.ip_address(peer)
 
-    return own_networks(url, reach), bool(asked)
+    return find_own_networks(url, reach), bool(asked)
 
 
 @pytest.mark.usefixtures("no_proxy")
@@ -289,8 +296,10 @@ def test_a_peer_that_is_gone_is_not_known():
         def get_extra_info(self, _):
             return None
 
-    assert peer_of({"network_stream": Stream("fe80::1%eth0")}) == ipaddress.ip_address("fe80::1")
-    assert [peer_of(extensions) for extensions in ({}, {"network_stream": Gone()}, {"network_stream": Nothing()})] == [
+    assert read_peer({"network_stream": Stream("fe80::1%eth0")}) == ipaddress.ip_address("fe80::1")
+    assert [
+        read_peer(extensions) for extensions in ({}, {"network_stream": Gone()}, {"network_stream": Nothing()})
+    ] == [
         None,
         None,
         None,

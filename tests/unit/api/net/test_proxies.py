@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_veo.api import requests
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import NotSentError, VeoError
-from airflow_provider_veo.api.net.proxies import choose, proxy_for
+from airflow_provider_veo.api.net.proxies import choose, find_proxy
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.storage.frames import load_frame
 
@@ -50,7 +50,7 @@ def set_environment(monkeypatch, settings):
 )
 def test_the_environment_names_the_proxy(monkeypatch, settings, url, proxy):
     set_environment(monkeypatch, settings)
-    assert proxy_for(url) == proxy
+    assert find_proxy(url) == proxy
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ async def test_all_kinds_of_calls_go_the_same_way(monkeypatch, connected, except
     for proxies, url in itertools.product(PROXIES, URLS):
         set_environment(monkeypatch, proxies if exception is None else proxies | {"NO_PROXY": exception})
         found = await ways(url, connected)
-        assert set(found.values()) == {proxy_for(url) is not None}, (proxies, exception, url, found)
+        assert set(found.values()) == {find_proxy(url) is not None}, (proxies, exception, url, found)
 
 
 @pytest.mark.parametrize("proxy", ["ftp://proxy.example", "http://proxy.example:port", "socks5://p:1"])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.api.net.signatures import is_over, is_presigned
+from airflow_provider_veo.api.net.signatures import is_expired, is_presigned
 
 PRESIGNED = [
     "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=k&X-Amz-Expires=60&X-Amz-Signature=ab",
@@ -74,11 +74,11 @@ AMZ = "X-Amz-Date={}&X-Amz-Expires=3600"
     ],
 )
 def test_when_its_time_is_over(query, over):
-    assert is_over(f"https://s3.example.net/a.mp4?{query}", NOW) is over
+    assert is_expired(f"https://s3.example.net/a.mp4?{query}", NOW) is over
 
 
 @given(st.text(), st.sampled_from(["", "Expires=", "X-Amz-Date=20261126T110000Z&X-Amz-Expires=", "se="]))
 def test_no_address_is_too_odd(text, name):
     for url in (text, f"https://s3.example.net/a.mp4?{name}{text}"):
         assert is_presigned(url) in (True, False)
-        assert is_over(url, NOW) in (True, False)
+        assert is_expired(url, NOW) in (True, False)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_veo.api.net.urls import absolute, redact, with_port
+from airflow_provider_veo.api.net.urls import add_port, redact, resolve_url
 
 
 @pytest.mark.parametrize(
@@ -14,12 +14,12 @@ from airflow_provider_veo.api.net.urls import absolute, redact, with_port
     ],
 )
 def test_an_address_keeps_the_port_that_it_names(url, found):
-    assert with_port(url, 8443) == found
+    assert add_port(url, 8443) == found
 
 
 def test_port_1_can_be_asked_and_port_0_cannot():
-    assert absolute("", "http://h.example:1/a") == "http://h.example:1/a"
-    assert absolute("", "http://h.example:0/a") is None
+    assert resolve_url("", "http://h.example:1/a") == "http://h.example:1/a"
+    assert resolve_url("", "http://h.example:0/a") is None
 
 
 def test_what_is_no_address_is_shown_without_what_may_be_secret_in_it_and_not_at_any_length():
