@@ -50,7 +50,7 @@ SPELLINGS = {
 @pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
 @pytest.mark.parametrize("prompt", [PROMPT, LONG], ids=["short", "long"])
 def test_a_quotation_is_taken_out_in_every_spelling(spell, prompt):
-    left = OwnWords((prompt,)).without(f"Generation failed for {spell(prompt)} since memory ran out.").lower()
+    left = OwnWords((prompt,)).remove_from(f"Generation failed for {spell(prompt)} since memory ran out.").lower()
     assert not [word for word in TELLING if word in left]
     assert "generation failed" in left
     assert "memory ran out" in left
@@ -70,7 +70,7 @@ def test_a_quotation_is_taken_out_in_every_spelling(spell, prompt):
     ],
 )
 def test_words_that_the_server_says_by_itself_stay(own, text):
-    assert OwnWords((own,)).without(text) == text
+    assert OwnWords((own,)).remove_from(text) == text
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_words_that_the_server_says_by_itself_stay(own, text):
     ],
 )
 def test_short_texts_are_found_as_a_whole_or_in_quotation_marks(own, text, left):
-    found = OwnWords((own,)).without(text)
+    found = OwnWords((own,)).remove_from(text)
     assert found.replace(" … ", "").strip() == left.replace(" … ", "").strip()
 
 
@@ -117,7 +117,7 @@ def test_any_text_can_be_read(own, text):
     words = OwnWords((own,))
     assert isinstance(words.remove_from(text), str)
     assert isinstance(words.cover(text), bool)
-    assert OwnWords().without(text) == text
+    assert OwnWords().remove_from(text) == text
 
 
 @given(
@@ -126,7 +126,7 @@ def test_any_text_can_be_read(own, text):
 def test_nothing_of_a_quotation_is_left_whatever_it_is_made_of(parts):
     own = " ".join(parts)
     for spell in (str, json.dumps, repr, ascii, html.escape, str.upper, str.lower):
-        left = OwnWords((own,)).without(f'failed: "{spell(own)}"')
+        left = OwnWords((own,)).remove_from(f'failed: "{spell(own)}"')
         assert not [word for word in ("safety", "违规") if word in left.lower()]
 
 

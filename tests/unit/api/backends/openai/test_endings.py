@@ -199,7 +199,7 @@ def test_a_failed_job_within_an_error_is_this_job(inner, status):
     video = read(litellm(inner, status), status)
     assert (video.id, video.status) == (ID, VideoStatus.FAILED)
     assert "out of memory" in video.message
-    judged = Outcome.of(video).judged(OwnWords(("a workplace safety film", "gem-rai")))
+    judged = Outcome.of(video).judge_reason(OwnWords(("a workplace safety film", "gem-rai")))
     assert judged.reason == Reason.UNKNOWN.value
 
 
@@ -287,7 +287,7 @@ def test_no_prompt_in_a_failed_jobs_message_is_its_reason(said, prompt):
     for error in (said.format(prompt), {"message": said.format(prompt), "code": 500}):
         outcome = Outcome.of(read({"status": "failed", "error": error}))
         resumed = Outcome.from_event(json.loads(json.dumps(outcome.to_event())))
-        assert resumed.judged(OwnWords((prompt, "gem-rai"))).reason == Reason.UNKNOWN.value
+        assert resumed.judge_reason(OwnWords((prompt, "gem-rai"))).reason == Reason.UNKNOWN.value
         assert read({"status": "failed", "error": error}, own=(prompt,)).reason is Reason.UNKNOWN
 
 
@@ -317,7 +317,7 @@ def test_a_reason_beyond_the_end_of_a_message_is_kept_unless_the_prompt_may_have
 def test_a_filters_verdict_needs_no_words():
     outcome = Outcome.of(read({"status": "completed", "raiMediaFilteredReasons": ["not 'a safety film'"]}))
     assert outcome.judge_reason(OwnWords(("a safety film",))) == outcome
-    assert replace(outcome, reason_in_words=True).judged(OwnWords(("a safety film",))).reason == Reason.UNKNOWN.value
+    assert replace(outcome, reason_in_words=True).judge_reason(OwnWords(("a safety film",))).reason == Reason.UNKNOWN.value
 
 
 @pytest.mark.parametrize(
