@@ -317,7 +317,9 @@ def test_a_reason_beyond_the_end_of_a_message_is_kept_unless_the_prompt_may_have
 def test_a_filters_verdict_needs_no_words():
     outcome = Outcome.of(read({"status": "completed", "raiMediaFilteredReasons": ["not 'a safety film'"]}))
     assert outcome.judge_reason(OwnWords(("a safety film",))) == outcome
-    assert replace(outcome, reason_in_words=True).judge_reason(OwnWords(("a safety film",))).reason == Reason.UNKNOWN.value
+    assert (
+        replace(outcome, reason_in_words=True).judge_reason(OwnWords(("a safety film",))).reason == Reason.UNKNOWN.value
+    )
 
 
 @pytest.mark.parametrize(
