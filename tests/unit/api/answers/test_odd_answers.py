@@ -120,7 +120,7 @@ def assert_storable(value):
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=NAMES)
-def test_no_odd_value_in_a_body_escapes(recorded):
+def test_an_odd_value_in_a_body_raises_only_errors_of_this_package(recorded):
     places, readings, known = set(), 0, set()
     for place, odd, body in with_odd_leaves(recorded["body"]):
         answer = answer_of(recorded, dumped(body))
@@ -135,7 +135,7 @@ def test_no_odd_value_in_a_body_escapes(recorded):
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=NAMES)
-def test_no_odd_value_in_a_header_escapes(recorded):
+def test_an_odd_value_in_a_header_raises_only_errors_of_this_package(recorded):
     known = set()
     names = sorted({*WORDS, *recorded["headers"]})
     for name in names:
@@ -149,7 +149,7 @@ def test_no_odd_value_in_a_header_escapes(recorded):
 
 
 @pytest.mark.parametrize("odd", ODD_VALUES, ids=lambda odd: repr(odd)[:20])
-def test_no_odd_value_in_an_event_escapes(odd):
+def test_an_odd_value_in_an_event_raises_only_errors_of_this_package(odd):
     event = Outcome(
         "failed", "v", "failed", "no", url="https://a/b.mp4", created_at="2026", completed_at="2027"
     ).to_event()
@@ -159,7 +159,7 @@ def test_no_odd_value_in_an_event_escapes(odd):
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=NAMES)
-def test_no_answer_that_is_cut_anywhere_escapes(recorded):
+def test_an_answer_cut_at_any_place_raises_only_errors_of_this_package(recorded):
     body, known = dumped(recorded["body"]), set()
     for length in range(0, len(body), 3):
         answer = Answer.of(recorded["status"], body[:length], recorded["headers"].items(), URL, is_cut=True)

@@ -29,7 +29,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=200)
         ("", ""),
     ],
 )
-def test_people_read_one_bounded_line(text, shown):
+def test_a_text_for_people_is_one_bounded_line(text, shown):
     assert make_line(text) == shown
 
 
@@ -44,7 +44,7 @@ def test_any_text_becomes_a_line_that_can_be_stored_and_read(text, limit):
 
 
 @given(ANY_TEXT)
-def test_what_can_be_stored_stays_as_it_is(text):
+def test_a_storable_text_stays_unchanged(text):
     kept = make_storable(text)
 
     kept.encode()
@@ -54,10 +54,10 @@ def test_what_can_be_stored_stays_as_it_is(text):
 
 
 @pytest.mark.parametrize("text", ["", "video_1", "a b", "ünï😀", "https://a/b?c=d#e"])
-def test_usual_names_are_one_word(text):
+def test_usual_names_and_addresses_are_plain_text(text):
     assert is_plain_text(text)
 
 
 @pytest.mark.parametrize("character", ["\n", "\t", "\x00", "\x1b", "\x7f", "\x85", "\ud83d", "\u202e", "\u2028", MARK])
-def test_one_odd_character_is_enough(character):
+def test_one_odd_character_makes_a_text_not_plain(character):
     assert not is_plain_text(f"video{character}1")
