@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.media import limits
-from airflow_provider_veo.media.orientation import Orientation, matrix_of
+from airflow_provider_veo.media.orientation import Orientation, read_matrix
 
 # FFmpeg would read all files and addresses in a playlist, so only these formats are allowed.
 _INPUT_OPTIONS = {"format_whitelist": "mov,mp4,matroska,webm,mpegts", "protocol_whitelist": "file"}
@@ -143,7 +143,7 @@ def _is_cover(stream: VideoStream) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
 
 
-def unit_of(stream: Stream) -> Fraction:
+def get_time_unit(stream: Stream) -> Fraction:
     """Return the unit of a stream's time stamps, in seconds."""
     return stream.time_base or Fraction(1, av.time_base)
 
@@ -216,7 +216,7 @@ def examine(source: Source) -> Clip:
             measures[packet.stream.index].add(packet)
         if first is None or not all(measure.is_complete() for measure in measures.values()):
             raise InvalidInputError(f"{source.name} is damaged or cut short: fetch it again.")
-        return _clip(source, film, measures, matrix_of(first))
+        return _clip(source, film, measures, read_matrix(first))
 
 
 def _clip(source: Source, film: Film, measures: dict[int, Measure], matrix: bytes) -> Clip:
@@ -288,7 +288,7 @@ class Measure:
 
     def track(self, form: tuple[object, ...], usual: Fraction) -> Track:
         """Return the track. Without a duration in the file, the last packet lasts for the `usual` seconds."""
-        context, unit = self._stream.codec_context, unit_of(self._stream)
+        context, unit = self._stream.codec_context, get_time_unit(self._stream)
         assert self._start is not None
         assert self._latest is not None
         end = self._end if self._end > self._latest else self._latest + usual / unit

@@ -50,7 +50,7 @@ class Orientation:
         return [step for is_needed, step in every if is_needed]
 
 
-def matrix_of(frame: VideoFrame) -> bytes:
+def read_matrix(frame: VideoFrame) -> bytes:
     """Return the display matrix of a frame; empty bytes if it has none."""
     beside: Any = frame.side_data  # PyAV's annotation allows motion vectors only
     return bytes(beside[Type.DISPLAYMATRIX]) if Type.DISPLAYMATRIX in beside else b""

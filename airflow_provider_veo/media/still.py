@@ -14,9 +14,17 @@ from av.video.frame import VideoFrame
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.media import limits
-from airflow_provider_veo.media.clip import Film, Measure, Source, decode_packet, open_video, round_to_even, unit_of
+from airflow_provider_veo.media.clip import (
+    Film,
+    Measure,
+    Source,
+    decode_packet,
+    get_time_unit,
+    open_video,
+    round_to_even,
+)
 from airflow_provider_veo.media.filters import link_filters
-from airflow_provider_veo.media.orientation import Orientation, matrix_of
+from airflow_provider_veo.media.orientation import Orientation, read_matrix
 
 PictureType = Literal["png", "jpeg"]
 
@@ -100,7 +108,7 @@ def _find(source: Source, at: float | None) -> _Shown:
 
 def _seek(film: Film, at: float | None) -> bool:
     """Seek to the key frame before a time. Return whether this worked."""
-    start, length, unit = film.picture.start_time, film.picture.duration, unit_of(film.picture)
+    start, length, unit = film.picture.start_time, film.picture.duration, get_time_unit(film.picture)
     if start is None or (at is None and length is None):
         return False
     target = start + (length or 0 if at is None else int((Fraction(at) - _DECODE_EARLY) / unit))
@@ -114,7 +122,7 @@ def _seek(film: Film, at: float | None) -> bool:
 
 def _find_latest(source: Source, film: Film, at: float | None, *, has_seeked: bool) -> _Shown | None:
     """Return the latest frame up to a time; None if it cannot be found from the current position."""
-    unit, start, shown = unit_of(film.picture), film.picture.start_time, None
+    unit, start, shown = get_time_unit(film.picture), film.picture.start_time, None
     measure = Measure(film.picture)
     for packet in film.container.demux(film.picture):
         measure.add(packet)
@@ -135,7 +143,7 @@ def _find_latest(source: Source, film: Film, at: float | None, *, has_seeked: bo
 def _check(film: Film, frame: VideoFrame | None, start: int, end: Fraction | None) -> _Shown | None:
     if frame is None or frame.is_corrupt or frame.pts is None:
         return None
-    return _Shown(frame, film.pixel_aspect, (frame.pts - start) * unit_of(film.picture), end)
+    return _Shown(frame, film.pixel_aspect, (frame.pts - start) * get_time_unit(film.picture), end)
 
 
 def _convert(source: Source, shown: _Shown, kind: PictureType) -> VideoFrame:
@@ -151,7 +159,11 @@ def _convert(source: Source, shown: _Shown, kind: PictureType) -> VideoFrame:
     buffer = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1)
     )
-    steps = [("scale", f"{width}:{frame.height}:{scale}"), ("format", pixels), *Orientation.of(matrix_of(frame)).steps]
+    steps = [
+        ("scale", f"{width}:{frame.height}:{scale}"),
+        ("format", pixels),
+        *Orientation.of(read_matrix(frame)).steps,
+    ]
     link_filters(graph, buffer, steps, "buffersink")
     graph.push(frame)
     result = graph.pull()

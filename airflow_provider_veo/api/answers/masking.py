@@ -111,7 +111,7 @@ def _forms(word: str) -> Iterator[str]:
         yield raw.decode("ascii", "replace")
         yield word.encode("ascii", "replace").decode()
     for before in range(3):
-        # the letters that depend on the secret alone, wherever it begins in what was encoded
+        # only the letters that depend on the secret alone, for each position of the secret in the encoded bytes
         coded = base64.b64encode(bytes(before) + raw).decode().rstrip("=")
         core = coded[(0, 2, 3)[before] : len(coded) - bool((before + len(raw)) % 3)]
         yield core

@@ -140,7 +140,7 @@ def _inflate(inflate: Any, piece: bytes) -> Iterator[bytes]:
         try:
             block: bytes = inflate.decompress(piece, BLOCK)
         except zlib.error as error:
-            raise UnpackError(f"The compressed answer is damaged: {error}.") from None
+            raise UnpackError(f"The answer is compressed, and its data is damaged: {error}.") from None
         if block:
             yield block
         piece = inflate.unconsumed_tail

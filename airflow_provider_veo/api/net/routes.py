@@ -75,7 +75,7 @@ def add_trace(trace: Trace | None) -> dict[str, Any]:
 
 
 def add_trace_async() -> dict[str, Any]:
-    """Return such extensions for an asynchronous request without a trace function of its own."""
+    """Return such extensions for an asynchronous request, which has no trace function."""
     return {"trace": _conceal_async} if _may_log() else {}
 
 
