@@ -10,13 +10,13 @@ import sys
 import threading
 
 import pytest
-from test_storing import FILM
 
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import InvalidInputError, VeoError
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.storage.frames import load_frame
+from tests.integration.test_storing import FILM
 from tests.support.scripted_server import Reply, connect
 
 PUBLIC, LOOPBACK, METADATA = "93.184.216.34", "127.0.0.1", "169.254.169.254"
