@@ -7,7 +7,7 @@ SITE ?= site
 .DEFAULT_GOAL := help
 .PHONY: help demo test coverage docs test-docs test-system test-race test-page test-storage test-cluster \
 	test-bursts matrix mutants benchmark figures \
-	lint unit integration constraints clean
+	lint terms unit integration constraints clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -17,8 +17,11 @@ demo: $(VENV)/ready ## a prompt becomes a video on a real Airflow; ONCE=1 ends b
 
 test: lint coverage ## everything that a contribution must pass
 
-lint: $(VENV)/ready ## style and types
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+lint: $(VENV)/ready ## style, types, and the direction of imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+terms: $(VENV)/ready ## retired terms that are left in code, tests and texts
+	@$(BIN)/python dev/retired_terms.py
 
 unit: $(VENV)/ready ## tests without network and database
 	@$(BIN)/python -m pytest tests/unit tests/dev

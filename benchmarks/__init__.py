@@ -1,1 +1,1 @@
-"""`python -m benchmarks`: what waiting for videos costs, beside the other ways to wait, on the machine at hand."""
+"""`python -m benchmarks`: measure the cost of waiting for videos and of storing them, against other ways to do it."""

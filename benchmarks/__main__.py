@@ -1,4 +1,4 @@
-"""Runs all benchmarks and writes docs/performance.md. The exit status is 1 if a figure was missed."""
+"""Run all benchmarks and write docs/performance.md. The exit status is 1 if a goal was missed."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ PARTS: dict[str, Callable[[Lab], Section]] = {
 
 
 def main() -> int:
-    """Measure, report, and return the exit status."""
+    """Run the benchmarks, write or print the page, and return the exit status."""
     arguments = _arguments()
-    # whatever ends this process ends what it has started
+    # so that SIGTERM, too, ends the processes that this one has started
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     begun = time.monotonic()
     rounds = 1 if arguments.quick else arguments.rounds
@@ -54,7 +54,9 @@ def main() -> int:
     if arguments.quick or arguments.only:
         print(f"\n{text}")
         if arguments.quick:
-            print("This was --quick: with fewer jobs and shorter ones than the text says. The figures mean little.")
+            print(
+                "This was a run with --quick: with fewer and shorter jobs than the text says. Its figures mean little."
+            )
             return 0
     else:
         PAGE.write_text(text)
@@ -64,9 +66,11 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="of each measurement (default: 5)")
-    parser.add_argument("--only", action="append", choices=tuple(PARTS), help="run this part only, and print it")
-    parser.add_argument("--quick", action="store_true", help="try everything out in small, and only print it")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds of each measurement (default: 5)")
+    parser.add_argument(
+        "--only", action="append", choices=tuple(PARTS), help="run only this part, and print its figures"
+    )
+    parser.add_argument("--quick", action="store_true", help="run everything with few jobs, and only print the figures")
     return parser.parse_args()
 
 

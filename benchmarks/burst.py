@@ -1,4 +1,4 @@
-"""Thousands of jobs that end within one second: how long until the last event."""
+"""The time until the last event of thousands of jobs that end within one second."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Round = dict[str, dict[str, Any]]
 
 
 def run(lab: Lab) -> Section:
-    """Measure both peers side by side, round by round."""
+    """Measure both peers at the same time, round by round."""
     jobs = JOBS // 10 if lab.quick else JOBS
     rounds = [_round(lab, jobs, number) for number in range(lab.rounds)]
     bound = _bound(jobs, rounds[0]["veo"]["bound"])
@@ -24,7 +24,7 @@ def run(lab: Lab) -> Section:
     failures = sum(one["veo"]["failures"] for one in rounds)
     figures = [
         Figure(
-            f"{jobs} jobs end within one second: until the last event",
+            f"{jobs} jobs end within one second: time until the last event",
             f"at most {bound:.1f} s",
             f"{worst:.1f} s",
             worst <= bound,
@@ -35,7 +35,7 @@ def run(lab: Lab) -> Section:
 
 
 def _bound(jobs: int, in_flight: int) -> float:
-    """Return how long it may take: an interval with its jitter, then one poll each, half as long again as ideal."""
+    """Return the seconds allowed: an interval with its jitter, and one and a half times the ideal time of all calls."""
     return INTERVAL * 1.1 + jobs / in_flight * ANSWER_DELAY * 1.5
 
 
@@ -61,7 +61,15 @@ def _round(lab: Lab, jobs: int, number: int) -> Round:
 
 
 def _lines(rounds: Sequence[Round], jobs: int, bound: float) -> list[str]:
-    head = ("peer", "last event after s", "mean detection delay s", "failures", "sockets", "CPU ms a job", "polls")
+    head = (
+        "peer",
+        "last event after s",
+        "mean detection delay s",
+        "failures",
+        "sockets",
+        "CPU ms a job",
+        "status calls",
+    )
     forms = {"last": ".1f", "delay": ".1f", "failures": ".0f", "sockets": ".0f", "cpu_ms": ".2f", "polls": ".0f"}
     rows = [
         (peer, *(column([one[peer] for one in rounds], name, form) for name, form in forms.items())) for peer in PEERS
@@ -70,10 +78,12 @@ def _lines(rounds: Sequence[Round], jobs: int, bound: float) -> list[str]:
         "## A burst",
         "",
         *paragraph(
-            f"{jobs} jobs are started at once, ask every {INTERVAL:.0f} s, and all end within one second.",
-            "That is more than the bound on requests in flight lets through, so the waits queue.",
-            "From the last job's end until the last event there may pass an interval with its jitter,",
-            f"and the time of one call for each job, in flight as the bound allows, with a half on top: {bound:.1f} s.",
+            f"{jobs} jobs start at once, send a status call every {INTERVAL:.0f} s, and all end within one second.",
+            "The limit of calls in flight does not let all of them through at once, so the waits form a queue.",
+            f"The time from the end of the last job to the last event may be at most {bound:.1f} s: an interval with",
+            "its",
+            "jitter, and one and a half times the time of one call for each job with as many calls in flight as",
+            "allowed.",
         ),
         "",
         *table(head, rows),

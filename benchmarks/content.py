@@ -1,6 +1,6 @@
-"""The server of a large video, over HTTP and over TLS: a process of its own, so that its CPU is not what is measured.
+"""A server for a large video, over HTTP and over TLS. It is a separate process, so that its CPU time is not measured.
 
-It prints its two ports, and ends with its standard input.
+The server prints its two ports, and ends when its standard input ends.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import threading
 from http import HTTPStatus
 from pathlib import Path
 
-_PIECE = 2**20  # bytes that are encrypted in one go
+_PIECE = 2**20  # bytes that are encrypted at once
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Knows where the videos lie.
+    """A threading server with the paths of its videos.
 
     Attributes:
-        videos: file by id.
+        videos: Path of each video, by its ID.
     """
 
     def __init__(self, videos: dict[str, Path]) -> None:
@@ -30,7 +30,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers `GET /v1/videos/{id}/content`."""
+    """The handler of `GET /v1/videos/{id}/content`."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -49,7 +49,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._send(path)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the interface
-        """Say nothing."""
+        """Log nothing."""
 
     def _send(self, path: Path) -> None:
         with path.open("rb") as file:
@@ -66,7 +66,7 @@ def main() -> None:
     """Serve until the standard input ends."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--certificate", required=True, help="PEM file with certificate and key")
-    parser.add_argument("videos", nargs="+", metavar="ID=FILE", help="what to serve")
+    parser.add_argument("videos", nargs="+", metavar="ID=FILE", help="ID of a video, and the file to send for it")
     arguments = parser.parse_args()
     videos = {name: Path(file) for name, _, file in (video.partition("=") for video in arguments.videos)}
     plain, encrypted = Server(videos), Server(videos)

@@ -1,6 +1,6 @@
-"""Deferred task instances in an Airflow database, as a mapped task leaves them: put in, and looked at afterwards.
+"""Insert deferred task instances into an Airflow database, as a mapped task leaves them, and check them afterwards.
 
-A process of its own, since Airflow reads where its database is when it is imported.
+This is a separate process, because Airflow reads the address of its database when it is imported.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RUN_ID = "benchmark"
 
 
 def insert(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Defer task instances on triggers of one peer, once a line comes on the standard input."""
+    """Defer task instances to triggers of one peer, as soon as a line arrives on the standard input."""
     print("ready", flush=True)
     sys.stdin.readline()
     waiting = jobs.spread(arguments.jobs, arguments.tag, arguments.seed, arguments.first, arguments.last)
@@ -61,7 +61,7 @@ def insert(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def check(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Count the task instances that would not resume with a finished job."""
+    """Return the number of task instances that would not resume with a finished job."""
     with create_session() as session:
         instances = session.scalars(select(TaskInstance).where(TaskInstance.dag_id == DAG_ID)).all()
         good = sum(

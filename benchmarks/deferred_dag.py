@@ -1,4 +1,4 @@
-"""The Dag whose task instances are deferred, as a file and by its names."""
+"""The Dag whose task instances are deferred: its file and its names."""
 
 from __future__ import annotations
 

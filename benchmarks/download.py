@@ -1,4 +1,4 @@
-"""Downloads of one video by the hook, in one fresh process. The last line printed is the result."""
+"""Download one video with the hook some times, in a new process. The last printed line is the result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FORGET_PEAK = "5"
 
 
 def main() -> None:
-    """Download a small video, so that all is imported and compiled, then the large one some times."""
+    """Download a small video, so that everything is imported and compiled, then the large one some times."""
     arguments = _arguments()
     hook = VeoHook(arguments.connection)
 
@@ -41,17 +41,17 @@ def main() -> None:
 
 
 def _peak() -> int:
-    """Return the most memory in use since it was last forgotten."""
+    """Return the peak of the memory since its last reset, in bytes."""
     [line] = [line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:")]
     return 1024 * int(line.split()[1])
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--connection", required=True, help="id of the Airflow connection")
-    parser.add_argument("--folder", required=True, help="where the files go")
-    parser.add_argument("--object", action="store_true", help="give the destination as an ObjectStoragePath")
-    parser.add_argument("--times", type=int, required=True, help="how often")
+    parser.add_argument("--connection", required=True, help="ID of the Airflow connection")
+    parser.add_argument("--folder", required=True, help="folder for the files")
+    parser.add_argument("--object", action="store_true", help="pass the destination as an ObjectStoragePath")
+    parser.add_argument("--times", type=int, required=True, help="number of downloads of the large video")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""What the import of operators costs each Dag parsing and each task start, on top of Airflow's own."""
+"""The CPU time that importing the operators adds to each parsing of a Dag file and to each start of a task."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(lab: Lab) -> Section:
     """Import each module in fresh processes, in turn."""
     environment = lab.environment()
     for module in MODULES.values():
-        run_python(["-c", _CODE.format(module=module)], environment)  # fills the caches
+        run_python(["-c", _CODE.format(module=module)], environment)  # writes the compiled files
     rounds: list[dict[str, float]] = []
     modules: dict[str, str] = {}
     for _ in range(lab.rounds):
@@ -37,7 +37,7 @@ def run(lab: Lab) -> Section:
         rounds.append(one)
     progress("imports: done")
     figure = at_most(
-        "import of operators on top of `airflow.sdk` against the openai provider's",
+        "import of the operators after `airflow.sdk`, against that of the openai provider",
         LIMIT,
         ratios(rounds, "veo", "openai_provider"),
     )
@@ -45,7 +45,7 @@ def run(lab: Lab) -> Section:
     lines = [
         "## An import",
         "",
-        "CPU time in a fresh process after `from airflow.sdk import BaseHook, BaseOperator`, with compiled files.",
+        "CPU time in a new process after `from airflow.sdk import BaseHook, BaseOperator`, with compiled files.",
         "",
         *table(("module", "CPU ms", "modules loaded"), rows),
     ]

@@ -1,4 +1,4 @@
-"""Jobs of an invented video API. Their ids say all that there is to know, so the server keeps nothing."""
+"""Jobs of an invented video API. The ID of a job contains all of its data, so the server stores nothing."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _ENDLESS = 36_000.0
 
 @dataclass(frozen=True)
 class Job:
-    """One video to wait for.
+    """A job to wait for.
 
     Attributes:
-        start: when it was submitted, in seconds since the epoch.
-        queue: seconds before it runs.
-        run: seconds that it runs.
-        shape: of its progress: `linear` is honest, `none` says nothing.
-        tag: whose job it is; the server counts by it.
-        number: among the jobs of the tag.
+        start: Time of the order, in seconds since the epoch.
+        queue: Seconds in the queue.
+        run: Seconds of work after the queue.
+        shape: Kind of progress: `linear` is honest, `none` is always 0.
+        tag: Name of the measurement. The server counts requests by tag.
+        number: Number of the job among the jobs of its tag.
     """
 
     start: float
@@ -32,40 +32,40 @@ class Job:
 
     @property
     def ends_at(self) -> float:
-        """When it is finished, in seconds since the epoch."""
+        """The time at which the job ends, in seconds since the epoch."""
         return self.start + self.queue + self.run
 
     @property
     def id(self) -> str:
-        """The id, in milliseconds."""
+        """The ID. Its times are in milliseconds."""
         times = f"{self.start * 1000:.0f}.{self.queue * 1000:.0f}.{self.run * 1000:.0f}"
         return f"video.{times}.{self.shape}.{self.tag}.{self.number}"
 
     @classmethod
     def of(cls, job_id: str) -> Job:
-        """Read an id."""
+        """Return the job with an ID."""
         _, start, queue, run, shape, tag, number = job_id.split(".")
         return cls(int(start) / 1000, int(queue) / 1000, int(run) / 1000, shape, tag, int(number))
 
     def progress(self, now: float) -> int:
-        """Return what the job says of itself, in percent."""
+        """Return the progress that the server reports, in per cent."""
         if self.shape == "none":
             return 0
         return int(100 * min(1.0, max(0.0, (now - self.start - self.queue) / self.run)))
 
     def exactly(self) -> Job:
-        """Return the job as its id tells it: rounded to milliseconds."""
+        """Return the job with times that are rounded to milliseconds, as in its ID."""
         return Job.of(self.id)
 
 
 def endless(count: int, tag: str) -> list[Job]:
-    """Return jobs that outlast every measurement and whose progress never changes."""
+    """Return jobs that run longer than every measurement, and whose progress never changes."""
     now = time.time()
     return [Job(now, 0.0, _ENDLESS, "none", tag, number) for number in range(count)]
 
 
 def usual(count: int, tag: str, seed: int) -> list[Job]:
-    """Return jobs as gateways have them: a queue of ten seconds in the mean, then one to three minutes."""
+    """Return jobs as gateways have them: ten seconds in the queue on average, then one to three minutes of work."""
     chance = random.Random(seed)
     now = time.time()
     return [
@@ -82,6 +82,6 @@ def spread(count: int, tag: str, seed: int, first: float, last: float) -> list[J
 
 
 def finished(count: int, tag: str) -> list[Job]:
-    """Return jobs that are finished already."""
+    """Return jobs that have already ended."""
     now = time.time()
     return [Job(now - 100.0, 0.0, 90.0, "linear", tag, number).exactly() for number in range(count)]

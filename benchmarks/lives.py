@@ -1,4 +1,4 @@
-"""A hundred thousand triggers, one thousand at a time: nothing may be left of them."""
+"""The memory and sockets that a hundred thousand triggers leave behind, with a thousand triggers at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MEMORY_LIMIT = 8.0
 
 
 def run(lab: Lab) -> Section:
-    """Measure ours; one round, since it does not depend on the machine's speed."""
+    """Measure this provider in one round, since the result does not depend on the speed of the machine."""
     lives = LIVES // 10 if lab.quick else LIVES
     progress(f"lives: {lives} triggers, three minutes")
     options = ["--peer", "veo", "--mix", "lives", "--jobs", str(lives), "--poll-interval", "0.05", "--tag", "lives"]
@@ -23,13 +23,13 @@ def run(lab: Lab) -> Section:
         and result["failures"] == 0
     )
     figure = Figure(
-        f"what {lives} trigger lives leave behind",
+        f"leftovers of {lives} triggers",
         f"at most {OBJECTS_LIMIT} objects and {MEMORY_LIMIT:g} MB, no socket, no failure",
         f"{result['objects']} objects, {result['rss_mb']:.1f} MB, {result['open_sockets']} sockets, "
         f"{result['failures']} failures",
         reached,
     )
-    head = ("trigger lives", "objects left", "MB left", "sockets left", "failures", "CPU ms a life")
+    head = ("triggers", "objects left", "MB left", "sockets left", "failures", "CPU ms a trigger")
     row = (
         str(lives),
         str(result["objects"]),
@@ -43,11 +43,11 @@ def run(lab: Lab) -> Section:
 
 def _lines(head: tuple[str, ...], row: tuple[str, ...]) -> list[str]:
     return [
-        "## Lives",
+        "## Leftovers of triggers",
         "",
         *paragraph(
-            "Triggers that wait for jobs that are finished when they are first asked for, a thousand at a time.",
-            "What is left is counted at the end, and is what there is more than after the first tenth.",
+            "A thousand triggers at a time wait for jobs that are finished at the first status call.",
+            "The leftovers are the difference between the end and the moment after the first tenth of all triggers.",
         ),
         "",
         *table(head, [row]),

@@ -1,4 +1,4 @@
-"""One measurement in one fresh process: N waits of one peer in one event loop. The last line printed is the result."""
+"""One measurement in a new process: N waits of one peer in one event loop. The last printed line is the result."""
 
 from __future__ import annotations
 
@@ -21,26 +21,29 @@ from benchmarks.jobs import Job
 from benchmarks.peers import PEERS, Setting, Waiter, waiter
 
 PROBE_INTERVAL = 0.05
-_TOGETHER = 50  # triggers that a triggerer starts in one go
+_TOGETHER = 50  # triggers that a triggerer starts at once
 _DEFAULT_BOUND = 32
 _GENERATION = 1000  # waits that live at the same time in `lives`
 
 
 @dataclass(frozen=True)
 class Steady:
-    """What waiting costs while nothing ends.
+    """The cost of waiting while no job ends.
 
     Attributes:
-        cpu_us: per poll.
-        lag_p50: of the event loop, in milliseconds.
-        lag_p99: of the same.
-        lag_max: of the same.
-        collection: the garbage collector's longest pass, in milliseconds of CPU time; part of the lag.
-        rss_kb: that a waiting job adds.
-        sockets: the most that were open at once.
-        lookups: of Airflow connections.
-        bound: what `[veo] max_in_flight_polls` says.
-        failures: waits that ended, though no job did, and polls of the waits written by hand that failed.
+        polls: Number of status calls.
+        rate: Status calls a second.
+        cpu_us: Microseconds of CPU time per status call.
+        lag_p50: Median lag of the event loop, in milliseconds.
+        lag_p99: 99th percentile of the lag, in milliseconds.
+        lag_max: Longest lag, in milliseconds.
+        collection: Longest pass of the garbage collector, in milliseconds of CPU time. It is a part of the lag.
+        rss_kb: Memory that a waiting job adds, in kilobytes.
+        sockets: Most sockets that were open at the same time.
+        lookups: Number of look-ups of Airflow connections.
+        bound: Value of `[veo] max_in_flight_polls`.
+        failures: Number of waits that ended although no job ended, and of failed status calls of the waits written by
+            hand.
     """
 
     polls: int
@@ -59,13 +62,18 @@ class Steady:
 
 @dataclass(frozen=True)
 class UntilDone:
-    """What waiting costs until all jobs have ended.
+    """The cost of waiting until all jobs have ended.
 
     Attributes:
-        cpu_ms: per job.
-        delay: from a job's end to its event, mean, in seconds.
-        last: from the last job's end to the last event, in seconds.
-        failures: waits that did not see their job complete.
+        jobs: Number of jobs.
+        polls: Number of status calls.
+        cpu_ms: Milliseconds of CPU time per job.
+        delay: Mean time from the end of a job to its event, in seconds.
+        last: Time from the end of the last job to the last event, in seconds.
+        failures: Number of waits that did not see their job complete.
+        sockets: Most sockets that were open at the same time.
+        lookups: Number of look-ups of Airflow connections.
+        bound: Value of `[veo] max_in_flight_polls`.
     """
 
     jobs: int
@@ -81,15 +89,15 @@ class UntilDone:
 
 @dataclass(frozen=True)
 class Lives:
-    """What is left of waits that are over.
+    """The leftovers of waits that have ended.
 
     Attributes:
-        lives: waits from beginning to end.
-        objects: that the garbage collector sees at the end, more than after the first tenth.
-        rss_mb: that the process has grown by in the same time.
-        open_sockets: when the last one is gone.
-        cpu_ms: per wait.
-        failures: waits that did not see their job complete.
+        lives: Number of waits.
+        objects: Number of objects that the garbage collector sees at the end, minus the number after the first tenth.
+        rss_mb: Growth of the process in the same time, in megabytes.
+        open_sockets: Number of sockets that are open after the last wait.
+        cpu_ms: Milliseconds of CPU time per wait.
+        failures: Number of waits that did not see their job complete.
     """
 
     lives: int
@@ -101,10 +109,11 @@ class Lives:
 
 
 class Probe:
-    """Measures how late an event loop is, many times a second, and how long the garbage collector holds it up.
+    """A probe of how late an event loop is, many times a second, and how long the garbage collector blocks it.
 
     Attributes:
-        longest_collection: in milliseconds of CPU time: other processes of the machine do not count.
+        longest_collection: Longest pass of the garbage collector, in milliseconds of CPU time, so that other processes
+            of the machine do not count.
     """
 
     def __init__(self) -> None:
@@ -133,16 +142,16 @@ class Probe:
         return max(0.0, 1000 * (self._loop.time() - self._due))
 
     def stop(self) -> tuple[float, float, float]:
-        """Return median, 99th percentile and maximum, in milliseconds."""
+        """End the probe, and return median, 99th percentile and maximum of the lags, in milliseconds."""
         self._task.cancel()
         gc.callbacks.remove(self._on_collection)
-        lags = [*self._lags, self._late()]  # the last one may never have had its turn
+        lags = [*self._lags, self._late()]  # the loop may have been blocked until now
         cuts = statistics.quantiles(lags * 2, n=100, method="inclusive")
         return cuts[49], cuts[98], max(lags)
 
 
 class Counters:
-    """Reads the server's counts of one tag."""
+    """The counts of one tag at the server."""
 
     def __init__(self, port: int, tag: str) -> None:
         self._port = port
@@ -154,12 +163,18 @@ class Counters:
         return dict(counts.get(self._tag, {"polls": 0, "sockets": 0, "most_sockets": 0}))
 
     async def reset(self) -> None:
-        """Start the search for the largest number of sockets anew."""
+        """Restart the count of the most sockets that are open at the same time."""
         await wire.ask_once(self._port, f"/reset/{self._tag}")
 
 
 async def start(wait: Waiter, waiting: Sequence[Job], over: float) -> list[asyncio.Task[bool]]:
-    """Start the waits, spread evenly over some seconds, so that they do not ask in step."""
+    """Start the waits evenly over some seconds, so that they do not send their status calls at the same time.
+
+    Args:
+        wait: Waits for one job.
+        waiting: Jobs to wait for.
+        over: Seconds over which the starts are spread.
+    """
     begun = time.monotonic()
     tasks: list[asyncio.Task[bool]] = []
     step = _TOGETHER if len(waiting) > 10 * _TOGETHER else 1
@@ -170,7 +185,7 @@ async def start(wait: Waiter, waiting: Sequence[Job], over: float) -> list[async
 
 
 async def steady(arguments: argparse.Namespace) -> Steady:
-    """Measure a window in which all wait and none ends."""
+    """Measure some seconds in which all jobs keep running."""
     setting = Setting(arguments.port, arguments.poll_interval)
     wait = waiter(arguments.peer, setting)
     counters = Counters(arguments.port, arguments.tag)
@@ -201,7 +216,7 @@ async def steady(arguments: argparse.Namespace) -> Steady:
 
 
 async def until_done(arguments: argparse.Namespace, waiting: Sequence[Job]) -> UntilDone:
-    """Measure until the last event. Without the probe: over minutes it would cost as much as the polls."""
+    """Measure until the last event. There is no probe: over minutes, it would cost as much as the status calls."""
     wait = waiter(arguments.peer, Setting(arguments.port, arguments.poll_interval))
     seen: list[tuple[Job, float, bool]] = []
 
@@ -229,9 +244,11 @@ async def until_done(arguments: argparse.Namespace, waiting: Sequence[Job]) -> U
 
 
 async def lives(arguments: argparse.Namespace) -> Lives:
-    """Measure what is left of waits for jobs that are finished when they are first asked for."""
+    """Measure the leftovers of waits for jobs that are finished at the first status call."""
     wait = waiter(arguments.peer, Setting(arguments.port, arguments.poll_interval))
-    await asyncio.gather(*map(wait, jobs.finished(_GENERATION, arguments.tag)))  # what the first waits leave is no leak
+    await asyncio.gather(
+        *map(wait, jobs.finished(_GENERATION, arguments.tag))
+    )  # the first waits fill caches, which are not a leak
     tenth, failures, cpu = arguments.jobs // 10, 0, time.process_time()
     left: list[tuple[int, int]] = []
     for _ in range(10):
@@ -252,13 +269,13 @@ async def lives(arguments: argparse.Namespace) -> Lives:
 
 
 async def report(arguments: argparse.Namespace) -> None:
-    """Measure, print the result, and end at once: to cancel thousands of waits takes a crowded client minutes."""
+    """Measure, print the result, and end at once, since cancelling thousands of waits of one client takes minutes."""
     print(json.dumps(asdict(await measure(arguments))), flush=True)
     os._exit(0)
 
 
 async def measure(arguments: argparse.Namespace) -> Steady | UntilDone | Lives:
-    """Run the measurement that was asked for."""
+    """Run the measurement that the arguments name."""
     if arguments.mix == "lives":
         return await lives(arguments)
     if arguments.mix == "endless":
@@ -287,11 +304,15 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", choices=PEERS, required=True)
     parser.add_argument("--jobs", type=int, required=True)
-    parser.add_argument("--port", type=int, required=True, help="of the server")
-    parser.add_argument("--tag", required=True, help="by which the server counts")
+    parser.add_argument("--port", type=int, required=True, help="port of the server")
+    parser.add_argument("--tag", required=True, help="name by which the server counts the requests")
     parser.add_argument("--mix", choices=("endless", "usual", "spread", "lives"), default="endless")
-    parser.add_argument("--poll-interval", type=float, help="in seconds; without it the peer's own schedule")
-    parser.add_argument("--ramp", type=float, default=0.0, help="seconds over which starts are spread")
+    parser.add_argument(
+        "--poll-interval",
+        type=float,
+        help="seconds between two status calls; without it, the peer uses its own schedule",
+    )
+    parser.add_argument("--ramp", type=float, default=0.0, help="seconds over which the starts are spread")
     parser.add_argument("--settle", type=float, default=2.0, help="seconds between the last start and the window")
     parser.add_argument("--window", type=float, default=10.0, help="seconds to measure")
     parser.add_argument("--first", type=float, default=8.0, help="seconds until the first job of `spread` ends")

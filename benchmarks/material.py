@@ -1,4 +1,4 @@
-"""What the downloads are made of: a large video that is whole, and a certificate for the TLS server."""
+"""The files of the downloads: a large, whole video, and a certificate for the TLS server."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _BOX_HEAD = 8
 
 def make_clip(path: Path) -> None:
     """Render a small video."""
-    from airflow_provider_veo.emulator.render import Scene, render  # noqa: PLC0415 - half a second, for one part
+    from airflow_provider_veo.emulator.render import Scene, render  # noqa: PLC0415 - it takes half a second, and one part needs it
 
     render(Scene("A benchmark", "storing", 320, 180, 1), path)
 
 
 def make_large(clip: Path, path: Path, size: int) -> None:
-    """Write a clip, followed by one `free` box of random bytes that fills it up to a size."""
+    """Write a video of a given size: a clip, followed by one `free` box of random bytes."""
     content = clip.read_bytes()
     length = size - len(content)
     noise = random.Random(1).randbytes(_BLOCK)
@@ -37,7 +37,7 @@ def make_large(clip: Path, path: Path, size: int) -> None:
 
 
 def make_certificate(path: Path) -> None:
-    """Write a key and its certificate for 127.0.0.1, which is its own authority, into one file."""
+    """Write a key and its self-signed certificate for 127.0.0.1 into one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "veo benchmark")])
     now = datetime.now(timezone.utc)

@@ -1,4 +1,4 @@
-"""What the Veo page costs the API server with few and with many generations in Airflow's database."""
+"""The cost of the Veo page for the API server, with few and with many page entries in Airflow's database."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ LIMIT = 5
 REQUESTS = {
     "first page": "generations",
     "tenth page": "generations?page=10",
-    "first page of failed ones": "generations?status=failed",
+    "first page of failed entries": "generations?status=failed",
     "first page of one model": "generations?model=sora-9",
     "totals": "summary",
 }
 
 
 def run(lab: Lab) -> Section:
-    """Ask an API server with few generations and one with many, in turn."""
+    """Send requests to an API server with few page entries and to one with many, in turn."""
     rounds: list[dict[str, dict[str, float]]] = []
     for _ in range(lab.rounds):
         rounds.append({str(count): _times(lab, count) for count in (FEW, MANY)})
         progress(f"page: round {len(rounds)}")
     by_request = {name: [{count: times[name] for count, times in one.items()} for one in rounds] for name in REQUESTS}
     figure = at_most(
-        f"first page of {MANY:,} generations against that of {FEW}",
+        f"time for the first page with {MANY:,} entries against that with {FEW}",
         LIMIT,
         ratios(by_request["first page"], str(MANY), str(FEW)),
     )
@@ -39,9 +39,10 @@ def run(lab: Lab) -> Section:
         "## The Veo page",
         "",
         *paragraph(
-            "One request to Airflow's API server, from the log-in check to the JSON: wall time in milliseconds, the",
-            "median of 20 requests, in this process and on SQLite. Each card of a page is a row of four tables; totals",
-            "go over all generations, so the page asks for them only when a filter changes or a generation ends.",
+            "Wall time in milliseconds of one request to Airflow's API server, from the log-in check to the JSON: the",
+            "median of 20 requests, in the process of the measurement and on SQLite. Each entry of a page joins three",
+            "XComs with their task instance. The totals cover all entries, so the page asks for them only when the",
+            "filter changes, when a job ends, and otherwise once a minute.",
         ),
         "",
         *table(("request", f"ms with {FEW}", f"ms with {MANY:,}"), rows),
@@ -57,6 +58,6 @@ def _times(lab: Lab, count: int) -> dict[str, float]:
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
             "PYTHONPATH": str(ROOT),
         }
-        told = run_python(["-m", "benchmarks.page_server", str(count), *REQUESTS.values()], environment)
-    milliseconds: dict[str, float] = json.loads(told.splitlines()[-1])
+        printed = run_python(["-m", "benchmarks.page_server", str(count), *REQUESTS.values()], environment)
+    milliseconds: dict[str, float] = json.loads(printed.splitlines()[-1])
     return {name: milliseconds[path] for name, path in REQUESTS.items()}

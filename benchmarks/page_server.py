@@ -1,4 +1,4 @@
-"""Measures requests to the Veo page: `python -m benchmarks.page_server GENERATIONS PATH...`, with an empty Airflow."""
+"""Measure requests to the Veo page: `python -m benchmarks.page_server ENTRIES PATH...`, with an empty Airflow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REQUESTS = 20
 
 
 def main() -> None:
-    """Fill the database, ask, and print the median milliseconds of each path."""
+    """Fill the database, send the requests, and print the median milliseconds of each path."""
     count, paths = int(sys.argv[1]), sys.argv[2:]
     initdb()
     with create_session() as session:

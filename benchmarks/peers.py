@@ -1,7 +1,7 @@
-"""The ways to wait for a job: ours, those of other providers, those that one would write by hand.
+"""The ways to wait for a job: this provider's trigger, triggers of other providers, and coroutines written by hand.
 
-Each peer is a function that gets a `Setting` inside a running event loop, and returns a coroutine function that waits
-for one job and says whether it ended well.
+Each peer is a function that is called with a `Setting` inside a running event loop. It returns a coroutine function
+that waits for one job and returns whether the job was seen to complete.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.jobs import MODEL, Job
 from benchmarks.wire import Pool
 
 FLOOR_BOUND = 32
-"""Connections of the floor; as many as our poller may use by default."""
+"""Most connections of the raw socket: as many as the poller of this provider may use by default."""
 
 _JITTER = 0.1
 _TIMEOUT = 36_000.0
@@ -29,12 +29,12 @@ Waiter = Callable[[Job], Awaitable[bool]]
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and how often to ask.
+    """The settings of a wait.
 
     Attributes:
-        port: of the server on loopback.
-        poll_interval: in seconds; None where the peer has a schedule of its own.
-        errors: of the coroutines written by hand, which go on after one.
+        port: Port of the server on loopback.
+        poll_interval: Seconds between two status calls; None if the peer has its own schedule.
+        errors: Errors of the coroutines written by hand. They continue after an error.
     """
 
     port: int
@@ -43,7 +43,7 @@ class Setting:
 
 
 def connections(port: int) -> dict[str, dict[str, Any]]:
-    """Return the Airflow connections that the triggers name."""
+    """Return the Airflow connections that the triggers use, by ID."""
     url = f"http://127.0.0.1:{port}"
     return {
         "veo_bench": {"conn_type": "veo", "host": url, "password": "key"},
@@ -53,8 +53,8 @@ def connections(port: int) -> dict[str, dict[str, Any]]:
 
 
 def veo_trigger(job: Job, poll_interval: float | None) -> Serialized:
-    """Return our trigger, as the database holds it."""
-    from airflow_provider_veo.triggers.video import VeoVideoTrigger  # noqa: PLC0415 - no peer pays for another
+    """Return the trigger of this provider in its stored form."""
+    from airflow_provider_veo.triggers.video import VeoVideoTrigger  # noqa: PLC0415 - a peer must not pay for another's imports
 
     return VeoVideoTrigger(
         conn_id="veo_bench",
@@ -67,7 +67,7 @@ def veo_trigger(job: Job, poll_interval: float | None) -> Serialized:
 
 
 def http_trigger(job: Job, poll_interval: float | None) -> Serialized:
-    """Return the http provider's trigger of a deferrable `HttpSensor`."""
+    """Return the http provider's trigger of a deferrable `HttpSensor`, in its stored form."""
     from airflow.providers.http.triggers.http import HttpSensorTrigger  # noqa: PLC0415
 
     assert poll_interval is not None
@@ -77,7 +77,7 @@ def http_trigger(job: Job, poll_interval: float | None) -> Serialized:
 
 
 def openai_trigger(job: Job, poll_interval: float | None) -> Serialized:
-    """Return the openai provider's trigger."""
+    """Return the openai provider's trigger, in its stored form."""
     from airflow.providers.openai.triggers.openai import OpenAIBatchTrigger  # noqa: PLC0415
 
     assert poll_interval is not None
@@ -87,7 +87,7 @@ def openai_trigger(job: Job, poll_interval: float | None) -> Serialized:
 
 
 def empty_trigger(job: Job, _poll_interval: float | None) -> Serialized:
-    """Return the trigger that only sleeps."""
+    """Return the trigger that only sleeps, in its stored form."""
     from benchmarks.empty import EmptyTrigger  # noqa: PLC0415
 
     return EmptyTrigger(job.ends_at).serialize()
@@ -102,19 +102,19 @@ TRIGGERS: dict[str, Callable[[Job, float | None], Serialized]] = {
 
 
 def ended_well(payload: Any) -> bool:
-    """Tell from a trigger's event whether the job was seen to complete."""
+    """Return whether the event of a trigger reports a completed job."""
     if isinstance(payload, dict):
         return payload.get("kind") == "completed" or payload.get("status") == "success"
     return payload is True
 
 
 def triggered(peer: str, setting: Setting) -> Waiter:
-    """Wait as the triggerer does: with a trigger made from its stored form."""
+    """Return a wait as in the triggerer: with a trigger made from its stored form."""
     from airflow.providers.common.compat.module_loading import import_string  # noqa: PLC0415
 
     serialized = TRIGGERS[peer]
     example = Job(0.0, 0.0, 0.0, "none", "example", 0)
-    import_string(serialized(example, setting.poll_interval)[0])  # imports are measured elsewhere
+    import_string(serialized(example, setting.poll_interval)[0])  # the benchmark `imports` measures imports
 
     async def wait(job: Job) -> bool:
         path, arguments = serialized(job, setting.poll_interval)
@@ -126,14 +126,14 @@ def triggered(peer: str, setting: Setting) -> Waiter:
 
 
 def frozen(setting: Setting) -> Waiter:
-    """Wait as ours does, in a process that keeps what it has imported from the garbage collector."""
+    """Return the wait of this provider, in a process that hides its imported modules from the garbage collector."""
     wait = triggered("veo", setting)
     gc.freeze()
     return wait
 
 
 def floor(setting: Setting) -> Waiter:
-    """Wait with a raw socket: nothing can be cheaper."""
+    """Return a wait with a raw socket, the cheapest wait that is possible."""
     pool = Pool(setting.port, FLOOR_BOUND)
 
     async def status(job: Job) -> str:
@@ -143,7 +143,7 @@ def floor(setting: Setting) -> Waiter:
 
 
 def httpx_client(setting: Setting) -> Waiter:
-    """Wait with one shared `httpx.AsyncClient`: the obvious design."""
+    """Return a wait with one shared `httpx.AsyncClient`, the obvious design."""
     import httpx  # noqa: PLC0415
 
     client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{setting.port}")
@@ -155,7 +155,7 @@ def httpx_client(setting: Setting) -> Waiter:
 
 
 def openai_client(setting: Setting) -> Waiter:
-    """Wait with one shared `AsyncOpenAI`."""
+    """Return a wait with one shared `AsyncOpenAI`."""
     from openai import AsyncOpenAI  # noqa: PLC0415
 
     client = AsyncOpenAI(base_url=f"http://127.0.0.1:{setting.port}/v1", api_key="key")
@@ -175,7 +175,7 @@ def _asking(status: Callable[[Job], Awaitable[str]], setting: Setting) -> Waiter
             try:
                 if await status(job) == "completed":
                     return time.time() >= job.ends_at
-            except Exception as error:  # noqa: BLE001 - whatever a client raises, the next poll may succeed
+            except Exception as error:  # noqa: BLE001 - the next status call may succeed after any error
                 setting.errors.append(error)
             await asyncio.sleep(interval * random.uniform(1 - _JITTER, 1 + _JITTER))
 
@@ -192,5 +192,5 @@ PEERS = (*TRIGGERS, *BY_HAND)
 
 
 def waiter(peer: str, setting: Setting) -> Waiter:
-    """Return how a peer waits."""
+    """Return the wait of a peer."""
     return BY_HAND[peer](setting) if peer in BY_HAND else triggered(peer, setting)

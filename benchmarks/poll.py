@@ -1,4 +1,4 @@
-"""What a poll costs, how late the event loop is and what a waiting job weighs, while nothing ends."""
+"""The CPU time of a status call, the lag of the event loop, and the memory of a waiting job, while no job ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ LAG_LIMIT = 20.0
 BLOCK_LIMIT = 250.0
 MEMORY_LIMIT = 6.0
 
-# Peer, jobs, seconds between two polls. What stands together runs at the same time. The rate is the same at both sizes.
+# Peer, number of jobs, seconds between two status calls. The cases of a group run at the same time. FEW and MANY jobs
+# send the same number of status calls a second.
 _GROUPS = (
     (("veo", FEW, 4.0), ("floor", FEW, 4.0)),
     (("veo", MANY, 20.0), ("floor", MANY, 20.0)),
@@ -27,7 +28,9 @@ _GROUPS = (
 )
 
 _MUST = ("veo", "floor", "empty")
-_PATIENCE = 60.0  # seconds for a group. One httpx client with many waiting may collapse, and never come to its end.
+_PATIENCE = (
+    60.0  # seconds for a group. One httpx client with many waits may collapse, and its measurement would never end.
+)
 
 Case = tuple[str, int, float]
 Round = dict[str, dict[str, Any]]
@@ -48,11 +51,13 @@ def _round(lab: Lab, number: int) -> Round:
             if isinstance(result, BenchmarkError):
                 if case[0] in _MUST:
                     raise result
-                progress(f"poll, round {number + 1}: {_name(case)}: given up. {str(result).splitlines()[-1]}")
+                progress(f"poll, round {number + 1}: {_name(case)}: gave up. {str(result).splitlines()[-1]}")
                 continue
             results[_name(case)] = result
-            told = f"{result['cpu_us']:.0f} µs a poll, {result['rate']:.0f} a second" if result["polls"] else "done"
-            progress(f"poll, round {number + 1}: {_name(case)}: {told}")
+            line = (
+                f"{result['cpu_us']:.0f} µs a status call, {result['rate']:.0f} a second" if result["polls"] else "done"
+            )
+            progress(f"poll, round {number + 1}: {_name(case)}: {line}")
     return results
 
 
@@ -61,7 +66,7 @@ def _name(case: Case) -> str:
 
 
 def _smaller(case: Case) -> Case:
-    """Return the case with fewer jobs that ask as often."""
+    """Return the case with a tenth of the jobs and half of the interval."""
     peer, jobs, interval = case
     return peer, jobs // 10, interval / 2
 
@@ -69,7 +74,7 @@ def _smaller(case: Case) -> Case:
 def _options(lab: Lab, case: Case, number: int) -> list[str]:
     peer, jobs, interval = case
     window = 3.0 if lab.quick or peer == "empty" else 10.0
-    # each job must have asked once before the window; ours spreads its first questions over an interval by itself
+    # each job must have sent a status call before the window; veo spreads its first calls over an interval by itself
     ramp, settle = (0.0, 1.1 * interval + 1.0) if peer.startswith("veo") else (interval, 0.1 * interval + 1.0)
     return [
         *("--peer", peer, "--jobs", str(jobs), "--poll-interval", str(interval), "--window", str(window)),
@@ -81,12 +86,14 @@ def _figures(rounds: Sequence[Round]) -> list[Figure]:
     cpu = [{name: result["cpu_us"] for name, result in one.items()} for one in rounds]
     few, many = f"veo {FEW}", f"veo {MANY}"
     return [
-        at_most(f"CPU per poll against the raw socket, {FEW} jobs", CPU_LIMIT, ratios(cpu, few, f"floor {FEW}")),
-        at_most(f"CPU per poll against the raw socket, {MANY} jobs", CPU_LIMIT, ratios(cpu, many, f"floor {MANY}")),
-        at_most(f"CPU per poll at {MANY} jobs against {FEW} jobs", GROWTH_LIMIT, ratios(cpu, many, few)),
+        at_most(f"CPU per status call against the raw socket, {FEW} jobs", CPU_LIMIT, ratios(cpu, few, f"floor {FEW}")),
+        at_most(
+            f"CPU per status call against the raw socket, {MANY} jobs", CPU_LIMIT, ratios(cpu, many, f"floor {MANY}")
+        ),
+        at_most(f"CPU per status call with {MANY} jobs against {FEW} jobs", GROWTH_LIMIT, ratios(cpu, many, few)),
         _lag(rounds, many),
         _block(rounds, many),
-        at_most("memory per waiting job on top of an empty trigger", MEMORY_LIMIT, _memory(rounds, MANY), ".1f", " KB"),
+        at_most("memory per waiting job above an empty trigger", MEMORY_LIMIT, _memory(rounds, MANY), ".1f", " KB"),
         _sockets(rounds, many),
         _lookups(rounds, few),
     ]
@@ -129,37 +136,54 @@ def _lookups(rounds: Sequence[Round], name: str) -> Figure:
 
 
 def _lines(rounds: Sequence[Round]) -> list[str]:
-    head = ["peer", "jobs", "polls a second", "CPU µs a poll", "times the raw socket", "lag p50 ms", "lag p99 ms"]
+    head = [
+        "peer",
+        "jobs",
+        "status calls a second",
+        "CPU µs a status call",
+        "times the raw socket",
+        "lag p50 ms",
+        "lag p99 ms",
+    ]
     head += ["longest block ms", "longest collection ms", "sockets", "look-ups", "failures", "KB a job"]
     rows = [_row(rounds, case) for group in _GROUPS for case in group]
     return [
-        "## A poll",
+        "## A status call",
         "",
         *paragraph(
-            "All jobs are running, none ends, and what they say never changes, so nothing is logged.",
-            f"{FEW} jobs ask every 4 s and {MANY} every 20 s, so that the rate is the same;",
-            "the openai provider's trigger, which blocks the event loop, has 100 jobs that ask every 10 s.",
-            "Starts are spread over one interval, or the first calls, where a trigger does that by itself.",
-            "Ours and the raw socket run at the same time, at each size; the others run in pairs.",
-            f"The raw socket has at most {FLOOR_BOUND} connections, and a coroutine for each job that sleeps.",
-            "`failures` counts triggers that an error ended, and failed polls of the waits written by hand.",
-            "`KB a job` is what the process has grown by, with what all jobs share.",
-            "`longest collection` is the longest pass of Python's garbage collector, in CPU time, a part of the block:",
-            "a full pass looks at all that Airflow has imported, too, some 150 000 objects.",
-            "`veo_frozen` is ours in a process that has called `gc.freeze()` after its imports: then no pass looks at",
-            "these. That would be a setting of the whole triggerer, so the provider leaves it to whoever runs it.",
-            f"A measurement that has no end after {_PATIENCE:.0f} s is given up: that peer has collapsed.",
+            "All jobs keep running, and their progress never changes, so nothing is logged.",
+            f"{FEW} jobs send a status call every 4 s, and {MANY} jobs every 20 s, so that the rate is the same.",
+            "The openai provider's trigger blocks the event loop; it has 100 jobs with a status call every 10 s.",
+            "The starts are spread over one interval, or the first status calls, if a trigger spreads them by itself.",
+            "`veo` and `floor` run at the same time, for each number of jobs. `veo_frozen` runs alone, and the other",
+            "peers run in groups.",
+            f"`floor` is a wait with a raw socket. It has at most {FLOOR_BOUND} connections, and a sleeping coroutine",
+            "for",
+            "each job.",
+        ),
+        "",
+        *paragraph(
+            "`lag` is how late the event loop is, and `longest block` is the longest lag.",
+            "`failures` counts triggers that ended with an error, and failed status calls of the waits written by",
+            "hand.",
+            "`KB a job` is the growth of the process per job, including the memory that all jobs share.",
+            "`longest collection` is the CPU time of the longest pass of Python's garbage collector. The probe",
+            "counts a block only from the moment at which the probe is due, so `longest block` may be up to 50 ms",
+            "shorter than the pass. A full pass also visits the objects that Airflow has imported, some 150 000.",
+            "`veo_frozen` is `veo` in a process that has called `gc.freeze()` after its imports: then no pass visits",
+            "these objects. This is a setting of the whole triggerer, so the provider leaves it to the administrator.",
+            f"A measurement that has not ended after {_PATIENCE:.0f} s is stopped: that peer has collapsed.",
         ),
         "",
         *table(head, rows),
         "",
-        f"Memory per waiting job on top of an empty trigger: {_memory_text(rounds)}.",
+        f"Memory per waiting job above an empty trigger: {_memory_text(rounds)}.",
     ]
 
 
 def _memory_text(rounds: Sequence[Round]) -> str:
     values = {jobs: statistics.median(_memory(rounds, jobs)) for jobs in (FEW, MANY)}
-    return " and ".join(f"{value:.1f} KB at {jobs} jobs" for jobs, value in values.items())
+    return " and ".join(f"{value:.1f} KB with {jobs} jobs" for jobs, value in values.items())
 
 
 def _row(rounds: Sequence[Round], case: Case) -> list[str]:

@@ -1,4 +1,4 @@
-"""Processes of the benchmark: the server, and the measurements that run beside each other. None outlives it."""
+"""Processes of the benchmark: the server, and measurements that run at the same time. None outlives the benchmark."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ ANSWER_DELAY = 0.05
 
 
 class BenchmarkError(Exception):
-    """A measurement could not be made. The message says which, and what it printed."""
+    """A measurement failed. The message names it and quotes its output."""
 
 
 @dataclass(frozen=True)
 class Lab:
-    """What the measurements share.
+    """The things that all measurements share.
 
     Attributes:
-        home: a temporary folder, also Airflow's home.
-        port: of the server.
-        rounds: how often each measurement is made.
-        quick: only try out.
+        home: A temporary folder. It is also Airflow's home.
+        port: Port of the server.
+        rounds: How often each measurement is repeated.
+        quick: Whether to run with few jobs only, to try the benchmark out.
     """
 
     home: Path
@@ -42,7 +42,7 @@ class Lab:
     quick: bool
 
     def environment(self, home: Path | None = None) -> dict[str, str]:
-        """Return the environment for a process that counts its look-ups; nothing of another Airflow gets in."""
+        """Return the environment of a process that counts its look-ups. It contains no settings of another Airflow."""
         return clean_environment() | {
             "AIRFLOW_HOME": str(home or self.home),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -54,7 +54,7 @@ class Lab:
         """Run measurements of `benchmarks.loop` at the same time, and return their results.
 
         Raises:
-            BenchmarkError: one has failed, or has not ended in time.
+            BenchmarkError: A measurement failed, or did not end in time.
         """
         results = []
         for result in self.try_loops(measurements, timeout):
@@ -64,7 +64,7 @@ class Lab:
         return results
 
     def try_loops(self, measurements: Sequence[Sequence[str]], timeout: float) -> list[dict[str, Any] | BenchmarkError]:
-        """Do as `loops`, with the error in the place of the result where there is none."""
+        """Run measurements as `loops` does, and return the error of a failed one in place of its result."""
         known = self.environment() | {lookups.CONNECTIONS: json.dumps(connections(self.port))}
         with tempfile.TemporaryDirectory(dir=self.home) as folder, contextlib.ExitStack() as stack:
             started = []
@@ -79,7 +79,7 @@ class Lab:
 
 @contextlib.contextmanager
 def running(command: Sequence[str], environment: Mapping[str, str], output: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Python with a command, and end it at the end. Its output goes to a file: a full pipe would stop it."""
+    """Run Python with a command, and end it with the block. Its output goes to a file, as a full pipe would stop it."""
     with output.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, *command],
@@ -96,7 +96,7 @@ def running(command: Sequence[str], environment: Mapping[str, str], output: Path
 
 
 def end(process: subprocess.Popen[Any]) -> None:
-    """End a process, gently first."""
+    """End a process: by SIGTERM, and by SIGKILL if it has not ended after 15 seconds."""
     if process.poll() is None:
         process.terminate()
         try:
@@ -107,7 +107,11 @@ def end(process: subprocess.Popen[Any]) -> None:
 
 
 def run_python(command: Sequence[str], environment: Mapping[str, str], timeout: float = 300.0) -> str:
-    """Run Python with a command and return what it printed."""
+    """Run Python with a command, and return its standard output.
+
+    Raises:
+        BenchmarkError: The command failed.
+    """
     done = subprocess.run(
         [sys.executable, *command],
         env=dict(environment),
@@ -125,14 +129,14 @@ def run_python(command: Sequence[str], environment: Mapping[str, str], timeout: 
 
 @contextlib.contextmanager
 def server() -> Iterator[int]:
-    """Run the server, and return its port."""
+    """Run the server during the block, and yield its port."""
     with serving(["-m", "benchmarks.server", "--delay", str(ANSWER_DELAY)]) as line:
         yield int(line)
 
 
 @contextlib.contextmanager
 def serving(command: Sequence[str]) -> Iterator[str]:
-    """Run Python with a command that serves until its standard input ends, and return the line that it prints."""
+    """Run Python with the command of a server during the block, and yield the first line that it prints."""
     with subprocess.Popen(
         [sys.executable, *command],
         env=clean_environment() | {"PYTHONPATH": str(ROOT)},
@@ -149,9 +153,9 @@ def serving(command: Sequence[str]) -> Iterator[str]:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment without what this machine has set for Airflow, and without proxies: all is local.
+    """Return the environment without settings of Airflow and without proxies, because everything here is local.
 
-    Compiling must be allowed, or each process pays for its imports anew.
+    The environment allows Python to write compiled files. Otherwise each process would pay for its imports again.
     """
     return {
         name: value
@@ -161,7 +165,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def progress(text: str) -> None:
-    """Tell what is going on."""
+    """Print a line about the progress, with the time."""
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What a benchmark says: figures with their limits, tables, and the page that holds them all."""
+"""The results of benchmarks: figures with their goals, tables, and the page with all of them."""
 
 from __future__ import annotations
 
@@ -29,23 +29,25 @@ _DISTRIBUTIONS = (
 _INTRODUCTION = """\
 # Performance
 
-Written whole by `python -m benchmarks`; do not edit it. What waiting for videos costs a triggerer, beside other ways
-to wait, measured against one local server that answers every status call after {delay:.0f} ms; and what storing a video
-costs a worker.
+`python -m benchmarks` writes this page. Do not edit it. The page shows how much CPU time and memory a triggerer needs
+to wait for videos, compared with other ways to wait, and how much a worker needs to store a video. One local server
+answers every status call after {delay:.0f} ms.
 
-To repeat it: `make benchmark`; or install this package and `benchmarks/requirements.txt` into one environment, and run
-`python -m benchmarks` there, from the root of the repository. It takes about {minutes:.0f} minutes and should have the
-machine for itself. `--only NAME` runs one part, `--quick` tries everything out in small.
+To repeat the measurements, run `make benchmark`. Or install this package and `benchmarks/requirements.txt` into one
+environment, and run `python -m benchmarks` there, from the root of the repository. It takes {minutes:.0f} minutes, and
+needs the machine for itself. `--only NAME` runs one part, `--quick` runs everything with few jobs.
 
-How it measures:
+How the figures are measured:
 
-- Each measurement is a fresh process; the peers of one measurement take turns, {rounds} rounds of them, and what is
-  compared with each other runs in the same round. Tables give the median of the rounds, and minimum to maximum.
-- Cost is CPU time of the process, not wall time. It is all that the process does: requests, JSON, timers, log lines,
-  and a probe that looks 20 times a second how late the event loop is (not where videos are counted).
-- Triggers are made from their stored form, as the triggerer makes them. Look-ups of Airflow connections are counted by
-  a secrets backend, which every look-up passes.
-- A ratio is the median of the rounds' ratios.
+- Each measurement is a new process. "veo" is this provider. The provider and its peers take turns in {rounds} rounds,
+  and values that are compared with each other come from the same round. Tables show the median of the rounds, and the
+  minimum to maximum in brackets.
+- The cost is the CPU time of the process, not the wall time. It includes everything that the process does: requests,
+  JSON, timers, log lines, and a probe that checks 20 times a second how late the event loop is. (The measurements of
+  finished videos run without the probe.)
+- Triggers are made from their stored form, as in the triggerer. A secrets backend through which every look-up of an
+  Airflow connection passes counts the look-ups.
+- A ratio is the median of the ratios of the rounds.
 
 | | |
 |---|---|
@@ -54,13 +56,13 @@ How it measures:
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of what is to be reached.
+    """One line of the table of goals.
 
     Attributes:
-        name: of the figure.
-        limit_text: what is to be reached.
-        value_text: what was measured.
-        reached: whether it was.
+        name: Name of the figure.
+        limit_text: The goal.
+        value_text: The measured value.
+        reached: Whether the goal was reached.
     """
 
     name: str
@@ -71,11 +73,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """What one measurement has to say.
+    """The result of one measurement.
 
     Attributes:
-        figures: for the first table.
-        lines: Markdown, with the heading.
+        figures: Figures for the table of goals.
+        lines: Section of the page in Markdown, with its heading.
     """
 
     figures: list[Figure] = field(default_factory=list)
@@ -83,42 +85,42 @@ class Section:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return a Markdown table; all but the first column hold numbers."""
+    """Return a Markdown table. All columns except the first one hold numbers."""
     rule = ["---"] + ["---:"] * (len(head) - 1)
     return [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
 
 
 def paragraph(*sentences: str) -> list[str]:
-    """Return sentences as the lines of a paragraph."""
+    """Return sentences as a paragraph of lines with at most 120 characters."""
     return textwrap.wrap(" ".join(sentences), 120, break_long_words=False, break_on_hyphens=False)
 
 
 def spread(values: Sequence[float], form: str = ".0f") -> str:
-    """Return the median, and minimum to maximum."""
+    """Return the median, and the minimum to maximum in brackets."""
     middle = f"{statistics.median(values):{form}}"
     return middle if len(values) == 1 else f"{middle} ({min(values):{form}}–{max(values):{form}})"
 
 
 def at_most(name: str, limit: float, values: Sequence[float], form: str = ".2f", unit: str = "") -> Figure:
-    """Judge the median of the rounds."""
+    """Compare the median of the rounds with a limit."""
     value = statistics.median(values)
     return Figure(name, f"at most {limit:g}{unit}", f"{spread(values, form)}{unit}", value <= limit)
 
 
 def ratios(rounds: Sequence[dict[str, float]], above: str, below: str) -> list[float]:
-    """Return one value divided by the other, round by round."""
+    """Return the ratio of two values in each round."""
     return [one[above] / one[below] for one in rounds]
 
 
 def column(results: Sequence[dict[str, float]], name: str, form: str = ".0f") -> str:
-    """Return one value of all rounds as a table's cell."""
+    """Return one value of all rounds as the cell of a table."""
     return spread([result[name] for result in results], form)
 
 
 def page(sections: Sequence[Section], *, rounds: int, delay: float, minutes: float) -> str:
     """Return the whole page."""
     introduction = _INTRODUCTION.format(rounds=rounds, delay=1000 * delay, minutes=minutes, facts="\n".join(_facts()))
-    lines = [introduction, "", "## What is to be reached", "", *figures_table(sections)]
+    lines = [introduction, "", "## Goals", "", *figures_table(sections)]
     for section in sections:
         lines += ["", *section.lines]
     return "\n".join(lines).rstrip() + "\n"
@@ -131,7 +133,7 @@ def figures_table(sections: Sequence[Section]) -> list[str]:
         for section in sections
         for figure in section.figures
     ]
-    return table(("figure", "to reach", "measured", "reached"), rows)
+    return table(("figure", "goal", "measured", "reached"), rows)
 
 
 def _facts() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmarks.report import Figure
+from benchmarks.report import Figure, paragraph
 from tests.support.schedule_simulation import (
     HONEST,
     JOBS,
@@ -22,8 +22,8 @@ from tests.support.schedule_simulation import (
 SHAPES = HONEST | LYING
 
 SCHEDULES: dict[str, Callable[[], Moments]] = {
-    "ours, first jobs": lambda: Learning(remembers=0),
-    "ours, after 20 jobs": lambda: Learning(remembers=20),
+    "veo, first jobs": lambda: Learning(remembers=0),
+    "veo, after 20 jobs": lambda: Learning(remembers=20),
     "every 2 s": lambda: every(lambda _n: 2.0),
     "every 5 s": lambda: every(lambda _n: 5.0),
     "every 10 s": lambda: every(lambda _n: 10.0),
@@ -34,7 +34,7 @@ SCHEDULES: dict[str, Callable[[], Moments]] = {
 
 
 def figures() -> list[Figure]:
-    """Return what the schedule promises, and whether it keeps it."""
+    """Return the goals of the schedule, and whether it reaches them."""
     return [
         _figure("honest progress", HONEST, polls=6.0, delay=3.0),
         _figure("lying progress", LYING, polls=14.0, delay=5.5),
@@ -42,10 +42,10 @@ def figures() -> list[Figure]:
 
 
 def _figure(name: str, shapes: dict[str, Progress], polls: float, delay: float) -> Figure:
-    costs = [cost(SCHEDULES[ours](), shape) for ours in list(SCHEDULES)[:2] for shape in shapes.values()]
+    costs = [cost(SCHEDULES[own](), shape) for own in list(SCHEDULES)[:2] for shape in shapes.values()]
     most_polls, longest_delay = max(one.polls for one in costs), max(one.delay for one in costs)
     return Figure(
-        name=f"status calls a job and mean delay of its detection, {name} (worst of its kinds; simulated)",
+        name=f"status calls a job and mean detection delay, {name} (worst kind; simulated)",
         limit_text=f"at most {polls:g}, {delay:g} s",
         value_text=f"{most_polls:.1f}, {longest_delay:.2f} s",
         reached=most_polls <= polls and longest_delay <= delay,
@@ -59,7 +59,7 @@ def section() -> list[str]:
         [
             name,
             *(
-                str(cost(make(), shape, jobs=JOBS if "ours" in schedule else 1000))
+                str(cost(make(), shape, jobs=JOBS if schedule.startswith("veo") else 1000))
                 for schedule, make in SCHEDULES.items()
             ),
         ]
@@ -68,8 +68,13 @@ def section() -> list[str]:
     return [
         "## Schedules",
         "",
-        f"Status calls a job / mean seconds from its end until it is seen / the same for the 95th of 100 jobs. {JOBS}",
-        f"simulated jobs: queued for {QUEUED:g} s on average, then {SHORTEST:g} to {LONGEST:g} s of generation.",
+        *paragraph(
+            "Each cell shows the status calls a job / the mean detection delay in seconds / the 95th percentile of",
+            "this",
+            f"delay. {JOBS} simulated jobs (1000 for the schedules of others) are queued for {QUEUED:g} s on average,",
+            "then",
+            f"work for {SHORTEST:g} to {LONGEST:g} s.",
+        ),
         "",
         *(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]),
     ]

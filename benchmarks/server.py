@@ -1,6 +1,6 @@
-"""The API that all peers ask: a process of its own on loopback, cheap enough not to be what is measured.
+"""The API for all peers: a separate process on loopback, cheap enough not to limit the measurement.
 
-It prints its port, and ends with its standard input or after a while.
+The server prints its port. It ends when its standard input ends, or after some time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _REASONS = {200: "OK", 404: "Not Found"}
 
 
 class Counts:
-    """What has happened so far, by the tag of the jobs that were asked for."""
+    """The counts of status calls and sockets so far, by the tag of the jobs."""
 
     def __init__(self) -> None:
         self.polls: Counter[str] = Counter()
@@ -42,17 +42,17 @@ class Counts:
         }
 
     def opened(self, tag: str) -> None:
-        """Note a connection whose first question was for a job of this tag."""
+        """Count a connection whose first request was about a job of this tag."""
         self.sockets[tag] += 1
         self.most_sockets[tag] = max(self.most_sockets[tag], self.sockets[tag])
 
     def reset(self, tag: str) -> None:
-        """Start the search for the largest number of sockets anew."""
+        """Restart the count of the most sockets that are open at the same time."""
         self.most_sockets[tag] = self.sockets[tag]
 
 
 class Connection(asyncio.Protocol):
-    """Answers the requests of one connection, which stays open."""
+    """A connection that stays open, and the answers to its requests."""
 
     def __init__(self, counts: Counts, delay: float) -> None:
         self._counts = counts
@@ -62,16 +62,16 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where answers go."""
+        """Store the transport for answers."""
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface
-        """Count the connection out."""
+        """Subtract the connection from the open sockets."""
         if self._tag:
             self._counts.sockets[self._tag] -= 1
 
     def data_received(self, data: bytes) -> None:
-        """Answer every whole request; none has a body."""
+        """Answer every complete request. Requests have no body."""
         self._received += data
         while (end := self._received.find(_END_OF_HEAD)) >= 0:
             path = self._received.split(b" ", 2)[1].decode()
@@ -151,8 +151,8 @@ async def serve(delay: float, at_most: float) -> None:
     """Serve until the standard input ends.
 
     Args:
-        delay: seconds before each answer.
-        at_most: seconds after which it ends anyhow.
+        delay: Seconds before each answer.
+        at_most: Seconds after which the server ends in any case.
     """
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
@@ -172,6 +172,6 @@ async def serve(delay: float, at_most: float) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--delay", type=float, default=0.05, help="seconds before each answer")
-    parser.add_argument("--at-most", type=float, default=3600.0, help="seconds after which it ends anyhow")
+    parser.add_argument("--at-most", type=float, default=3600.0, help="seconds after which the server ends in any case")
     arguments = parser.parse_args()
     asyncio.run(serve(arguments.delay, arguments.at_most))

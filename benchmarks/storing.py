@@ -1,4 +1,4 @@
-"""What a download costs a worker, beside `curl` and a command that hashes the file."""
+"""The cost of a download for a worker, against `curl` and a command that hashes the file."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ LIMIT = 1.4
 OBJECT_LIMIT = 1.1
 MEMORY_LIMIT = 64
 TIMES = 3
-_ROOM = 4  # files of this size: the video, what is written, and as much again
-_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - temporary files do belong there
+_ROOM = 4  # files of this size: the video, the written file, and twice as much in reserve
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - temporary files belong there
 _CURL = ("curl", "--disable", "--silent", "--show-error", "--fail")
 
 HASHERS = {"sha256sum": ("sha256sum",), "openssl": ("openssl", "dgst", "-sha256", "-r")}
-"""Commands that print the hash of a file first. The first is judged by."""
+"""Commands that print the hash of a file first. The goals refer to the first command."""
 
 JUDGE = next(iter(HASHERS))
 
@@ -53,12 +53,12 @@ Round = dict[str, "Cost"]
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run has cost.
+    """The cost of one run.
 
     Attributes:
-        cpu: seconds, of user and system.
-        seconds: that it took.
-        memory: bytes that the process has grown by at its peak; 0 where nobody looks.
+        cpu: CPU seconds, user and system together.
+        seconds: Seconds of wall time.
+        memory: Bytes by which the process has grown at its peak; 0 if this was not measured.
     """
 
     cpu: float
@@ -68,15 +68,15 @@ class Cost:
 
 @dataclass(frozen=True)
 class Place:
-    """Where everything is.
+    """The files and servers of the measurement.
 
     Attributes:
-        folder: for files.
-        size: of the video, in bytes.
-        sha256: of the video.
-        certificate: file of the TLS server's.
-        ports: of the servers, by protocol.
-        environment: of processes.
+        folder: Folder for all files.
+        size: Size of the video, in bytes.
+        sha256: SHA-256 of the video.
+        certificate: File with the certificate of the TLS server.
+        ports: Ports of the servers, by protocol.
+        environment: Environment of the measured processes.
     """
 
     folder: Path
@@ -87,16 +87,22 @@ class Place:
     environment: dict[str, str]
 
     def url(self, protocol: str) -> str:
-        """Return the address of the API."""
+        """Return the base URL of the API."""
         scheme = "https" if protocol == "tls" else "http"
         return f"{scheme}://127.0.0.1:{self.ports[protocol]}"
 
 
 def run(lab: Lab) -> Section:
-    """Measure all, round by round."""
+    """Measure all ways to download, round by round.
+
+    Raises:
+        BenchmarkError: A command is missing.
+    """
     hashers = [name for name, command in HASHERS.items() if shutil.which(command[0])]
     if JUDGE not in hashers or not shutil.which("curl"):
-        raise BenchmarkError(f"storing: curl and {JUDGE} are needed.")
+        raise BenchmarkError(
+            f"storing: This benchmark needs curl and {JUDGE}. Install both, or leave this part out (--only)."
+        )
     size = SIZE // 10 if lab.quick else SIZE
     with _place(lab, size) as place:
         rounds = []
@@ -129,7 +135,7 @@ def _place(lab: Lab, size: int) -> Iterator[Place]:
 
 
 def _folder(size: int) -> Path:
-    """Return a folder in memory where there is room, so that no disk is measured."""
+    """Return a folder in memory if it has enough room, so that no disk is measured; else a temporary folder."""
     if os.access(_IN_MEMORY, os.W_OK):
         free = min(shutil.disk_usage(_IN_MEMORY).free, psutil.virtual_memory().available)
         if free >= _ROOM * size:
@@ -146,7 +152,7 @@ def _connections(place: Place) -> dict[str, dict[str, Any]]:
 
 
 def _round(place: Place, hashers: Sequence[str], number: int) -> Round:
-    """Run everything once, in random order; of several runs the cheapest counts, since noise only adds."""
+    """Measure each way once, in random order. The cheapest of several runs counts, because noise only adds cost."""
     parts: list[Callable[[], dict[str, list[Cost]]]] = [
         lambda: {"veo http": _ours(place, "http")},
         lambda: {"veo tls": _ours(place, "tls")},
@@ -186,7 +192,7 @@ def _theirs(place: Place, protocol: str, hashers: Sequence[str]) -> dict[str, li
 
 
 def _spent(command: Sequence[str]) -> tuple[Cost, str]:
-    """Run a command, and return its cost and what it printed."""
+    """Run a command, and return its cost and its standard output."""
     begun, before = time.monotonic(), _cpu_of_children()
     done = subprocess.run(
         command,
@@ -204,7 +210,7 @@ def _spent(command: Sequence[str]) -> tuple[Cost, str]:
 
 
 def _cpu_of_children() -> float:
-    """Return the CPU seconds of all processes that have ended; the servers still run."""
+    """Return the CPU seconds of all child processes that have ended. The servers have not ended yet."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
@@ -215,11 +221,11 @@ def _sha256(file: Path) -> str:
 
 def _check(place: Place, who: str, sha256: str) -> None:
     if sha256 != place.sha256:
-        raise BenchmarkError(f"storing: {who} has another hash than the video: {sha256}, not {place.sha256}.")
+        raise BenchmarkError(f"storing: {who} returned the hash {sha256}, but the video has {place.sha256}.")
 
 
 def _against(rounds: Sequence[Round], protocol: str, hasher: str) -> list[float]:
-    """Return our CPU divided by that of curl and the hash, round by round."""
+    """Return the CPU time of this provider divided by that of curl and the hash command, for each round."""
     return [one[f"veo {protocol}"].cpu / (one[f"curl {protocol}"].cpu + one[hasher].cpu) for one in rounds]
 
 
@@ -238,7 +244,7 @@ def _figures(rounds: Sequence[Round], size: int) -> list[Figure]:
             [one["veo object"].cpu / one["veo http"].cpu for one in rounds],
         ),
         Figure(
-            f"memory that storing {size // MB} MB takes at its peak, in any round",
+            f"peak memory of storing {size // MB} MB, in any round",
             f"below {MEMORY_LIMIT} MB",
             f"{max(memory):.1f} MB",
             max(memory) < MEMORY_LIMIT,
@@ -270,17 +276,17 @@ def _lines(rounds: Sequence[Round], hashers: Sequence[str], place: Place) -> lis
         "## Storing",
         "",
         *paragraph(
-            f"A video of {place.size // MB} MB, from a server process on loopback into {_where(place)}: a real clip,",
-            "followed by a box of random bytes. Ours is `VeoHook.download_video` in a process that has downloaded a",
-            "small video before; it hashes while it writes. `curl` writes the same file, and the hash is taken by a",
-            "second command; the start of these two processes, some milliseconds, is part of their cost.",
-            f"Each is run {TIMES} times a round, in random order, and the cheapest run counts.",
-            "Memory is the peak of the process while it downloads, above what it had before.",
+            f"A video of {place.size // MB} MB, from a server process on loopback into {_where(place)}. The video is a",
+            "real clip, followed by a box of random bytes. `veo` is `VeoHook.download_video` in a process that has",
+            "downloaded a small video before. It hashes while it writes. `curl` writes the same file, and a second",
+            "command hashes it; the start of these two processes, some milliseconds, is part of their cost.",
+            f"Each way runs {TIMES} times a round, in random order, and the cheapest run counts.",
+            "The memory growth is the peak of the process during the download, minus its memory before.",
         ),
         "",
         *paragraph(
-            f"Which hash command it is matters: {_versions(hashers)}. Distributions differ in whether `sha256sum` uses",
-            "the instructions that the processor has for it. `openssl` does, as Python does.",
+            f"The result depends on the hash command: {_versions(hashers)}. Some distributions have a `sha256sum` that",
+            "uses the processor's instructions for SHA-256, some have not. `openssl` and Python use them.",
         ),
         "",
         *table(head, rows),

@@ -1,4 +1,4 @@
-"""The real `airflow triggerer` with a thousand deferred task instances: what its two processes pay for a video."""
+"""The CPU time of a video in both processes of the real `airflow triggerer`, with a thousand deferred tasks."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ Round = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Triggerer:
-    """A triggerer at work.
+    """A running triggerer.
 
     Attributes:
-        supervisor: the process that talks to the database.
-        runner: its child, which runs the triggers.
-        database: SQLite's file.
-        lookups: the file that counts them.
+        supervisor: The process that talks to the database.
+        runner: The child of the supervisor. It runs the triggers.
+        database: File of the SQLite database.
+        lookups: File with one line for each look-up of a connection.
     """
 
     supervisor: psutil.Process
@@ -51,11 +51,11 @@ class Triggerer:
     lookups: Path
 
     def cpu(self) -> tuple[float, float]:
-        """Return the CPU seconds of both processes so far."""
+        """Return the CPU seconds that supervisor and runner have used so far."""
         return _cpu(self.supervisor), _cpu(self.runner)
 
     def deferred(self) -> int:
-        """Return how many task instances are deferred."""
+        """Return the number of deferred task instances."""
         with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as connection:
             row = connection.execute("SELECT count(*) FROM task_instance WHERE state = 'deferred'").fetchone()
         return int(row[0])
@@ -78,7 +78,7 @@ def run(lab: Lab) -> Section:
 
 
 def _template(lab: Lab) -> Path:
-    """Return a home with a database that holds the Dag."""
+    """Make a home of Airflow whose database contains the Dag, and return its path."""
     home = lab.home / "airflow"
     (home / "dags").mkdir(parents=True)
     (home / "dags" / "benchmark.py").write_text(DAG_FILE)
@@ -120,7 +120,9 @@ def _runner(process: subprocess.Popen[bytes], home: Path) -> psutil.Process:
         if children := psutil.Process(process.pid).children():
             return children[0]
         time.sleep(0.5)
-    raise BenchmarkError(f"The triggerer has not started:\n{(home / 'triggerer.log').read_text()[-3000:]}")
+    raise BenchmarkError(
+        f"The triggerer has not started. The end of its log:\n{(home / 'triggerer.log').read_text()[-3000:]}"
+    )
 
 
 def _measure(lab: Lab, triggerers: Mapping[str, Triggerer], homes: Mapping[str, Path], number: int) -> Round:
@@ -166,7 +168,7 @@ def _jobs(lab: Lab) -> int:
 
 @contextlib.contextmanager
 def _filler(options: Sequence[str], environment: Mapping[str, str]) -> Any:
-    """Start the process that defers, and wait until it only waits for the word."""
+    """Start the process that defers task instances, and wait until it is ready."""
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.deferred", "insert", *options],
         env=dict(environment),
@@ -184,7 +186,7 @@ def _filler(options: Sequence[str], environment: Mapping[str, str]) -> Any:
 
 
 def _go(filler: subprocess.Popen[str]) -> float:
-    """Let it defer its task instances, and return when the last job ends."""
+    """Let the process defer its task instances, and return the time at which the last job ends."""
     assert filler.stdin is not None
     filler.stdin.write("\n")
     filler.stdin.flush()
@@ -196,11 +198,11 @@ def _line(process: subprocess.Popen[str], beginning: str) -> str:
     for line in process.stdout:
         if line.startswith(beginning):
             return line
-    raise BenchmarkError("The process that defers task instances has ended before its time.")
+    raise BenchmarkError("The process that defers task instances has ended too early.")
 
 
 def _wait_for_all(triggerers: Mapping[str, Triggerer]) -> dict[str, float]:
-    """Return when each triggerer had no deferred task instance any more."""
+    """Return for each triggerer the time at which its last task instance resumed."""
     finished: dict[str, float] = {}
     give_up_at = time.monotonic() + _END_TIMEOUT
     while time.monotonic() < give_up_at:
@@ -220,7 +222,7 @@ def _cpu(process: psutil.Process) -> float:
 
 
 def _lines(rounds: Sequence[Round]) -> list[str]:
-    head = ["peer", "supervisor CPU ms a video", "runner CPU ms a video", "both", "both, beside `empty`"]
+    head = ["peer", "supervisor CPU ms a video", "runner CPU ms a video", "both", "both, above `empty`"]
     head += ["last resumed after s", "failures", "look-ups"]
     rows = []
     for peer in PEERS:
@@ -238,14 +240,16 @@ def _lines(rounds: Sequence[Round]) -> list[str]:
         "## The real triggerer",
         "",
         *paragraph(
-            f"`airflow triggerer` as it is configured by default, on SQLite, with {JOBS} deferred task instances",
-            f"whose jobs end {FIRST:.0f} to {LAST:.0f} s after they were deferred.",
-            "The CPU time is that of its supervisor and of its runner from then until all triggerers have resumed all.",
-            "`empty` is a trigger that sleeps until its job ends and asks nobody: what is beside it is the waiting's.",
-            "Connections come from the database.",
-            f"Ours polls by its own schedule, the http provider's every {PEERS['http_provider']:.0f} s.",
-            "To save time the triggerers of a round run at the same time,",
-            f"and there are no more than {ROUNDS} rounds.",
+            f"`airflow triggerer` in its default configuration, on SQLite, with {JOBS} deferred task instances whose",
+            f"jobs end {FIRST:.0f} to {LAST:.0f} s after the deferral. The CPU time is that of the supervisor and of",
+            "the",
+            "runner, from the deferral until all triggerers have resumed all task instances.",
+            "`empty` is a trigger that sleeps until its job ends and sends no request. The difference to `empty` is",
+            "the",
+            "cost of the wait. Connections come from the database.",
+            f"`veo` uses its own schedule; `http_provider` asks every {PEERS['http_provider']:.0f} s.",
+            "To save time, the triggerers of a round run at the same time,",
+            f"and there are at most {ROUNDS} rounds.",
         ),
         "",
         *table(head, rows),

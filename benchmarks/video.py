@@ -1,4 +1,4 @@
-"""What a finished video costs, against the http provider's trigger that sees the end as soon as ours does."""
+"""The cost of a finished video, against the http provider's trigger with the same mean detection delay."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Results = Sequence[dict[str, Any]]
 
 
 def run(lab: Lab) -> Section:
-    """Measure ours, then the http provider's trigger at the delay that ours has shown."""
+    """Measure this provider, then the http provider's trigger with the mean detection delay of this provider."""
     ours = _all_rounds(lab, "veo", None)
     delay = statistics.fmean(result["delay"] for result in ours)
     theirs = _all_rounds(lab, "http_provider", _interval(delay))
@@ -31,9 +31,10 @@ def run(lab: Lab) -> Section:
 
 
 def _interval(delay: float) -> float:
-    """Return the pause between fixed polls that sees ends this late in the mean.
+    """Return the pause between two status calls of a fixed schedule that has this mean detection delay.
 
-    A poll takes place every pause and answer; the end falls into the middle of it, and the news takes an answer more.
+    A status call is sent once per period, which is the pause plus the answer time. On average, a job ends in the middle
+    of a period, and the answer to the next call takes one answer time more.
     """
     return max(0.5, 2 * delay - 3 * ANSWER_DELAY)
 
@@ -48,7 +49,7 @@ def _all_rounds(lab: Lab, peer: str, interval: float | None) -> Results:
 
 
 def _lines(ours: Results, theirs: Results, interval: float) -> list[str]:
-    head = ("peer", "CPU ms a video", "polls a video", "mean detection delay s", "failures", "look-ups")
+    head = ("peer", "CPU ms a video", "status calls a video", "mean detection delay s", "failures", "look-ups")
     rows = [
         (
             name,
@@ -64,11 +65,14 @@ def _lines(ours: Results, theirs: Results, interval: float) -> list[str]:
         "## A finished video",
         "",
         *paragraph(
-            f"{JOBS} jobs a round, submitted together: a queue of 10 s in the mean, then 60 to 180 s of generation",
-            "with honest linear progress. Log lines are part of the cost, the probe is off.",
-            "The rounds differ in their random numbers and, to save time, run at the same time: first all of ours,",
-            "then all of the http provider's `HttpSensorTrigger`,",
-            "whose interval follows from the mean delay that ours has shown.",
+            f"{JOBS} jobs a round, ordered together: 10 s in the queue on average, then 60 to 180 s of work with",
+            "honest,",
+            "linear progress. Log lines are part of the cost, the probe is off. The detection delay is the time from",
+            "the",
+            "end of a job to the moment when the wait sees it.",
+            "The rounds differ in their random numbers. To save time, they run at the same time: first all rounds of",
+            "`veo`, then all rounds of `http_provider`, which is the http provider's `HttpSensorTrigger` with the",
+            "interval that leads to the mean delay of `veo`.",
         ),
         "",
         *table(head, rows),

@@ -1,4 +1,4 @@
-"""HTTP by hand: as little as there can be between a coroutine and a socket."""
+"""HTTP with as little code as possible between a coroutine and a socket."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 
 class Connection(asyncio.Protocol):
-    """One kept-alive connection; one request at a time."""
+    """A connection that stays open and carries one request at a time."""
 
     def __init__(self) -> None:
         self._received = b""
@@ -18,16 +18,16 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where requests go."""
+        """Store the transport for requests."""
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail the request that is under way."""
+        """Fail the current request."""
         if not self._answer.done():
             self._answer.set_exception(exc or ConnectionError("closed"))
 
     def data_received(self, data: bytes) -> None:
-        """Deliver the body once it is whole."""
+        """Set the result of the request when the body is complete."""
         self._received += data
         head, found, body = self._received.partition(_END_OF_HEAD)
         if found and len(body) >= int(head.rpartition(b"Content-Length: ")[2]):
@@ -36,18 +36,18 @@ class Connection(asyncio.Protocol):
                 self._answer.set_result(body)
 
     def get(self, path: str) -> asyncio.Future[bytes]:
-        """Send a GET; the body comes by the future."""
+        """Send a GET, and return a future of the body."""
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         return self._answer
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self._transport.close()
 
 
 class Pool:
-    """Connections to one port, the last used first, and never more than a bound."""
+    """A pool of a bounded number of connections to one port. It uses the connection that was used last."""
 
     def __init__(self, port: int, bound: int) -> None:
         self._port = port
@@ -55,7 +55,7 @@ class Pool:
         self._idle: list[Connection] = []
 
     async def get(self, path: str) -> Any:
-        """Return the JSON of a GET."""
+        """Send a GET, and return the JSON of the answer."""
         async with self._free:
             connection = self._idle.pop() if self._idle else await connect(self._port)
             body = await connection.get(path)
@@ -71,7 +71,7 @@ async def connect(port: int) -> Connection:
 
 
 async def ask_once(port: int, path: str) -> Any:
-    """Return the JSON of a GET on a connection of its own."""
+    """Send a GET on a new connection, and return the JSON of the answer."""
     connection = await connect(port)
     try:
         return json.loads(await connection.get(path))

@@ -1,8 +1,9 @@
-"""`make matrix`: the built wheel on every supported Airflow, and the table of docs/compatibility.md.
+"""`make matrix`: test the built wheel on every supported Airflow, and write the table of docs/compatibility.md.
 
-Each row is an Airflow on a Python: a new virtual environment with the versions of `dev/pins` and the wheel,
-`pip check`, and the unit and integration tests, run in a folder that has all they need but not the package. What a row
-has shown replaces its line of the table at once; lines of rows that were not run, or could not be, stay as they are.
+Each row of the table is one version of Airflow on one version of Python. To run a row, this script makes a new virtual
+environment with the versions of `dev/pins` and the wheel, runs `pip check`, and runs the unit and integration tests in
+a folder that has all of their files except the package. The result of a row replaces its line of the table at once.
+The lines of all other rows stay as they are, also if a row could not be run.
 """
 
 from __future__ import annotations
@@ -34,18 +35,18 @@ HEAD = ("Airflow", "Python", "passed", "failed", "skipped", "`pip check`", "run 
 
 
 class MatrixError(Exception):
-    """A row cannot be run, or has no result. The message says why."""
+    """A row cannot be run, or has no result. The message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """An Airflow on a Python.
+    """A version of Airflow on a version of Python.
 
     Attributes:
-        airflow: version.
-        python: version, without the patch level.
-        beside: extras that bring big providers along. Such a row shows that all of them can be installed together and
-            that the operators can be imported; it has no tests.
+        airflow: Version of Airflow.
+        python: Version of Python, without the patch level.
+        beside: Extras that bring large providers along. Such a row shows that all of them can be installed together and
+            that the operators can be imported; it runs no tests.
     """
 
     airflow: str
@@ -59,12 +60,12 @@ class Row:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Return the cells of the table that tell the rows apart."""
+        """Return the cells of the table that identify the row."""
         return self.airflow + (f" with the extras {self.beside}" if self.beside else ""), self.python
 
     @property
     def pins(self) -> Path:
-        """Return the constraints: the row's own, or those of its Airflow."""
+        """Return the file of constraints: the row's own, or that of its version of Airflow."""
         own = PINS / f"{self.name}.txt"
         return own if own.exists() else PINS / f"{self.airflow}.txt"
 
@@ -85,13 +86,13 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Counts:
-    """What pytest has counted.
+    """The results of pytest.
 
     Attributes:
-        passed: tests.
-        failed: names of tests, with those that were skipped for another reason than Airflow's version: something that
-            they need is missing, and nothing is shown.
-        skipped: number of tests by reason.
+        passed: Number of tests that passed.
+        failed: Names of the tests that failed. They include tests that were skipped for another reason than Airflow's
+            version, because such a test lacks something that it needs and shows nothing.
+        skipped: Number of skipped tests by reason.
     """
 
     passed: int = 0
@@ -101,11 +102,11 @@ class Counts:
 
 @dataclass(frozen=True)
 class Result:
-    """What a row has shown.
+    """The result of a row.
 
     Attributes:
-        tests: None where the row has none.
-        consistent: whether `pip check` has nothing to complain of.
+        tests: Results of pytest; None for a row without tests.
+        consistent: Whether `pip check` found no conflict.
     """
 
     tests: Counts | None
@@ -113,7 +114,7 @@ class Result:
 
     @property
     def good(self) -> bool:
-        """Return whether all is as it should be."""
+        """Whether no test failed and no versions conflict."""
         return self.consistent and not (self.tests and self.tests.failed)
 
     def cells(self, today: str) -> tuple[str, ...]:
@@ -126,12 +127,18 @@ class Result:
 
 
 def main() -> int:
-    """Run the rows and return the exit status."""
+    """Run the rows, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--only", nargs="+", default=[], metavar="ROW", help=f"of {', '.join(row.name for row in ROWS)}"
+        "--only", nargs="+", default=[], metavar="ROW", help=f"rows to run, of {', '.join(row.name for row in ROWS)}"
     )
-    parser.add_argument("--pythons", nargs="+", default=[], metavar="COMMAND", help="besides python3.10 and so on")
+    parser.add_argument(
+        "--pythons",
+        nargs="+",
+        default=[],
+        metavar="COMMAND",
+        help="Python commands to use besides python3.10 and so on",
+    )
     options = parser.parse_args()
     good = True
     try:
@@ -144,27 +151,30 @@ def main() -> int:
     except MatrixError as error:
         say(f"FAILED: {error}")
         return 1
-    say(f"The table is in {PAGE.relative_to(ROOT)}." + ("" if len(rows) == len(ROWS) else " Other rows are as before."))
+    say(
+        f"The table is in {PAGE.relative_to(ROOT)}."
+        + ("" if len(rows) == len(ROWS) else " The other rows are unchanged.")
+    )
     return 0 if good else 1
 
 
 def selected(names: Sequence[str]) -> list[Row]:
-    """Return the rows of these names or Airflow versions; without any, all rows.
+    """Return the rows with these names or versions of Airflow; all rows if there are no names.
 
     Raises:
-        MatrixError: there is no such row.
+        MatrixError: A name belongs to no row.
     """
     for name in names:
         if not any(name in (row.name, row.airflow) for row in ROWS):
-            raise MatrixError(f"There is no row {name}, but {', '.join(row.name for row in ROWS)}.")
+            raise MatrixError(f"There is no row {name}. The rows are {', '.join(row.name for row in ROWS)}.")
     return [row for row in ROWS if not names or row.name in names or row.airflow in names]
 
 
 def found_pythons(rows: Sequence[Row], commands: Sequence[str]) -> dict[str, str]:
-    """Return a command for each Python version that the rows need.
+    """Return a command for each version of Python that the rows need.
 
     Raises:
-        MatrixError: one is missing.
+        MatrixError: A version is not installed.
     """
     needed = list(dict.fromkeys(row.python for row in rows))
     found: dict[str, str] = {}
@@ -173,15 +183,15 @@ def found_pythons(rows: Sequence[Row], commands: Sequence[str]) -> dict[str, str
             found.setdefault(version, command)
     if missing := [version for version in needed if version not in found]:
         raise MatrixError(
-            f"No Python {' and '.join(missing)} here. Install it with its venv module (on Debian and Ubuntu as "
-            f"python{missing[0]}-venv, elsewhere by pyenv or uv), or say where it is: "
-            f"make matrix PYTHONS='/path/to/python{missing[0]} ...'. Other rows can be run by ONLY='NAME ...'."
+            f"Python {' and '.join(missing)} is not installed. Install it with its venv module (on Debian and Ubuntu "
+            f"the package python{missing[0]}-venv, elsewhere with pyenv or uv), or name its path: "
+            f"make matrix PYTHONS='/path/to/python{missing[0]} ...'. To run other rows only, add ONLY='NAME ...'."
         )
     return found
 
 
 def version_of(command: str) -> str | None:
-    """Return the version of a Python, without its patch level; None where the command does not run."""
+    """Return the version of a Python command, without the patch level; None if the command does not run."""
     asked = [command, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
     try:
         return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
@@ -190,22 +200,26 @@ def version_of(command: str) -> str | None:
 
 
 def built_wheel(folder: Path) -> Path:
-    """Build the wheel of this checkout."""
+    """Build the wheel of this checkout, and return its path.
+
+    Raises:
+        MatrixError: The build failed.
+    """
     log = folder / "build.log"
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
     if call(command, log, cwd=folder):
-        raise MatrixError(f"The wheel cannot be built:\n{log.read_text()}")
+        raise MatrixError(f"The wheel cannot be built. The output of the build:\n{log.read_text()}")
     return next(folder.glob("*.whl"))
 
 
 def run(row: Row, python: str, wheel: Path) -> bool:
-    """Run a row, report it, and return whether all is well."""
+    """Run a row, write its line, print its result, and return whether the result is good."""
     say(f"{row.name}: installing ...")
     begun = time.monotonic()
     try:
         result = tried(row, python, wheel)
     except MatrixError as error:
-        say(f"{row.name}: FAILED, the table is not changed: {error}")
+        say(f"{row.name}: FAILED. The table is unchanged. {error}")
         return False
     key = dict(zip(HEAD, row.key + result.cells(f"{datetime.now(timezone.utc):%Y-%m-%d}"), strict=True))
     say(f"{row.name}: " + ", ".join(f"{name} {cell}" for name, cell in key.items() if name in HEAD[2:6]))
@@ -219,10 +233,10 @@ def run(row: Row, python: str, wheel: Path) -> bool:
 
 
 def tried(row: Row, python: str, wheel: Path) -> Result:
-    """Install the row's environment and find out what works.
+    """Install the environment of a row, run its tests or imports there, and return the result.
 
     Raises:
-        MatrixError: it cannot be installed, or pytest did not come to an end.
+        MatrixError: The installation failed, the operators cannot be imported, or pytest was interrupted.
     """
     environment, log = ENVIRONMENTS / row.name, log_of(row)
     interpreter = environment / "bin" / "python"
@@ -236,8 +250,8 @@ def tried(row: Row, python: str, wheel: Path) -> Result:
         [*pip, "install", "--quiet", "--constraint", row.pins, *wanted],
     ):
         if call(step, log, cwd=ROOT):
-            raise MatrixError(f"The installation failed; {log.relative_to(ROOT)} says why.")
-    # Airflow takes four seconds longer to start uncompiled, and some environments forbid compiling at import
+            raise MatrixError(f"The installation failed. Read the reason in {log.relative_to(ROOT)}.")
+    # Airflow needs four seconds more to start without compiled files, and some environments forbid to compile at import
     call([interpreter, "-m", "compileall", "-q", "-j", "0", environment / "lib"], log, cwd=ROOT)
     consistent = call([*pip, "check"], log, cwd=ROOT) == 0
     with tempfile.TemporaryDirectory(prefix="veo-matrix-") as folder:
@@ -248,10 +262,10 @@ def tried(row: Row, python: str, wheel: Path) -> Result:
 
 
 def tests(interpreter: Path, folder: Path, wheel: Path, log: Path) -> Counts:
-    """Run the tests in a folder without the package; `installed_wheel.py` refuses to test any other than the wheel's.
+    """Run the tests in a folder without the package. `installed_wheel.py` refuses every package except the wheel.
 
     Raises:
-        MatrixError: pytest did not come to an end.
+        MatrixError: pytest was interrupted.
     """
     for name in WHAT_TESTS_READ:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -261,14 +275,14 @@ def tests(interpreter: Path, folder: Path, wheel: Path, log: Path) -> Counts:
     pytest = [interpreter, "-m", "pytest", "-n", "4", "--dist", "worksteal", f"--junitxml={report}"]
     status = call([*pytest, *TESTS], log, cwd=folder, wheel=wheel)
     if status not in (0, 1):
-        raise MatrixError(f"pytest ended with {status}; {log.relative_to(ROOT)} says why.")
+        raise MatrixError(f"pytest ended with status {status}. Read the reason in {log.relative_to(ROOT)}.")
     return counted(report.read_text(encoding="utf-8"))
 
 
 def counted(report: str) -> Counts:
-    """Return what a JUnit report of pytest's says."""
+    """Return the counts of a JUnit report by pytest."""
     passed, failed, skipped = 0, [], Counter[str]()
-    for case in ET.fromstring(report).iter("testcase"):  # noqa: S314 - our own pytest has written it
+    for case in ET.fromstring(report).iter("testcase"):  # noqa: S314 - our own pytest wrote the report
         name = f"{case.get('classname')}.{case.get('name')}"
         if case.find("failure") is not None or case.find("error") is not None:
             failed.append(name)
@@ -283,7 +297,7 @@ def counted(report: str) -> Counts:
 
 def _reason(skip: ET.Element) -> str:
     message = skip.get("message", "")
-    if message == "collection skipped":  # a whole module: the reason is the last of what was raised where
+    if message == "collection skipped":  # a whole module: the text is (file, line, reason)
         message = ast.literal_eval(skip.text or "('',)")[-1]
     return message.removeprefix("Skipped: ")
 
@@ -300,18 +314,18 @@ for part in ("hooks", "operators", "triggers", "storage"):
 
 
 def imports(interpreter: Path, folder: Path, log: Path) -> None:
-    """Import what Dags import.
+    """Import the modules that Dag files import.
 
     Raises:
-        MatrixError: it fails.
+        MatrixError: An import failed.
     """
     if call([interpreter, "-c", _IMPORTS], log, cwd=folder):
-        raise MatrixError(f"The operators cannot be imported; {log.relative_to(ROOT)} says why.")
+        raise MatrixError(f"The operators cannot be imported. Read the reason in {log.relative_to(ROOT)}.")
 
 
 def call(command: Sequence[str | Path], log: Path, cwd: Path, wheel: Path | None = None) -> int:
-    """Run a command, with its output at the end of a log, and return its status."""
-    # what this shell has set for another Airflow or Python must not reach this one
+    """Run a command, append its output to a log, and return its exit status."""
+    # variables of this shell for another Airflow or Python must not reach the command
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHONPATH"))}
     given = {"PYTHONNOUSERSITE": "1", "AIRFLOW_HOME": str(cwd / "airflow")}
     environment = inherited | given | ({"VEO_WHEEL": str(wheel)} if wheel else {})
@@ -321,16 +335,26 @@ def call(command: Sequence[str | Path], log: Path, cwd: Path, wheel: Path | None
 
 
 def log_of(row: Row) -> Path:
-    """Return where a row's output goes."""
+    """Return the path of the log of a row."""
     return ENVIRONMENTS / f"{row.name}.log"
 
 
 def with_lines(page: str, new: Mapping[tuple[str, str], Sequence[str]]) -> str:
-    """Return the page with these lines in its table; others stay, but for rows that there are no more."""
+    """Return the page with new lines in its table.
+
+    Args:
+        page: Text of docs/compatibility.md.
+        new: Cells of the new lines, by the key of their row. Old lines stay, except those of rows that no longer exist.
+
+    Raises:
+        MatrixError: The page has no table between the markers.
+    """
     before, _, rest = page.partition(f"{BEGIN}\n")
     table, marker, after = rest.partition(END)
     if not marker:
-        raise MatrixError(f"{PAGE.relative_to(ROOT)} has no table between the lines {BEGIN} and {END}.")
+        raise MatrixError(
+            f"{PAGE.relative_to(ROOT)} has no table between the lines {BEGIN} and {END}. Restore both lines."
+        )
     old = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in table.splitlines()]
     lines = {cells[:2]: cells for cells in old} | dict(new)
     shown = [HEAD, ("---",) + ("---:",) * 4 + ("---",) * 2, *(lines[row.key] for row in ROWS if row.key in lines)]

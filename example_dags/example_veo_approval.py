@@ -1,6 +1,6 @@
-"""A person says yes before money is spent, and once more before the video is published (Airflow 3.1 and later).
+"""A person approves the order before it costs money, and the video before it is published (Airflow 3.1 and later).
 
-The questions are in the UI under "Required Actions". Whoever says no ends the run; a draft stays where it is.
+Airflow asks both questions in the UI under "Required Actions". The answer "Reject" ends the run. The draft is kept.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 
 with DAG(
     dag_id="example_veo_approval",
-    description="A person says yes before money is spent, and once more before the video is published.",
+    description="A person approves the order before it costs money, and the video before it is published.",
     schedule=None,
     params={"prompt": "A small cat paints the sea. 画小猫"},
-    default_args={"retries": 2},  # cheap: a retry goes on with the job that was ordered (Airflow 3.3 and later)
+    default_args={"retries": 2},  # cheap: a retry continues with the ordered job (Airflow 3.3 and later)
     tags=["example", "veo"],
 ):
     approve_order = ApprovalOperator(
@@ -35,13 +35,13 @@ with DAG(
     approve_publishing = ApprovalOperator(
         task_id="approve_publishing",
         subject="Publish this video?",
-        # the create task's link "Video" leads to the player
+        # the link "Video" of the create task leads to the player
         body="[Watch it]({{ ti.xcom_pull(task_ids='create_video', key='veo_link') }})",
     )
 
     @task
     def publish(video: dict[str, Any]) -> dict[str, str]:
-        """Copy the draft to where the public finds it."""
+        """Copy the draft to the public folder."""
         draft = ObjectStoragePath(video["path"])
         published = ObjectStoragePath(conf.get("veo", "storage")) / "example_veo_approval" / "published" / draft.name
         published.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""A list of prompts becomes a video each; a pool caps how many are in flight at the gateway.
+"""Each prompt of a list becomes a video, and a pool limits the number of jobs in flight at the gateway.
 
-The pool must exist, and count deferred tasks, since these hold no worker slot:
+The pool must exist. It must include deferred tasks, because a deferred task holds no worker slot:
 `airflow pools set --include-deferred veo_gateway 2 "videos in flight"`.
 """
 
@@ -14,16 +14,16 @@ from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 
 with DAG(
     dag_id="example_veo_batch",
-    description="A list of prompts becomes a video each; a pool caps how many are in flight.",
+    description="Each prompt of a list becomes a video, and a pool limits the number of jobs in flight.",
     schedule=None,
     params={"cities": ["Paris", "Nairobi", "上海"]},
-    default_args={"retries": 2},  # cheap: a retry goes on with the job that was ordered (Airflow 3.3 and later)
+    default_args={"retries": 2},  # cheap: a retry continues with the ordered job (Airflow 3.3 and later)
     tags=["example", "veo"],
 ):
 
     @task
     def prompts(**context: Any) -> list[str]:
-        """Return a prompt for each city; a query of your warehouse would do the same."""
+        """Return a prompt for each city. In your Dag, this may be a query of your warehouse."""
         return [f"Sunrise over {city}, slow drone shot" for city in context["params"]["cities"]]
 
     VeoCreateVideoOperator.partial(

@@ -1,6 +1,6 @@
-"""The streaming chat call makes two videos of one prompt; each is stored by a task of its own.
+"""The streaming chat call makes two videos of one prompt, and a mapped task stores each of them.
 
-It holds a worker slot all the time. Where the gateway offers `/v1/videos`, prefer `VeoCreateVideoOperator`.
+The chat call holds a worker slot until it ends. If the gateway offers `/v1/videos`, prefer `VeoCreateVideoOperator`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from airflow_provider_veo.operators.download import VeoDownloadOperator
 
 with DAG(
     dag_id="example_veo_chat",
-    description="The streaming chat call makes two videos of one prompt; each is stored by a task of its own.",
+    description="The streaming chat call makes two videos of one prompt, and a mapped task stores each of them.",
     schedule=None,
     params={"prompt": "画只猪在天上飞"},
-    default_args={"retries": 2},  # cheap: a retry asks for the videos that are missing (Airflow 3.3 and later)
+    default_args={"retries": 2},  # cheap: a retry orders only the missing videos (Airflow 3.3 and later)
     tags=["example", "veo"],
 ):
     chat = VeoChatCompletionOperator(

@@ -1,4 +1,4 @@
-"""Two pictures become the video that leads from the one to the other. A picture is a URL, a path or a data URI."""
+"""A video leads from a first picture to a last one. Each picture is given as a URL, a path or a data URI."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ with DAG(
         "first_frame": "https://example.com/morning.jpg",
         "last_frame": "https://example.com/night.jpg",
     },
-    default_args={"retries": 2},  # cheap: a retry goes on with the job that was ordered (Airflow 3.3 and later)
+    default_args={"retries": 2},  # cheap: a retry continues with the ordered job (Airflow 3.3 and later)
     tags=["example", "veo"],
 ):
     VeoCreateVideoOperator(
         task_id="create_video",
         prompt="{{ params.prompt }}",
-        model="veo-3.1-landscape-fast-fl",  # the models with "-fl" take frames
+        model="veo-3.1-landscape-fast-fl",  # the models with "-fl" accept frames
         first_frame="{{ params.first_frame }}",
         last_frame="{{ params.last_frame }}",
         destination="{{ dag.dag_id }}/{{ run_id }}.mp4",

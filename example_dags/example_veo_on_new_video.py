@@ -1,6 +1,6 @@
-"""Starts whenever example_veo_text_to_video has stored a video, and makes a poster of it (Airflow 3 and later).
+"""Each time example_veo_text_to_video has stored a video, this Dag makes a poster of it (Airflow 3 and later).
 
-It needs the extra `media`: `pip install 'airflow-provider-veo[media]'`.
+The Dag needs the extra `media`: `pip install 'airflow-provider-veo[media]'`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ EVENT = "(triggering_asset_events.values() | first | first)"
 
 with DAG(
     dag_id="example_veo_on_new_video",
-    description="Starts whenever example_veo_text_to_video has stored a video, and makes a poster of it.",
+    description="Each time example_veo_text_to_video has stored a video, this Dag makes a poster of it.",
     schedule=[Asset("veo_daily_video")],
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
-    default_args={"retries": 2},  # cheap: nothing is ordered here
+    default_args={"retries": 2},  # cheap: this Dag orders nothing
     tags=["example", "veo"],
 ):
     VeoExtractFrameOperator(

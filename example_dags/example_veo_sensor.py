@@ -1,7 +1,7 @@
-"""Wait for a video that something else has ordered, and store it.
+"""Wait for a video that another program has ordered, and store it.
 
-The first task stands for whatever orders videos at your place: a web shop, a notebook, another Dag. What it orders it
-orders each time it runs: only the create operator remembers its orders, so prefer that one in your own Dags.
+The first task stands for the program that orders videos in your company: a web shop, a notebook, another Dag. The task
+orders a video each time it runs. Only the create operator records its orders, so prefer that operator in your own Dags.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from airflow_provider_veo.sensors.video import VeoVideoSensor
 
 with DAG(
     dag_id="example_veo_sensor",
-    description="Wait for a video that something else has ordered, and store it.",
+    description="Wait for a video that another program has ordered, and store it.",
     schedule=None,
     params={"prompt": "A paper boat crosses a puddle"},
     default_args={"retries": 2},  # cheap: a retry asks for the same video again
@@ -22,7 +22,7 @@ with DAG(
 
     @task(retries=0)
     def order(params: dict[str, str]) -> str:
-        """Order a video and return its id at once."""
+        """Order a video, and return the ID of its job at once."""
         from airflow_provider_veo.api.requests import VideoSpec
         from airflow_provider_veo.hooks.veo import VeoHook
 

@@ -1,6 +1,6 @@
-"""A story in scenes: every clip begins with the last frame of the one before, and the film is put together at the end.
+"""A story in scenes. Each further clip begins with the last frame of the clip before it, and the last task joins them.
 
-It needs the extra `media`: `pip install 'airflow-provider-veo[media]'`.
+The Dag needs the extra `media`: `pip install 'airflow-provider-veo[media]'`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ FOLDER = "{{ dag.dag_id }}/{{ run_id }}"  # below [veo] storage
 
 with DAG(
     dag_id="example_veo_story",
-    description="Every clip begins with the last frame of the one before; the film is put together at the end.",
+    description="Each further clip begins with the last frame of the clip before it, and the last task joins them.",
     schedule=None,
-    default_args={"retries": 2},  # cheap: a retry goes on with the job that was ordered (Airflow 3.3 and later)
+    default_args={"retries": 2},  # cheap: a retry continues with the ordered job (Airflow 3.3 and later)
     tags=["example", "veo"],
 ):
     clips, last_frame = [], None

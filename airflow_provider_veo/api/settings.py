@@ -77,7 +77,7 @@ class ClientSettings:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """What errors say of where they happened; see `VeoError.place`."""
+        """What errors say of where they happened; see `VeoError.where`."""
         return tuple(part for part in (self.name, self.mask.hide(self.base_url)) if part)
 
     @property

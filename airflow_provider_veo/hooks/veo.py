@@ -1,11 +1,10 @@
-"""An Airflow connection becomes a client of the video API."""
+"""The hook: a client of the video API for an Airflow connection."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -29,36 +28,36 @@ from airflow_provider_veo.api.backends.openai.probe import judge_api
 from airflow_provider_veo.api.backends.profiles import DEFAULT_MODEL
 from airflow_provider_veo.api.chat.events import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
-from airflow_provider_veo.api.content.download import DEFAULT_MAX_BYTES, DownloadPolicy
+from airflow_provider_veo.api.content.download import DEFAULT_MAX_BYTES, Download, DownloadPolicy
 from airflow_provider_veo.api.errors import (
     ContentNotReadyError,
     InvalidInputError,
     TransportError,
     VeoError,
     VideoFailedError,
-    telling,
+    adding,
 )
 from airflow_provider_veo.api.net import urls
-from airflow_provider_veo.api.polling.decision import News, WaitPolicy
+from airflow_provider_veo.api.polling.decision import WaitPolicy
 from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings, read_headers
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.observability.tracing import span
-from airflow_provider_veo.storage import places, salvage
-from airflow_provider_veo.storage.delivery import Delivery, IfExists
+from airflow_provider_veo.storage import destinations, salvage
+from airflow_provider_veo.storage.delivery import IfExists, deliver
+from airflow_provider_veo.storage.destinations import Destination
 from airflow_provider_veo.storage.files import StoredVideo
-from airflow_provider_veo.storage.places import Destination
 
 DEFAULT_TIMEOUT = timedelta(minutes=20)
 _FLAGS = {"true": True, "false": False}
 
 
 class VeoHook(BaseHook):
-    """Talks to a `/v1/videos` API with the address and the key of an Airflow connection of type `veo`.
+    """A hook for a `/v1/videos` API, with the address and the key of an Airflow connection of type `veo`.
 
     Args:
-        conn_id: the connection. Its host is the API's base URL, its password the API key; its extra may hold
+        conn_id: ID of the connection. Its host is the API's base URL, and its password the API key. Its extra may hold
             `auth_scheme`, `request_format`, `default_model`, `timeout`, `verify`, `allow_private_addresses` and
             `headers`.
     """
@@ -68,11 +67,8 @@ class VeoHook(BaseHook):
     conn_type = "veo"
     hook_name = "Veo (OpenAI-style video API)"
 
-    content_poll_interval = 4.0
-    """Seconds between two looks for content that lags behind `completed` (the gateways' documentation: 4 s)."""
-
-    retry_pause = 0.5
-    """Seconds before a broken download goes on; doubled with each attempt that brings nothing."""
+    download_policy = DownloadPolicy()
+    """How long a download is tried. `download_video` replaces its `content_timeout` and `max_bytes`."""
 
     def __init__(self, conn_id: str = default_conn_name) -> None:
         super().__init__()
@@ -80,31 +76,27 @@ class VeoHook(BaseHook):
 
     @cached_property
     def settings(self) -> ClientSettings:
-        """What the connection says.
+        """The settings of the connection.
 
         Raises:
-            InvalidInputError: the connection is incomplete or wrong.
+            InvalidInputError: The connection is incomplete or wrong.
         """
         with _explained(self.conn_id):
             connection = self.get_connection(self.conn_id)
         return _masked(client_settings(connection, connection.extra_dejson))
 
     def get_conn(self) -> VeoClient:
-        """Return a new client, to be closed by the caller."""
+        """Return a new client, which the caller closes."""
         return VeoClient(self.settings)
 
     async def aget_settings(self) -> ClientSettings:
-        """Return what the connection says; looks it up, once, without blocking the loop."""
+        """Return the settings of the connection, which is looked up once, without blocking the event loop."""
         if "settings" not in self.__dict__:
             with _explained(self.conn_id):
                 connection = await self._aget_connection()
             settings = client_settings(connection, await _extra_of(connection))
-            self.settings = await sync_to_async(_masked)(settings)  # to mask may mean to ask the supervisor
+            self.settings = await sync_to_async(_masked)(settings)  # masking may have to ask the supervisor
         return self.settings
-
-    async def aget_conn(self) -> AsyncVeoClient:
-        """Return a new async client, to be closed by the caller."""
-        return AsyncVeoClient(await self.aget_settings())
 
     async def _aget_connection(self) -> Connection:
         try:
@@ -117,95 +109,86 @@ class VeoHook(BaseHook):
         """Order a video. The request is sent exactly once.
 
         Args:
-            spec: what to order.
-            idempotency_key: servers that honour it answer a repeated order with the first one's job.
+            spec: The order.
+            idempotency_key: Key by which a server recognizes a repeated order; it answers with the first order's job.
 
         Raises:
-            VeoError: see `api.errors`. After a `TransportError` that is no `NotSentError` nobody knows whether the
-                job exists.
+            VeoError: The order failed, see `api.errors`. After a `TransportError` that is not a `NotSentError`, the
+                job may exist or not.
         """
         with self.get_conn() as client:
             return client.create_video(spec, idempotency_key)
 
-    async def acreate_video(self, spec: VideoSpec, idempotency_key: str | None = None) -> Video:
-        """Do as `create_video`."""
-        async with await self.aget_conn() as client:
-            return await client.create_video(spec, idempotency_key)
-
     def get_video(self, video_id: str) -> Video:
-        """Ask how a job stands."""
+        """Ask for the status of a job.
+
+        Args:
+            video_id: ID of the job.
+
+        Raises:
+            VeoError: There is no answer that can be used, see `api.errors`.
+        """
         with self.get_conn() as client:
             return client.get_video(video_id)
-
-    async def aget_video(self, video_id: str) -> Video:
-        """Do as `get_video`."""
-        async with await self.aget_conn() as client:
-            return await client.get_video(video_id)
 
     def stream_chat(
         self, spec: ChatSpec, idempotency_key: str | None = None, timeout: timedelta = DEFAULT_TIMEOUT
     ) -> Iterator[ChatEvent]:
-        """Order videos by the streaming chat call, and yield its events as they arrive: see `api.chat_events`.
+        """Order videos by the streaming chat call, and yield its events as they arrive; see `api.chat.events`.
 
-        Prefer `create_video`: a chat call has no id, so what is lost with its connection is lost.
+        Prefer `create_video`: a chat call has no ID, so if its connection breaks, its videos are lost.
 
         Args:
-            spec: what to order. The request is sent exactly once, when the first event is asked for.
-            idempotency_key: for servers that honour it.
-            timeout: for the whole.
+            spec: The order. The request is sent exactly once, when the first event is asked for.
+            idempotency_key: Key by which a server recognizes a repeated order, or None.
+            timeout: Time that the whole call may take.
 
         Raises:
-            VeoError: see `api.errors`. The seed gateway charges as soon as the first event is there.
+            VeoError: The call failed, see `api.errors`. The server may charge as soon as the first event is there.
         """
         with self.get_conn() as client:
             yield from client.stream_chat(spec, idempotency_key, timeout.total_seconds())
 
-    async def astream_chat(
-        self, spec: ChatSpec, idempotency_key: str | None = None, timeout: timedelta = DEFAULT_TIMEOUT
-    ) -> AsyncIterator[ChatEvent]:
-        """Do as `stream_chat`."""
-        async with await self.aget_conn() as client:
-            async for event in client.stream_chat(spec, idempotency_key, timeout.total_seconds()):
-                yield event
-
     def cancel_video(self, video_id: str) -> bool:
-        """Ask the server to stop a job; False where it cannot. The log says how far it has, by its own words."""
-        with self.get_conn() as client:
-            return _told(self.log, video_id, client.cancel_video(video_id))
-
-    async def acancel_video(self, video_id: str) -> bool:
-        """Do as `cancel_video`."""
-        async with await self.aget_conn() as client:
-            return _told(self.log, video_id, await client.cancel_video(video_id))
-
-    def wait_for_video(self, video_id: str, policy: WaitPolicy | None = None) -> Outcome:
-        """Block until the video is there.
+        """Ask the server to stop a job, and log its answer.
 
         Args:
-            video_id: of the job.
-            policy: how to wait; by default up to 20 minutes from now.
+            video_id: ID of the job.
 
-        Raises:
-            VideoFailedError: the job ended without a video.
-            VideoTimeoutError: the deadline passed.
-            VeoError: the status could not be learnt.
+        Returns:
+            False if the server cannot cancel jobs.
         """
         with self.get_conn() as client:
-            outcome = client.wait_for_video(video_id, policy or wait_policy(time.time()), self._tell)
-        outcome = self.settled(outcome)
+            cancellation = client.cancel_video(video_id)
+        return _log_cancellation(self.log, video_id, cancellation)
+
+    async def acancel_video(self, video_id: str) -> bool:
+        """Do as `cancel_video`, without blocking the event loop."""
+        async with AsyncVeoClient(await self.aget_settings()) as client:
+            cancellation = await client.cancel_video(video_id)
+        return _log_cancellation(self.log, video_id, cancellation)
+
+    def wait_for_video(self, video_id: str, policy: WaitPolicy | None = None) -> Outcome:
+        """Block until the video is finished.
+
+        Args:
+            video_id: ID of the job.
+            policy: How to wait; by default for up to 20 minutes from now.
+
+        Raises:
+            VideoFailedError: The job has ended without a video.
+            VideoTimeoutError: The deadline has passed.
+            VeoError: The status cannot be read.
+        """
+        with self.get_conn() as client:
+            policy = policy or wait_policy(time.time())
+            outcome = client.wait_for_video(video_id, policy, lambda news: self.log.info(news.text))
+        outcome = self.settle(outcome)
         outcome.raise_for_kind()
         return outcome
 
-    async def await_for_video(self, video_id: str, policy: WaitPolicy | None = None) -> Outcome:
-        """Do as `wait_for_video`."""
-        async with await self.aget_conn() as client:
-            outcome = await client.wait_for_video(video_id, policy or wait_policy(time.time()), self._tell)
-        outcome = await asyncio.to_thread(self.settled, outcome)
-        outcome.raise_for_kind()
-        return outcome
-
-    def with_url(self, outcome: Outcome) -> Outcome:
-        """Return an outcome with its address, which the event of a trigger holds only if it surely is not signed."""
+    def restore_url(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with the address of its video. Events hold only addresses that are surely not signed."""
         if not outcome.url_withheld:
             return outcome
         try:
@@ -214,29 +197,26 @@ class VeoHook(BaseHook):
             self.log.warning("Video %s: its address is not known any more. %s", outcome.video_id, error)
             return outcome
 
-    def settled(self, outcome: Outcome) -> Outcome:
-        """Return how a job has ended whose status leaves it in doubt: completed if its content is there.
+    def settle(self, outcome: Outcome) -> Outcome:
+        """Return an outcome that is sure. If the status leaves doubt, the job is completed if its content is there.
 
         Args:
-            outcome: of the wait.
+            outcome: The outcome of the wait.
 
         Raises:
-            VeoError: that cannot be learnt now.
+            VeoError: The server cannot be asked for the content now.
         """
         if not outcome.in_doubt:
             return outcome
         no_video = VideoFailedError if outcome.kind == "failed" else ContentNotReadyError
         try:
-            with self.get_conn() as client, client.source(outcome.video_id, None).open(None):
+            with self.get_conn() as client, client.content(outcome.video_id, None).open():
                 pass
         except no_video:
             return outcome
-        said = outcome.message or outcome.status
-        self.log.warning("Video %s is there, though its status tells otherwise: %s", outcome.video_id, said)
+        status = outcome.message or outcome.status
+        self.log.warning("Video %s is there, although its status says otherwise: %s", outcome.video_id, status)
         return outcome.mark_completed()
-
-    def _tell(self, news: News) -> None:
-        self.log.info(news.text)
 
     def download_video(
         self,
@@ -252,56 +232,52 @@ class VeoHook(BaseHook):
         """Store a finished video: whole, checked, and in one step.
 
         Args:
-            destination: see `storage.places.resolve`.
-            video_id: the job; its content route is asked. Either this
-            url: or the address of the file is needed. With both, the id fills `{video_id}` in the destination.
-            if_exists: what to do about a file that is there already. `skip` keeps it if it is this video, as far as can
-                be known: a whole file, of the size that the server names and with the hash that is given; anything else
-                is an error. `overwrite` replaces it, `fail` is an error.
-            sha256: hash of the video, in hexadecimal, where it is known.
-            content_timeout: how long to wait for content that lags behind `completed`.
-            max_bytes: largest file taken.
+            destination: Absolute path, URI such as `s3://conn_id@bucket/key.mp4`, `ObjectStoragePath`, or a path
+                relative to `[veo] storage`. The text `{video_id}` in it stands for the video's ID. If it ends in "/",
+                it is a folder, and the file in it is named `<video_id>.mp4`.
+            video_id: ID of the job. Give this or `url`. With both, the ID fills `{video_id}` in the destination.
+            url: Address of the file. Give this or `video_id`.
+            if_exists: What to do about a file that is at the destination already. `skip` keeps it if it is the same
+                video, as far as can be known: a whole file of the size that the server names, and with the hash that
+                is given. If it is another file, that is an error. `overwrite` replaces it. `fail` is an error.
+            sha256: SHA-256 of the video in hexadecimal, or None if it is not known.
+            content_timeout: How long to wait for content that is not there yet although the job is `completed`.
+            max_bytes: Size of the largest video that is downloaded.
 
         Raises:
-            ContentGoneError: the server has thrown the video away.
-            ContentError: what the server delivers is not a whole video, or too large.
-            InvalidInputError: the destination cannot be used, or something else is there.
-            StorageError: the destination does not take the video, which is in `[veo] salvage` then.
-            VeoError: see `api.errors`.
+            ContentGoneError: The server has deleted the video.
+            ContentError: The server sends a file that is not a whole video, or is too large.
+            InvalidInputError: The destination cannot be used, or another file is there.
+            StorageError: The destination does not take the video, which is in the salvage folder now.
+            VeoError: The server refuses, or cannot be reached; see `api.errors`.
         """
-        target = places.resolve(destination, name=_name(video_id, url))
-        policy = DownloadPolicy(
-            content_timeout=content_timeout.total_seconds(),
-            content_poll_interval=self.content_poll_interval,
-            retry_pause=self.retry_pause,
-            max_bytes=max_bytes,
-        )
+        target = destinations.resolve(destination, name=_name_of(video_id, url))
+        policy = replace(self.download_policy, content_timeout=content_timeout.total_seconds(), max_bytes=max_bytes)
         with (
-            telling(video_id=video_id),
+            adding(video_id=video_id),
             span("veo.download_video", video_id=video_id) as traced,
             self.get_conn() as client,
         ):
-            spare = salvage.place_for(self.settings.base_url, video_id, url)
-            delivery = Delivery(client.source(video_id, url), target, spare, video_id, policy, self.log)
-            stored = delivery.deliver(if_exists, sha256)
+            spare = salvage.find_salvage_target(self.settings.base_url, video_id, url)
+            download = Download(client.content(video_id, url), policy, self.log)
+            stored = deliver(download, target, spare, if_exists=if_exists, sha256=sha256)
             traced.set_attribute("veo.bytes", stored.bytes)
         # once, whatever the number of blocks
         get_hook_lineage_collector().add_output_asset(context=self, uri=stored.uri)
         return stored
 
-    async def adownload_video(self, destination: Destination, **kwargs: Any) -> StoredVideo:
-        """Do as `download_video`, in a thread: files have no async interface."""
-        await self.aget_settings()
-        return await asyncio.to_thread(self.download_video, destination, **kwargs)
-
     def test_connection(self) -> tuple[bool, str]:
-        """Check address and key without ordering anything (the "Test" button of Airflow's connection form)."""
+        """Check the address and the key for the "Test" button of Airflow's connection form. Nothing is ordered.
+
+        Returns:
+            Whether the connection works, and a text for people.
+        """
         try:
             with self.get_conn() as client:
                 return judge_api(client.call, client.settings)
         except VeoError as error:
             if isinstance(error, TransportError):
-                error.tell(advice="Check the connection's host and port, and that Airflow's API server can reach it.")
+                error.add(advice="Check the connection's host and port, and that Airflow's API server can reach it.")
             return False, str(error)
 
     @classmethod
@@ -361,7 +337,7 @@ def client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSett
 
 
 def place_of_connection(conn_id: str) -> tuple[str, ...]:
-    """Return what an error of a task says of its connection; see `VeoError.place`."""
+    """Return what an error of a task says of its connection; see `VeoError.where`."""
     try:
         return VeoHook(conn_id).settings.place
     except Exception:  # noqa: BLE001 - there is an error to tell already, and this is only to complete it
@@ -462,13 +438,15 @@ async def _extra_of(connection: Connection) -> dict[str, Any]:
     return await sync_to_async(lambda: connection.extra_dejson)()
 
 
-def _told(log: Any, video_id: str, cancellation: Cancellation) -> bool:
+def _log_cancellation(log: Any, video_id: str, cancellation: Cancellation) -> bool:
+    """Log the server's answer; return False if the server cannot cancel jobs."""
     level = logging.INFO if cancellation is Cancellation.STOPPED else logging.WARNING
     log.log(level, "%s", cancellation.value.format(video_id))
     return cancellation is not Cancellation.IMPOSSIBLE
 
 
-def _name(video_id: str | None, url: str | None) -> str:
+def _name_of(video_id: str | None, url: str | None) -> str:
+    """Return the name of a downloaded file: the video's ID, or the name in its address."""
     if video_id:
         return video_id
     if url:

@@ -16,16 +16,24 @@ from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.links.video import VeoVideoLink
-from airflow_provider_veo.observability.lineage import announce, lineage_of, task_of, write_sidecar
-from airflow_provider_veo.observability.page import PAGE_EXISTS
+from airflow_provider_veo.observability.keys import PROGRESS_KEY
+from airflow_provider_veo.observability.lineage import (
+    StoredFacts,
+    announce,
+    describe_to_openlineage,
+    name_task,
+    write_sidecar,
+)
+from airflow_provider_veo.orders.result import FileResult
 from airflow_provider_veo.orders.submission import Ledger, OnUnknownSubmission, Order, fingerprint_of, seconds_of
 from airflow_provider_veo.orders.video import TaskIdentity
 from airflow_provider_veo.policies.retry import default_retry_policy
-from airflow_provider_veo.storage import places
+from airflow_provider_veo.storage import destinations
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.tasks import arguments
 from airflow_provider_veo.tasks.checked import CheckedTask
-from airflow_provider_veo.utils.airflow_internals import PROGRESS_KEY, STORE_EXISTS, task_has_succeeded
+from airflow_provider_veo.utils.airflow_internals import task_has_succeeded
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -37,7 +45,7 @@ log = logging.getLogger(__name__)
 class VeoTask(CheckedTask):
     """An operator whose tasks the Veo page of Airflow's UI shows: by the link "Video" (Airflow 3.1 and later)."""
 
-    operator_extra_links = (VeoVideoLink(),) if PAGE_EXISTS else ()
+    operator_extra_links = (VeoVideoLink(),) if AIRFLOW_V_3_1_PLUS else ()
     _tells_apart = "{{ ti.map_index }}"
 
     def _check_own_place(self, context: Context) -> None:
@@ -48,7 +56,7 @@ class VeoTask(CheckedTask):
         """
         is_mapped = getattr(context.get("ti"), "map_index", -1) >= 0
         template = self._destination_of_all() if is_mapped else None
-        if isinstance(template, (str, os.PathLike, ObjectStoragePath)) and places.is_same_for_all(str(template)):
+        if isinstance(template, (str, os.PathLike, ObjectStoragePath)) and destinations.is_same_for_all(str(template)):
             raise InvalidInputError(
                 f"destination {str(template)!r} is the same for all tasks that this one is mapped to, alone or with "
                 f"its task group, and each would replace the file of another: put {self._tells_apart} into it."
@@ -76,12 +84,11 @@ class VeoOperator(VeoTask):
     def __init__(self, *, conn_id: str = VeoHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.conn_id = conn_id
-        # the attribute exists since Airflow 3.3; an argument or default_args have set it by now
-        if getattr(self, "retry_policy", False) is None:
+        if AIRFLOW_V_3_3_PLUS and self.retry_policy is None:  # no argument and no default_args have set it
             self.retry_policy = default_retry_policy()
 
     def _show(self, ti: Any, progress: str) -> None:
-        """Say how far the video is; see `task_state.progress_text`."""
+        """Say how far the video is; see `format_progress`."""
         if ti is None:
             return
         try:
@@ -100,8 +107,9 @@ def mark_delivered(context: Context) -> None:
     """
     ledger = Ledger(context.get("task_state_store"))
     try:
+        ti: Any = context["ti"]
         record = ledger.read()
-        if record and record.has_job and task_has_succeeded(context["ti"]):
+        if record and record.has_job and task_has_succeeded(ti):
             ledger.note(record.delivered())
     except Exception:
         log.warning(
@@ -128,7 +136,7 @@ class OrderingTask:
         if self._are_known("model", "first_frame", "last_frame"):
             check_frames(self.model or "", first=self.first_frame is not None, last=self.last_frame is not None)
 
-    if STORE_EXISTS:
+    if AIRFLOW_V_3_3_PLUS:
 
         @property
         def on_success_callback(self) -> Sequence[Callable[[Context], Any]]:
@@ -187,24 +195,26 @@ class StoringOperator(VeoOperator):
         super().__init__(**kwargs)
         self.max_bytes: Any = max_bytes
         self.sidecar = sidecar
-        self._told: tuple[dict[str, Any], str] | None = None
+        self._told: tuple[StoredFacts, str] | None = None
         self._proof: str | None = None  # of what this try has stored: for the page's record, never for the result
 
     def _tell_platform(
-        self, context: Context, hook: VeoHook, stored: StoredVideo, facts: dict[str, Any], **more: Any
-    ) -> dict[str, Any]:
+        self, context: Context, hook: VeoHook, stored: StoredVideo, facts: StoredFacts, **more: Any
+    ) -> FileResult:
         """Tell of a stored video, and return what the task's result says of it.
 
         Args:
             context: of the task.
             hook: that has stored the video.
             stored: the video.
-            facts: see `facts_of`.
+            facts: see `describe_stored`.
             more: see `write_sidecar`.
         """
-        result = {"path": stored.path, "bytes": stored.bytes, "sha256": stored.sha256}
+        result: FileResult = {"path": stored.path, "bytes": stored.bytes, "sha256": stored.sha256}
         if self.sidecar:
-            result["sidecar"] = write_sidecar(stored, facts, task=task_of(context), conn_id=self.conn_id, **more)
+            ti: Any = context["ti"]
+            task = name_task(ti)
+            result = {**result, "sidecar": write_sidecar(stored, facts, task=task, conn_id=self.conn_id, **more)}
         announce(context, self.outlets, facts)
         self._told = facts, hook.settings.base_url
         self._proof = stored.proof
@@ -212,4 +222,4 @@ class StoringOperator(VeoOperator):
 
     def get_openlineage_facets_on_complete(self, _task_instance: Any) -> OperatorLineage | None:
         """Describe the stored video to OpenLineage, whose listener calls this after the task's success."""
-        return lineage_of(*self._told) if self._told else None
+        return describe_to_openlineage(*self._told) if self._told else None

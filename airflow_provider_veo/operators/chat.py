@@ -12,8 +12,7 @@ from airflow.providers.common.compat.sdk import Context
 from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook
-from airflow_provider_veo.observability import page
-from airflow_provider_veo.observability.page import ORDER_KEY, publish, reference
+from airflow_provider_veo.observability.page import describe_order, name_of_url, publish_order
 from airflow_provider_veo.observability.summary import conclude, failures_reported
 from airflow_provider_veo.operators.base import OrderingTask, VeoOperator
 from airflow_provider_veo.orders.chat import ChatDesk
@@ -109,8 +108,8 @@ class VeoChatCompletionOperator(OrderingTask, VeoOperator):
             hook = VeoHook(self.conn_id)
             spec = self._spec(hook)
             order = self._order(who, spec, time.time())
-            placed = page.order(spec.prompt, spec.model, videos=spec.n)
-            publish(context, ORDER_KEY, placed)
+            placed = describe_order(spec.prompt, spec.model, videos=spec.n)
+            publish_order(context, placed)
             with hook.get_conn() as client:
                 desk = ChatDesk(client, ledger, who, self.log, lambda progress: self._show(context["ti"], progress))
                 record, urls = desk.collect(order, spec)
@@ -118,7 +117,7 @@ class VeoChatCompletionOperator(OrderingTask, VeoOperator):
         conclude(
             context,
             {
-                "videos": [reference(url) for url in urls],
+                "videos": [name_of_url(url) for url in urls],
                 "model": spec.model,
                 "submissions": record.submissions,
                 "estimated_cost_usd": cost,

@@ -19,14 +19,14 @@ from airflow_provider_veo.api.requests import VideoSpec, ignored_warnings
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, poll_interval_or_default, wait_policy
-from airflow_provider_veo.observability import page
-from airflow_provider_veo.observability.lineage import facts_of, prompt_sha256
-from airflow_provider_veo.observability.page import ORDER_KEY, publish
+from airflow_provider_veo.observability.lineage import describe_stored, hash_prompt
+from airflow_provider_veo.observability.page import OutcomeEntry, describe_file, describe_order, publish_order
+from airflow_provider_veo.observability.progress import format_progress, format_progress_of
 from airflow_provider_veo.observability.summary import conclude, failures_reported
-from airflow_provider_veo.observability.tracing import past_span
+from airflow_provider_veo.observability.tracing import trace_past_step
 from airflow_provider_veo.operators.base import OrderingTask, StoringOperator
 from airflow_provider_veo.orders import advice
-from airflow_provider_veo.orders.result import video_result
+from airflow_provider_veo.orders.result import OrderedVideoResult, video_result
 from airflow_provider_veo.orders.submission import (
     Collecting,
     Kept,
@@ -36,13 +36,13 @@ from airflow_provider_veo.orders.submission import (
     collecting_of,
 )
 from airflow_provider_veo.orders.video import OrderDesk, TaskIdentity
-from airflow_provider_veo.storage import places, salvage
-from airflow_provider_veo.storage.delivery import unchanged
+from airflow_provider_veo.storage import destinations, salvage
+from airflow_provider_veo.storage.delivery import find_unchanged
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.frames import FrameSource, load_frame, warn_of_shapes
 from airflow_provider_veo.tasks import arguments
 from airflow_provider_veo.tasks.deferral import defer, shortest_deferral
-from airflow_provider_veo.utils.airflow_internals import progress_of, progress_text, task_was_given_up
+from airflow_provider_veo.utils.airflow_internals import task_was_given_up
 
 _NEEDED_AFTERWARDS = ("prompt", "model", "seconds", "destination", "conn_id", "max_bytes", "sidecar")
 """Arguments that a task needs when it resumes. Nothing else may keep it from a video that was paid for."""
@@ -132,7 +132,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         seconds: float | str | None = None,
         size: str | None = None,
         extra_body: Mapping[str, Any] | None = None,
-        destination: places.Destination | None = None,
+        destination: destinations.Destination | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | timedelta | None = None,
         timeout: timedelta | float = DEFAULT_TIMEOUT,
@@ -191,14 +191,14 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         hook, now = VeoHook(self.conn_id), time.time()
         spec = self._spec(hook)
         if self.destination is not None:
-            places.check_writable(places.resolve(self.destination))
-            salvage.folder()
+            destinations.resolve(self.destination).check_writable()
+            salvage.read_salvage_folder()
             self._check_own_place(context)
         poll_interval_or_default(self.poll_interval)
         shortest_deferral()
         who = TaskIdentity.of(context)
         order = self._order(who, spec, now, spec.frame_hashes())
-        publish(context, ORDER_KEY, page.order(spec.prompt, spec.model, spec.size))
+        publish_order(context, describe_order(spec.prompt, spec.model, spec.size))
         with hook.get_conn() as client:
             desk = OrderDesk(client, _ledger(context), who, self.log, self._find)
             submission, found = desk.order_or_resume(order, spec)
@@ -240,7 +240,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
     def _tell(self, news: News) -> None:
         self.log.info(news.text)
         if news.video:
-            self._show(self._in_flight[0], progress_of(news.video))
+            self._show(self._in_flight[0], format_progress_of(news.video))
 
     def _conclude(self, context: Context, outcome: Outcome) -> dict[str, Any]:
         hook = VeoHook(self.conn_id)
@@ -253,7 +253,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             self.log.info("Video %s was cancelled when this task was cleared; ordering another one", outcome.video_id)
             return self._order_and_wait(context)
         if record:
-            past_span(
+            trace_past_step(
                 "veo.wait_for_video",
                 record.sent_at,
                 video_id=outcome.video_id,
@@ -261,14 +261,14 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
                 status=outcome.status,
             )
         percent = 100.0 if outcome.kind == "completed" else None
-        self._show(context.get("ti"), progress_text(outcome.status, percent))
+        self._show(context.get("ti"), format_progress(outcome.status, percent))
         try:
             outcome, stored = self._collect(hook, outcome)
         except StorageError as error:
             if record:
                 kept = error.kept and _kept(error.kept, outcome, record)  # stored from there, even if it is forgotten
                 ledger.note(record.stored(kept) if kept else record.after(Collecting.HANDED_OVER, time.time()))
-            error.tell(advice=advice.to_collect(outcome.video_id))
+            error.add(advice=advice.to_collect(outcome.video_id))
             raise
         except Exception as error:
             if record and self._is_given_up(ledger, record, outcome, error):
@@ -279,15 +279,15 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             ledger.note(record.stored(_kept(stored, outcome, record)))
         submissions = record.submissions if record else None
         result = self._result(context, hook, outcome, stored, submissions, record.frames if record else None)
-        conclude(context, _shown(result, outcome, self._proof), charged_usd=result["estimated_cost_usd"])
+        conclude(context, _describe_outcome(result, outcome, self._proof), charged_usd=result["estimated_cost_usd"])
         return result
 
     def _collect(self, hook: VeoHook, outcome: Outcome) -> tuple[Outcome, StoredVideo | None]:
         """Return the outcome of a job with its address, and its stored video where one is wanted."""
-        outcome = hook.settled(outcome)
+        outcome = hook.settle(outcome)
         outcome.raise_for_kind()
         self.log.info("Video %s is completed", outcome.video_id)
-        outcome = hook.with_url(outcome)
+        outcome = hook.restore_url(outcome)
         return outcome, None if self.destination is None else self._store(hook, self.destination, outcome)
 
     def _is_given_up(self, ledger: Ledger, record: Submission, outcome: Outcome, error: Exception) -> bool:
@@ -299,7 +299,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         if what is not Collecting.REFUSED:
             return False
         if isinstance(error, VeoError):
-            error.tell(advice=advice.of_a_refusal(after))
+            error.add(advice=advice.of_a_refusal(after))
         if not after.is_given_up():
             return False
         self.log.warning(
@@ -315,10 +315,10 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         """Return what an earlier try has stored, and would have returned."""
         assert record.kept is not None
         outcome = Outcome.from_event(record.kept.outcome)
-        self._show(context.get("ti"), progress_text(outcome.status, 100.0))
+        self._show(context.get("ti"), format_progress(outcome.status, 100.0))
         get_hook_lineage_collector().add_output_asset(context=hook, uri=stored.uri)
         result = self._result(context, hook, outcome, stored, record.kept.submissions, record.frames)
-        conclude(context, _shown(result, outcome, self._proof))  # the earlier try has told the charge
+        conclude(context, _describe_outcome(result, outcome, self._proof))  # the earlier try has told the charge
         return result
 
     def _result(
@@ -332,15 +332,17 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
     ) -> dict[str, Any]:
         """Return the task's result, and tell the platform of the stored video."""
         model = self.model or hook.settings.default_model
-        result = video_result(outcome, model, length_was_asked=self.seconds is not None)
-        result["submissions"] = submissions
-        result["prompt_sha256"] = prompt_sha256(self.prompt)
-        if stored:
-            facts = facts_of(stored, outcome.video_id, result)
-            result |= self._tell_platform(context, hook, stored, facts, prompt=self.prompt, frames=frames)
-        return result
+        result: OrderedVideoResult = {
+            **video_result(outcome, model, length_was_asked=self.seconds is not None),
+            "submissions": submissions,
+            "prompt_sha256": hash_prompt(self.prompt),
+        }
+        if stored is None:
+            return {**result}
+        facts = describe_stored(stored, outcome.video_id, result)
+        return {**result, **self._tell_platform(context, hook, stored, facts, prompt=self.prompt, frames=frames)}
 
-    def _store(self, hook: VeoHook, destination: places.Destination, outcome: Outcome) -> StoredVideo:
+    def _store(self, hook: VeoHook, destination: destinations.Destination, outcome: Outcome) -> StoredVideo:
         return hook.download_video(
             destination,
             video_id=outcome.video_id,
@@ -352,9 +354,9 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
     def _find(self, record: Submission) -> StoredVideo | None:
         """Return the video that an earlier try has stored, where this one wants it, or None if it is not there."""
         assert record.kept is not None
-        place = places.place_of(record.kept.path)
-        wanted = place if self.destination is None else places.resolve(self.destination, name=record.video_id)
-        return unchanged(place, record.kept.bytes, record.kept.sha256, wanted)
+        place = destinations.read_target(record.kept.path)
+        wanted = place if self.destination is None else destinations.resolve(self.destination, name=record.video_id)
+        return find_unchanged(place, record.kept.bytes, record.kept.sha256, wanted)
 
 
 def _ledger(context: Context) -> Ledger:
@@ -375,14 +377,19 @@ def _kept(stored: StoredVideo, outcome: Outcome, record: Submission) -> Kept:
     return Kept(stored.path, stored.bytes, stored.sha256, outcome.to_event(), record.submissions)
 
 
-def _shown(result: Mapping[str, Any], outcome: Outcome, proof: str | None) -> dict[str, Any]:
-    names = ("model", "size", "seconds", "created_at", "completed_at", "estimated_cost_usd", "submissions")
+def _describe_outcome(result: Mapping[str, Any], outcome: Outcome, proof: str | None) -> OutcomeEntry:
     return {
+        **describe_file(result, proof),
         "videos": [outcome.video_id],
         "generation_seconds": outcome.generation_seconds,
         "polls": outcome.polls,
-        **{name: result[name] for name in names},
-        **page.stored(result, proof),
+        "model": result["model"],
+        "size": result["size"],
+        "seconds": result["seconds"],
+        "created_at": result["created_at"],
+        "completed_at": result["completed_at"],
+        "estimated_cost_usd": result["estimated_cost_usd"],
+        "submissions": result["submissions"],
     }
 
 

@@ -6,6 +6,7 @@ import math
 
 import pendulum
 
+from airflow_provider_veo import version_compat
 from airflow_provider_veo.api.errors import (
     NotOrderedError,
     Reason,
@@ -16,7 +17,6 @@ from airflow_provider_veo.api.errors import (
     VideoTimeoutError,
 )
 from airflow_provider_veo.orders.submission import Submission
-from airflow_provider_veo.utils import airflow_internals
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_4_PLUS
 
 KEEPING_THE_STORE = ', with "Keep task state and resume" ticked' if AIRFLOW_V_3_4_PLUS else ""
@@ -32,7 +32,7 @@ def of_a_clear(what: str = "the video") -> str:
     Args:
         what: there is to go on with.
     """
-    if airflow_internals.STORE_EXISTS:
+    if version_compat.AIRFLOW_V_3_3_PLUS:
         return f"A retry or a Clear of the task{KEEPING_THE_STORE} goes on with {what} and orders nothing."
     return (
         "Do not clear the task: this Airflow has no task state store (3.3 and later have), so a retry or a Clear "
@@ -42,7 +42,7 @@ def of_a_clear(what: str = "the video") -> str:
 
 def to_collect(video_id: str) -> str:
     """Say how to get a video that was ordered and may still come."""
-    other = "" if airflow_internals.STORE_EXISTS else f"VeoDownloadOperator(video_id={video_id!r}) stores it. "
+    other = "" if version_compat.AIRFLOW_V_3_3_PLUS else f"VeoDownloadOperator(video_id={video_id!r}) stores it. "
     return other + of_a_clear(f"video {video_id}")
 
 
@@ -52,7 +52,7 @@ def for_the_rest(missing: int) -> str:
     Args:
         missing: how many videos.
     """
-    if airflow_internals.STORE_EXISTS:
+    if version_compat.AIRFLOW_V_3_3_PLUS:
         return f"they are on record, and a retry asks for the other {missing} only"
     return "this Airflow has no task state store (3.3 and later have), so a retry asks for all of them anew"
 
@@ -96,7 +96,7 @@ def nothing_ordered(error: Exception) -> None:
     """Let an error of an order say that nothing was ordered."""
     if isinstance(error, VeoError) and not isinstance(error, NotOrderedError):
         then = "when that is mended, clear the task" if error.permanent else "a retry or a Clear of the task orders it"
-        error.tell(advice=f"Nothing was ordered: {then}.")
+        error.add(advice=f"Nothing was ordered: {then}.")
 
 
 def _is_open(error: VeoError) -> bool:

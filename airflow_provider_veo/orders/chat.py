@@ -25,6 +25,7 @@ from airflow_provider_veo.api.client import BeforePost, VeoClient
 from airflow_provider_veo.api.errors import ChatIncompleteError, Reason, VeoError
 from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.observability import metrics
+from airflow_provider_veo.observability.progress import format_progress
 from airflow_provider_veo.observability.tracing import span
 from airflow_provider_veo.orders import advice
 from airflow_provider_veo.orders.submission import (
@@ -38,7 +39,6 @@ from airflow_provider_veo.orders.submission import (
     urls_kept,
 )
 from airflow_provider_veo.orders.video import Desk, TaskIdentity
-from airflow_provider_veo.utils.airflow_internals import progress_text
 
 MOST_LINES = 1_000
 """Lines in a task's log about one call."""
@@ -48,7 +48,7 @@ class ChatDesk(Desk):
     """Orders videos by the chat call, and only those that earlier tries have not brought.
 
     Args:
-        show: told how far the call is; see `task_state.progress_text`. For the others see `Desk`.
+        show: told how far the call is; see `format_progress`. For the others see `Desk`.
     """
 
     def __init__(
@@ -109,13 +109,13 @@ class ChatDesk(Desk):
         self._ledger.note(record)
         card = CARD.get(spec.model)
         charged = card.price_usd * spec.n if card else None  # at once, whatever comes
-        metrics.send(metrics.of_order(spec.model, spec.n, charged), self._who)
+        metrics.send(metrics.measure_order(spec.model, spec.n, charged), self._who)
         journal = Journal(self._log.info)
         try:
             for event in events:
                 is_news = journal.enter(event)
                 if is_news and isinstance(event, Progress):
-                    self._show(progress_text("processing", event.percent))
+                    self._show(format_progress("processing", event.percent))
                 if isinstance(event, VideoReady):
                     record = _received(record, event)
                     self._ledger.note(record)  # at once: whatever happens next, this video is not lost

@@ -36,6 +36,7 @@ from airflow_provider_veo.api.errors import (
 )
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.video import Video
+from airflow_provider_veo.utils.airflow_internals import never_expire
 
 log = logging.getLogger(__name__)
 
@@ -616,7 +617,7 @@ class Ledger:
         if self._store is not None:
             value = {"version": 1} | asdict(record) | {"state": record.state.value}
             value |= {"urls": list(record.urls), "earlier": list(record.earlier)}
-            self._store.set(KEY, value, **_retention())
+            self._store.set(KEY, value, **never_expire())
 
 
 def _from_json(value: Mapping[str, Any]) -> Submission:
@@ -634,12 +635,3 @@ def _from_json(value: Mapping[str, Any]) -> Submission:
 def _known(kind: type[Submission | Kept], value: Mapping[str, Any]) -> dict[str, Any]:
     names = {part.name for part in fields(kind)}
     return {name: part for name, part in value.items() if name in names}
-
-
-def _retention() -> dict[str, Any]:
-    """Keep the row until its Dag run goes."""
-    try:
-        from airflow.sdk.execution_time.context import NEVER_EXPIRE  # noqa: PLC0415 - Airflow 3.3+, like the store
-    except ImportError:
-        return {}
-    return {"retention": NEVER_EXPIRE}

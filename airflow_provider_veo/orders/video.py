@@ -35,7 +35,7 @@ from airflow_provider_veo.orders.submission import (
     remote_of,
     was_cleared,
 )
-from airflow_provider_veo.storage.errors import words_of
+from airflow_provider_veo.storage.errors import text_of
 from airflow_provider_veo.storage.files import StoredVideo
 
 T = TypeVar("T")
@@ -152,7 +152,7 @@ class Desk:
                 if record is intent:  # it has not come to a request
                     raise
                 if is_unknown(error):
-                    raise self._unknown(self._with_job(record, error), order, words_of(error)) from error
+                    raise self._unknown(self._with_job(record, error), order, text_of(error)) from error
                 self._ledger.note(record.refused())
                 pause = create_pause(error, attempt)
                 if pause is None or forbidden(record, order, time.time() + pause):
@@ -368,7 +368,7 @@ class OrderDesk(Desk):
             submitted = posted.accepted(video.id)
             self._ledger.note(submitted)  # before anything else: from here on nothing can be paid for again
             traced.set_attribute("veo.video_id", video.id)
-        metrics.send(metrics.of_order(spec.model, 1), self._who)
+        metrics.send(metrics.measure_order(spec.model, 1), self._who)
         self._log.info(
             "Video %s ordered from %s (model %s, order %d of at most %d)",
             video.id,

@@ -22,11 +22,11 @@ from airflow_provider_veo.api.errors import VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.polling.decision import News, WaitPolicy
 from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.polling.wait import Wait
-from airflow_provider_veo.exceptions import VeoSensorTimeout, fail_fast, refusal
+from airflow_provider_veo.exceptions import VeoSensorTimeout, as_failure, fail_fast
 from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
 from airflow_provider_veo.observability.summary import failures_reported, report
 from airflow_provider_veo.orders import advice
-from airflow_provider_veo.orders.result import video_result
+from airflow_provider_veo.orders.result import VideoResult, video_result
 from airflow_provider_veo.tasks import arguments
 from airflow_provider_veo.tasks.checked import CheckedTask
 from airflow_provider_veo.tasks.deferral import defer
@@ -110,7 +110,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
                 return PokeReturnValue(is_done=False)
             return PokeReturnValue(is_done=True, xcom_value=self._conclude(context, hook, outcome))
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> VideoResult:
         """Take the outcome that the trigger has found."""
         with fail_fast(self.conn_id, advice.of_a_look):
             self._settle_arguments(("video_id", "conn_id"))
@@ -159,17 +159,17 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
     def _tell(self, news: News) -> None:
         self.log.info(news.text)
 
-    def _conclude(self, context: Context, hook: VeoHook, outcome: Outcome) -> dict[str, Any]:
+    def _conclude(self, context: Context, hook: VeoHook, outcome: Outcome) -> VideoResult:
         ordered = self.video_id.get("model") if isinstance(self.video_id, Mapping) else None
         try:
-            outcome = hook.settled(outcome.judge_reason(OwnWords.of(ordered, outcome.model)))
+            outcome = hook.settle(outcome.judge_reason(OwnWords.of(ordered, outcome.model)))
             outcome.raise_for_kind()
         except VideoTimeoutError as error:
             raise VeoSensorTimeout(error) from error
         except VideoFailedError as error:
-            raise refusal(error) from None
+            raise as_failure(error) from None
         self.log.info("Video %s is completed", outcome.video_id)
-        result = video_result(hook.with_url(outcome), ordered or outcome.model)
+        result = video_result(hook.restore_url(outcome), ordered or outcome.model)
         made_in = outcome.generation_seconds
         report(
             context,

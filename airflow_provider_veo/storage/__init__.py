@@ -1,1 +1,1 @@
-"""From an HTTP stream to a finished object: nothing half-written, and everybody told."""
+"""Storing files: from an HTTP stream to a complete file or object, which readers never see half-written."""

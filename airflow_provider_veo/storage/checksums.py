@@ -1,4 +1,4 @@
-"""Whether a storage holds the bytes that were sent, as far as it says: no byte is read for that."""
+"""Compare a file with the checksum that a storage keeps of an object, without reading the object."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ S3 = ("s3", "s3a", "s3n")
 GCS = ("gs", "gcs")
 AZURE = ("abfs", "abfss", "adl", "az")
 BLOCK = 8 * 2**20
-"""Bytes of a block of an upload; S3 makes the checksum of a large object from those of its blocks."""
+"""Bytes in a block of an upload. S3 makes the checksum of a large object from the checksums of its blocks."""
 
-_LENGTH_OF_MD5 = 32  # hexadecimal digits
+_MD5_LENGTH = 32  # hexadecimal digits
 
 
-def agrees(told: Mapping[str, Any], scheme: str, file: Path) -> bool | None:
-    """Say whether what a storage tells of an object fits a file; None where it tells no checksum of the whole.
+def agrees(info: Mapping[str, Any], scheme: str, file: Path) -> bool | None:
+    """Return whether the checksum of an object fits a file; None if the storage keeps no checksum of the whole object.
 
-    A checksum that differs is a doubt, no proof: S3 makes that of an encrypted object in a way of its own.
+    False is a doubt, not a proof: S3 computes the checksum of an encrypted object in another way.
 
     Args:
-        told: the driver's `info` of the object.
-        scheme: of the storage.
-        file: that was uploaded.
+        info: The driver's `info` of the object.
+        scheme: Scheme of the storage's addresses.
+        file: The file that was uploaded.
     """
     if scheme in S3:
-        return _agrees_with_etag(str(told.get("ETag") or "").strip('"').lower(), file)
+        return _agrees_with_etag(str(info.get("ETag") or "").strip('"').lower(), file)
     if scheme in GCS:
-        return _same(told.get("md5Hash"), file)
+        return _agrees_with_md5(info.get("md5Hash"), file)
     if scheme in AZURE:
-        settings = told.get("content_settings")
-        return _same(settings.get("content_md5") if isinstance(settings, Mapping) else None, file)
+        settings = info.get("content_settings")
+        return _agrees_with_md5(settings.get("content_md5") if isinstance(settings, Mapping) else None, file)
     return None
 
 
 def sha256_of(path: Path) -> str:
-    """Return the hash of a file's content, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return sha256_from(file.read)
 
 
 def sha256_from(read: Callable[[int], bytes]) -> str:
-    """Return the hash of all that is read, in hexadecimal."""
+    """Return the SHA-256 of all bytes that a `read` method returns, in hexadecimal."""
     digest = hashlib.sha256()
     while block := read(2**20):
         digest.update(block)
@@ -52,9 +52,9 @@ def sha256_from(read: Callable[[int], bytes]) -> str:
 
 
 def _agrees_with_etag(etag: str, file: Path) -> bool | None:
-    """Compare with the MD5 of the whole, or with that of the MD5s of the blocks and their number."""
+    """Compare with the MD5 of the whole file, or with the MD5 of the blocks' MD5s and the number of blocks."""
     digest, dash, count = etag.partition("-")
-    if len(digest) != _LENGTH_OF_MD5:
+    if len(digest) != _MD5_LENGTH:
         return None
     if not dash:
         return str(_md5(file).hexdigest()) == digest
@@ -66,8 +66,8 @@ def _agrees_with_etag(etag: str, file: Path) -> bool | None:
     )
 
 
-def _same(md5: Any, file: Path) -> bool | None:
-    """Compare with an MD5 in base64, or as bytes."""
+def _agrees_with_md5(md5: Any, file: Path) -> bool | None:
+    """Compare with an MD5, in base64 or as bytes."""
     if not md5:
         return None
     wanted = base64.b64decode(md5) if isinstance(md5, str) else bytes(md5)

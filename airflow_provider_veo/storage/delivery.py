@@ -1,53 +1,99 @@
-"""One video from its server to its place, or the one that is there already."""
+"""Deliver one video from its server to its target, or find it there."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args
+from typing import BinaryIO, Literal, get_args
 
-from airflow_provider_veo.api.content.download import Downloaded, DownloadPolicy, FreeSpace, Source, download
+from airflow_provider_veo.api.content.download import Download, Downloaded
 from airflow_provider_veo.api.errors import InvalidInputError, StorageError, VeoError
-from airflow_provider_veo.storage.errors import storage_errors, words_of
+from airflow_provider_veo.storage.destinations import read_target
+from airflow_provider_veo.storage.errors import storage_errors, text_of
 from airflow_provider_veo.storage.files import (
-    Fetched,
     StoredVideo,
-    copying,
-    existing,
-    fetched_into,
-    part_for,
-    published,
-    staged,
-    store,
+    copy_open_video,
+    copy_video,
+    describe_stored,
+    disk_errors,
+    find_stored,
 )
-from airflow_provider_veo.storage.places import Target, place_of
-from airflow_provider_veo.storage.publishing import exists
+from airflow_provider_veo.storage.targets import Target
 
 IfExists = Literal["skip", "overwrite", "fail"]
 IF_EXISTS: tuple[IfExists, ...] = get_args(IfExists)
 
+_ONLY_ON_SERVER = (
+    "The video is on its server only, which deletes it within a day: make the destination writable in time."
+)
+_NEXT_TRY = (
+    "Make the destination writable, or make room on its disk. The next try takes the video from there and does not ask "
+    "the server."
+)
 
-def unchanged(place: Target, size: int, sha256: str, target: Target) -> StoredVideo | None:
-    """Return a video that was stored earlier, or None if it is not there as it was.
+
+def deliver(
+    download: Download, target: Target, salvage: Target | None, *, if_exists: IfExists, sha256: str | None
+) -> StoredVideo:
+    """Store a video, unless it is at its target already.
+
+    If an earlier try has put the video into the salvage folder, it is taken from there.
 
     Args:
-        place: where it was stored.
-        size: of the file, in bytes.
-        sha256: of the file, in hexadecimal.
-        target: where it is wanted now; it is copied if that is another place.
+        download: The download of the video.
+        target: Where the video goes.
+        salvage: Where the video goes if the target does not take it; None if there is no salvage folder.
+        if_exists: What to do about a file that is at the target already.
+        sha256: SHA-256 of the video in hexadecimal, or None if it is not known.
 
     Raises:
-        VeoError: nobody can tell whether it is there.
+        InvalidInputError: The file that is at the target is another one, or `if_exists` is "fail".
+        StorageError: The target does not take the video. It is in the salvage folder now, if that takes it.
+        VeoError: The video cannot be downloaded, see `Download.into`.
+    """
+    if if_exists not in IF_EXISTS:
+        raise InvalidInputError(f"if_exists is {if_exists!r}; it must be one of {IF_EXISTS}.")
+    saved: StoredVideo | None = None
+    original: BinaryIO | None = None
+    with ExitStack() as files:
+        try:
+            if present := _find_present(download, target, if_exists, sha256):
+                return present
+            saved = _find_saved(download, salvage, sha256)
+            try:
+                with target.staged(replace=if_exists == "overwrite") as part:
+                    content = copy_video(read_target(saved.path), part) if saved else _download(download, part)
+                    # opened before it is published, since it has another name afterwards
+                    original = files.enter_context(part.open("rb"))
+                    stored = describe_stored(target, content, original)
+            except FileExistsError as error:  # another task was faster
+                if present := _find_present(download, target, if_exists, sha256):
+                    return present
+                raise StorageError(f"{target} cannot be written: {text_of(error)}.") from error
+        except StorageError as error:
+            raise _rescue(error, download, target, salvage, saved, original) from error
+    download.log.info("Stored %s: %d bytes, sha256 %s", stored.path, stored.bytes, stored.sha256)
+    return stored
+
+
+def find_unchanged(place: Target, size: int, sha256: str, target: Target) -> StoredVideo | None:
+    """Return a video that an earlier try has stored; None if it is not there, or has changed.
+
+    Args:
+        place: Where the video was stored.
+        size: Size of the video, in bytes.
+        sha256: SHA-256 of the video, in hexadecimal.
+        target: Where the video is wanted now. It is copied there if that is another place.
+
+    Raises:
+        VeoError: It cannot be found out whether the video is there.
+        StorageError: The video is there, and cannot be copied.
     """
     try:
-        present = existing(place)
-    except InvalidInputError:  # something else is there by now
+        present = find_stored(place)
+    except InvalidInputError:  # another file is there now
         return None
-    except Exception as error:  # storage drivers raise whatever they like
+    except Exception as error:  # storage drivers raise exceptions of any class
         raise VeoError(
             f"An earlier try has stored the video at {place}, which cannot be read now, so nothing was ordered: "
             f"{type(error).__name__}: {error}. Mend that, then retry or clear the task. If that storage is gone for "
@@ -59,165 +105,99 @@ def unchanged(place: Target, size: int, sha256: str, target: Target) -> StoredVi
     if str(target) == str(place):
         return present
     try:
-        return store(target, copying(place), replace=True)
+        with target.staged() as part:
+            content = copy_video(place, part)
+            with part.open("rb") as copy:
+                return describe_stored(target, content, copy)
     except VeoError as error:
         raise StorageError(
             f"An earlier try has stored the video at {place}, and it could not be copied to {target}: "
-            f"{words_of(error)}. Nothing was ordered. {_THEN}",
+            f"{text_of(error)}. Nothing was ordered. {_NEXT_TRY}",
             kept=present,
         ) from error
 
 
-_AT_ITS_SERVER = "It is at its server only, which forgets it within a day: make the destination writable in time."
-_THEN = (
-    "Make the destination writable, or make room on its disk: the next try takes it from there, and its server is not "
-    "asked."
-)
+def _find_present(download: Download, target: Target, if_exists: IfExists, sha256: str | None) -> StoredVideo | None:
+    """Return the video at the target, if it is to be kept; None if the video is to be stored.
 
-
-@dataclass(frozen=True)
-class Delivery:
-    """A video and where it goes.
-
-    Attributes:
-        source: where it comes from.
-        target: where it goes.
-        salvage: where it goes if the target does not take it, and where an earlier try may have put it; or None.
-        video_id: of the job, where it is known.
-        policy: how long to try, and how much to take.
-        log: a logger.
+    Raises:
+        InvalidInputError: The file there is another one, or `if_exists` is "fail".
+        StorageError: The storage cannot be asked.
     """
+    with storage_errors(f"It cannot be found out whether {target} exists"):
+        if if_exists == "overwrite" or not target.exists():
+            return None
+        if if_exists == "fail":
+            raise InvalidInputError(f"destination {target} exists already, and if_exists is 'fail'.")
+        present = find_stored(target)
+    if present:
+        length = download.ask_length()
+        if length not in (None, present.bytes) or sha256 not in (None, present.sha256):
+            wanted = f"{length or 'an unknown number of'} bytes" + (f", sha256 {sha256}" if sha256 else "")
+            raise InvalidInputError(
+                f"destination {target} exists already and is another video: {present.bytes} bytes, sha256 "
+                f"{present.sha256}; this one has {wanted}. Write {{video_id}} into the destination, or let "
+                "if_exists='overwrite' replace it."
+            )
+        download.log.info("%s exists already (%d bytes); not downloaded again", present.path, present.bytes)
+    return present
 
-    source: Source
-    target: Target
-    salvage: Target | None
-    video_id: str | None
-    policy: DownloadPolicy
-    log: Any
 
-    def deliver(self, if_exists: IfExists, sha256: str | None) -> StoredVideo:
-        """Store the video, unless it is there.
-
-        Args:
-            if_exists: what to do about a file that is there already.
-            sha256: hash of the video, in hexadecimal, where it is known.
-
-        Raises:
-            StorageError: the destination does not take it; it is in salvage then, if that takes it.
-            VeoError: as `VeoHook.download_video`.
-        """
-        if if_exists not in IF_EXISTS:
-            raise InvalidInputError(f"if_exists is {if_exists!r}; it must be one of {IF_EXISTS}.")
-        saved, fill = None, partial(fetched_into, fetch=self._download)
-        with ExitStack() as parts:
-            try:
-                if kept := self._kept(if_exists, sha256):
-                    return kept
-                saved = self._in_salvage(sha256)
-                part = parts.enter_context(part_for(self.target))
-                fetched = fetched_into(part, copying(place_of(saved.path)) if saved else self._download)
-                # held open, since a part that was published has another name
-                fill = partial(_duplicated, parts.enter_context(part.open("rb")), fetched)
-                if kept := self._published(part, if_exists, sha256):
-                    return kept
-            except StorageError as error:
-                raise self._rescued(error, saved, fill) from error
-        stored = fetched.stored_at(self.target)
-        self.log.info("Stored %s: %d bytes, sha256 %s", stored.path, stored.bytes, stored.sha256)
-        return stored
-
-    def _published(self, part: Path, if_exists: IfExists, sha256: str | None) -> StoredVideo | None:
-        """Publish a part; return what somebody else has published meanwhile, if that is what is wanted."""
-        try:
-            published(part, self.target, replace=if_exists == "overwrite")
-        except FileExistsError as error:
-            if kept := self._kept(if_exists, sha256):
-                return kept
-            raise StorageError(f"{self.target} cannot be written: {words_of(error)}.") from error
+def _find_saved(download: Download, salvage: Target | None, sha256: str | None) -> StoredVideo | None:
+    """Return the video that an earlier try has put into the salvage folder; None if there is none."""
+    if salvage is None:
         return None
-
-    def _download(self, file: BinaryIO, free_space: FreeSpace) -> Downloaded:
-        return download(self.source, file, self.policy, free_space, self.log.info)
-
-    def _in_salvage(self, sha256: str | None) -> StoredVideo | None:
-        """Return the video that an earlier try has put into salvage, whole; None if there is none."""
-        if self.salvage is None:
-            return None
-        try:
-            found = existing(self.salvage)
-        except Exception as error:  # noqa: BLE001 - it is a second way only
-            self.log.warning("%s cannot be read, so the server is asked. %s", self.salvage, words_of(error))
-            return None
-        if found is None or sha256 not in (None, found.sha256):
-            return None
-        self.log.info("The video is taken from %s, where an earlier try has put it", found.path)
-        return found
-
-    def _rescued(
-        self, trouble: StorageError, saved: StoredVideo | None, fill: Callable[[Path], Fetched]
-    ) -> StorageError:
-        """Put the video into salvage, unless it is there, and return the error to raise.
-
-        Args:
-            trouble: with the destination.
-            saved: the video in salvage.
-            fill: brings the video into a part.
-        """
-        kind, video = type(trouble), f"Video {self.video_id}" if self.video_id else "The video"
-        told = f"{video} could not be stored at {self.target}: {words_of(trouble)}."
-        try:
-            kept = saved or self._saved(fill)
-        except Exception as error:  # noqa: BLE001 - the first error is the one that matters
-            told = f"{told} Nor could it be kept in [veo] salvage, at {self.salvage}: {words_of(error)}."
-            return kind(f"{told} {_AT_ITS_SERVER}", video_id=self.video_id)
-        if kept is None:
-            told = f"{told} {_AT_ITS_SERVER} Set [veo] salvage, or [veo] storage, and such videos are kept there."
-            return kind(told, video_id=self.video_id)
-        told = f"{told} It is safe at {kept.path} ({kept.bytes} bytes). {_THEN}"
-        return kind(told, video_id=self.video_id, kept=kept)
-
-    def _saved(self, fill: Callable[[Path], Fetched]) -> StoredVideo | None:
-        if self.salvage is None:
-            return None
-        with staged(self.salvage) as part:
-            fetched = fill(part)
-        return fetched.stored_at(self.salvage)
-
-    def _kept(self, if_exists: IfExists, sha256: str | None) -> StoredVideo | None:
-        """Return what is there already, if that is what is wanted; None if the video is to be fetched."""
-        with storage_errors(f"Nobody can tell whether {self.target} is there"):
-            if if_exists == "overwrite" or not exists(self.target):
-                return None
-            if if_exists == "fail":
-                raise InvalidInputError(f"destination {self.target} exists already, and if_exists is 'fail'.")
-            present = existing(self.target)
-        if present:
-            self._check_same(present, sha256)
-            self.log.info("%s exists already (%d bytes); not downloaded again", present.path, present.bytes)
-        return present
-
-    def _check_same(self, present: StoredVideo, sha256: str | None) -> None:
-        length = self._length()
-        if length in (None, present.bytes) and sha256 in (None, present.sha256):
-            return
-        wanted = f"{length or 'an unknown number of'} bytes" + (f", sha256 {sha256}" if sha256 else "")
-        raise InvalidInputError(
-            f"destination {self.target} exists already and is another video: {present.bytes} bytes, sha256 "
-            f"{present.sha256}; this one has {wanted}. Write {{video_id}} into the destination, or let "
-            "if_exists='overwrite' replace it."
-        )
-
-    def _length(self) -> int | None:
-        """Return the size of the video as its server names it, or None: it may have forgotten the video by now."""
-        try:
-            with self.source.open(None) as stream:
-                return stream.total
-        except VeoError:
-            return None
+    try:
+        found = find_stored(salvage)
+    except Exception as error:  # noqa: BLE001 - the server still has the video
+        download.log.warning("%s cannot be read, so the server is asked for the video. %s", salvage, text_of(error))
+        return None
+    if found is None or sha256 not in (None, found.sha256):
+        return None
+    download.log.info("The video is taken from %s, where an earlier try has put it", found.path)
+    return found
 
 
-def _duplicated(original: BinaryIO, fetched: Fetched, copy: Path) -> Fetched:
-    original.seek(0)
-    with copy.open("wb") as file:
-        shutil.copyfileobj(original, file)
-    return fetched
+def _download(download: Download, part: Path) -> Downloaded:
+    with disk_errors(part):
+        return download.into(part)
+
+
+def _rescue(
+    error: StorageError,
+    download: Download,
+    target: Target,
+    salvage: Target | None,
+    saved: StoredVideo | None,
+    original: BinaryIO | None,
+) -> StorageError:
+    """Put the video into the salvage folder, unless it is there, and return the error to raise.
+
+    Args:
+        error: Why the target does not take the video.
+        download: The download of the video.
+        target: Where the video was to go.
+        salvage: Its target in the salvage folder, or None.
+        saved: The video in the salvage folder, if an earlier try has put it there.
+        original: A file with the whole video, or None if there is none yet.
+    """
+    video = f"Video {download.video_id}" if download.video_id else "The video"
+    text = f"{video} could not be stored at {target}: {text_of(error)}."
+    kind = type(error)
+    try:
+        kept = saved or (_save(download, salvage, original) if salvage else None)
+    except Exception as failure:  # noqa: BLE001 - the first error is the one that matters
+        text = f"{text} Nor could it be kept in [veo] salvage, at {salvage}: {text_of(failure)}."
+        return kind(f"{text} {_ONLY_ON_SERVER}", video_id=download.video_id)
+    if kept is None:
+        text = f"{text} {_ONLY_ON_SERVER} Set [veo] salvage, or [veo] storage, and such videos are kept there."
+        return kind(text, video_id=download.video_id)
+    text = f"{text} It is safe at {kept.path} ({kept.bytes} bytes). {_NEXT_TRY}"
+    return kind(text, video_id=download.video_id, kept=kept)
+
+
+def _save(download: Download, salvage: Target, original: BinaryIO | None) -> StoredVideo:
+    with salvage.staged() as part, disk_errors(part):
+        content = copy_open_video(original, part) if original else download.into(part)
+        with part.open("rb") as file:
+            return describe_stored(salvage, content, file)

@@ -1,4 +1,4 @@
-"""How errors of file systems and of storages' drivers become ours."""
+"""Turn errors of file systems and of storages' drivers into errors of this package."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from airflow_provider_veo.api.errors import StorageError, VeoError
 
 
 @contextmanager
-def storage_errors(what: str, but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Turn each exception of a file system or a storage's driver into an error of this package.
+def storage_errors(problem: str, allowed: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Turn each exception of a file system or of a storage's driver into a `StorageError`.
 
     Args:
-        what: failed, as the beginning of a sentence that names the path.
-        but: exceptions that pass as they are.
+        problem: Beginning of the error's text, as a sentence that names the path.
+        allowed: Classes of exceptions that pass unchanged. A `VeoError` always does.
 
     Raises:
-        StorageError: in place of any other exception that is no `VeoError`.
+        StorageError: The block has raised any other exception.
     """
     try:
         yield
     except VeoError:
         raise
-    except Exception as error:  # drivers raise whatever they like
-        if isinstance(error, but):
+    except Exception as error:  # drivers raise exceptions of any class
+        if isinstance(error, allowed):
             raise
-        raise StorageError(f"{what}: {words_of(error)}.") from error
+        raise StorageError(f"{problem}: {text_of(error)}.") from error
 
 
-def words_of(error: Exception) -> str:
-    """Return how an error is told within a sentence."""
-    told = str(error) if isinstance(error, VeoError) else f"{type(error).__name__}: {error}"
-    return told.strip().rstrip(".")
+def text_of(error: Exception) -> str:
+    """Return the text of an error, for use within a sentence."""
+    text = str(error) if isinstance(error, VeoError) else f"{type(error).__name__}: {error}"
+    return text.strip().rstrip(".")

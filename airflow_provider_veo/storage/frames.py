@@ -1,16 +1,16 @@
-"""From what a Dag author writes (URL, data URI, path, object) to a picture that is ready to be sent."""
+"""Load a frame: read the picture at a URL, data URI, path or object, and check it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
-from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_veo import __version__
@@ -26,13 +26,14 @@ from airflow_provider_veo.api.net.exchange import Exchanges
 from airflow_provider_veo.api.net.urls import redact, resolve_url
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import tls_context
+from airflow_provider_veo.storage.destinations import file_or_object
 
 FrameSource = str | os.PathLike[str] | ObjectStoragePath | Mapping[str, Any]
-"""Where a picture is: a place, or the result of a task that has stored one: its `path`."""
+"""Where a picture is: its URL, data URI or path, or the result of a task that has stored it."""
 
-_WHERE = "the URL, data: URI, path or ObjectStoragePath of a picture, or the result of a task that has stored one"
-_LONGEST_PLACE = 8_192
-"""Characters of a path or an address; longer ones are no places."""
+_EXPECTED = "the URL, data: URI, path or ObjectStoragePath of a picture, or the result of a task that has stored one"
+_LONGEST_ADDRESS = 8_192
+"""Characters of a path or a URL. A longer text cannot be one."""
 
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"airflow-provider-veo/{__version__}"}
 
@@ -42,69 +43,52 @@ def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
 
     Args:
         source: http(s) URL, `data:` URI, local path, storage URI, `ObjectStoragePath`, or the result of a
-            `VeoExtractFrameOperator`; None or "" for no picture.
-        argument: the operator's argument, for error messages.
+            `VeoExtractFrameOperator`. None or "" for no picture.
+        argument: Argument of the operator, for error messages.
 
     Raises:
-        InvalidInputError: it cannot be read, is larger than 10 MB, damaged, or no JPEG, PNG or WebP picture.
+        InvalidInputError: The picture cannot be read, is larger than 10 MB or damaged, or is not a JPEG, PNG or WebP
+            picture.
     """
-    place = _place_of(source, argument)
-    if place is None:
-        return None
-    text = str(place)
-    scheme = _scheme(text)
-    if scheme == "data":
-        return Frame.from_bytes(decode_data_uri(text, argument), argument)
-    name = _named(text, argument)
-    try:
-        if scheme in ("http", "https"):
-            content = _fetch(text, name)
-        else:
-            path = ObjectStoragePath(text) if isinstance(place, str) and "://" in text else place
-            with cast("BinaryIO", _opened(path)) as file:
-                content = file.read(MAX_FRAME_BYTES + 1)
-    except InvalidInputError:
-        raise
-    except TransportError as error:
-        raise InvalidInputError(f"{name} cannot be read: {error}") from None
-    except Exception as error:  # noqa: BLE001 - drivers raise whatever they like, with the whole path
-        raise InvalidInputError(
-            f"{name} cannot be read: {type(error).__name__}: {_words(error).rstrip('.')}. {_way_out(text)}"
-        ) from None
-    return Frame.from_bytes(content, name)
+    text = _text_of(source, argument)
+    return None if text is None else _load(text, argument)
 
 
 def load_chat_frame(source: FrameSource | None, argument: str) -> Frame | FrameUrl | None:
-    """Read and check a picture for the chat call, which takes an http(s) URL as it is: the server fetches it.
+    """Read and check a picture for the chat call. That takes an http(s) URL as it is: the server fetches the picture.
+
+    Args:
+        source: As for `load_frame`.
+        argument: Argument of the operator, for error messages.
 
     Raises:
-        InvalidInputError: as `load_frame`.
+        InvalidInputError: As for `load_frame`, or the URL cannot be used.
     """
-    place = _place_of(source, argument)
-    if not isinstance(place, str) or _scheme(place) not in ("http", "https"):
-        return load_frame(place, argument)
-    if resolve_url("", place) is None:
-        raise InvalidInputError(f"{_named(place, argument)} is not a usable http(s) address.")
-    return FrameUrl(place)
+    text = _text_of(source, argument)
+    if text is None:
+        return None
+    if _scheme(text) not in ("http", "https"):
+        return _load(text, argument)
+    if resolve_url("", text) is None:
+        raise InvalidInputError(f"{_label(text, argument)} is not a usable http(s) address.")
+    return FrameUrl(text)
 
 
 def warn_of_shapes(spec: VideoSpec | ChatSpec, size: str | None, log: Any) -> None:
-    """Warn of frames that have another shape than the video will have."""
+    """Log a warning for each frame whose shape differs from that of the video.
+
+    Args:
+        spec: The order.
+        size: Size of the video as the task gives it, or None.
+        log: Logger of the task.
+    """
     for name, frame in (("first_frame", spec.first_frame), ("last_frame", spec.last_frame)):
         if warning := shape_warning(frame, name, spec.model, size):
             log.warning(warning)
 
 
-def _scheme(text: str) -> str:
-    return text.partition(":")[0].lower()
-
-
-def _opened(path: str | os.PathLike[str] | ObjectStoragePath) -> object:
-    return path.open("rb") if isinstance(path, ObjectStoragePath) else Path(path).expanduser().open("rb")
-
-
-def _place_of(source: Any, argument: str) -> str | os.PathLike[str] | ObjectStoragePath | None:
-    """Return where a picture is, a text without the space around it; None for no picture."""
+def _text_of(source: Any, argument: str) -> str | None:
+    """Return the URL, URI or path of a picture; None for no picture."""
     if isinstance(source, Mapping):
         source = source.get("path")
         if not source:
@@ -112,52 +96,89 @@ def _place_of(source: Any, argument: str) -> str | os.PathLike[str] | ObjectStor
     if source is None or source == "":
         return None
     if not isinstance(source, (str, os.PathLike, ObjectStoragePath)):
-        raise InvalidInputError(f"{argument} is {show(source)}; it must be {_WHERE}.")
-    place = source.strip() if isinstance(source, str) else source
-    if len(str(place)) > _LONGEST_PLACE and _scheme(str(place)) != "data":
+        raise InvalidInputError(f"{argument} is {show(source)}; it must be {_EXPECTED}.")
+    text = str(source).strip() if isinstance(source, str) else str(source)
+    if len(text) > _LONGEST_ADDRESS and _scheme(text) != "data":
         raise InvalidInputError(
-            f"{argument} {show(str(place))} is too long to be {_WHERE}. If it is a picture in base64, put "
+            f"{argument} {show(text)} is too long to be {_EXPECTED}. If it is a picture in base64, put "
             "'data:image/png;base64,' before it."
         )
-    return place
+    return text
 
 
-def _named(place: str, argument: str) -> str:
-    return f"{argument} {show(redact(place) if '://' in place else place)}"
+def _load(text: str, argument: str) -> Frame:
+    scheme = _scheme(text)
+    if scheme == "data":
+        return Frame.from_bytes(decode_data_uri(text, argument), argument)
+    label = _label(text, argument)
+    try:
+        content = _fetch(text, label) if scheme in ("http", "https") else _read_file(text, argument)
+    except InvalidInputError:
+        raise
+    except TransportError as error:
+        raise InvalidInputError(f"{label} cannot be read: {error}") from None
+    except Exception as error:  # noqa: BLE001 - drivers raise exceptions of any class, with the whole path in them
+        raise InvalidInputError(
+            f"{label} cannot be read: {type(error).__name__}: {_text_of_error(error)}. {_advice(text)}"
+        ) from None
+    return Frame.from_bytes(content, label)
 
 
-def _way_out(place: str) -> str:
-    is_relative = "://" not in place and not place.startswith(("/", "~"))
-    said = " A relative path counts from the folder that the worker runs in: an absolute one is safer."
-    return f"Correct it, or put the picture where this task's worker can read it.{said if is_relative else ''}"
+def _read_file(text: str, argument: str) -> bytes:
+    target = file_or_object(text if "://" in text else os.path.expanduser(text), argument)  # noqa: PTH111 - text may be no path
+    with target.open() as file:
+        content = file.read(MAX_FRAME_BYTES + 1)
+    with suppress(ValueError):  # Airflow takes no address of more than 1500 letters
+        get_hook_lineage_collector().add_input_asset(context=target, uri=target.uri)
+    return content
 
 
-def _words(error: Exception) -> str:
+def _scheme(text: str) -> str:
+    return text.partition(":")[0].lower()
+
+
+def _label(text: str, argument: str) -> str:
+    return f"{argument} {show(redact(text) if '://' in text else text)}"
+
+
+def _advice(text: str) -> str:
+    is_relative = "://" not in text and not text.startswith(("/", "~"))
+    more = " A relative path counts from the folder that the worker runs in: an absolute one is safer."
+    return f"Correct it, or put the picture where this task's worker can read it.{more if is_relative else ''}"
+
+
+def _text_of_error(error: Exception) -> str:
     return make_line((isinstance(error, OSError) and error.strerror) or str(error), 200)
 
 
-def _fetch(written: str, name: str) -> bytes:
+def _fetch(written: str, label: str) -> bytes:
+    """Download a picture.
+
+    Args:
+        written: URL of the picture, as it is written in the Dag.
+        label: The argument with its value, for error messages.
+    """
     url, clock = written, Clock(limits.of_frame())
     with closing(Exchanges(tls_context(True))) as exchanges:
         for _ in range(MAX_HOPS):
             rule = _address_rule(url, written, partial(exchanges.find_peer, written))
-            rule.check(url, name)
-            request = httpx.Request("GET", url, headers=_HEADERS, extensions=rule.connection_check(url, name))
+            rule.check(url, label)
+            request = httpx.Request("GET", url, headers=_HEADERS, extensions=rule.connection_check(url, label))
             with exchanges.open(request, clock) as response:
                 if response.ok:
                     return bytes(response.read())
                 location = response.headers.get("location", "")
                 if not 300 <= response.status < 400 or not location:
-                    raise InvalidInputError(f"{name} cannot be read: HTTP {response.status}.")
+                    raise InvalidInputError(f"{label} cannot be read: HTTP {response.status}.")
             target = resolve_url(url, location)
             if target is None:
-                raise InvalidInputError(f"{name} redirects to something that is no http(s) address.")
+                raise InvalidInputError(f"{label} redirects to something that is not an http(s) address.")
             url = target
-    raise InvalidInputError(f"{name} cannot be read: more than {MAX_HOPS} redirects.")
+    raise InvalidInputError(f"{label} cannot be read: more than {MAX_HOPS} redirects.")
 
 
 def _address_rule(url: str, written: str, reach: Callable[[], IPAddress | None]) -> AddressRule:
-    """Let the address that the user has written be in a private network, and redirects stay on its host there."""
+    """Return the rule for an address: the user's own may be in a private network, and so may redirects to its host."""
     allowed: Collection[Network | IPAddress] = ()
     if url == written:
         allowed = NOT_PUBLIC

@@ -1,4 +1,7 @@
-"""Names that every storage takes: a destination is checked before the order, and the id of the job is made to fit."""
+"""Check and make names that every storage takes.
+
+A destination is checked before the order. The ID of the job is shortened until it fits into the name.
+"""
 
 from __future__ import annotations
 
@@ -12,29 +15,29 @@ from airflow_provider_veo.api.errors import InvalidInputError
 
 VIDEO_ID_PLACEHOLDER = "{video_id}"
 OURS = "_veo"
-"""The folder, in a storage, of what the provider keeps for itself."""
+"""Name of the folder, in a storage, for the provider's own files."""
 SIDECAR = ".json"
-"""The ending that the name of a sidecar has after that of its video."""
+"""Ending of the name of a sidecar file, after the name of its video."""
 PART_SUFFIX = ".veo-part"
-"""The end of the name of a file that is not complete yet."""
+"""Ending of the name of a part file."""
 
-_LONGEST_PART = 255  # bytes: file systems take no more
-_LONGEST_ADDRESS = 1500  # letters: Airflow takes no more for an asset
+_LONGEST_PART = 255  # bytes: the limit of file systems
+_LONGEST_ADDRESS = 1500  # letters: Airflow's limit for the URI of an asset
 _AZURE = ("abfs", "abfss", "adl", "az")
 _NOT_TAKEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _PLAIN = re.compile(r"[\w.=-]+")
-_IN_ADDRESS = "/!$&'()*+,;=:@"  # besides letters and digits: what an address may hold as it is
+_IN_ADDRESS = "/!$&'()*+,;=:@"  # characters that an address may hold, besides letters and digits
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a storage takes.
+    """The names that a storage takes.
 
     Attributes:
-        scheme: of its addresses; "" for local files.
-        longest: bytes of a whole path or key.
-        address: the beginning of its files' addresses, before the path.
-        argument: that names the place, for messages.
+        scheme: Scheme of the storage's addresses, or "" for local files.
+        longest: Most bytes of a whole path or key.
+        address: Beginning of the addresses of its files, before the path.
+        argument: The argument that names the file, for error messages.
     """
 
     scheme: str
@@ -42,46 +45,49 @@ class Rule:
     address: str
     argument: str
 
-    def filled(self, parts: Sequence[str], video_id: str | None) -> list[str]:
-        """Return the parts of a path with the id in them; None only checks them.
+    def fill(self, parts: Sequence[str], video_id: str | None) -> list[str]:
+        """Check the parts of a path, and return them with an ID filled in.
 
-        An id that every storage takes is kept as it is. Any other is shortened, or freed of odd letters, and then ends
-        in a hash of the id: no two ids become one name.
+        An ID that every storage takes is kept as it is. Any other ID is shortened, its unusual letters are replaced,
+        and a hash of the ID is added. So two IDs never become one name.
 
         Args:
-            parts: of the path, in which `{video_id}` stands for the id.
-            video_id: or another name; None while there is none.
+            parts: Names of the folders and of the file, in which `{video_id}` stands for the ID.
+            video_id: The ID, or another name. None if there is none yet; then the parts are only checked.
 
         Raises:
-            InvalidInputError: a part cannot be the name of a file or a folder, whatever the id.
+            InvalidInputError: With any ID, a part cannot be the name of a file or a folder.
         """
         room = self._room(parts)
-        shortest = [part.replace(VIDEO_ID_PLACEHOLDER, fitting("", 0)) for part in parts]
+        shortest = [part.replace(VIDEO_ID_PLACEHOLDER, fit_name("", 0)) for part in parts]
         for part in shortest:
             if problem := self._problem(part):
-                raise InvalidInputError(f"{self.argument} cannot be used: its part {shown(part)} {problem}.")
+                raise InvalidInputError(f"{self.argument} cannot be used: its part {shorten(part)} {problem}.")
         if video_id is None:
             return list(parts)
         if _PLAIN.fullmatch(video_id) and video_id.strip(".") and len(quote(video_id)) <= room:
             plain = [part.replace(VIDEO_ID_PLACEHOLDER, video_id) for part in parts]
             if not any(map(self._problem, plain)):
                 return plain
-        fit = fitting(video_id, room)
+        fit = fit_name(video_id, room)
         return [part.replace(VIDEO_ID_PLACEHOLDER, fit) for part in parts]
 
     def _room(self, parts: Sequence[str]) -> int:
-        """Return the bytes, or letters of an address, that an id may have.
+        """Return the most bytes, or letters of an address, that the ID may have.
 
         Raises:
-            InvalidInputError: the path is too long without it.
+            InvalidInputError: The path is too long even without the ID.
         """
         whole = "/".join(parts)
         limits = [
-            *(_Limit(part, _bytes, _LONGEST_PART - len(SIDECAR), f"its part {shown(part)}", "bytes") for part in parts),
+            *(
+                _Limit(part, _bytes, _LONGEST_PART - len(SIDECAR), f"its part {shorten(part)}", "bytes")
+                for part in parts
+            ),
             _Limit(whole, _bytes, self.longest - len(SIDECAR), "its whole path", "bytes"),
             _Limit(
                 whole,
-                lambda text: len(self.address) + 1 + len(quoted(text)),
+                lambda text: len(self.address) + 1 + len(quote_path(text)),
                 _LONGEST_ADDRESS,
                 "its address, in which letters beyond ASCII have six and more,",
                 "letters",
@@ -96,14 +102,14 @@ class Rule:
         return min(limit.room() for limit in limits)
 
     def _problem(self, part: str) -> str | None:
-        """Say why a part of a path is no name; None if it is one."""
+        """Return why a part of a path cannot be a name; None if it can."""
         if odd := _NOT_TAKEN.search(part):
             return f"holds a line break or another character that names cannot have (U+{ord(odd[0]):04X})"
         problems = {
             "is empty, since two slashes follow each other, or is a single dot": part in ("", "."),
-            # local paths may well have them
+            # local paths may have such parts
             "leads up, which object storages do not understand": part == ".." and bool(self.scheme),
-            "is the folder of what this provider keeps for itself: choose another": part.casefold() == OURS,
+            "is the folder of this provider's own files: choose another": part.casefold() == OURS,
             "ends like the name of an incomplete file, which is removed sooner or later": part.endswith(PART_SUFFIX),
             "ends in a dot or has a backslash, which Azure does not keep": self.scheme in _AZURE
             and (part.endswith(".") or "\\" in part),
@@ -113,14 +119,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class _Limit:
-    """How long a text may be.
+    """The limit of the length of a text.
 
     Attributes:
-        text: in which `{video_id}` stands for the id.
-        measure: returns a text's length.
-        most: that it may be; where it is in bytes, there is room for the ending of a sidecar's name beside.
-        what: the text is, for messages.
-        unit: of the length.
+        text: The text, in which `{video_id}` stands for the ID.
+        measure: Function that returns the length of a text.
+        most: The limit. If it is in bytes, the ending of a sidecar's name has room besides.
+        what: Name of the text, for error messages.
+        unit: Unit of the length.
     """
 
     text: str
@@ -130,13 +136,13 @@ class _Limit:
     unit: str
 
     def room(self) -> int:
-        """Return how long the id may be."""
+        """Return the most length that the ID may have."""
         ids = self.text.count(VIDEO_ID_PLACEHOLDER)
         return (self.most - self._used()) // ids if ids else self.most
 
     def problem(self) -> str | None:
-        """Say what is too long; None if there is room for the id."""
-        ids, shortest = self.text.count(VIDEO_ID_PLACEHOLDER), len(fitting("", 0))
+        """Return what is too long; None if there is room for the ID."""
+        ids, shortest = self.text.count(VIDEO_ID_PLACEHOLDER), len(fit_name("", 0))
         if self._used() + ids * shortest <= self.most:
             return None
         beside = f" beside {VIDEO_ID_PLACEHOLDER}, which needs {shortest}" if ids else ""
@@ -149,25 +155,25 @@ class _Limit:
         return self.measure(self.text.replace(VIDEO_ID_PLACEHOLDER, ""))
 
 
-def fitting(name: str, room: int) -> str:
-    """Return a name of at most so many letters (17 at least) that any storage takes, and no other name becomes.
+def fit_name(name: str, room: int) -> str:
+    """Return a name that every storage takes, and that no other name becomes.
 
-    It holds a `~`, which no name has that is kept as it is.
+    It holds a `~`, which a name that is kept as it is never has.
 
     Args:
-        name: of any letters and length.
-        room: letters, percent-encoded.
+        name: The name, of any letters and length.
+        room: Most letters of the result, percent-encoded. It has 17 at least.
     """
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return f"{beginning(name, room - len(digest) - 1)}~{digest}"
+    return f"{clean_beginning(name, room - len(digest) - 1)}~{digest}"
 
 
-def beginning(name: str, room: int) -> str:
-    """Return the beginning of a name, with letters only that any storage takes.
+def clean_beginning(name: str, room: int) -> str:
+    """Return the beginning of a name, with only such letters as every storage takes.
 
     Args:
-        name: of any letters and length.
-        room: letters, percent-encoded.
+        name: The name, of any letters and length.
+        room: Most letters of the result, percent-encoded.
     """
     clean = re.sub(r"[^\w.=-]", "_", name[: max(0, room)])
     while clean and len(quote(clean)) > room:
@@ -175,8 +181,8 @@ def beginning(name: str, room: int) -> str:
     return clean
 
 
-def quoted(path: str) -> str:
-    """Return a path as it stands in an address."""
+def quote_path(path: str) -> str:
+    """Return a path as an address holds it."""
     return quote(path, safe=_IN_ADDRESS, errors="surrogatepass")
 
 
@@ -184,6 +190,11 @@ def _bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def shown(name: str, most: int = 60) -> str:
-    """Return a name or a path as a message shows it: of a long one its beginning and its end, which tell it apart."""
+def shorten(name: str, most: int = 60) -> str:
+    """Return a name or a path as a message shows it: only the beginning and the end of a long one.
+
+    Args:
+        name: The name or the path.
+        most: Most letters of the result, roughly.
+    """
     return repr(name if len(name) <= most else f"{name[: most * 2 // 3]}…{name[-(most // 4) :]}")

@@ -1,7 +1,7 @@
-"""A proof that somebody has held a file.
+"""A proof that a task has held a file.
 
-It is made of the file's bytes and size, and of no hash that results and asset events tell. So nobody can make it from
-the file's path or SHA-256 alone.
+It is made from the bytes and the size of the file, not from the hash that results and asset events show. So the path
+and the SHA-256 are not enough to make it.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import hashlib
 import os
 from typing import BinaryIO
 
-_EDGE = 2**16  # bytes at either end; films differ in both: their sizes and positions of samples stand there
+_EDGE = (
+    2**16
+)  # bytes at either end. Two videos differ there: the sizes and positions of their samples are stored there.
 
 
 def proof_of(file: BinaryIO) -> str:
-    """Return the proof of a file, in hexadecimal; it reads 128 KiB at most, however large the file is.
+    """Return the proof of a file, in hexadecimal. It reads at most 128 KiB.
 
     Args:
-        file: open for reading, and able to seek.
+        file: The file, open for reading, with a position that can be set.
     """
     size = file.seek(0, os.SEEK_END)
     digest = hashlib.sha256(b"airflow-provider-veo: a task held this file\0%d\0" % size)

@@ -1,6 +1,6 @@
-"""The place of a paid video that its destination does not take: gateways forget a video within a day.
+"""The salvage folder, for a paid video that its destination does not take: gateways delete a video within a day.
 
-Nothing is ever removed from there, and nothing in it is replaced by anything but the same video.
+Nothing is ever removed from the folder, and a file in it is replaced only by the same video.
 """
 
 from __future__ import annotations
@@ -9,39 +9,42 @@ import hashlib
 import logging
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.storage.names import OURS, beginning
-from airflow_provider_veo.storage.places import Target, below, folder_of
+from airflow_provider_veo.storage.destinations import read_folder
+from airflow_provider_veo.storage.names import OURS, clean_beginning
+from airflow_provider_veo.storage.targets import Target
 
 _LONGEST_LABEL = 60  # letters of the id, for people
 
 log = logging.getLogger(__name__)
 
 
-def folder() -> Target | None:
-    """Return the folder of `[veo] salvage`, by default one below `[veo] storage`; None where neither is set.
+def read_salvage_folder() -> Target | None:
+    """Return the folder of `[veo] salvage`, by default one below `[veo] storage`; None if neither is set.
 
     Raises:
-        InvalidInputError: the option is no absolute path and no URI, or this Airflow cannot reach it.
+        InvalidInputError: The option is neither an absolute path nor a URI, or this Airflow cannot reach the folder.
     """
-    if own := folder_of("salvage"):
-        return own
-    storage = folder_of("storage")
-    return below(storage, OURS, "salvage") if storage else None
+    if folder := read_folder("salvage"):
+        return folder
+    storage = read_folder("storage")
+    return storage.below(OURS, "salvage") if storage else None
 
 
-def place_for(base_url: str, video_id: str | None, url: str | None) -> Target | None:
-    """Return where a video lies in salvage, if it was ever put there: each video has one place, and it one video.
+def find_salvage_target(base_url: str, video_id: str | None, url: str | None) -> Target | None:
+    """Return the target of a video in the salvage folder; None if there is no such folder.
+
+    Each video has one target there, which no other video has.
 
     Args:
-        base_url: of the gateway.
-        video_id: of the job, or None.
-        url: of the file, or None.
+        base_url: Base URL of the server.
+        video_id: ID of the job, or None.
+        url: Address of the file, or None.
     """
     try:
-        where = folder()
+        folder = read_salvage_folder()
     except InvalidInputError as error:
-        log.warning("There is no salvage. %s", error)
+        log.warning("The salvage folder cannot be used. %s", error)
         return None
     identity = "\0".join((base_url, video_id or "", url or "")).encode("utf-8", "surrogatepass")
-    label = beginning(video_id or "video", _LONGEST_LABEL)
-    return below(where, f"{label}~{hashlib.sha256(identity).hexdigest()[:32]}.mp4") if where else None
+    label = clean_beginning(video_id or "video", _LONGEST_LABEL)
+    return folder.below(f"{label}~{hashlib.sha256(identity).hexdigest()[:32]}.mp4") if folder else None

@@ -28,7 +28,7 @@ from airflow_provider_veo.api.polling.decision import News, WaitPolicy
 from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.polling.wait import Wait
 from airflow_provider_veo.api.video import Video
-from airflow_provider_veo.triggers.progress import ProgressBoard
+from airflow_provider_veo.triggers.progress import ProgressPublisher
 from airflow_provider_veo.triggers.shared_client import SharedClient
 
 DEFAULT_IN_FLIGHT = 32
@@ -100,7 +100,7 @@ class Poller:
 
     def __init__(self, conn_id: str) -> None:
         self.users = 0
-        self.progress = ProgressBoard()
+        self.progress = ProgressPublisher()
         self._conn_id = conn_id
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.Context()

@@ -16,8 +16,10 @@ from airflow_provider_veo.api.polling.decision import News, WaitPolicy
 from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.observability.progress import format_progress_of
 from airflow_provider_veo.triggers.poller import Poller, join, leave
-from airflow_provider_veo.utils.airflow_internals import AIRFLOW_KILLS_TRIGGERS, progress_of, trigger_was_given_up
+from airflow_provider_veo.utils.airflow_internals import trigger_was_given_up
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
 
 LONGEST_HOLD = 600.0
 """Longest time in seconds for which an event is held back, even if the clocks of worker and triggerer differ."""
@@ -91,7 +93,7 @@ class VeoVideoTrigger(BaseTrigger):
             await self._hold_back()
             yield TriggerEvent(outcome.to_event())
         except asyncio.CancelledError:
-            if not AIRFLOW_KILLS_TRIGGERS:
+            if not AIRFLOW_V_3_3_PLUS:
                 await self.on_kill()
             raise
 
@@ -128,7 +130,7 @@ class VeoVideoTrigger(BaseTrigger):
     def _report(self, news: News) -> None:
         self.log.info(news.text)
         if news.video:
-            self._poller.progress.show(self.task_instance, progress_of(news.video))
+            self._poller.progress.publish(self.task_instance, format_progress_of(news.video))
 
     async def _wait(self) -> Outcome:
         policy = WaitPolicy(self.submitted_at, self.deadline, self.poll_interval)

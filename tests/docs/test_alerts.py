@@ -1,4 +1,4 @@
-"""The callback that the page on observability offers tells what it says of each kind of failure."""
+"""The callback of docs/observability.md names the reason and the video of each kind of failure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ QUOTA = ApiError("Creating the video failed", reason=Reason.QUOTA, status=402)
 
 
 @pytest.fixture(scope="module")
-def tell():
+def alert():
     [code] = [one.text for one in blocks(ROOT / "docs/observability.md") if "on_failure_callback" in one.text]
     found = {}
     exec(code if AIRFLOW_3 else code.replace("from airflow.sdk import DAG", "from airflow import DAG"), found)
-    return found["tell"]
+    return found["alert"]
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,6 @@ def tell():
         (KeyError("x"), "#videos: other, video none. 'x'"),
     ],
 )
-def test_the_callback_tells_why(tell, capsys, error, line):
-    tell({"exception": error})
+def test_the_callback_reports_the_reason(alert, capsys, error, line):
+    alert({"exception": error})
     assert capsys.readouterr().out.startswith(line)

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
@@ -91,8 +92,7 @@ def dialect_server(dialect_servers, dialect) -> DialectServer:
 @pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
 def task(request, serve, monkeypatch, tmp_path):
     """Return a function that makes a gateway and a task that orders from it."""
-    monkeypatch.setattr(VeoHook, "content_poll_interval", 0.01)
-    monkeypatch.setattr(VeoHook, "retry_pause", 0.001)
+    monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(content_poll_interval=0.01, retry_pause=0.001))
 
     def make(gateway, retries=0, **arguments):
         connect(monkeypatch, serve(gateway).url)

@@ -1,8 +1,7 @@
-"""The chat call: both clients against the emulator, and the operator against servers that break off."""
+"""The chat call: the client against the emulator, and the operator against servers that break off."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import time
@@ -10,7 +9,7 @@ import time
 import pytest
 
 from airflow_provider_veo.api.chat.events import Accepted, End, Progress, VideoReady
-from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
+from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import (
     ApiError,
     ChatIncompleteError,
@@ -24,8 +23,10 @@ from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability import page
+from airflow_provider_veo.observability.keys import OUTCOME_KEY
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 from tests.support.pictures import picture
 from tests.support.scripted_server import KEY, Reply, connect
 from tests.support.task_driver import TaskDriver
@@ -44,24 +45,12 @@ def ready(index, url):
     return f"> ✅ 第{index}个视频生成成功，[点击这里]({url}) 查看视频~~~\n"
 
 
-@pytest.fixture(params=["sync", "async"])
-def events_of(request):
-    def collect(url, spec, timeout=60.0):
-        settings = ClientSettings(url, KEY)
-        if request.param == "sync":
-            with VeoClient(settings) as blocking:
-                return list(blocking.stream_chat(spec, timeout=timeout))
-
-        async def collected():
-            async with AsyncVeoClient(settings) as waiting:
-                return [event async for event in waiting.stream_chat(spec, timeout=timeout)]
-
-        return asyncio.run(collected())
-
-    return collect
+def events_of(url, spec, timeout=60.0):
+    with VeoClient(ClientSettings(url, KEY)) as client:
+        return list(client.stream_chat(spec, timeout=timeout))
 
 
-def test_two_videos_from_the_emulator(events_of, emulator):
+def test_two_videos_from_the_emulator(emulator):
     events = events_of(emulator.url, ChatSpec("画只猪在天上飞", "veo-3.1-fast", n=2))
     assert isinstance(events[0], Accepted)
     assert len([event for event in events if isinstance(event, Progress)]) == 10
@@ -70,7 +59,7 @@ def test_two_videos_from_the_emulator(events_of, emulator):
     assert emulator.jobs.report()["chat_usd"] == pytest.approx(0.30)
 
 
-def test_refusals_are_errors_before_anything_is_accepted(events_of, emulator, serve):
+def test_refusals_are_errors_before_anything_is_accepted(emulator, serve):
     with pytest.raises(ApiError) as caught:
         events_of(emulator.url, ChatSpec("p", "nosuch"))
     assert caught.value.reason is Reason.MODEL_UNAVAILABLE
@@ -82,19 +71,16 @@ def test_refusals_are_errors_before_anything_is_accepted(events_of, emulator, se
         events_of("http://127.0.0.1:1", ChatSpec("p", "m"))
 
 
-def test_the_key_is_cut_out_of_what_the_server_writes(events_of, serve):
+def test_the_key_is_cut_out_of_what_the_server_writes(serve):
     server = serve(Reply(body=stream(f"error: key {KEY} is blocked", f"hello {KEY}")))
     assert KEY not in repr(events_of(server.url, ChatSpec("p", "m")))
 
 
-def test_the_hook_streams_both_ways(veo_default):
+def test_the_hook_streams_the_events_of_the_client(veo_default):
     spec = ChatSpec("p", "veo-3.1-fast")
-    blocking = list(VeoHook().stream_chat(spec))
-
-    async def collected():
-        return [event async for event in VeoHook().astream_chat(spec)]
-
-    assert [type(event) for event in asyncio.run(collected())] == [type(event) for event in blocking]
+    events = list(VeoHook().stream_chat(spec))
+    assert isinstance(events[0], Accepted)
+    assert events[-1] == End(True, "stop")
 
 
 # --- the operator
@@ -142,15 +128,15 @@ def test_progress_is_shown(veo_default):
     assert all(re.fullmatch(r"processing [\d.]+ %", value) for value in shown)
 
 
-@pytest.mark.skipif(not page.PAGE_EXISTS, reason="before Airflow 3.1 there is no page to leave records for")
+@pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="before Airflow 3.1 there is no page to leave records for")
 def test_the_page_finds_the_videos_that_a_download_task_has_stored(veo_default, mocker, tmp_path):
     written = []
-    mocker.patch.object(page, "_write", lambda _ti, key, record: written.append((key, record)))
+    mocker.patch.object(page, "write_xcom_past_backend", lambda _ti, key, record: written.append((key, record)))
     urls = [video["url"] for video in task(n=2).run()]
     for number, url in enumerate(urls):
         arguments = {"url": {"index": number, "url": url}, "destination": str(tmp_path / f"{number}.mp4")}
         TaskDriver(arguments, operator=VeoDownloadOperator).run()
-    outcomes = [record for key, record in written if key == page.OUTCOME_KEY]
+    outcomes = [record for key, record in written if key == OUTCOME_KEY]
     assert outcomes[0]["videos"] == [stored["of"] for stored in outcomes[1:]]
     assert len(set(outcomes[0]["videos"])) == 2
 

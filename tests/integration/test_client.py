@@ -1,12 +1,12 @@
-"""Both clients against real servers: the emulator, and one that misbehaves as real ones do."""
+"""The clients against real servers: the emulator, and a server that misbehaves as real ones do."""
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import os
 import socket
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -27,6 +27,7 @@ from airflow_provider_veo.api.polling.decision import WaitPolicy
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.emulator.server import EmulatorServer
+from tests.support.contents import open_content
 from tests.support.pictures import picture_of
 from tests.support.scripted_server import KEY, Reply, every_dialect
 
@@ -35,30 +36,11 @@ SPEC = VideoSpec("画小猫 {curly} %20", "veo-3.1", seconds=1, size="128x128")
 VIDEO = b"\0\0\0\x20ftypisom" + os.urandom(300_000)
 
 
-class Both:
-    """The two clients behind one blocking face, so that each test runs with both."""
-
-    def __init__(self, kind, url, **settings):
-        self.kind = kind
-        self.settings = ClientSettings(url, KEY, **settings)
-
-    def __getattr__(self, name):
-        def call(*args):
-            if self.kind == "sync":
-                with VeoClient(self.settings) as client:
-                    return getattr(client, name)(*args)
-            return asyncio.run(self._call(name, args))
-
-        return call
-
-    async def _call(self, name, args):
-        async with AsyncVeoClient(self.settings) as client:
-            return await getattr(client, name)(*args)
-
-
-@pytest.fixture(params=["sync", "async"])
-def client_of(request):
-    return lambda url, **settings: Both(request.param, url, **settings)
+@pytest.fixture
+def client_of():
+    """Return a function that makes clients, which are closed after the test."""
+    with ExitStack() as clients:
+        yield lambda url, **settings: clients.enter_context(VeoClient(ClientSettings(url, KEY, **settings)))
 
 
 @every_dialect
@@ -207,11 +189,10 @@ def test_the_key_is_never_shown_even_when_the_server_repeats_it(client_of, serve
 
 
 @pytest.mark.parametrize("key", ["1", "video", "EMPTY"])
-def test_a_key_that_is_no_secret_does_not_spoil_an_answer(client_of, serve, key):
+def test_a_key_that_is_no_secret_does_not_spoil_an_answer(serve, key):
     server = serve(Reply(body={"id": "video_123_EMPTY", "status": "queued"}))
-    client = client_of(server.url)
-    client.settings = ClientSettings(server.url, key)
-    assert client.create_video(SPEC).id == "video_123_EMPTY"
+    with VeoClient(ClientSettings(server.url, key)) as client:
+        assert client.create_video(SPEC).id == "video_123_EMPTY"
 
 
 def test_the_id_of_the_order_stays(client_of, serve):
@@ -220,13 +201,54 @@ def test_the_id_of_the_order_stays(client_of, serve):
     assert server.requests[0].path == "/v1/videos/video_mine%3D"
 
 
-# --- content: the sync client alone; downloads run on workers
+# --- the async client, which triggers use
+
+
+@every_dialect
+async def test_the_async_client_asks_and_cancels(emulator):
+    settings = ClientSettings(emulator.url, KEY)
+    with VeoClient(settings) as client:
+        video = client.create_video(SPEC)
+    offered = emulator.settings.dialect in ("vllm-omni", "sglang", "fastvideo", "openai")
+    async with AsyncVeoClient(settings) as client:
+        assert (await client.get_video(video.id)).id == video.id
+        cancelled = await client.cancel_video(video.id)
+    assert cancelled is (Cancellation.ACCEPTED if offered else Cancellation.IMPOSSIBLE)
+    assert (emulator.jobs.get(video.id) is None) is offered
+
+
+async def test_the_async_client_tells_refusals_and_lost_answers_apart(serve):
+    server = serve(
+        Reply(401, {"error": {"message": f"Incorrect key: {KEY}"}}),
+        Reply(body={"id": "v"}, close_early=3),
+        Reply(body={"id": "video_other", "status": "completed"}),
+    )
+    async with AsyncVeoClient(ClientSettings(server.url, KEY)) as client:
+        with pytest.raises(ApiError, match=r"Incorrect key: \*\*\*") as refused:
+            await client.get_video("video_mine=")
+        with pytest.raises(TransportError) as lost:
+            await client.get_video("video_mine=")
+        assert (await client.get_video("video_mine=")).id == "video_mine="
+    assert refused.value.reason is Reason.AUTHENTICATION
+    assert not isinstance(lost.value, NotSentError)
+    assert server.requests[0].path == "/v1/videos/video_mine%3D"
+
+
+async def test_the_async_client_knows_that_a_missing_server_got_nothing():
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    async with AsyncVeoClient(ClientSettings(url)) as client:
+        with pytest.raises(NotSentError, match="ConnectError"):
+            await client.get_video("v")
+
+
+# --- content
 
 
 def content(server, **what):
     with (
         VeoClient(ClientSettings(server.url, KEY)) as client,
-        client.open_content(**(what or {"video_id": "v"})) as stream,
+        open_content(client, **(what or {"video_id": "v"})) as stream,
     ):
         return stream.total, b"".join(stream.chunks)
 

@@ -10,7 +10,9 @@ from datetime import timedelta
 
 import pytest
 
+from airflow_provider_veo import version_compat
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
+from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.api.errors import ApiError, ContentError, Reason, TransportError, VeoError, VideoTimeoutError
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
@@ -21,7 +23,6 @@ from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.orders import submission
 from airflow_provider_veo.sensors.video import VeoVideoSensor
-from airflow_provider_veo.utils import airflow_internals
 from tests.support.scripted_server import KEY, Reply, connect
 from tests.support.task_driver import TaskDriver
 
@@ -80,7 +81,7 @@ def test_a_gateway_that_is_down_when_ordering(url_of_nobody, monkeypatch, summar
 @both_ways
 @pytest.mark.parametrize("remembers", [True, False])
 def test_a_gateway_that_dies_while_a_task_waits(serve, monkeypatch, summary, deferrable, remembers):
-    monkeypatch.setattr(airflow_internals, "STORE_EXISTS", remembers)
+    monkeypatch.setattr(version_compat, "AIRFLOW_V_3_3_PLUS", remembers)
     server = serve(orders_then(job(), CUT))
     connect(monkeypatch, server.url)
     error = TaskDriver(CREATE | {"deferrable": deferrable, "timeout": timedelta(seconds=1.5)}).run()
@@ -99,7 +100,7 @@ def test_a_gateway_that_dies_while_a_task_waits(serve, monkeypatch, summary, def
 
 
 def test_a_clear_does_as_the_error_says(serve, monkeypatch):
-    monkeypatch.setattr(airflow_internals, "STORE_EXISTS", True)
+    monkeypatch.setattr(version_compat, "AIRFLOW_V_3_3_PLUS", True)
     answers = [CUT]
     server = serve(lambda request: job("queued") if request.method == "POST" else answers[0])
     connect(monkeypatch, server.url)
@@ -224,7 +225,7 @@ def test_the_hook_names_connection_host_and_video(serve, monkeypatch, tmp_path):
     server = serve(lambda _request: Reply(500, {"error": "oops"}))
     connect(monkeypatch, server.url)
     hook = VeoHook()
-    monkeypatch.setattr(hook, "retry_pause", 0.01)
+    monkeypatch.setattr(hook, "download_policy", DownloadPolicy(retry_pause=0.01))
     for ask in (
         lambda: hook.get_video("video_1"),
         lambda: hook.cancel_video("video_1"),

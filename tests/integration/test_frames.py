@@ -83,7 +83,7 @@ BAD = {
     ),
     "the cloud's own": (lambda _: "http://169.254.169.254/latest/meta-data", "is not a public address"),
     "in circles": (lambda place: place.url(302, Location="/cat.png"), "more than 5 redirects"),
-    "to a file": (lambda place: place.url(302, Location="file:///etc/passwd"), "no http"),
+    "to a file": (lambda place: place.url(302, Location="file:///etc/passwd"), "not an http"),
     "nobody listens": (lambda _: "http://127.0.0.1:1/cat.png", "cannot be read: .*ConnectError"),
     "bad base64": (lambda _: "data:image/png;base64,%%%", "is not a valid data URI"),
     "data that is no picture": (lambda _: data_uri(b"hello"), "is not a JPEG, PNG or WebP"),

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from datetime import timedelta
 
 import pytest
 
+from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.api.errors import ContentNotReadyError, VideoFailedError
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.emulator.dialects import DIALECTS
@@ -22,7 +22,7 @@ VIDEO = film()
 
 @pytest.fixture(autouse=True)
 def brisk(monkeypatch):
-    monkeypatch.setattr(VeoHook, "content_poll_interval", 0.05)
+    monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(content_poll_interval=0.05))
 
 
 @every_dialect
@@ -34,18 +34,6 @@ def test_from_prompt_to_file(veo_default, tmp_path):
     assert hook.get_video(video.id).status.value == "completed"
     content = (tmp_path / "cat.mp4").read_bytes()
     assert (stored.bytes, stored.sha256) == (len(content), hashlib.sha256(content).hexdigest())
-
-
-@every_dialect
-def test_from_prompt_to_file_async(veo_default, tmp_path):
-    async def run():
-        hook = VeoHook()
-        video = await hook.acreate_video(SPEC)
-        outcome = await hook.await_for_video(video.id)
-        assert (await hook.aget_video(video.id)).status.value == "completed"
-        return await hook.adownload_video(tmp_path / "cat.mp4", video_id=outcome.video_id)
-
-    assert asyncio.run(run()).bytes == (tmp_path / "cat.mp4").stat().st_size
 
 
 @pytest.mark.parametrize("emulator", [name for name in DIALECTS if name not in ("litellm", "new-api")], indirect=True)

@@ -18,6 +18,7 @@ import pytest
 from airflow_provider_veo.api import requests
 from airflow_provider_veo.api.backends.openai.probe import judge_api
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
+from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.api.errors import NotSentError, Reason, TooSlowError, TransportError, VeoError
 from airflow_provider_veo.api.formats.frames import Frame
 from airflow_provider_veo.api.net import limits
@@ -27,6 +28,7 @@ from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.storage.frames import load_frame
 from airflow_provider_veo.triggers import shared_client
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
+from tests.support.contents import open_content
 from tests.support.endless_server import BOMBS, DRIPS, EndlessServer, whole
 from tests.support.pictures import picture
 from tests.support.scripted_server import KEY, connect
@@ -64,12 +66,8 @@ def in_a_loop(do) -> Call:
 
 
 def content(client):
-    with client.open_content(video_id="v") as stream:
+    with open_content(client, video_id="v") as stream:
         return sum(map(len, stream.chunks))
-
-
-async def chat(client):
-    return [event async for event in client.stream_chat(ChatSpec("p", "m"), timeout=SECONDS)]
 
 
 def judged(client):
@@ -82,7 +80,6 @@ FRAMES = VideoSpec("p", "m", first_frame=Frame.from_bytes(picture("PNG"), "first
 CALLS: dict[str, Call] = {
     "order": blocking(lambda client: client.create_video(VideoSpec("p", "m"))),
     "order as a form": blocking(lambda client: client.create_video(FRAMES)),
-    "async order": in_a_loop(lambda client: client.create_video(VideoSpec("p", "m"))),
     "status": blocking(lambda client: client.get_video("v")),
     "async status": in_a_loop(lambda client: client.get_video("v")),
     "content": blocking(content),
@@ -92,7 +89,6 @@ CALLS: dict[str, Call] = {
     "cancel": blocking(lambda client: client.cancel_video("v")),
     "async cancel": in_a_loop(lambda client: client.cancel_video("v")),
     "chat": blocking(lambda client: list(client.stream_chat(ChatSpec("p", "m"), timeout=SECONDS))),
-    "async chat": in_a_loop(chat),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
@@ -146,7 +142,7 @@ def test_a_call_ends_however_slowly_the_server_sends(call):
 
 def test_a_film_that_drips_can_be_gone_on_with(tmp_path, monkeypatch):
     """What came of it is kept, and a download that is always too slow is given up."""
-    monkeypatch.setattr(VeoHook, "retry_pause", 0.01)
+    monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(retry_pause=0.01))
     asked = []
 
     def answer(line):
@@ -200,15 +196,10 @@ class SlowReader:
 
 
 LARGE = VideoSpec("p", "m", extra_body={"picture": "x" * 12_000_000})
-orders = pytest.mark.parametrize(
-    "order",
-    [blocking(lambda client: client.create_video(LARGE)), in_a_loop(lambda client: client.create_video(LARGE))],
-    ids=["sync", "async"],
-)
+order = blocking(lambda client: client.create_video(LARGE))
 
 
-@orders
-def test_an_order_on_a_slow_line_is_not_broken_off(order):
+def test_an_order_on_a_slow_line_is_not_broken_off():
     """Its sending takes longer than any `timeout`: the time for the answer begins with the last byte."""
     with SlowReader(rate=5_000_000) as server:
         begun = time.monotonic()
@@ -216,14 +207,13 @@ def test_an_order_on_a_slow_line_is_not_broken_off(order):
         assert time.monotonic() - begun > 1.5 * SECONDS
 
 
-@orders
-def test_an_order_that_is_hardly_taken_is_broken_off(order):
+def test_an_order_that_is_hardly_taken_is_broken_off():
     with SlowReader(rate=100) as server, pytest.raises(TooSlowError, match="WriteTimeout after") as caught:
         order(server.url)
     assert not isinstance(caught.value, NotSentError)  # a part of it has arrived
 
 
-@pytest.mark.parametrize("call", [CALLS["order"], CALLS["async order"]])
+@pytest.mark.parametrize("call", [CALLS["order"], CALLS["async status"]])
 def test_what_was_never_sent_is_said_to_be_so(call):
     """Silence where the connection is encrypted; a host with no one to answer at any of its addresses."""
     with EndlessServer(lambda _line: DRIPS["silence"]) as server:
@@ -233,7 +223,7 @@ def test_what_was_never_sent_is_said_to_be_so(call):
         assert time.monotonic() - begun < SECONDS + LATE
 
 
-@pytest.mark.parametrize("call", [CALLS["order"], CALLS["async order"]])
+@pytest.mark.parametrize("call", [CALLS["order"], CALLS["async status"]])
 def test_many_dead_addresses_take_no_longer_than_one(call, monkeypatch):
     with socket.create_server(("0.0.0.0", 0), backlog=0) as full, contextlib.ExitStack() as stack:
         port = full.getsockname()[1]
@@ -249,7 +239,7 @@ def test_many_dead_addresses_take_no_longer_than_one(call, monkeypatch):
         assert time.monotonic() - begun < SECONDS + LATE
 
 
-@pytest.mark.parametrize("call", [CALLS["order"], CALLS["async order"]])
+@pytest.mark.parametrize("call", [CALLS["order"], CALLS["async status"]])
 @pytest.mark.parametrize("kind", DRIPS)
 def test_a_proxy_that_drips_has_no_more_time_than_a_server(call, kind, monkeypatch):
     with EndlessServer(lambda _line: DRIPS[kind]) as proxy:

@@ -16,6 +16,7 @@ from airflow_provider_veo.api.polling.decision import WaitPolicy, WaitState, obs
 from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.api.settings import ClientSettings
+from tests.support.contents import open_content
 from tests.support.scripted_server import Reply
 
 KEYS = ["sk-canary-7f3a90", "sk-can/ary+7f=3a&90\"'", "sk-canäry-große-😀-7f3a"]
@@ -73,7 +74,7 @@ def test_no_redirect_shows_the_key(serve, key, way):
     location = f"file:///{WAYS[way](key)}".encode().decode("latin-1")
     server = serve(Reply(302, headers={"Location": location}))
     with VeoClient(ClientSettings(server.url, key)) as client, pytest.raises(ContentError) as caught:
-        client.open_content(video_id="v").__enter__()
+        open_content(client, video_id="v").__enter__()
     assert not shows(key, str(caught.value))
 
 
@@ -97,10 +98,10 @@ def test_a_chat_shows_no_key_and_its_video_can_be_fetched(serve, key):
         assert any(isinstance(event, Echo) and event.mode == "mode ***" for event in events)
         assert not any(shows(key, str(event)) for event in events)
         (url,) = (event.url for event in events if isinstance(event, VideoReady))
-        with client.open_content(url=url) as stream:
+        with open_content(client, url=url) as stream:
             assert b"ftyp" in b"".join(stream.chunks)
         assert parse_qs(urlsplit(server.requests[-1].path).query) == {"key": [key]}
 
         with pytest.raises(ContentError, match="held the API key") as caught:
-            client.open_content(url=url.replace("127.0.0.1", "localhost")).__enter__()
+            open_content(client, url=url.replace("127.0.0.1", "localhost")).__enter__()
         assert not shows(key, str(caught.value))

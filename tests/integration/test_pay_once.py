@@ -13,6 +13,7 @@ from datetime import timedelta
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.api.errors import ApiError, StorageFullError, VeoError, VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.emulator.faults import Fault, Faults, Trouble
 from airflow_provider_veo.emulator.jobs import Settings
@@ -270,7 +271,7 @@ class TestATaskThatFailsAfterItHasStoredItsVideo:
 
     def test_a_storage_that_is_away_is_an_error_and_no_order(self, task, driver, mocker, tmp_path):
         driver.run()
-        away = mocker.patch("airflow_provider_veo.storage.delivery.existing", side_effect=OSError("no route"))
+        away = mocker.patch("airflow_provider_veo.storage.delivery.find_stored", side_effect=OSError("no route"))
         error = driver.clear().run()
         assert f"has stored the video at {tmp_path / 'a.mp4'}, which cannot be read now" in str(error)
         assert "delete the key veo_submission" in str(error)
@@ -348,7 +349,7 @@ def test_a_video_that_the_server_has_thrown_away_is_made_anew_by_a_clear(task, t
 
 
 def test_a_video_that_arrives_in_two_halves(task, tmp_path, monkeypatch):
-    monkeypatch.setattr(VeoHook, "retry_pause", 0.01)
+    monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(retry_pause=0.01))
     task.emulator.faults.add("content", Fault(Trouble.CUT))
     result = task(destination=str(tmp_path / "a.mp4")).run()
     content = (tmp_path / "a.mp4").read_bytes()

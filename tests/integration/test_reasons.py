@@ -13,6 +13,7 @@ from airflow_provider_veo.api.errors import ApiError, Reason, VideoFailedError
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.exceptions import VeoFailException
+from tests.support.contents import open_content
 from tests.support.scripted_server import KEY, Reply, SeenRequest, connect
 from tests.support.task_driver import TaskDriver
 
@@ -58,7 +59,7 @@ def test_json_with_a_byte_order_mark_is_read_by_each_call(serve):
         with pytest.raises(ApiError) as caught:
             api.get_video("none")
         assert caught.value.reason is Reason.NOT_FOUND
-        with api.open_content(video_id=ID) as stream:
+        with open_content(api, video_id=ID) as stream:
             assert b"".join(stream.chunks) == video
 
 

@@ -17,6 +17,7 @@ from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.storage.frames import load_frame
 from tests.integration.test_storing import FILM
+from tests.support.contents import open_content
 from tests.support.scripted_server import Reply, connect
 
 PUBLIC, LOOPBACK, METADATA = "93.184.216.34", "127.0.0.1", "169.254.169.254"
@@ -100,7 +101,7 @@ def test_where_only_an_address_is_known_the_gateway_is_asked_where_it_is(serve, 
 def test_a_name_that_leads_here_without_its_certificate_opens_nothing(serve, files, names):
     names["gateway.example"] = [LOOPBACK]
     settings = ClientSettings(named(serve(lambda _: Reply(404))).replace("http:", "https:"))
-    with VeoClient(settings) as client, pytest.raises(VeoError), client.open_content(url=f"{files.url}/a.mp4"):
+    with VeoClient(settings) as client, pytest.raises(VeoError), open_content(client, url=f"{files.url}/a.mp4"):
         pass
     assert files.requests == []
 
@@ -141,7 +142,7 @@ def signing(serve):
 
 async def all_calls(settings):
     with VeoClient(settings) as client:
-        with client.open_content(video_id="v") as stream:
+        with open_content(client, video_id="v") as stream:
             assert b"".join(stream.chunks) == FILM
         with pytest.raises(VeoError):
             client.get_video("v")

@@ -13,11 +13,13 @@ import fsspec
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.api.errors import InvalidInputError, Reason, StorageError, StorageFullError
 from airflow_provider_veo.emulator.faults import Fault, Trouble
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
-from airflow_provider_veo.storage import places
+from airflow_provider_veo.storage import destinations
+from airflow_provider_veo.storage.local import LocalTarget
 from airflow_provider_veo.ui import roots
 from tests.support.file_answers import FileAnswers
 from tests.support.mp4_boxes import film
@@ -78,7 +80,7 @@ def storage(tmp_path, monkeypatch):
 
 @pytest.fixture
 def gateway(serve, monkeypatch):
-    monkeypatch.setattr(VeoHook, "retry_pause", 0.01)
+    monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(retry_pause=0.01))
     server = serve(FileAnswers(FILM))
     connect(monkeypatch, server.url)
     return server
@@ -158,7 +160,7 @@ def test_a_full_disk_is_named(tmp_path, storage, gateway, mocker):
 
 def test_without_salvage_the_error_says_how_to_get_one(tmp_path, gateway):
     (tmp_path / "a.mp4").mkdir()
-    with pytest.raises(StorageError, match=r"at its server only.*Set \[veo\] salvage, or \[veo\] storage") as caught:
+    with pytest.raises(StorageError, match=r"on its server only.*Set \[veo\] salvage, or \[veo\] storage") as caught:
         download(tmp_path / "a.mp4")
     assert caught.value.kept is None
 
@@ -222,13 +224,13 @@ def task(request, veo_default, tmp_path):
 @pytest.mark.parametrize("again", ["retry", "clear"])
 def test_a_create_task_hands_it_over_when_the_server_has_forgotten_it(task, storage, tmp_path, again):
     (tmp_path / "shows/a.mp4").mkdir(parents=True)  # a link, say, that leads elsewhere by the time it is stored
-    blocked = places.check_writable
-    places.check_writable = lambda target: None
+    blocked = LocalTarget.check_writable
+    LocalTarget.check_writable = lambda target: None
     try:
         driver = task()
         error = driver.run()
     finally:
-        places.check_writable = blocked
+        LocalTarget.check_writable = blocked
     assert isinstance(error, StorageError)
     assert "goes on with video" in str(error) or "VeoDownloadOperator(video_id=" in str(error)
     (tmp_path / "shows/a.mp4").rmdir()
@@ -250,6 +252,6 @@ def test_a_salvage_that_cannot_be_is_refused_before_the_order(task, monkeypatch)
 
 @pytest.mark.parametrize("name", ["_veo/salvage/a.mp4", "_VEO/a.mp4", "x/_veo/a.mp4", "a/../_veo/b.mp4"])
 def test_nobody_stores_among_what_the_provider_keeps_and_the_page_serves_none_of_it(storage, name):
-    with pytest.raises(InvalidInputError, match=r"'_(veo|VEO)' is the folder of what this provider keeps"):
-        places.resolve(name)
-    assert roots.why_not(str(storage / name), roots.configured())
+    with pytest.raises(InvalidInputError, match=r"'_(veo|VEO)' is the folder of this provider's own files"):
+        destinations.resolve(name)
+    assert roots.explain_refusal(str(storage / name), roots.read_roots())

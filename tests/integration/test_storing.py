@@ -18,6 +18,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.api.errors import (
     ApiError,
     ContentChangedError,
@@ -41,8 +42,7 @@ TENTHS = [len(FILM) * tenth // 10 for tenth in range(1, 10)]
 
 @pytest.fixture(autouse=True)
 def brisk(monkeypatch):
-    monkeypatch.setattr(VeoHook, "content_poll_interval", 0.05)
-    monkeypatch.setattr(VeoHook, "retry_pause", 0.01)
+    monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(content_poll_interval=0.05, retry_pause=0.01))
 
 
 @pytest.fixture
@@ -178,8 +178,8 @@ class TestChecks:
         [
             (Reply(body="<html>Log in</html>"), ContentError, "expected a video file, got an HTML page"),
             (Reply(body={"id": "v", "status": "completed"}), ContentError, "got something else"),
-            (Reply(body=FILM[:-1]), ContentChangedError, "is no whole video: its 'moov' box is cut"),
-            (Reply(body=SOUND), ContentError, "is no whole video: it has no picture"),
+            (Reply(body=FILM[:-1]), ContentChangedError, "is not a whole video: its 'moov' box is cut"),
+            (Reply(body=SOUND), ContentError, "is not a whole video: it has no picture"),
             (Reply(403), ApiError, "HTTP 403"),
             (Reply(410), ContentGoneError, "clear the task that ordered it; that is charged again"),
         ],
@@ -260,7 +260,7 @@ class TestWhatIsThere:
 
     def test_half_a_video_is_not_kept(self, server, download, put):
         put(FILM[:-1])
-        with pytest.raises(InvalidInputError, match="is no whole video"):
+        with pytest.raises(InvalidInputError, match="is not a whole video"):
             download(server)
 
     def test_overwrite(self, server, download, put, stored):
@@ -402,7 +402,7 @@ class TestPrivateNetworks:
 
     @pytest.mark.parametrize("where", ["file:///etc/passwd", "ftp://files.example/a.mp4", "gopher://x/", "http://[x"])
     def test_only_http_is_followed(self, serve, download, where):
-        with pytest.raises(ContentError, match="no http"):
+        with pytest.raises(ContentError, match="not an http"):
             download(serve(lambda _: Reply(302, headers={"Location": where})))
 
     def test_where_a_proxy_connects_its_own_address_is_no_matter(self, gateway, tmp_path, monkeypatch, stored, serve):

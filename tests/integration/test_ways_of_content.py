@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from tests.support.dag_runs import run
@@ -172,8 +173,7 @@ class Servers:
 @pytest.fixture
 def offer(serve, monkeypatch):
     """Return a function that starts the servers of a way."""
-    monkeypatch.setattr(VeoHook, "content_poll_interval", 0.02)
-    monkeypatch.setattr(VeoHook, "retry_pause", 0.01)
+    monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(content_poll_interval=0.02, retry_pause=0.01))
 
     def start(name):
         servers = Servers(WAYS[name], serve)

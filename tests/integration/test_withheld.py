@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.api.errors import (
     ApiError,
     ContentGoneError,
@@ -270,7 +271,7 @@ class TestADownload:
         assert len(cdn.requests) == 1
 
     def test_of_a_job_that_is_running_waits(self, download, monkeypatch):
-        monkeypatch.setattr(VeoHook, "content_poll_interval", 0.01)
+        monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(content_poll_interval=0.01))
 
         def answer(request):
             return Reply(405) if request.path.endswith("/content") else Reply(body={"id": "v", "status": "processing"})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.emulator.render import Scene, render
 from airflow_provider_veo.hooks.veo import VeoHook
 from tests.storage.films import Film, FilmServer
@@ -95,7 +96,7 @@ def films() -> dict[str, Film]:
 @pytest.fixture
 def server(films, monkeypatch) -> Iterator[FilmServer]:
     """Start the server of the films, and make it the default connection."""
-    monkeypatch.setattr(VeoHook, "retry_pause", 0.01)
+    monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(retry_pause=0.01))
     with FilmServer(films) as server:
         connect(monkeypatch, server.url)
         yield server

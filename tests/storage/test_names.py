@@ -9,7 +9,7 @@ from airflow.sdk import Asset, ObjectStoragePath
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.hooks.veo import VeoHook
-from airflow_provider_veo.storage import places
+from airflow_provider_veo.storage import destinations
 from tests.storage.films import Film, FilmServer
 from tests.support.odd_names import IDS, TITLES
 from tests.support.scripted_server import connect
@@ -61,7 +61,7 @@ def test_titles(store, any_film, monkeypatch):
             continue  # the stand-in takes what follows it for a parameter of the request
         destination = f"shows/{title}.mp4"
         try:
-            places.resolve(destination)
+            destinations.resolve(destination)
         except InvalidInputError:
             refused.append(title)
             continue
@@ -73,7 +73,7 @@ def test_titles(store, any_film, monkeypatch):
 
 def test_ids(store, any_film, monkeypatch):
     monkeypatch.setenv("AIRFLOW__VEO__STORAGE", store.uri)
-    places.resolve("by_id/")
+    destinations.resolve("by_id/")
     ids = [video_id for video_id in IDS if video_id.strip(". ")]  # no server can be asked for the others
     keys = {
         check(VeoHook().download_video("by_id/", video_id=video_id, if_exists="fail"), store)

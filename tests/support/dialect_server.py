@@ -14,6 +14,7 @@ from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
+from tests.support.contents import open_content
 from tests.support.scripted_server import KEY
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ class DialectServer:
             return read(response, body)
 
         client = VeoClient(ClientSettings(self.server.url, key, auth_scheme))
-        read = client._answer
-        client._answer = keep  # type: ignore[method-assign]
+        read = client.session.answer
+        client.session.answer = keep  # type: ignore[method-assign]
         return client
 
     def __enter__(self) -> Self:
@@ -95,7 +96,7 @@ class DialectServer:
 
     def content(self, *, video_id: str | None = None, url: str | None = None) -> bytes:
         """Return the content that the client of this package fetches for a job or from an address."""
-        with self.client.open_content(video_id=video_id, url=url) as stream:
+        with open_content(self.client, video_id=video_id, url=url) as stream:
             return b"".join(stream.chunks)
 
 

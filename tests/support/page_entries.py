@@ -16,7 +16,7 @@ from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
 from airflow_provider_veo.observability import page
-from airflow_provider_veo.observability.page import ORDER_KEY, OUTCOME_KEY
+from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
 
 Task = tuple[str, int, str, Mapping[str, Any]]
 """Task ID, map index, state, and XComs by key."""
@@ -113,7 +113,7 @@ def add_generations(session: Session, count: int, *, per_run: int = 100, dag_id:
 def notes_of(number: int) -> dict[str, Any]:
     """Return the XComs of the page entry of one of these tasks, by key."""
     state, model = STATES[number % len(STATES)], MODELS[number % len(MODELS)]
-    order = page.order(f"prompt {number}: a village in the snow, slow drone shot " * 3, model)
+    order = page.describe_order(f"prompt {number}: a village in the snow, slow drone shot " * 3, model)
     if state == "success":
         outcome = {
             "videos": [f"video_{number}"],

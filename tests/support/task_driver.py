@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from airflow_provider_veo.operators.base import mark_delivered
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
-from airflow_provider_veo.utils.airflow_internals import STORE_EXISTS
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
 from tests.support.task_state_store import FakeTaskStateStore
 
 
@@ -92,7 +92,7 @@ class TaskDriver:
             self.fails_afterwards -= 1
             raise RuntimeError("the template of the task's name is wrong")
         # before Airflow 3.3 operators have no such callback, since there is no store; this driver has a store
-        callbacks: list[Any] = operator.on_success_callback if STORE_EXISTS else [mark_delivered]
+        callbacks: list[Any] = operator.on_success_callback if AIRFLOW_V_3_3_PLUS else [mark_delivered]
         for callback in callbacks:
             callback(context)
 

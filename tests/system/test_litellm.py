@@ -23,6 +23,7 @@ from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.orders.submission import create_pause, is_unknown
+from tests.support.contents import open_content
 from tests.support.dag_runs import run
 from tests.support.pictures import picture_of
 from tests.support.scripted_server import Reply, ScriptedServer, connect
@@ -149,7 +150,7 @@ def ordered(gateway, prompt):
 
 
 def content(settings, video_id):
-    with VeoClient(settings) as client, client.open_content(video_id=video_id) as stream:
+    with VeoClient(settings) as client, open_content(client, video_id=video_id) as stream:
         return b"".join(stream.chunks)
 
 
@@ -175,13 +176,14 @@ def test_a_failed_job_and_its_reason(client, gateway, prompt):
 
 
 def test_the_clients(client, gateway, prompt):
-    async def wait():
+    async def ask():
         async with AsyncVeoClient(client.settings) as waiting:
-            return await waiting.wait_for_video(video.id, patience(), print)
+            return await waiting.get_video(video.id)
 
     video = client.create_video(VideoSpec(prompt, "veo-3.1"))
-    outcome = asyncio.run(wait())
+    outcome = client.wait_for_video(video.id, patience(), print)
     assert (outcome.kind, outcome.video_id, outcome.size) == ("completed", video.id, "720x1280")
+    assert asyncio.run(ask()).status.value == "completed"
     assert content(client.settings, video.id) == original(gateway, prompt)
 
 
@@ -226,7 +228,7 @@ def test_content_is_not_compressed(client, raw, gateway, finished, prompt):
     answer = raw.get(f"/v1/videos/{finished.id}/content", headers={"Accept-Encoding": "gzip"})
     assert "content-encoding" not in answer.headers
     assert int(answer.headers["content-length"]) == len(expected)
-    with client.open_content(video_id=finished.id) as stream:
+    with open_content(client, video_id=finished.id) as stream:
         assert (stream.total, b"".join(stream.chunks)) == (len(expected), expected)
 
 
@@ -272,7 +274,7 @@ def test_json_labelled_as_a_video(client, raw, gateway, finished, prompt):
     gateway.faults.add("content", Fault(Trouble.BROKEN_JSON), Fault(Trouble.BROKEN_JSON))
     answer = raw.get(f"/v1/videos/{finished.id}/content")
     assert (answer.status_code, answer.headers["content-type"], answer.text[:1]) == (200, "video/mp4", "{")
-    with pytest.raises(ContentError, match="expected a video file"), client.open_content(video_id=finished.id):
+    with pytest.raises(ContentError, match="expected a video file"), open_content(client, video_id=finished.id):
         pass
     assert content(client.settings, finished.id) == original(gateway, prompt)
 

@@ -1,1 +1,1 @@
-"""The streaming chat call."""
+"""The chat call: videos are ordered and delivered in one stream of events."""

@@ -1,4 +1,4 @@
-"""What happens in a chat call, as data."""
+"""The events of a chat call, as data."""
 
 from __future__ import annotations
 
@@ -6,19 +6,33 @@ from dataclasses import dataclass
 
 from airflow_provider_veo.api.errors import Reason
 
+__all__ = [
+    "Accepted",
+    "ChatEvent",
+    "Echo",
+    "End",
+    "Failure",
+    "LeftOut",
+    "Note",
+    "Progress",
+    "Usage",
+    "VideoReady",
+    "Waiting",
+]
+
 
 @dataclass(frozen=True)
 class Accepted:
-    """The server has begun to answer with HTTP 200: from here on the seed gateway charges, whatever comes."""
+    """The server answers with HTTP 200. From here on a server may charge, even if no video comes."""
 
 
 @dataclass(frozen=True)
 class Echo:
-    """What the server has understood.
+    """The server repeats the order.
 
     Attributes:
-        prompt: as the server repeats it, or the beginning of that.
-        mode: its word for the orientation, for example `竖屏模式` (portrait).
+        prompt: The prompt as the server repeats it, or the beginning of that.
+        mode: The server's name for the orientation, for example `竖屏模式` (portrait), or None.
     """
 
     prompt: str
@@ -32,7 +46,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the server is.
+    """The progress of the job.
 
     Attributes:
         percent: 0 to 100.
@@ -46,10 +60,10 @@ class VideoReady:
     """A video is finished.
 
     Attributes:
-        index: of the video in this call, from 1.
-        url: absolute.
-        instead_of: an address that was told as a video before, when more came than were ordered: this one is surely a
-            video file, and that one may be any page.
+        index: Number of the video in this call, from 1.
+        url: Absolute address of the video.
+        instead_of: An address that an earlier event reported as a video, if more addresses came than were ordered.
+            `url` is surely a video file, and `instead_of` may be any page.
     """
 
     index: int
@@ -59,11 +73,11 @@ class VideoReady:
 
 @dataclass(frozen=True)
 class Failure:
-    """The server says that something went wrong; other videos may still come.
+    """The server reports a failure. Other videos may still come.
 
     Attributes:
-        message: its words.
-        reason: what they mean.
+        message: The server's text.
+        reason: The meaning of the text.
     """
 
     message: str
@@ -72,11 +86,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Some of what the server sent is not used. Told once for each kind, before the end of the stream.
+    """A part of the server's answer is not used. There is one such event of each kind, before the end of the stream.
 
     Attributes:
-        what: its kind, for people, as in "videos beyond the 2 that were ordered".
-        count: how many; from `MOST_COUNTED` on there may be more.
+        what: The kind, for people, as in "videos beyond the 2 that were ordered".
+        count: Number of parts. If it is `MOST_COUNTED`, there may be more.
     """
 
     what: str
@@ -88,7 +102,7 @@ class Note:
     """Any other line for people.
 
     Attributes:
-        text: of the line.
+        text: The line.
     """
 
     text: str
@@ -96,7 +110,13 @@ class Note:
 
 @dataclass(frozen=True)
 class Usage:
-    """What the server counted, in tokens; 0 where that is no sensible number."""
+    """The tokens that the server counted.
+
+    Attributes:
+        prompt_tokens: Tokens of the prompt; 0 if the server sends no usable number.
+        completion_tokens: Tokens of the answer; 0 if the server sends no usable number.
+        total_tokens: Both together; 0 if the server sends no usable number.
+    """
 
     prompt_tokens: int
     completion_tokens: int
@@ -108,8 +128,8 @@ class End:
     """The last event of every stream.
 
     Attributes:
-        complete: the server has said that it is done; without that the stream may have been cut.
-        finish_reason: the server's word, usually `stop`.
+        complete: Whether the server has said that the stream is complete. If not, the stream may have been cut.
+        finish_reason: The server's reason, usually `stop`, or None.
     """
 
     complete: bool

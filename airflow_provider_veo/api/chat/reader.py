@@ -1,8 +1,8 @@
-"""The streaming chat call: what the server writes for people becomes typed events.
+"""Read the answer to a chat call: the server's text for people becomes typed events.
 
-The seed gateway answers with Markdown in Chinese, in the deltas of a `chat.completion.chunk` stream: an echo of the
-prompt, progress, and a link for each finished video (printed on its documentation page). Others write English, send
-the whole answer at once, or report a failure in a text under HTTP 200.
+The Veo 3.1 gateway answers with Markdown in Chinese, in the deltas of a `chat.completion.chunk` stream: an echo of the
+prompt, the progress, and a link for each finished video (its documentation page shows an example). Other servers write
+English, send the whole answer at once, or report a failure in a text under HTTP 200.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from airflow_provider_veo.api.answers.answer import ErrorDetail, read_error
 from airflow_provider_veo.api.answers.json_text import parse_json
 from airflow_provider_veo.api.answers.own_words import NO_TEXTS, OwnWords
 from airflow_provider_veo.api.answers.text import MESSAGE_LIMIT, make_line
+from airflow_provider_veo.api.chat.choices import ChoiceText
 from airflow_provider_veo.api.chat.events import (
     ChatEvent,
     Echo,
@@ -26,15 +27,14 @@ from airflow_provider_veo.api.chat.events import (
     Usage,
     Waiting,
 )
-from airflow_provider_veo.api.chat.limits import ECHO_LIMIT, EVENT_LIMIT, LINE_LIMIT, MOST_PAGES, WORD_LIMIT
-from airflow_provider_veo.api.chat.pages import Page
+from airflow_provider_veo.api.chat.limits import ECHO_LIMIT, EVENT_LIMIT, LINE_LIMIT, MOST_CHOICES, WORD_LIMIT
 from airflow_provider_veo.api.chat.sse import EventDecoder
-from airflow_provider_veo.api.chat.videos import Videos, urls_in
+from airflow_provider_veo.api.chat.videos import OrderedVideos, find_urls
 from airflow_provider_veo.api.errors import Reason
-from airflow_provider_veo.api.reasons import reason_of
+from airflow_provider_veo.api.reasons import find_reason
 from airflow_provider_veo.api.video import find_url
 
-# each repetition has a bound: a text of blanks or digits would take time that grows with the square of its length
+# each repetition has a bound; else a text of blanks or digits would take time that grows with the square of its length
 _INDEX = re.compile(
     r"第\s{0,9}(\d{1,3})\s{0,9}个|(?:video|clip)\s{0,9}#?\s{0,9}(\d{1,3})\b",
     re.IGNORECASE,
@@ -50,45 +50,46 @@ _MOST_TOKENS = 10**12
 
 
 class ChatReader:
-    """Reads one stream. Bytes go in, cut anywhere; events come out. Nothing that comes can make it fail.
+    """A reader of one stream: it takes bytes, cut at any place, and yields events. No bytes can make it fail.
 
-    It takes time that grows with the bytes, and memory that does not: see `chat_limits`.
+    Its time grows with the bytes, and its memory does not, see `limits`.
 
     Args:
-        sent: what was asked (prompt, addresses of frames). An address in it that the server repeats is no video.
-        most: how many videos were ordered. What the server sends beyond is counted.
-        own: the texts of the order. Repeated by the server, they tell of no failure.
+        sent: Texts of the order (prompt, addresses of frames). If the server repeats an address in them, it is not that
+            of a video.
+        most: Number of videos that were ordered. Further ones are counted.
+        own: Texts of the order. If the server repeats them, they report no failure.
     """
 
     def __init__(self, *sent: str, most: int, own: OwnWords = NO_TEXTS) -> None:
         self._own = own
-        self._videos = Videos(most, sent)
+        self._videos = OrderedVideos(most, sent)
         self._decoder = EventDecoder()
-        self._pages: dict[int, Page] = {}
+        self._choices: dict[int, ChoiceText] = {}
         self._any_event = False
         self._done = False
         self._finish_reason: str | None = None
 
     def feed(self, chunk: bytes) -> Iterator[ChatEvent]:
-        """Yield the events that are complete now. They are read as they are asked for."""
+        """Yield the events that are complete now. Each is read when it is asked for."""
         for data in self._decoder.feed(chunk):
             yield from self._read(data)
 
     def end(self) -> Iterator[ChatEvent]:
-        """Yield the last events: nothing follows."""
+        """Yield the last events, after the last bytes."""
         for data in self._decoder.feed(b"", final=True):
             yield from self._read(data)
         strays = self._decoder.strays.take()
         if strays and not self._any_event:
             yield from self._read_body(strays)
-        for page in self._pages.values():
-            yield from self._lines(page.end())
-        yield from self._videos.left_out()
-        yield from self._too_long()
+        for choice in self._choices.values():
+            yield from self._read_lines(choice.end())
+        yield from self._videos.list_left_out()
+        yield from self._list_too_long()
         yield End(self._done, self._finish_reason)
 
-    def _too_long(self) -> Iterator[LeftOut]:
-        lines = sum(page.too_long for page in self._pages.values())
+    def _list_too_long(self) -> Iterator[LeftOut]:
+        lines = sum(choice.too_long for choice in self._choices.values())
         if self._decoder.too_long:
             yield LeftOut(f"events of more than {EVENT_LIMIT} characters", self._decoder.too_long)
         if lines:
@@ -111,7 +112,7 @@ class ChatReader:
                 yield from self._read_line(line)
 
     def _read_body(self, text: str) -> Iterator[ChatEvent]:
-        """Read an answer that is no event stream."""
+        """Read an answer that is not an event stream."""
         body = parse_json(text)
         if isinstance(body, dict):
             yield from self._read_object(body)
@@ -123,7 +124,7 @@ class ChatReader:
         if body.get("error") or (not isinstance(choices, list) and (body.get("code") or body.get("message"))):
             yield self._failure(read_error(body, own=self._own))
         elif not isinstance(choices, list):
-            yield from self._videos.take(find_url(body, ""))
+            yield from self._videos.add(find_url(body, ""))
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
                 yield from self._read_choice(choice)
@@ -134,22 +135,22 @@ class ChatReader:
     def _read_choice(self, choice: dict[str, Any]) -> Iterator[ChatEvent]:
         index = choice.get("index")
         key = index if isinstance(index, int) else 0
-        is_kept = key in self._pages or len(self._pages) < MOST_PAGES
-        page = self._pages.setdefault(key, Page()) if is_kept else Page()
-        for place in ("delta", "message"):
-            part = choice.get(place)
+        is_kept = key in self._choices or len(self._choices) < MOST_CHOICES
+        text = self._choices.setdefault(key, ChoiceText()) if is_kept else ChoiceText()
+        for field in ("delta", "message"):
+            part = choice.get(field)
             for name in ("reasoning_content", "content"):
-                for text in _texts(part.get(name) if isinstance(part, dict) else None):
-                    yield from self._lines(page.add(text))
-        finish = word if isinstance(word := choice.get("finish_reason"), str) else ""
+                for piece in _texts(part.get(name) if isinstance(part, dict) else None):
+                    yield from self._read_lines(text.add(piece))
+        finish = reason if isinstance(reason := choice.get("finish_reason"), str) else ""
         if finish or not is_kept:
-            yield from self._lines(page.end())
+            yield from self._read_lines(text.end())
         if finish:
             self._done, self._finish_reason = True, make_line(finish, WORD_LIMIT)
             if finish == "content_filter":
                 yield Failure("finish_reason content_filter", Reason.MODERATION)
 
-    def _lines(self, lines: Iterable[str]) -> Iterator[ChatEvent]:
+    def _read_lines(self, lines: Iterable[str]) -> Iterator[ChatEvent]:
         for line in lines:
             yield from self._read_block(line) if line.startswith("\n") else self._read_line(line)
 
@@ -161,7 +162,7 @@ class ChatReader:
             known = make_line(mode, WORD_LIMIT) if isinstance(mode, str) else None
             yield Echo(make_line(body["prompt"], ECHO_LIMIT), known)
         elif isinstance(body, dict):
-            yield from self._videos.take(find_url(body, ""))
+            yield from self._videos.add(find_url(body, ""))
         else:
             for line in block.split("\n"):
                 yield from self._read_line(line)
@@ -172,12 +173,12 @@ class ChatReader:
             return
         is_trouble = _TROUBLE.search(text) is not None and _TROUBLE.search(self._own.remove_from(text)) is not None
         is_success = _SUCCESS.search(text) is not None and not is_trouble
-        videos = [url for url in urls_in(text) if self._videos.can_be(url, is_success=is_success)]
+        videos = [url for url in find_urls(text) if self._videos.may_be_video(url, is_success=is_success)]
         percent = _PERCENT.search(text)
         if videos:
             index = _INDEX.search(text)
             for url in videos:
-                yield from self._videos.take(url, int(index[1] or index[2]) if index else None)
+                yield from self._videos.add(url, int(index[1] or index[2]) if index else None)
         elif is_trouble:
             yield self._failure(ErrorDetail(text))
         elif percent:
@@ -188,7 +189,7 @@ class ChatReader:
             yield Note(make_line(text, MESSAGE_LIMIT))
 
     def _failure(self, detail: ErrorDetail) -> Failure:
-        return Failure(make_line(str(detail), MESSAGE_LIMIT), reason_of(detail, detail.http_status, self._own))
+        return Failure(make_line(str(detail), MESSAGE_LIMIT), find_reason(detail, detail.http_status, self._own))
 
 
 def _tokens(value: Any) -> int:

@@ -1,4 +1,8 @@
-"""Server-sent events, decoded as their bytes arrive (WHATWG HTML standard, section 9.2)."""
+"""Decode server-sent events as their bytes arrive (WHATWG HTML standard, section 9.2).
+
+The package `httpx-sse` (0.4.3) is not used: its decoders keep all bytes of a line or an event that never ends (64 MiB
+sent, 64 MiB kept), and drop the lines outside of events, in which a server without events reports its error.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,16 @@ from collections.abc import Iterator
 from airflow_provider_veo.api.answers.pieces import Head, Line, Lines
 from airflow_provider_veo.api.chat.limits import EVENT_LIMIT
 
-_LINE_END = re.compile(r"\r\n|\r|\n")  # str.splitlines() would also split at characters that JSON leaves as they are
+_LINE_END = re.compile(r"\r\n|\r|\n")  # str.splitlines() would also split at characters that JSON does not escape
 _OTHER_FIELDS = ("event", "id", "retry")
 
 
 class EventDecoder:
-    """Turns bytes, cut anywhere, into the data of events.
+    """A decoder that takes bytes, cut at any place, and yields the data of events.
 
     Attributes:
-        strays: lines that belong to no event: the body of a server that sends no events at all.
-        too_long: how many events were left out, since they exceed `EVENT_LIMIT`.
+        strays: Lines that belong to no event: the body of a server that sends no events at all.
+        too_long: Number of events that were dropped because they exceed `EVENT_LIMIT`.
     """
 
     def __init__(self) -> None:
@@ -33,8 +37,9 @@ class EventDecoder:
         """Yield the data of the events that are complete now.
 
         Args:
-            chunk: the next bytes.
-            final: nothing follows. An event without its closing blank line counts, too: it may name a video.
+            chunk: The next bytes.
+            final: Whether these are the last bytes. Then an event without its closing blank line counts, too, since
+                it may name a video.
         """
         text = self._decoder.decode(chunk, final)
         if self._after_return and text:  # the line ended with the "\r" of a "\r\n" that was cut in two
@@ -45,12 +50,12 @@ class EventDecoder:
             yield from self._take(line)
         if final:
             yield from self._take(self._lines.rest())
-            yield from self._event()
+            yield from self._end_event()
 
     def _take(self, line: Line) -> Iterator[str]:
-        """Take a line in, and yield the data of the event that it ends."""
+        """Add a line to the event, and yield the event's data if the line ends it."""
         if not line.text:
-            yield from self._event()
+            yield from self._end_event()
             return
         field, _, value = line.text.partition(":")
         if field == "data":
@@ -58,7 +63,7 @@ class EventDecoder:
         elif field and field not in _OTHER_FIELDS:  # a line that begins with ":" is a comment
             self.strays.add(line.text + "\n")
 
-    def _event(self) -> Iterator[str]:
+    def _end_event(self) -> Iterator[str]:
         is_cut, data = self._data.is_cut, self._data.take()
         if is_cut:
             self.too_long += 1

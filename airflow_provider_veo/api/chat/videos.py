@@ -1,4 +1,4 @@
-"""The addresses of videos in a chat stream: as many as were ordered, and each once."""
+"""Find the addresses of videos in a chat stream: at most as many as were ordered, and each once."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ from airflow_provider_veo.api.chat.events import LeftOut, VideoReady
 from airflow_provider_veo.api.chat.limits import MOST_COUNTED
 from airflow_provider_veo.api.net.urls import LONGEST_URL
 
-# nothing that ends an address in a text, and nothing that an address or a database cannot hold
+# no character that ends an address in a text, or that an address or a database cannot hold
 _LETTER = (
     r"[^\s\x00-\x20\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069"
     r"<>\"'`()\[\]{}|\\^（）【】《》“”，。]"
 )
 _START = re.compile(r"[hH][tT][tT][pP][sS]?://")
-# nothing may follow the repetition, so that it is never tried in another way; 50 are more than any address needs
+# nothing follows the repetition, so that the pattern never backtracks; 50 are more than any address needs
 _URL = re.compile(rf"{_START.pattern}(?:{_LETTER}+|\({_LETTER}*\)){{1,50}}")
 _AFTER_URL = ".,;:!?*_~、；：！？…"
 _VIDEO_FILE = re.compile(r"\.(mp4|m4v|mov|webm|mkv)$", re.IGNORECASE)
 _OTHER_FILE = re.compile(r"\.(jpe?g|png|webp|gif|svg|avif|html?|json|txt|pdf|md|css|js)$", re.IGNORECASE)
 
 
-def urls_in(text: str) -> Iterator[str]:
-    """Yield the addresses in a text for people."""
+def find_urls(text: str) -> Iterator[str]:
+    """Return the addresses in a text for people."""
     return (found[0].rstrip(_AFTER_URL) for found in _URL.finditer(text))
 
 
-class Videos:
+class OrderedVideos:
     """The videos of one call.
 
     Args:
-        most: how many were ordered.
-        sent: what was asked (prompt, addresses of frames). An address in it that the server repeats is no video.
+        most: Number of videos that were ordered.
+        sent: Texts of the order (prompt, addresses of frames). If the server repeats an address in them, it is not
+            that of a video.
     """
 
     def __init__(self, most: int, sent: Iterable[str]) -> None:
@@ -48,18 +49,23 @@ class Videos:
         self._beyond: set[int] = set()  # their hashes
         self._unusable = 0
 
-    def can_be(self, url: str, *, is_success: bool) -> bool:
-        """Whether an address in a text is that of a video; `is_success` says that the text tells of one."""
+    def may_be_video(self, url: str, *, is_success: bool) -> bool:
+        """Return whether an address in a text may be that of a video.
+
+        Args:
+            url: The address.
+            is_success: Whether the text reports a success.
+        """
         if self._was_sent(url):
             return False
         return _is_file(url, _VIDEO_FILE) or (is_success and not _is_file(url, _OTHER_FILE))
 
-    def take(self, url: str | None, index: int | None = None) -> Iterator[VideoReady]:
-        """Take an address in, and yield it if it is a new video.
+    def add(self, url: str | None, index: int | None = None) -> Iterator[VideoReady]:
+        """Add an address, and yield an event if it is a new video.
 
         Args:
-            url: of a video, or None.
-            index: the server's number for it, if it gives one. One that is wrong must not cost a video.
+            url: Address of a video, or None.
+            index: The server's number for the video, or None. If it is wrong, another number is taken.
         """
         if not url or url in self._urls.values() or self._was_sent(url):
             return
@@ -71,18 +77,18 @@ class Videos:
             self._urls[index] = url
             yield VideoReady(index, url)
         else:
-            yield from self._take_more(url)
+            yield from self._replace_guess(url)
 
-    def left_out(self) -> Iterator[LeftOut]:
-        """Tell what was not taken."""
+    def list_left_out(self) -> Iterator[LeftOut]:
+        """Yield an event for each kind of address that was not taken."""
         if self._beyond:
             videos = "1 video that was" if self._most == 1 else f"{self._most} videos that were"
             yield LeftOut(f"addresses beyond the {videos} ordered", len(self._beyond))
         if self._unusable:
             yield LeftOut("addresses that cannot be used", self._unusable)
 
-    def _take_more(self, url: str) -> Iterator[VideoReady]:
-        """Take a video file in the place of what may be any page; else only count it."""
+    def _replace_guess(self, url: str) -> Iterator[VideoReady]:
+        """Put a video file in the place of an address that may be any page; count any other address."""
         guess = next((index for index, taken in self._urls.items() if not _is_file(taken, _VIDEO_FILE)), None)
         left_out = url
         if guess is not None and _is_file(url, _VIDEO_FILE):

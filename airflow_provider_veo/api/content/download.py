@@ -1,19 +1,21 @@
-"""One video on its way into a local file, over as many connections as it takes."""
+"""Download one video into a local file, over as many connections as it takes."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
 
 import pendulum
 
-from airflow_provider_veo.api.content.locate import ContentStream, Resume, gone, lost
+from airflow_provider_veo.api.content.locate import ContentStream, Resume, explain_loss, gone_error
 from airflow_provider_veo.api.errors import (
     AddressRefusedError,
     ApiError,
@@ -32,28 +34,25 @@ from airflow_provider_veo.api.errors import (
 from airflow_provider_veo.api.formats import mp4
 
 DEFAULT_MAX_BYTES = 2 * 2**30
-"""Largest video taken unless the caller says otherwise: those of eight seconds have 5 to 50 MB."""
-
-FreeSpace = Callable[[], int]
-"""Returns the bytes that a file's disk has room for."""
+"""Size of the largest video that is downloaded by default. Videos of eight seconds have 5 to 50 MB."""
 
 _FRUITLESS_ATTEMPTS = 5  # in a row
 _MOST_ATTEMPTS = 100
-_DRIP = 512 * 1024  # bytes: an attempt that ended since the server was too slow must have brought more to count
-_SAID_TWICE = 2
-_LONGEST_PAUSE = 30.0  # seconds that a worker is held for; longer ones are a matter for Airflow's retries
+_DRIP = 512 * 1024  # bytes: an attempt that ended because the server was too slow counts as fruitless below this
+_TWICE = 2
+_LONGEST_PAUSE = 30.0  # seconds that a worker waits here; after a longer pause Airflow's retries continue
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
 class DownloadPolicy:
-    """How long to try, and how much to take.
+    """How long a download is tried, and how many bytes it may bring.
 
     Attributes:
-        content_timeout: seconds to wait for content that lags behind `completed`.
-        content_poll_interval: seconds between two looks for it.
-        retry_pause: seconds before a broken transfer goes on; they double with each attempt that brings nothing.
-        max_bytes: of the file.
+        content_timeout: Seconds to wait for content that is not there yet although the job is `completed`.
+        content_poll_interval: Seconds between two requests for such content. The gateways' documentation says 4.
+        retry_pause: Seconds before a broken transfer continues. They double with each attempt that brings nothing.
+        max_bytes: Size of the largest video that is downloaded.
     """
 
     content_timeout: float = 120.0
@@ -62,19 +61,41 @@ class DownloadPolicy:
     max_bytes: int = DEFAULT_MAX_BYTES
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a video comes from.
+class Log(Protocol):
+    """The methods of a logger that a download needs. Airflow's loggers have them, those of `logging` and structlog."""
+
+    def info(self, event: str, /, *args: Any) -> Any: ...
+
+    def warning(self, event: str, /, *args: Any) -> Any: ...
+
+
+class Content(Protocol):
+    """The content of a video, on its server.
 
     Attributes:
-        open: starts a transfer, or goes on with a broken one; raises errors of `api.errors`.
-        what: the action, for error messages.
-        is_job: each transfer asks the API anew where the file is; else there is only an address.
+        action: The download in words, for error messages.
+        video_id: ID of the job, or None if it is not known.
+        is_job: Whether each request asks the API where the file is. If False, there is only an address.
     """
 
-    open: Callable[[Resume | None], AbstractContextManager[ContentStream]]
-    what: str
-    is_job: bool = True
+    @property
+    def action(self) -> str: ...
+
+    @property
+    def video_id(self) -> str | None: ...
+
+    @property
+    def is_job(self) -> bool: ...
+
+    def open(self, resume: Resume | None = None) -> AbstractContextManager[ContentStream]:
+        """Start a transfer, or continue a broken one.
+
+        Args:
+            resume: Where an earlier transfer broke off, or None.
+
+        Raises:
+            VeoError: The server refuses, or cannot be reached; see `api.errors`.
+        """
 
 
 @dataclass(frozen=True)
@@ -82,83 +103,105 @@ class Downloaded:
     """A whole video in a local file.
 
     Attributes:
-        bytes: of the file.
-        sha256: in hexadecimal.
+        bytes: Size of the file.
+        sha256: SHA-256 of the file, in hexadecimal.
     """
 
     bytes: int
     sha256: str
 
 
-def download(
-    source: Source, file: BinaryIO, policy: DownloadPolicy, free_space: FreeSpace, tell: Callable[[str], None]
-) -> Downloaded:
-    """Bring a video into a file, and check that it is whole.
+@dataclass(frozen=True)
+class Download:
+    """The download of one video.
 
-    A broken transfer goes on where it broke off, if the server lets it, and else begins anew. It is given up after five
-    attempts that brought no byte further than the ones before. Each attempt looks up anew where the file is: an address
-    that the API has named may have become invalid.
-
-    Args:
-        source: where from.
-        file: empty, seekable, open for reading and writing.
-        policy: how long to try, and how much to take.
-        free_space: returns the bytes that the file's disk has room for.
-        tell: called with a line for people whenever something goes wrong and is tried again.
-
-    Raises:
-        ContentGoneError: the server has thrown the video away, or names nothing but an address that refuses it.
-        VideoFailedError: there is no video.
-        AddressRefusedError: the addresses that the server names refuse the file; they were others each time.
-        ContentNotReadyError: it did not come in time.
-        ContentTooLargeError: it is larger than `max_bytes`.
-        ContentError: what comes is no whole video.
-        StorageFullError: the disk has no room for it.
-        VeoError: the server refuses, or cannot be reached.
+    Attributes:
+        content: The content on its server.
+        policy: How long it is tried, and how many bytes it may bring.
+        log: Logger of the task.
     """
-    received = Received(file, policy.max_bytes, free_space, source.what)
-    patience = Patience(policy, is_job=source.is_job)
-    while True:
+
+    content: Content
+    policy: DownloadPolicy
+    log: Log
+
+    @property
+    def video_id(self) -> str | None:
+        """ID of the job, or None if it is not known."""
+        return self.content.video_id
+
+    def ask_length(self) -> int | None:
+        """Ask the server for the size of the video; None if it does not answer with one, or has deleted the video."""
         try:
-            with source.open(received.resume()) as stream:
-                received.take(stream)
-            return received.checked()
-        except (ApiError, ContentError, TransportError) as error:
-            if isinstance(error, ContentChangedError):
-                received.restart()
-            pause = patience.pause(error, received.furthest, time.monotonic())
-            if pause is None:
-                if explained := patience.explained(error, source.what):
-                    raise explained from error
-                raise
-            tell(f"{error} Trying again in {pause:g} s; {received.size} bytes are there.")
-        time.sleep(pause)
+            with self.content.open() as stream:
+                return stream.total
+        except VeoError:
+            return None
+
+    def into(self, part: Path) -> Downloaded:
+        """Write the video into a file, and check that it is whole.
+
+        A broken transfer continues where it broke off if the server supports that; else it starts again. The download
+        is given up after five attempts that brought no byte further than the ones before. Each attempt asks again
+        where the file is, since an address that the API has named may have become invalid.
+
+        Args:
+            part: An existing, empty file.
+
+        Raises:
+            ContentGoneError: The server has deleted the video, or names only an address that refuses it.
+            VideoFailedError: There is no video.
+            AddressRefusedError: Each address that the server names is another one, and refuses the file.
+            ContentNotReadyError: The content did not come in time.
+            ContentTooLargeError: The video is larger than `max_bytes`.
+            ContentError: The file is not a whole video.
+            StorageFullError: The disk has no room for the video.
+            VeoError: The server refuses, or cannot be reached.
+        """
+        retries = DownloadRetries(self.policy, is_job=self.content.is_job)
+        with part.open("r+b") as file:
+            received = Received(file, self.policy.max_bytes, part.parent, self.content.action)
+            while True:
+                try:
+                    with self.content.open(received.resume()) as stream:
+                        received.take(stream)
+                    return received.check()
+                except (ApiError, ContentError, TransportError) as error:
+                    if isinstance(error, ContentChangedError):
+                        received.restart()
+                    pause = retries.pause_after(error, received.furthest, time.monotonic())
+                    if pause is None:
+                        if explained := retries.explain(error, self.content.action):
+                            raise explained from error
+                        raise
+                    self.log.info("%s Trying again in %g s; %d bytes are there.", error, pause, received.size)
+                time.sleep(pause)
 
 
 class Received:
-    """What has arrived so far.
+    """The bytes of a video that have arrived so far.
 
     Args:
-        file: empty, seekable, open for reading and writing.
-        max_bytes: see `DownloadPolicy`.
-        free_space: see `download`.
-        what: the action, for error messages.
+        file: An empty file, open for reading and writing, with a position that can be set.
+        max_bytes: Size of the largest video that is taken.
+        folder: A folder on the file's disk.
+        action: The download in words, for error messages.
 
     Attributes:
-        size: bytes that are there.
-        furthest: most bytes that were ever there.
+        size: Bytes that are in the file.
+        furthest: Most bytes that were ever in the file.
     """
 
-    def __init__(self, file: BinaryIO, max_bytes: int, free_space: FreeSpace, what: str) -> None:
+    def __init__(self, file: BinaryIO, max_bytes: int, folder: Path, action: str) -> None:
         self._file = file
-        self._what = what
+        self._action = action
         self._max_bytes = max_bytes
-        self._free_space = free_space
+        self._folder = folder
         self.furthest = 0
         self.restart()
 
     def restart(self) -> None:
-        """Forget what is there: what comes next is another file."""
+        """Remove the bytes that are there, since the next ones belong to another file."""
         self._file.seek(0)
         self._file.truncate()
         self._digest = hashlib.sha256()
@@ -167,41 +210,41 @@ class Received:
         self.size = 0
 
     def resume(self) -> Resume | None:
-        """Return what to ask for the rest with; None if nothing is there."""
+        """Return where the transfer broke off; None if no byte is there."""
         return Resume(self.size, self._total, self._version) if self.size else None
 
     def take(self, stream: ContentStream) -> None:
-        """Write what comes.
+        """Write the bytes of a stream into the file.
 
         Raises:
-            ContentCutError: it ended too early.
-            ContentTooLargeError: it is larger than allowed.
-            StorageFullError: the disk has no room for it.
-            VeoError: what the stream raises.
+            ContentCutError: The stream ended too early.
+            ContentTooLargeError: The video is larger than allowed.
+            StorageFullError: The disk has no room for it.
+            VeoError: The stream has raised it.
         """
         if stream.offset != self.size:
             self.restart()
         self._total, self._version = stream.total, stream.version
         self._check_room()
         try:
-            with _full_disk(self._total):
+            with _disk_full_errors(self._total):
                 self._write(stream.chunks)
         finally:
             self.furthest = max(self.furthest, self.size)
         if self._total is not None and self.size != self._total:
-            raise ContentCutError(f"{self._what}: {self.size} of {self._total} bytes arrived.")
+            raise ContentCutError(f"{self._action}: {self.size} of {self._total} bytes arrived.")
 
-    def checked(self) -> Downloaded:
-        """Return what is there, if it is a whole video.
+    def check(self) -> Downloaded:
+        """Check that the file is a whole video, and return its size and hash.
 
         Raises:
-            ContentChangedError: it is not, so that going on with it makes no sense.
+            ContentChangedError: It is not a whole video, so the transfer cannot continue from here.
         """
         try:
             self._file.flush()
             mp4.check_whole(self._file)
         except mp4.IncompleteError as error:
-            raise ContentChangedError(f"{self._what}: what the server sent is no whole video: {error}.") from None
+            raise ContentChangedError(f"{self._action}: the server's file is not a whole video: {error}.") from None
         return Downloaded(self.size, self._digest.hexdigest())
 
     def _write(self, chunks: Iterator[bytes]) -> None:
@@ -212,7 +255,7 @@ class Received:
                 update(chunk)
                 size += len(chunk)
                 if size > most:
-                    raise _too_large(f"more than {size}", most)
+                    raise _too_large_error(f"more than {size}", most)
         finally:
             self.size = size
 
@@ -220,41 +263,41 @@ class Received:
         if self._total is None:
             return
         if self._total > self._max_bytes:
-            raise _too_large(str(self._total), self._max_bytes)
-        free, needed = self._free_space(), self._total - self.size
+            raise _too_large_error(str(self._total), self._max_bytes)
+        free, needed = shutil.disk_usage(self._folder).free, self._total - self.size
         if needed > free:
             raise StorageFullError(f"The disk is too full for the video: {needed} bytes are needed, {free} are free.")
 
 
-class Patience:
-    """Decides whether a download is tried again, and when; and why the file never came.
+class DownloadRetries:
+    """Decide whether and when a download is tried again, and explain why the file never came.
 
     Args:
-        policy: see `DownloadPolicy`.
-        is_job: see `Source`.
+        policy: How long the download is tried.
+        is_job: Whether each request asks the API where the file is. If False, there is only an address.
     """
 
     def __init__(self, policy: DownloadPolicy, *, is_job: bool = True) -> None:
         self._policy = policy
         self._is_job = is_job
         self._missing_since: float | None = None
-        self._refused: Counter[str] = Counter()
+        self._refusals: Counter[str] = Counter()
         self._gone = 0
         self._furthest = 0
         self._fruitless = 0
         self._attempts = 0
 
-    def pause(self, error: VeoError, furthest: int, now: float) -> float | None:
+    def pause_after(self, error: VeoError, furthest: int, now: float) -> float | None:
         """Return the seconds to wait before the next attempt, or None to give up.
 
         Args:
-            error: why the last one failed.
-            furthest: most bytes that were ever there.
-            now: seconds of a monotonic clock.
+            error: Why the last attempt failed.
+            furthest: Most bytes that were ever there.
+            now: Seconds of a monotonic clock.
         """
         if isinstance(error, ContentGoneError):
-            self._gone += 1  # of several servers behind one address, one may not know the job yet
-            return self._policy.retry_pause if self._is_job and self._gone < _SAID_TWICE else None
+            self._gone += 1  # one of several servers behind an address may not know the job yet
+            return self._policy.retry_pause if self._is_job and self._gone < _TWICE else None
         if isinstance(error, (AddressRefusedError, ContentNotReadyError)):
             return self._pause_for_content(error, now)
         self._missing_since = None
@@ -264,8 +307,8 @@ class Patience:
         self._missing_since = now if self._missing_since is None else self._missing_since
         is_final = now >= self._missing_since + self._policy.content_timeout
         if isinstance(error, AddressRefusedError):
-            self._refused[error.address] += 1
-            is_final |= error.is_over and self._refused[error.address] >= _SAID_TWICE
+            self._refusals[error.address] += 1
+            is_final |= error.is_over and self._refusals[error.address] >= _TWICE
             is_final |= not (self._is_job or error.is_missing)
         return None if is_final else self._policy.content_poll_interval
 
@@ -281,21 +324,21 @@ class Patience:
             pause = max(pause, error.retry_after)
         return pause if pause <= _LONGEST_PAUSE else None
 
-    def explained(self, error: VeoError, what: str) -> VeoError | None:
-        """Say why the file never came; None where there is nothing more to say.
+    def explain(self, error: VeoError, action: str) -> VeoError | None:
+        """Return an error that says why the file never came; None if the last attempt's error says enough.
 
         Args:
-            error: why the last attempt failed.
-            what: the action, for error messages.
+            error: Why the last attempt failed.
+            action: The download in words, for error messages.
         """
         if isinstance(error, AddressRefusedError):
             if not self._is_job:
-                return _invalid(error)
-            if self._refused[error.address] >= _SAID_TWICE:
-                why = str(error).removeprefix(f"{what}: ")
-                return gone(what, f"The server names the same address again, which does not work. {why}")
+                return _invalid_address_error(error)
+            if self._refusals[error.address] >= _TWICE:
+                why = str(error).removeprefix(f"{action}: ")
+                return gone_error(action, f"The server names the same address again, which does not work. {why}")
         if isinstance(error, ContentNotReadyError) and isinstance(error.__cause__, VeoError) and not self._is_job:
-            return lost(error.__cause__, what, pendulum.now("UTC"))
+            return explain_loss(error.__cause__, action, pendulum.now("UTC"))
         return None
 
 
@@ -305,16 +348,16 @@ def _may_pass(error: VeoError) -> bool:
     return isinstance(error, (TransportError, ContentChangedError, ContentCutError))
 
 
-def _invalid(error: AddressRefusedError) -> ContentGoneError:
+def _invalid_address_error(error: AddressRefusedError) -> ContentGoneError:
     return ContentGoneError(
-        f"{error} The address is not valid any more, or never was. By the job's id the API is asked for a new one: "
+        f"{error} The address is not valid any more, or never was. Ask the API for a new one by the job's id: "
         "VeoDownloadOperator(video_id=...). Gateways keep a video for a day at most; to have another one made, clear "
         "the task that ordered it, which is charged again."
     )
 
 
 @contextmanager
-def _full_disk(total: int | None) -> Iterator[None]:
+def _disk_full_errors(total: int | None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -324,7 +367,7 @@ def _full_disk(total: int | None) -> Iterator[None]:
         raise
 
 
-def _too_large(size: str, most: int) -> ContentTooLargeError:
+def _too_large_error(size: str, most: int) -> ContentTooLargeError:
     return ContentTooLargeError(
-        f"The video has {size} bytes, and max_bytes={most} allows no more. Raise max_bytes if it is right."
+        f"The video has {size} bytes, and max_bytes={most} allows no more. Raise max_bytes if the size is right."
     )

@@ -1,7 +1,7 @@
-"""A video that stands inside a JSON answer, in base64: found in the answer's head, decoded as it arrives.
+"""Read a video in base64 from a JSON answer: it is found in the beginning of the answer, and decoded as it arrives.
 
-Servers call the field `b64_json`, `bytesBase64Encoded`, `video` or `url` (with a `data:` address). So the
-name does not count: the text must begin like a video file.
+Servers call the field `b64_json`, `bytesBase64Encoded`, `video` or `url` (with a `data:` URI). So the name does not
+count: the text must begin like a video file.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _STANDARD = bytes.maketrans(b"-_", b"+/")  # from the alphabet for addresses (RF
 _NO_LETTERS = b" \r\n\t="
 
 
-def start_of_video(head: bytes) -> int | None:
-    """Return where the base64 text of a video begins in an answer, or None.
+def find_start(head: bytes) -> int | None:
+    """Return the position at which the base64 text of a video begins in an answer, or None.
 
     Args:
-        head: the beginning of the answer's body.
+        head: The beginning of the answer's body.
     """
     for text in _TEXT.finditer(head):
         if _is_video(_letters(text[1])[:_SNIFF_LETTERS]):
@@ -38,28 +38,28 @@ def start_of_video(head: bytes) -> int | None:
 def _is_video(letters: bytes) -> bool:
     try:
         return mp4.is_video(binascii.a2b_base64(letters))
-    except binascii.Error:  # words with an escape in them
+    except binascii.Error:  # a text with an escape in it
         return False
 
 
-def decoded(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def decode(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Yield the bytes of a video.
 
     Args:
-        chunks: of the answer's body, from where the text begins.
+        chunks: The answer's body, from the beginning of the text.
 
     Raises:
-        ContentChangedError: the text broke off, or is no base64. The rest of it cannot be asked for: a range would
-            count other bytes.
+        ContentChangedError: The text broke off, or is not base64. The rest of it cannot be asked for, since a range
+            would count other bytes.
     """
     escape = letters = b""
     while True:
         try:
             chunk = next(chunks, None)
         except TransportError as error:
-            raise _broken(str(error)) from None
+            raise _broken_error(str(error)) from None
         if chunk is None:
-            raise _broken("the answer ended before the text did")
+            raise _broken_error("the answer ended before the text did")
         text, quote, _ = (escape + chunk).partition(b'"')
         cut = text.rfind(b"\\", max(0, len(text) - _LONGEST_ESCAPE + 1))
         text, escape = (text, b"") if quote or cut < 0 else (text[:cut], text[cut:])
@@ -68,7 +68,7 @@ def decoded(chunks: Iterator[bytes]) -> Iterator[bytes]:
         try:
             yield binascii.a2b_base64(letters[:whole] + b"=" * (-whole % 4))
         except binascii.Error as error:
-            raise _broken(str(error)) from None
+            raise _broken_error(str(error)) from None
         letters = letters[whole:]
         if quote:
             return
@@ -85,5 +85,5 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
     return b"" if found[2] in b"nrt" else found[2]
 
 
-def _broken(why: str) -> ContentChangedError:
+def _broken_error(why: str) -> ContentChangedError:
     return ContentChangedError(f"The video in the server's JSON answer cannot be read to its end: {why}.")

@@ -1,9 +1,10 @@
-"""Where the bytes of a video are: the content route answers with them, with an address, or not yet.
+"""Find the bytes of a video.
 
-Where it is missing, or refuses, the status may name an address, or hold the video itself. An address may lead away from
-the API, to a CDN or an object storage: a refusal from there says nothing of the API key, which was not sent there.
+The content route answers with them, or with an address, or asks for patience. If the route does not exist or refuses,
+the status of the job may name an address, or hold the video itself. An address may lead away from the API, to a CDN or
+an object storage. A refusal from there says nothing about the API key, which was not sent there.
 
-Everything here is a decision about one answer; `client` makes the requests.
+Each function here decides about one answer; `source` sends the requests.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ from airflow_provider_veo.api.errors import (
 )
 from airflow_provider_veo.api.net.signatures import is_expired
 from airflow_provider_veo.api.net.urls import redact, resolve_url
-from airflow_provider_veo.api.reasons import reason_without_video
+from airflow_provider_veo.api.reasons import find_reason_without_video
 from airflow_provider_veo.api.video import Video, VideoStatus, find_url
 
 MAX_HOPS = 5
-"""Redirects and JSON answers followed before giving up."""
+"""Redirects and JSON answers that are followed before the download is given up."""
 
 _NOT_READY = (400, 404, 409, 425)
 _NOT_FOUND, _GONE, _NO_SUCH_PART, _TOO_MANY, _TROUBLE = 404, 410, 416, 429, 500
@@ -58,10 +59,10 @@ class ContentStream:
     """The body of a video that is being downloaded.
 
     Attributes:
-        offset: where in the file it begins: 0, or where an earlier transfer has broken off.
-        total: size of the whole file in bytes, where the server gives a number for the bytes as they are sent.
-        version: names the file's content for `If-Range`, or None.
-        chunks: the bytes, in the pieces in which they arrive.
+        offset: Byte of the file at which it begins: 0, or where an earlier transfer broke off.
+        total: Size of the whole file in bytes, or None if the server gives no size of the bytes that it sends.
+        version: Name of the file's version for `If-Range`, or None.
+        chunks: The bytes, in pieces.
     """
 
     offset: int
@@ -72,12 +73,12 @@ class ContentStream:
 
 @dataclass(frozen=True)
 class Resume:
-    """Where a transfer has broken off.
+    """The place where a transfer broke off.
 
     Attributes:
-        offset: bytes that are there, above 0.
-        total: as `ContentStream`.
-        version: as `ContentStream`.
+        offset: Bytes that have arrived, above 0.
+        total: Size of the whole file in bytes, or None.
+        version: Name of the file's version for `If-Range`, or None.
     """
 
     offset: int
@@ -85,34 +86,27 @@ class Resume:
     version: str | None
 
     def headers(self) -> dict[str, str]:
-        """Return what asks for the rest, and for all of it if the file has changed (RFC 9110, 13.1.5 and 14.2)."""
+        """Return headers that ask for the rest, or for the whole file if it has changed (RFC 9110, 13.1.5 and 14.2)."""
         return {"Range": f"bytes={self.offset}-"} | ({"If-Range": self.version} if self.version else {})
 
 
-@dataclass(frozen=True)
-class Follow:
-    """Look at this address next."""
-
-    url: str
-
-
 def length_of(headers: Mapping[str, str]) -> int | None:
-    """Return the bytes of a body, or None where no number is given for them as they are sent.
+    """Return the size of a body in bytes, or None if the headers give no size of the bytes that are sent.
 
     Args:
-        headers: of the answer, names in lower case.
+        headers: Headers of the answer, with names in lower case.
     """
     length = _LENGTH.fullmatch(headers.get("content-length", ""))
     return int(length[0]) if length and not is_encoded(headers) else None
 
 
 def is_encoded(headers: Mapping[str, str]) -> bool:
-    """Whether a body is compressed: some proxies do that to videos, against our will."""
+    """Return whether a body is compressed. Some proxies compress videos although the request forbids it."""
     return headers.get("content-encoding", "identity").lower() != "identity"
 
 
 def version_of(headers: Mapping[str, str]) -> str | None:
-    """Return what `If-Range` may hold: a strong entity tag, or else a date (RFC 9110, 13.1.5)."""
+    """Return a value for `If-Range`: a strong entity tag, or else a date, or None (RFC 9110, 13.1.5)."""
     if is_encoded(headers):
         return None
     tag = headers.get("etag", "")
@@ -122,18 +116,22 @@ def version_of(headers: Mapping[str, str]) -> str | None:
 
 
 def check_continuation(headers: Mapping[str, str], resume: Resume) -> None:
-    """Check that a partial answer (206) goes on with the same file where the transfer has broken off.
+    """Check that a partial answer (206) continues the same file at the byte where the transfer broke off.
+
+    Args:
+        headers: Headers of the answer, with names in lower case.
+        resume: The place where the transfer broke off.
 
     Raises:
-        ContentChangedError: it does not.
+        ContentChangedError: The answer is another file or another part.
     """
     found = _RANGE.fullmatch(headers.get("content-range", ""))
     same_place = found and int(found[1]) == resume.offset
     same_size = found and (resume.total is None or found[3] == str(resume.total))
     same_version = resume.version is None or version_of(headers) in (None, resume.version)
-    # of a compressed file the range counts other bytes than those that are there
+    # the range of a compressed file counts other bytes than the ones that have arrived
     if is_encoded(headers) or not (same_place and same_size and same_version):
-        # whatever else stands there is not quoted: it may be what we have sent
+        # other text in the header is not quoted: the server may repeat a secret from the request
         answered = repr(found[0]) if found else "no range that can be read"
         raise ContentChangedError(
             f"The rest of the file was asked for from byte {resume.offset}, and the server answers with {answered}."
@@ -142,83 +140,84 @@ def check_continuation(headers: Mapping[str, str], resume: Resume) -> None:
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked for.
+    """A request for content.
 
     Attributes:
-        what: the action, for error messages.
-        video_id: of the job; None where only an address is known.
-        is_api: the API itself was asked, with the key; else a place that it has named, without.
+        action: The download in words, for error messages.
+        video_id: ID of the job, or None if only an address is known.
+        is_api: Whether the API itself was asked, with the key. If False, an address was asked that the API has named,
+            without the key.
     """
 
-    what: str
+    action: str
     video_id: str | None = None
     is_api: bool = True
 
 
-def next_hop(answer: Answer, asked: Asked) -> Follow:
-    """Decide what an answer without video bytes leads to.
+def find_next_hop(answer: Answer, asked: Asked) -> str:
+    """Return the address to which an answer without video bytes leads.
 
     Args:
-        answer: status, headers and at least the beginning of the body.
-        asked: what it answers.
+        answer: The answer, with at least the beginning of its body.
+        asked: The request that it answers.
 
     Raises:
-        ContentNotReadyError: the server wants to be asked again.
-        ContentGoneError: the server has thrown the file away.
-        ContentChangedError: the server has no such part of the file.
-        VideoFailedError: the API says that there is no video, and will be none.
-        AddressRefusedError: a place that is not the API refuses.
-        ApiError: the API refuses; or any server is in trouble.
-        ContentError: neither a video nor a way to one.
+        ContentNotReadyError: The server wants to be asked again.
+        ContentGoneError: The server has deleted the file.
+        ContentChangedError: The server has no such part of the file.
+        VideoFailedError: The API says that there is no video, and that there will be none.
+        AddressRefusedError: A server that is not the API refuses.
+        ApiError: The API refuses; or any server is in trouble.
+        ContentError: The answer holds neither a video nor an address.
     """
-    with reading(answer, asked.what):
-        return _next_hop(answer, asked)
+    with reading(answer, asked.action):
+        return _read_hop(answer, asked)
 
 
-def _next_hop(answer: Answer, asked: Asked) -> Follow:
-    what = asked.what
+def _read_hop(answer: Answer, asked: Asked) -> str:
+    action = asked.action
     if answer.status in _REDIRECTS:
-        return _followed(answer, answer.headers.get("location", ""), what)
+        return _absolute(answer, answer.headers.get("location", ""), action)
     if not answer.ok:
-        raise _refusal(answer, asked) if asked.is_api else _refusal_elsewhere(answer, what)
+        raise _refusal_of_api(answer, asked) if asked.is_api else _refusal_elsewhere(answer, action)
     text = answer.text.strip()
     url = find_url(answer.json(), answer.url) or (text if _is_bare_url(text) else None)
     if url:
-        return _followed(answer, url, what)
+        return _absolute(answer, url, action)
     if not text:
-        raise ContentNotReadyError(f"{what}: the server sent an empty body.")
-    if asked.is_api and _tells_of_a_running_job(answer):
-        raise ContentNotReadyError(f"{what}: the file is not there yet ({answer.quote(text, 60)}).")
+        raise ContentNotReadyError(f"{action}: the server sent an empty body.")
+    if asked.is_api and _has_running_status(answer):
+        raise ContentNotReadyError(f"{action}: the file is not there yet ({answer.quote(text, 60)}).")
     if asked.is_api:
         _raise_if_named_error(answer, asked)
     kind = "an HTML page" if text[:1] == "<" else "something else"
-    raise ContentError(f"{what}: expected a video file, got {kind} that begins with {answer.quote(text, 60)!r}.")
+    raise ContentError(f"{action}: expected a video file, got {kind} that begins with {answer.quote(text, 60)!r}.")
 
 
-def _refusal(answer: Answer, asked: Asked) -> VeoError:
+def _refusal_of_api(answer: Answer, asked: Asked) -> VeoError:
     if without_video := _without_video(answer, asked):
         return without_video
-    what = asked.what
-    error = error_from(answer, what, LONGEST_CONTENT_WAIT, about_a_job=True)
+    action = asked.action
+    error = error_from(answer, action, LONGEST_CONTENT_WAIT, about_a_job=True)
     if answer.status == _GONE:
-        return gone(what, f"The server says so ({_said(error)})")
+        return gone_error(action, f"The server says so ({_text_of(error)})")
     if answer.status == _NO_SUCH_PART:
         return ContentChangedError(str(error))
     if answer.status in _NOT_READY and error.reason in (Reason.BAD_REQUEST, Reason.NOT_FOUND, Reason.SERVER):
-        not_ready = ContentNotReadyError(f"{what}: the file is not there yet ({_said(error)}).")
+        not_ready = ContentNotReadyError(f"{action}: the file is not there yet ({_text_of(error)}).")
         not_ready.__cause__ = error
         return not_ready
     return error
 
 
-def _refusal_elsewhere(answer: Answer, what: str) -> VeoError:
-    error = error_from(answer, what, LONGEST_CONTENT_WAIT, about_a_job=True)
+def _refusal_elsewhere(answer: Answer, action: str) -> VeoError:
+    error = error_from(answer, action, LONGEST_CONTENT_WAIT, about_a_job=True)
     if answer.status == _NO_SUCH_PART:
         return ContentChangedError(str(error))
     if answer.status >= _TROUBLE or answer.status in _ASK_AGAIN:
         reason = Reason.RATE_LIMITED if answer.status == _TOO_MANY else Reason.SERVER
         return ApiError(
-            f"{what} failed",
+            f"{action} failed",
             reason=reason,
             status=answer.status,
             detail=error.detail,
@@ -226,7 +225,7 @@ def _refusal_elsewhere(answer: Answer, what: str) -> VeoError:
         )
     address = answer.quote(redact(answer.url).removesuffix("?…"), 200)
     return AddressRefusedError(
-        f"{what}: {address} refuses the file ({_said(error)}). That is not the API, and no key was sent there.",
+        f"{action}: {address} refuses the file ({_text_of(error)}). That is not the API, and no key was sent there.",
         address,
         is_missing=answer.status == _NOT_FOUND,
         is_over=is_expired(answer.url, pendulum.now("UTC")),
@@ -234,29 +233,38 @@ def _refusal_elsewhere(answer: Answer, what: str) -> VeoError:
 
 
 def _without_video(answer: Answer, asked: Asked) -> VideoFailedError | None:
-    """Return the error for an answer that says that a completed job has no video; None where it does not."""
+    """Return an error if an answer says that a completed job has no video; else None."""
     detail = answer.error()
-    reason = reason_without_video(detail, answer.text[:LOOKED_AT])
+    reason = find_reason_without_video(detail, answer.text[:LOOKED_AT])
     if asked.video_id is None or reason is None:
         return None
     said = str(detail) or answer.quote(answer.text)
     return VideoFailedError(asked.video_id, "is completed without a video", reason, said)
 
 
-def gone(what: str, why: str) -> ContentGoneError:
-    """Return the error that says that a video is lost, and what to do."""
+def gone_error(action: str, why: str) -> ContentGoneError:
+    """Return the error that says that a video is lost, and what to do.
+
+    Args:
+        action: The download in words.
+        why: How that is known, as a sentence.
+    """
     return ContentGoneError(
-        f"{what}: the video is gone. {why.rstrip('.')}. Gateways keep a video for a day at most. "
+        f"{action}: the video is gone. {why.rstrip('.')}. Gateways keep a video for a day at most. "
         "To have another one made, clear the task that ordered it; that is charged again."
     )
 
 
-def _said(error: ApiError) -> str:
+def _text_of(error: ApiError) -> str:
     return f"HTTP {error.status}: {error.detail}".rstrip(": .")
 
 
 def may_be_elsewhere(refusal: VeoError) -> bool:
-    """Whether the status is worth asking for an address, now that the way over the content route has failed."""
+    """Return whether the job's status may name another address, now that the content route has failed.
+
+    Args:
+        refusal: Why the content route has failed.
+    """
     if isinstance(refusal, (ContentChangedError, ContentCutError, ContentTooLargeError)):
         return False
     is_busy = isinstance(refusal, ApiError) and refusal.reason is Reason.RATE_LIMITED
@@ -264,42 +272,42 @@ def may_be_elsewhere(refusal: VeoError) -> bool:
     return isinstance(refusal, leads_nowhere) and not is_busy
 
 
-def instead(refusal: VeoError, seen: Video | VeoError, what: str, now: pendulum.DateTime) -> str | None:
-    """Return the address to take in place of the content route; None for the status itself, which may hold the video.
+def choose_address(refusal: VeoError, seen: Video | VeoError, action: str, now: pendulum.DateTime) -> str | None:
+    """Return the address to ask instead of the content route; None for the status itself, which may hold the video.
 
     Args:
-        refusal: why the content route leads nowhere.
-        seen: the job's status, asked for just now, or why there is none.
-        what: the action, for error messages.
-        now: the time.
+        refusal: Why the content route has failed.
+        seen: The job's status, asked for just now, or why there is none.
+        action: The download in words, for error messages.
+        now: The current time.
 
     Raises:
-        VeoError: there is no other way: the refusal, or why the content will never come.
+        VeoError: There is no other address. It is the refusal, or says why the content will never come.
     """
     if isinstance(seen, Video) and seen.in_doubt and isinstance(refusal, TransportError):
         raise refusal
-    if error := lost(seen, what, now):
+    if error := explain_loss(seen, action, now):
         raise error from refusal
     if not isinstance(seen, Video):
         raise refusal
-    # an address that the content route names says more than a status without a word
+    # an address that the content route names says more than an unfinished status
     says_more = (ContentNotReadyError, AddressNotAllowedError, AddressUnreachableError)
     if not seen.status.finished and not isinstance(refusal, says_more):
-        word = seen.status_word or seen.status.value
-        raise ContentNotReadyError(f"{what}: the video is not finished (status: {word}).") from refusal
+        status = seen.status_word or seen.status.value
+        raise ContentNotReadyError(f"{action}: the video is not finished (status: {status}).") from refusal
     if not seen.status.finished:
         raise refusal
     return seen.url
 
 
-def told_of_both(refusal: VeoError, error: VeoError, seen: Video | VeoError, now: pendulum.DateTime) -> VeoError:
-    """Return what to raise when both ways have failed.
+def choose_error(refusal: VeoError, error: VeoError, seen: Video | VeoError, now: pendulum.DateTime) -> VeoError:
+    """Return the error to raise when both the content route and the status have failed.
 
     Args:
-        refusal: why the content route leads nowhere.
-        error: why the status leads nowhere.
-        seen: the status.
-        now: the time.
+        refusal: Why the content route has failed.
+        error: Why the content could not be opened by the status.
+        seen: The job's status, or why there is none.
+        now: The current time.
     """
     if isinstance(error, VideoFailedError):
         return error
@@ -315,26 +323,24 @@ def told_of_both(refusal: VeoError, error: VeoError, seen: Video | VeoError, now
     return error
 
 
-def lost(seen: Video | VeoError | None, what: str, now: pendulum.DateTime) -> VeoError | None:
-    """Say why content that is not there will never come; None where it may still come.
+def explain_loss(seen: Video | VeoError | None, action: str, now: pendulum.DateTime) -> VeoError | None:
+    """Return an error that says why missing content will never come; None if it may still come.
 
     Args:
-        seen: the job's status, asked for just now, or why there is none; or how its bare address answers.
-        what: the action, for error messages.
-        now: the time.
+        seen: The job's status, asked for just now, or why there is none; or the error of the video's address.
+        action: The download in words, for error messages.
+        now: The current time.
     """
     if isinstance(seen, ApiError) and seen.reason is Reason.NOT_FOUND:
-        return gone(
-            what,
-            f"The server does not know it any more ({_said(seen)}). If it never did, check the id and the connection",
-        )
+        forgotten = f"The server does not know it any more ({_text_of(seen)})"
+        return gone_error(action, f"{forgotten}. If it never did, check the id and the connection")
     if not isinstance(seen, Video):
         return None
     if seen.status in (VideoStatus.FAILED, VideoStatus.CANCELLED):
         return VideoFailedError(seen.id, seen.status.value, seen.reason or Reason.UNKNOWN, seen.message)
     if seen.status is VideoStatus.EXPIRED or (seen.is_expired(now) and seen.url is None):
         when = f"It expired at {seen.expires_at.isoformat()}" if seen.expires_at else "It has expired"
-        return gone(what, when)
+        return gone_error(action, when)
     return None
 
 
@@ -342,12 +348,12 @@ def _raise_if_named_error(answer: Answer, asked: Asked) -> None:
     if isinstance(answer.json(), dict):
         if without_video := _without_video(answer, asked):
             raise without_video
-        error: ApiError = error_from(answer, asked.what, LONGEST_CONTENT_WAIT, about_a_job=True)
+        error: ApiError = error_from(answer, asked.action, LONGEST_CONTENT_WAIT, about_a_job=True)
         if error.reason is not Reason.UNREADABLE:
             raise error
 
 
-def _tells_of_a_running_job(answer: Answer) -> bool:
+def _has_running_status(answer: Answer) -> bool:
     body = unwrap(answer.json())
     return body is not None and status_of(word_in(body)) in (VideoStatus.QUEUED, VideoStatus.RUNNING)
 
@@ -356,9 +362,9 @@ def _is_bare_url(text: str) -> bool:
     return text.startswith(("http://", "https://")) and len(text.split()) == 1
 
 
-def _followed(answer: Answer, url: str, what: str) -> Follow:
+def _absolute(answer: Answer, url: str, action: str) -> str:
     target = resolve_url(answer.url, url)
     if target is None:
         where = answer.quote(redact(url), 200)
-        raise ContentError(f"{what}: the server points to {where!r}, which is no http(s) address.")
-    return Follow(target)
+        raise ContentError(f"{action}: the server points to {where!r}, which is not an http(s) address.")
+    return target

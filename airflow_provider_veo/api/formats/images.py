@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+_JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -27,6 +28,15 @@ class Picture:
     height: int
 
 
+def media_type_of(head: bytes) -> str | None:
+    """Return the media type of a picture by its first 12 bytes; None if it is not a JPEG, PNG or WebP picture."""
+    if head.startswith(_JPEG):
+        return "image/jpeg"
+    if head.startswith(_PNG):
+        return "image/png"
+    return "image/webp" if head[:4] == b"RIFF" and head[8:12] == b"WEBP" else None
+
+
 def read_picture(content: bytes) -> Picture:
     """Read a JPEG, PNG or WebP file.
 
@@ -34,21 +44,22 @@ def read_picture(content: bytes) -> Picture:
         ValueError: The content has another format, is damaged or is cut off. The message completes "the file ...".
     """
     try:
-        if content.startswith(b"\xff\xd8\xff"):
-            picture = Picture("image/jpeg", *_read_jpeg_size(content))
-        elif content.startswith(_PNG):
-            picture = Picture("image/png", *_read_png_size(content))
-        elif content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-            picture = Picture("image/webp", *_read_webp_size(content))
-        else:
-            raise ValueError(
-                f"is {_name_other_format(content)}not a JPEG, PNG or WebP picture. Convert it to one of these"
-            )
+        match media_type_of(content):
+            case "image/jpeg" as media_type:
+                size = _read_jpeg_size(content)
+            case "image/png" as media_type:
+                size = _read_png_size(content)
+            case "image/webp" as media_type:
+                size = _read_webp_size(content)
+            case _:
+                raise ValueError(
+                    f"is {_name_other_format(content)}not a JPEG, PNG or WebP picture. Convert it to one of these"
+                )
     except IndexError:
         raise ValueError("is cut off: a part of the picture is missing") from None
-    if not (picture.width and picture.height):
+    if not all(size):
         raise ValueError("is a damaged picture: it has no size")
-    return picture
+    return Picture(media_type, *size)
 
 
 def _read_png_size(content: bytes) -> tuple[int, int]:

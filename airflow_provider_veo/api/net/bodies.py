@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from airflow_provider_veo.api.errors import TransportError
+from airflow_provider_veo.api.errors import UnpackError
 
 BLOCK = 64 * 1024
 """Number of bytes that are decompressed at a time."""
@@ -22,10 +22,6 @@ Unpack = Callable[[bytes], Iterator[bytes]]
 _GZIP, _ZLIB, _RAW = 31, 15, -15  # zlib's numbers of the three formats
 _MOST_LAYERS = 3
 _OTHERS = ("br", "compress", "x-compress", "dcb", "dcz", "zstd")
-
-
-class UnpackError(TransportError):
-    """A body has a content encoding that was not asked for and cannot be read."""
 
 
 def make_unpacker(headers: Mapping[str, str]) -> Unpack:

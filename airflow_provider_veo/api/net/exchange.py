@@ -93,14 +93,6 @@ class Response(_Response):
 class AsyncResponse(_Response):
     """An answer of an asynchronous exchange."""
 
-    async def blocks(self) -> AsyncIterator[bytes]:
-        """Yield the decompressed bytes of the body."""
-        unpack = make_unpacker(self.headers)
-        with self._errors:
-            async for chunk in cast("AsyncIterator[bytes]", self._bytes):
-                for block in unpack(chunk):
-                    yield block
-
     async def read(self) -> Body:
         """Return the body, or its beginning if it exceeds the limits."""
         body = self._empty_body()

@@ -14,7 +14,7 @@ from airflow_provider_veo.api.answers.masking import KEY_IN_ADDRESS
 from airflow_provider_veo.api.answers.own_words import OwnWords
 from airflow_provider_veo.api.answers.text import make_line, make_storable
 from airflow_provider_veo.api.errors import Reason, StatusUnknownError, VeoError, VideoFailedError, VideoTimeoutError
-from airflow_provider_veo.api.reasons import reason_in
+from airflow_provider_veo.api.reasons import find_reason_in
 from airflow_provider_veo.api.video import Video, VideoStatus
 
 OutcomeKind = Literal["completed", "failed", "timeout", "error"]
@@ -108,9 +108,9 @@ class Outcome:
         """
         if not self.reason_in_words:
             return self
-        reason = reason_in(own.remove_from(self.message)) or Reason.UNKNOWN
+        reason = find_reason_in(own.remove_from(self.message)) or Reason.UNKNOWN
         is_cut = self.message.endswith("…")
-        if reason is Reason.UNKNOWN and is_cut and reason_in(" ".join(own.texts)) is not Reason(self.reason):
+        if reason is Reason.UNKNOWN and is_cut and find_reason_in(" ".join(own.texts)) is not Reason(self.reason):
             return self  # the reason stood in the part that was cut off, and the order does not contain it
         return replace(self, reason=reason.value)
 

@@ -5,11 +5,10 @@ Callers bring the status call. `wait_for_video` also sleeps; the sensor and the 
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 from airflow_provider_veo.api.errors import VeoError
@@ -97,17 +96,4 @@ def wait_for_video(get_video: Callable[[str], Video], wait: Wait) -> Outcome:
     while not isinstance(step, Outcome):
         time.sleep(step)
         step = wait.ask(get_video)
-    return step
-
-
-async def wait_for_video_async(get_video: Callable[[str], Awaitable[Video]], wait: Wait) -> Outcome:
-    """Wait as `wait_for_video` does, without blocking the event loop."""
-    step: Outcome | float = wait.choose_first_delay()
-    while not isinstance(step, Outcome):
-        await asyncio.sleep(step)
-        try:
-            seen: Video | VeoError = await get_video(wait.video_id)
-        except VeoError as error:
-            seen = error
-        step = wait.handle_answer(seen)
     return step

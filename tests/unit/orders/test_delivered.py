@@ -16,14 +16,14 @@ from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.orders.submission import Kept, Ledger, State, Submission
-from airflow_provider_veo.utils.airflow_internals import STORE_EXISTS
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
 
 RECORD = Submission(
     State.SUBMITTED, "f", epoch=0, idempotency_key="k", submissions=1, waiting_since=900.0, sent_at=950.0, video_id="v"
 )
 KEPT = Kept("/v/a.mp4", 5, "ab", {"version": 1, "kind": "completed", "video_id": "v", "status": "completed"}, 1)
 
-with_a_store = pytest.mark.skipif(not STORE_EXISTS, reason="before Airflow 3.3 nothing is remembered")
+with_a_store = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 nothing is remembered")
 
 
 def first(context):
@@ -128,7 +128,7 @@ def test_tasks_that_order_nothing_have_none():
     assert not operator.on_success_callback
 
 
-@pytest.mark.skipif(STORE_EXISTS, reason="Airflow 3.3 and later remember")
+@pytest.mark.skipif(AIRFLOW_V_3_3_PLUS, reason="Airflow 3.3 and later remember")
 def test_where_nothing_is_remembered_nothing_is_changed():
     assert not create().on_success_callback
     assert create(on_success_callback=first).on_success_callback in (first, [first])

@@ -19,7 +19,7 @@ DATA_URI = "data:image/png;base64," + base64.b64encode(PNG).decode()
 
 
 @pytest.mark.parametrize("load", [load_frame, load_chat_frame])
-def test_frames_from_everywhere(tmp_path, load):
+def test_frames_are_read_from_every_kind_of_source(tmp_path, load):
     path = tmp_path / "cat.png"
     path.write_bytes(PNG)
     result = {"path": str(path), "sha256": "0"}
@@ -29,11 +29,11 @@ def test_frames_from_everywhere(tmp_path, load):
 
 @pytest.mark.parametrize("load", [load_frame, load_chat_frame])
 @pytest.mark.parametrize("nothing", [None, ""])
-def test_no_frame(load, nothing):
+def test_no_source_is_no_frame(load, nothing):
     assert load(nothing, "first_frame") is None
 
 
-def test_the_chat_call_gets_an_address_as_it_is():
+def test_the_chat_call_takes_a_url_as_it_is():
     url = "https://cdn.example/a.png?sig=1"
     assert load_chat_frame(url, "first_frame") == FrameUrl(url)
     with pytest.raises(InvalidInputError, match="not a usable http"):
@@ -53,7 +53,7 @@ def test_the_chat_call_gets_an_address_as_it_is():
         ({"id": "video_1"}, "first_frame is the result of a task that has stored no picture"),
     ],
 )
-def test_sources_that_are_no_frames(source, complaint):
+def test_a_source_that_is_not_a_frame_is_refused(source, complaint):
     with pytest.raises(InvalidInputError, match=complaint):
         load_frame(source, "first_frame")
 
@@ -92,7 +92,7 @@ LINES = base64.encodebytes(PNG).decode()
         "data:," + quote(PNG, safe=""),
     ],
 )
-def test_data_uris_of_every_spelling_are_taken(load, uri):
+def test_data_uris_of_every_spelling_are_read(load, uri):
     frame = load(uri, "first_frame")
     assert (frame.content, frame.media_type) == (PNG, "image/png")
 
@@ -124,7 +124,7 @@ def test_data_uris_of_every_spelling_are_taken(load, uri):
     ],
 )
 @pytest.mark.parametrize("load", [load_frame, load_chat_frame])
-def test_another_value_than_a_picture_is_told_in_a_short_sentence(load, uri, complaint):
+def test_a_value_that_is_not_a_picture_is_refused_in_a_short_sentence(load, uri, complaint):
     with pytest.raises(InvalidInputError, match=complaint) as caught:
         load(uri, "first_frame")
     assert len("".join(traceback.format_exception(caught.value))) < 9_000

@@ -48,7 +48,7 @@ READERS = {
     "create": lambda answer: parse_video(answer, "Creating the video"),
     "status": lambda answer: parse_video(answer, "Asking for video v", "v"),
     "error": lambda answer: error_from(answer, "Creating the video"),
-    "content": lambda answer: locate.next_hop(answer, locate.Asked("Downloading", "v")),
+    "content": lambda answer: locate.find_next_hop(answer, locate.Asked("Downloading", "v")),
     "stream": read_stream_heads,
 }
 

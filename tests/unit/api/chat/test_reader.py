@@ -14,10 +14,10 @@ from airflow_provider_veo.api.chat.limits import ECHO_LIMIT, EVENT_LIMIT, LINE_L
 from airflow_provider_veo.api.chat.reader import ChatReader
 from airflow_provider_veo.api.errors import Reason
 
-SEED = (Path(__file__).parents[3] / "data" / "seed_chat_stream.txt").read_bytes()
+GATEWAY_STREAM = (Path(__file__).parents[3] / "data" / "seed_chat_stream.txt").read_bytes()
 FIRST = "https://veo-video.gptkey.asia/assets/flow/0af272c6-bcc7-48de-8a32-a827bad4392c.mp4"
 SECOND = "https://veo-video.gptkey.asia/assets/flow/9fc24060-ff7a-439e-a4f3-8387d25f63c9.mp4"
-SEED_EVENTS = [
+GATEWAY_EVENTS = [
     Echo("画只猪在天上飞", "竖屏模式"),
     Waiting(),
     *map(Progress, (9.0, 18.0, 27.0, 36.0, 45.9, 54.9, 63.9, 72.9, 83.7, 90.2)),
@@ -46,42 +46,42 @@ def videos(events):
     return [(event.index, event.url) for event in events if isinstance(event, VideoReady)]
 
 
-def test_the_printed_stream_of_the_seed_page():
-    assert read(SEED) == SEED_EVENTS
+def test_the_documented_stream_of_the_gateway_is_read():
+    assert read(GATEWAY_STREAM) == GATEWAY_EVENTS
 
 
-def test_the_printed_stream_cut_at_every_byte():
-    for at in range(len(SEED) + 1):
-        assert read(SEED[:at], SEED[at:]) == SEED_EVENTS, at
+def test_the_documented_stream_is_read_when_cut_at_any_byte():
+    for at in range(len(GATEWAY_STREAM) + 1):
+        assert read(GATEWAY_STREAM[:at], GATEWAY_STREAM[at:]) == GATEWAY_EVENTS, at
 
 
-def test_the_printed_stream_byte_by_byte():
-    assert read(*(SEED[at : at + 1] for at in range(len(SEED)))) == SEED_EVENTS
+def test_the_documented_stream_is_read_byte_by_byte():
+    assert read(*(GATEWAY_STREAM[at : at + 1] for at in range(len(GATEWAY_STREAM)))) == GATEWAY_EVENTS
 
 
-def test_a_video_is_told_before_the_stream_ends():
+def test_a_video_is_reported_before_the_stream_ends():
     reader = ChatReader(most=2)
-    line_end = SEED.index(b"\n\n", SEED.index(FIRST.encode())) + 2
-    assert VideoReady(1, FIRST) in reader.feed(SEED[:line_end])
+    line_end = GATEWAY_STREAM.index(b"\n\n", GATEWAY_STREAM.index(FIRST.encode())) + 2
+    assert VideoReady(1, FIRST) in reader.feed(GATEWAY_STREAM[:line_end])
 
 
 @pytest.mark.parametrize(
     "variant",
     [
-        SEED.replace(b"\n", b"\r\n"),
-        SEED.removesuffix(b"data: [DONE]").rstrip(),
-        b": ping\n\n" + SEED.replace(b"\n\n", b"\n: keep-alive\n\n"),
-        SEED.replace(b"data: ", b"event: message\nid: 7\ndata:"),
-        SEED.replace(b"\n\n", b"\n"),
-        b"\xef\xbb\xbf" + SEED,
+        GATEWAY_STREAM.replace(b"\n", b"\r\n"),
+        GATEWAY_STREAM.removesuffix(b"data: [DONE]").rstrip(),
+        b": ping\n\n" + GATEWAY_STREAM.replace(b"\n\n", b"\n: keep-alive\n\n"),
+        GATEWAY_STREAM.replace(b"data: ", b"event: message\nid: 7\ndata:"),
+        GATEWAY_STREAM.replace(b"\n\n", b"\n"),
+        b"\xef\xbb\xbf" + GATEWAY_STREAM,
     ],
     ids=["CRLF", "without DONE", "comments", "other fields", "no blank lines", "byte order mark"],
 )
-def test_the_same_stream_in_other_clothes(variant):
-    assert read(variant) == SEED_EVENTS
+def test_variants_of_the_stream_are_read_the_same(variant):
+    assert read(variant) == GATEWAY_EVENTS
 
 
-def test_texts_split_and_joined():
+def test_texts_may_be_split_and_joined():
     lines = [
         "> 进度：50%",
         "",
@@ -129,11 +129,11 @@ def test_texts_split_and_joined():
         ),
     ],
 )
-def test_lines_in_two_languages(line, event):
+def test_lines_are_read_in_two_languages(line, event):
     assert read(stream(line + "\n")) == [event, End(True, "stop")]
 
 
-def test_addresses_that_were_sent_are_no_videos():
+def test_addresses_of_the_order_are_not_videos():
     frame, prompt = "https://cdn.example/frame.mp4", f"Like {FIRST}, but ✅ blue"
     echoes = f"success: {prompt}\n{frame}\n✅ {SECOND}\n"
     assert videos(read(stream(echoes), sent=(prompt, frame))) == [(1, SECOND)]
@@ -141,15 +141,15 @@ def test_addresses_that_were_sent_are_no_videos():
     assert videos(read(stream(f"```json\n{echo}\n```\n✅ {SECOND}\n"))) == [(1, SECOND)]
 
 
-def test_a_line_with_an_address_that_was_sent_is_a_line_all_the_same():
+def test_a_line_with_an_address_of_the_order_is_still_read():
     assert read(stream(f"Like {FIRST}"), sent=(FIRST,)) == [Note(f"Like {FIRST}"), End(True, "stop")]
 
 
-def test_an_echo_without_a_mode():
+def test_an_echo_may_lack_a_mode():
     assert read(stream('```json\n{"prompt": "p", "mode": 5}\n```\n')) == [Echo("p", None), End(True, "stop")]
 
 
-def test_a_fenced_block_that_is_no_echo():
+def test_a_fenced_block_may_hold_other_text_than_an_echo():
     assert videos(read(stream(f'```json\n{{"url": "{FIRST}"}}\n```\n'))) == [(1, FIRST)]
     assert videos(read(stream(f"```\n✅ {FIRST}\n"))) == [(1, FIRST)]
     assert videos(read(stream(f"```code``` on one line\n✅ {FIRST}\n"))) == [(1, FIRST)]
@@ -157,12 +157,12 @@ def test_a_fenced_block_that_is_no_echo():
     assert read(stream("```\n```\n")) == read(stream("```\n")) == [End(True, "stop")]
 
 
-def test_no_video_is_counted_twice_and_none_is_lost_to_a_wrong_number():
+def test_a_repeated_or_wrongly_numbered_video_is_counted_once():
     lines = f"✅ 第1个视频 {FIRST}\n✅ 第1个视频 {FIRST}\n✅ 第1个视频 {SECOND}\n[{SECOND}]({SECOND})\n"
     assert videos(read(stream(lines))) == [(1, FIRST), (2, SECOND)]
 
 
-def test_several_choices_are_several_texts():
+def test_each_choice_has_its_own_text():
     chunks = [
         {"choices": [{"index": 0, "delta": {"content": f"✅ {FIRST[:20]}"}}]},
         {"choices": [{"index": 1, "delta": {"content": f"✅ {SECOND[:20]}"}}]},
@@ -178,16 +178,16 @@ def events_of(*choices):
 
 
 @pytest.mark.parametrize("index", [{}, {"index": None}, {"index": []}])
-def test_a_choice_without_a_number_is_the_first(index):
+def test_a_choice_without_an_index_is_the_first(index):
     halves = {"index": 0, "delta": {"content": f"✅ {FIRST[:20]}"}}, index | {"delta": {"content": FIRST[20:]}}
     assert videos(events_of(*halves)) == [(1, FIRST)]
 
 
-def test_what_the_model_thinks_is_read_too():
+def test_reasoning_content_is_read_too():
     assert events_of({"delta": {"reasoning_content": "进度：50%\n"}}) == [Progress(50.0), End(False, None)]
 
 
-def test_a_reason_to_finish_is_a_word():
+def test_a_finish_reason_that_is_not_a_text_is_ignored():
     assert events_of({"delta": {}, "finish_reason": 7}) == [End(False, None)]
 
 
@@ -196,7 +196,7 @@ def test_an_event_may_have_several_lines():
     assert read(f"data: {body}\n\n".encode()) == [Progress(50.0), End(False, None)]
 
 
-def test_lines_that_are_no_events_do_no_harm_to_a_stream():
+def test_lines_outside_of_events_do_not_break_a_stream():
     assert read(b"hello\n" + stream("50 %")) == [Progress(50.0), End(True, "stop")]
 
 
@@ -213,7 +213,7 @@ def test_lines_that_are_no_events_do_no_harm_to_a_stream():
         ),
     ],
 )
-def test_an_error_in_mid_stream_or_under_http_200(body, message, reason):
+def test_an_error_within_the_stream_is_a_failure(body, message, reason):
     begun = stream(f"✅ {FIRST}\n", finish=None)
     events = read(begun + f"data: {json.dumps(body)}\n\n".encode())
     assert events == [VideoReady(1, FIRST), Failure(message, reason), End(False, None)]
@@ -234,7 +234,7 @@ def test_an_object_without_choices_is_an_error_or_a_video(body, event):
     assert read(json.dumps(body).encode()) == [event, End(False, None)]
 
 
-def test_an_answer_that_is_no_stream():
+def test_an_answer_that_is_not_a_stream_is_read():
     message = {"role": "assistant", "content": f"✅ 第1个视频生成成功，[点击这里]({FIRST})"}
     body = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": {"total_tokens": 5}}
     assert read(json.dumps(body).encode()) == [VideoReady(1, FIRST), Usage(0, 0, 5), End(True, "stop")]
@@ -242,12 +242,12 @@ def test_an_answer_that_is_no_stream():
     assert read(b"") == [End(False, None)]
 
 
-def test_content_in_parts():
+def test_content_may_be_a_list_of_parts():
     parts = [{"type": "text", "text": "done"}, {"type": "video_url", "video_url": {"url": "https://cdn.example/v"}}]
     assert videos(read(stream(parts))) == [(1, "https://cdn.example/v")]
 
 
-def test_a_filter_that_stops_the_stream():
+def test_a_content_filter_is_a_failure():
     assert read(stream(finish="content_filter")) == [
         Failure("finish_reason content_filter", Reason.MODERATION),
         End(True, "content_filter"),
@@ -282,7 +282,7 @@ def left_out(events):
 
 
 @pytest.mark.parametrize(("most", "what"), [(1, "the 1 video that was ordered"), (2, "the 2 videos that were ordered")])
-def test_no_more_videos_than_were_ordered_are_told_and_the_others_are_counted_once(most, what):
+def test_videos_beyond_the_ordered_ones_are_counted_once(most, what):
     lines = "\n".join(f"✅ 第{number}个视频 {url}" for number, url in enumerate(URLS * 2, 1))
     events = read(stream(lines), most=most)
     assert [url for _, url in videos(events)] == URLS[:most]
@@ -290,12 +290,12 @@ def test_no_more_videos_than_were_ordered_are_told_and_the_others_are_counted_on
     assert isinstance(events[-1], End)
 
 
-def test_many_addresses_beyond_are_counted_up_to_a_limit():
+def test_further_addresses_are_counted_up_to_a_limit():
     lines = "\n".join(f"https://cdn.example/{number}.mp4" for number in range(MOST_COUNTED + 5))
     assert left_out(read(stream(lines), most=1))[0][0] == MOST_COUNTED
 
 
-def test_a_video_file_takes_the_place_of_an_address_that_may_be_anything():
+def test_a_video_file_replaces_an_address_that_may_be_any_page():
     page = "https://cdn.example/watch/1"
     lines = f"✅ done: {page}\n✅ done: {page}/more\n[download]({FIRST})\n[download]({SECOND})\n{page}"
     events = read(stream(lines), most=1)
@@ -306,7 +306,7 @@ def test_a_video_file_takes_the_place_of_an_address_that_may_be_anything():
     assert left_out(events) == [(3, "addresses beyond the 1 video that was ordered")]
 
 
-def test_a_number_that_no_video_can_have_is_not_taken_over():
+def test_an_impossible_video_number_is_ignored():
     assert videos(read(stream(f"✅ 第7个视频 {FIRST}\n✅ 第0个视频 {SECOND}"), most=2)) == [(1, FIRST), (2, SECOND)]
 
 
@@ -318,20 +318,20 @@ def test_a_number_that_no_video_can_have_is_not_taken_over():
         "https://cdn.example/\u202e.mp4",
     ],
 )
-def test_an_address_that_cannot_be_used_is_no_video(url):
+def test_an_unusable_address_is_not_a_video(url):
     events = read(f"data: {json.dumps({'video_url': url})}\n\n".encode())
     assert not videos(events)
     assert left_out(events) in ([], [(1, "addresses that cannot be used")])
 
 
-def test_of_an_endless_line_the_head_is_read_and_the_next_line_is_read():
+def test_the_beginning_of_an_endless_line_and_the_next_line_are_read():
     pieces = [f"✅ {FIRST} ", *["x" * 100_000] * 4, f" {SECOND}\n✅ {URLS[0]}\n"]
     events = read(stream(*pieces))
     assert [url for _, url in videos(events)] == [FIRST, URLS[0]]
     assert left_out(events) == [(1, f"ends of lines that have more than {LINE_LIMIT} characters")]
 
 
-def test_an_endless_event_is_left_out_and_the_next_one_is_read():
+def test_an_endless_event_is_dropped_and_the_next_one_is_read():
     endless = b'data: {"choices": [{"delta": {"content": "' + b"x" * EVENT_LIMIT
     events = read(stream(f"✅ {FIRST}\n"), endless, b"\n\n", stream(f"✅ {SECOND}\n"))
     assert [url for _, url in videos(events)] == [FIRST, SECOND]
@@ -354,7 +354,7 @@ def test_any_number_of_choices_is_read():
     assert videos(events_of(*halves)) == [(1, FIRST)]
 
 
-def test_words_of_the_server_are_clean_and_bounded():
+def test_texts_of_the_server_are_clean_and_bounded():
     echo = {"prompt": "a cat\x00" + "x" * 20_000, "mode": "\x1b[31m" + "m" * 200}
     bad = "half an emoji \ud83d, NUL \x00, escape \x1b[31m, turned \u202e round "
     texts = [f"```\n{json.dumps(echo)}\n```\n", f"failed: {bad}\n", f"{bad}{'x' * 999}\n"]
@@ -369,11 +369,11 @@ def test_words_of_the_server_are_clean_and_bounded():
 
 
 @pytest.mark.parametrize("count", [-1, 10**13, 2.5, True, "7"])
-def test_a_count_of_tokens_is_a_sensible_number(count):
+def test_an_unusable_token_count_is_zero(count):
     event = {"choices": [], "usage": {"prompt_tokens": 10**12, "total_tokens": count}}
     assert read(f"data: {json.dumps(event)}\n\n".encode()) == [Usage(10**12, 0, 0), End(False, None)]
 
 
-def test_a_frame_in_the_request_takes_no_time():
+def test_a_frame_in_the_order_costs_no_time():
     frame = "data:image/png;base64," + "https://" * 1000
     assert videos(read(stream("https://a.b/c.mp4 " * 1000), sent=(frame,))) == [(1, "https://a.b/c.mp4")]

@@ -9,7 +9,7 @@ from airflow_provider_veo.api.chat.limits import EVENT_LIMIT
 from airflow_provider_veo.api.chat.sse import EventDecoder
 
 
-def decoded(*chunks):
+def decode(*chunks):
     decoder = EventDecoder()
     events = [event for chunk in chunks for event in decoder.feed(chunk)]
     return [*events, *decoder.feed(b"", final=True)]
@@ -36,25 +36,25 @@ def decoded(*chunks):
         (b"\n\n\n", []),
     ],
 )
-def test_events(stream, events):
-    assert decoded(stream) == events
+def test_events_are_decoded_however_their_bytes_are_cut(stream, events):
+    assert decode(stream) == events
     assert list(EventDecoder().feed(stream, final=True)) == events
-    assert all(decoded(stream[:at], stream[at:]) == events for at in range(len(stream)))
-    assert decoded(*(stream[at : at + 1] for at in range(len(stream)))) == events
+    assert all(decode(stream[:at], stream[at:]) == events for at in range(len(stream)))
+    assert decode(*(stream[at : at + 1] for at in range(len(stream)))) == events
 
 
 @given(st.lists(st.binary(max_size=50), max_size=20))
-def test_where_the_bytes_are_cut_does_not_matter(chunks):
-    assert decoded(*chunks) == decoded(b"".join(chunks))
+def test_any_bytes_are_decoded_the_same_however_they_are_cut(chunks):
+    assert decode(*chunks) == decode(b"".join(chunks))
 
 
-def test_lines_that_are_no_events_are_kept_apart():
+def test_lines_outside_of_events_are_kept_separately():
     decoder = EventDecoder()
     assert list(decoder.feed(b'{\n"error": "no"\n}', final=True)) == []
     assert decoder.strays.take() == '{\n"error": "no"\n}\n'
 
 
-def test_comments_and_other_fields_are_not_among_them():
+def test_comments_and_other_fields_are_dropped():
     decoder = EventDecoder()
     assert list(decoder.feed(b": ping\nevent: x\nid: 1\nretry: 5\n\n", final=True)) == []
     assert decoder.strays.take() == ""
@@ -75,25 +75,25 @@ def small(monkeypatch):
         b"data: " + "画".encode() * 1000,
     ],
 )
-def test_an_event_over_the_limit_is_left_out_and_the_next_is_read(small, event):
+def test_an_event_over_the_limit_is_dropped_and_the_next_is_read(small, event):
     decoder = EventDecoder()
     stream = b"data: a\n\n" + event + b"\n\ndata: b\n\n"
     assert list(decoder.feed(stream)) == ["a", "b"]
     assert decoder.too_long == 1
 
 
-def test_a_megabyte_is_the_most():
+def test_an_event_has_at_most_a_megabyte():
     event = "y" * (EVENT_LIMIT - 6)
-    assert decoded(f"data: {event}".encode()) == [event]
-    assert decoded(f"data: {event}y".encode()) == []
+    assert decode(f"data: {event}".encode()) == [event]
+    assert decode(f"data: {event}y".encode()) == []
 
 
-def test_of_a_body_without_events_the_head_is_kept(small):
+def test_the_beginning_of_a_body_without_events_is_kept(small):
     decoder = EventDecoder()
     for _ in range(30):
         assert list(decoder.feed(b"y" * 99 + b"\n")) == []
     assert decoder.strays.take() == ("y" * 99 + "\n") * 10
 
 
-def test_a_long_stream_of_short_events_is_no_endless_event(small):
-    assert len(decoded(*[b"data: hello\n\n"] * 1000)) == 1000
+def test_a_long_stream_of_short_events_is_decoded(small):
+    assert len(decode(*[b"data: hello\n\n"] * 1000)) == 1000

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.api.content.download import DownloadPolicy, Patience, Source, download
+from airflow_provider_veo.api.content import download as download_module
+from airflow_provider_veo.api.content.download import Download, DownloadPolicy, DownloadRetries, Received
 from airflow_provider_veo.api.content.locate import ContentStream
 from airflow_provider_veo.api.errors import (
     AddressRefusedError,
@@ -31,9 +33,13 @@ AT_ONCE = DownloadPolicy(content_timeout=0.05, content_poll_interval=0.01, retry
 
 
 class Server:
-    """Sends the file up to the next of `cuts` at each call, from the start or from where it is asked."""
+    """Content that is sent up to the next of `cuts` at each request, from the start or from the byte asked for."""
 
-    def __init__(self, *cuts, body=FILM, can_resume=True, announces=True, version='"a"'):
+    action = "Downloading video v"
+    video_id = "v"
+
+    def __init__(self, *cuts, body=FILM, can_resume=True, announces=True, version='"a"', is_job=True):
+        self.is_job = is_job
         self.cuts = list(cuts)
         self.body = body
         self.can_resume = can_resume
@@ -43,7 +49,7 @@ class Server:
         self.sent = 0
 
     @contextmanager
-    def open(self, resume):
+    def open(self, resume=None):
         self.asked.append(resume)
         start = resume.offset if resume and self.can_resume else 0
         cut = self.cuts.pop(0) if self.cuts else None
@@ -59,22 +65,44 @@ class Server:
         if cut is not None:
             raise TransportError("connection reset")
 
-    def source(self, *, is_job=True):
-        return Source(self.open, "Downloading video v", is_job=is_job)
+
+class Lines:
+    """A logger that keeps its lines."""
+
+    def __init__(self):
+        self.texts = []
+
+    def info(self, event, *args):
+        self.texts.append(event % args)
 
 
-def fetch(server, policy=AT_ONCE, free=10**9, *, is_job=True):
-    file, told = io.BytesIO(), []
-    done = download(server.source(is_job=is_job), file, policy, lambda: free, told.append)
-    assert (done.bytes, done.sha256) == (len(file.getvalue()), hashlib.sha256(file.getvalue()).hexdigest())
-    return file.getvalue(), told
+def fetch(server, policy=AT_ONCE):
+    """Download a video; return its bytes and the lines of the log."""
+    log = Lines()
+    with tempfile.TemporaryDirectory() as folder:
+        part = Path(folder) / "part"
+        part.touch()
+        done = Download(server, policy, log).into(part)
+        content = part.read_bytes()
+    assert (done.bytes, done.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    return content, log.texts
+
+
+@pytest.fixture
+def free_space(monkeypatch):
+    """Return a function that sets the free bytes of all disks."""
+
+    def set_free(free):
+        monkeypatch.setattr(download_module.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=free))
+
+    return set_free
 
 
 TENTHS = [len(FILM) * tenth // 10 for tenth in range(1, 10)]
 
 
 @pytest.mark.parametrize("announces", [True, False])
-def test_a_transfer_that_is_cut_at_each_tenth_goes_on(announces):
+def test_a_transfer_that_is_cut_at_each_tenth_continues(announces):
     server = Server(*TENTHS, announces=announces)
     content, told = fetch(server)
     assert content == FILM
@@ -84,18 +112,18 @@ def test_a_transfer_that_is_cut_at_each_tenth_goes_on(announces):
     assert told[0] == f"connection reset Trying again in 0 s; {TENTHS[0]} bytes are there."
 
 
-def test_where_the_server_cannot_go_on_it_begins_anew():
+def test_a_transfer_that_the_server_cannot_continue_starts_again():
     server = Server(*TENTHS, can_resume=False)
     assert fetch(server)[0] == FILM
     assert server.sent == sum(TENTHS) + len(FILM)
 
 
 @given(st.lists(st.integers(1, len(FILM) - 1), max_size=4), st.booleans(), st.booleans())
-def test_whatever_is_cut_the_file_is_the_same(cuts, can_resume, announces):
+def test_the_file_is_the_same_with_any_cuts(cuts, can_resume, announces):
     assert fetch(Server(*cuts, can_resume=can_resume, announces=announces))[0] == FILM
 
 
-def test_it_is_given_up_when_nothing_new_arrives():
+def test_a_download_is_given_up_when_no_new_byte_arrives():
     server = Server(*[100] * 20, can_resume=False)
     with pytest.raises(TransportError):
         fetch(server)
@@ -109,7 +137,7 @@ def test_a_server_that_sends_byte_by_byte_is_given_up():
     assert len(server.asked) == 100
 
 
-def test_fewer_bytes_than_announced():
+def test_a_transfer_with_fewer_bytes_than_announced_continues():
     server = Server()
     server._chunks = lambda start, _cut: iter([FILM[start : start + 4000]])
     assert fetch(server)[0] == FILM
@@ -118,21 +146,21 @@ def test_fewer_bytes_than_announced():
         fetch(server)
 
 
-def test_a_file_that_is_not_whole_is_fetched_anew():
+def test_a_file_that_is_not_whole_is_downloaded_again():
     server = Server(body=FILM[:-9])
-    with pytest.raises(ContentChangedError, match="what the server sent is no whole video: its 'moov' box is cut"):
+    with pytest.raises(ContentChangedError, match="the server's file is not a whole video: its 'moov' box is cut"):
         fetch(server)
     assert server.asked == [None] * 5
 
 
-def test_a_file_that_has_changed_is_fetched_anew():
+def test_a_file_that_has_changed_is_downloaded_again():
     server = Server(4000, ContentChangedError("another one"))
     assert fetch(server)[0] == FILM
     assert [resume and resume.offset for resume in server.asked] == [None, 4000, None]
 
 
 @pytest.mark.parametrize("announces", [True, False])
-def test_more_than_allowed_is_not_taken(announces):
+def test_a_video_larger_than_allowed_is_refused(announces):
     server = Server(announces=announces)
     with pytest.raises(ContentTooLargeError, match="max_bytes=2000 allows no more") as caught:
         fetch(server, DownloadPolicy(max_bytes=2000))
@@ -141,18 +169,21 @@ def test_more_than_allowed_is_not_taken(announces):
     assert fetch(Server(announces=announces), DownloadPolicy(max_bytes=len(FILM)))[0] == FILM
 
 
-def test_a_full_disk_is_seen_before():
+def test_a_full_disk_is_noticed_before_the_transfer(free_space):
     server = Server()
+    free_space(2000)
     with pytest.raises(StorageFullError, match=f"{len(FILM)} bytes are needed, 2000 are free"):
-        fetch(server, free=2000)
+        fetch(server)
     assert server.sent == 0
-    rest = Server(8000)
-    assert fetch(rest, free=len(FILM))[0] == FILM
+    free_space(len(FILM))
+    assert fetch(Server(8000))[0] == FILM
 
 
-def test_a_disk_that_becomes_full():
-    with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(StorageFullError, match="has become full"):
-        download(Server(announces=False).source(), Unseekable(full), AT_ONCE, lambda: 0, print)
+def test_a_disk_that_becomes_full_is_an_error_of_the_storage():
+    with Path("/dev/full").open("wb", buffering=0) as full, Server(announces=False).open() as stream:
+        received = Received(Unseekable(full), 10**9, Path("/dev"), "Downloading video v")
+        with pytest.raises(StorageFullError, match="has become full"):
+            received.take(stream)
 
 
 class Unseekable:
@@ -185,13 +216,13 @@ def test_a_job_is_gone_only_if_the_server_says_so_twice():
     assert len(server.asked) == 2
 
 
-def test_an_address_that_is_not_found():
+def test_an_address_that_is_not_found_means_that_the_video_is_gone():
     not_found = ContentNotReadyError("HTTP 404")
     not_found.__cause__ = ApiError("Downloading", reason=Reason.NOT_FOUND, status=404)
     with pytest.raises(ContentGoneError, match=r"\(HTTP 404\)\. .* Gateways keep a video for a day"):
-        fetch(Server(*[not_found] * 1000), is_job=False)
+        fetch(Server(*[not_found] * 1000, is_job=False))
     with pytest.raises(ContentNotReadyError):
-        fetch(Server(*[NOT_YET] * 1000), is_job=False)
+        fetch(Server(*[NOT_YET] * 1000, is_job=False))
 
 
 def refused(address="https://cdn.example.net/a.mp4", **more):
@@ -202,7 +233,7 @@ class TestAnAddressThatRefuses:
     def test_is_asked_for_again(self):
         assert fetch(Server(refused(), refused(), 4000, refused()), DownloadPolicy(60, 0, 0))[0] == FILM
 
-    def test_counts_as_gone_when_it_is_named_again(self):
+    def test_means_that_the_video_is_gone_when_it_is_named_again(self):
         server = Server(*[refused()] * 1000)
         with pytest.raises(ContentGoneError, match=r"names the same address again.*HTTP 403.*clear the task") as caught:
             fetch(server)
@@ -210,28 +241,28 @@ class TestAnAddressThatRefuses:
         assert "key" not in str(caught.value)
         assert len(server.asked) > 2
 
-    def test_is_no_proof_when_it_is_another_one_each_time(self):
+    def test_does_not_prove_a_loss_when_it_is_another_one_each_time(self):
         server = Server(*[refused(f"https://cdn.example.net/{number}.mp4") for number in range(1000)])
         with pytest.raises(AddressRefusedError) as caught:
             fetch(server)
         assert not caught.value.permanent
 
-    def test_is_asked_for_no_more_when_its_time_is_over(self):
+    def test_is_not_asked_again_when_its_time_is_over(self):
         server = Server(*[refused(is_over=True)] * 1000)
         with pytest.raises(ContentGoneError):
             fetch(server, DownloadPolicy(600, 0, 0))
         assert len(server.asked) == 2
 
-    def test_ends_a_download_that_has_nobody_to_ask(self):
-        server = Server(*[refused()] * 1000)
+    def test_ends_a_download_without_a_job_to_ask_about(self):
+        server = Server(*[refused()] * 1000, is_job=False)
         with pytest.raises(ContentGoneError, match=r"not valid any more.*VeoDownloadOperator\(video_id=") as caught:
-            fetch(server, DownloadPolicy(600, 0, 0), is_job=False)
+            fetch(server, DownloadPolicy(600, 0, 0))
         assert len(server.asked) == 1
         assert "key" not in str(caught.value)
 
     def test_may_have_the_file_later_where_it_only_lacks_it(self):
         missing = refused(is_missing=True)
-        assert fetch(Server(missing, missing), DownloadPolicy(60, 0, 0), is_job=False)[0] == FILM
+        assert fetch(Server(missing, missing, is_job=False), DownloadPolicy(60, 0, 0))[0] == FILM
 
 
 def api_error(reason, retry_after=None):
@@ -239,7 +270,7 @@ def api_error(reason, retry_after=None):
 
 
 @pytest.mark.parametrize("error", [ContentError("HTML"), api_error(Reason.FORBIDDEN), api_error(Reason.AUTHENTICATION)])
-def test_what_will_not_pass_is_not_repeated(error):
+def test_a_final_error_is_not_retried(error):
     server = Server(error)
     with pytest.raises(type(error)):
         fetch(server)
@@ -247,11 +278,11 @@ def test_what_will_not_pass_is_not_repeated(error):
 
 
 def pauses(*steps):
-    patience = Patience(DownloadPolicy(content_timeout=100, content_poll_interval=4, retry_pause=0.5))
-    return [patience.pause(error, furthest, now) for error, furthest, now in steps]
+    retries = DownloadRetries(DownloadPolicy(content_timeout=100, content_poll_interval=4, retry_pause=0.5))
+    return [retries.pause_after(error, furthest, now) for error, furthest, now in steps]
 
 
-def test_how_long_to_wait():
+def test_pauses_between_attempts():
     cut = TransportError("cut")
     assert pauses(*[(cut, 0, 0)] * 5) == [0.5, 1, 2, 4, None]
     assert pauses((cut, 0, 0), (cut, 0, 0), (cut, 9, 0), (cut, 9, 0), (cut, 9, 0)) == [0.5, 1, 0.5, 1, 2]

@@ -1,4 +1,4 @@
-"""A video inside a JSON answer: found by how its text begins, decoded however the answer is cut and escaped."""
+"""A video inside a JSON answer: found by how its text begins, decode however the answer is cut and escaped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.api.content.embedded import decoded, start_of_video
+from airflow_provider_veo.api.content.embedded import decode, find_start
 from airflow_provider_veo.api.errors import ContentChangedError, TransportError
 
 FILM = b"\0\0\0\x18ftypisom" + bytes(range(256)) * 3
@@ -17,10 +17,10 @@ TEXT = base64.b64encode(FILM).decode()
 
 
 def read(body, step):
-    start = start_of_video(body)
+    start = find_start(body)
     assert start is not None
     rest = body[start:]
-    return b"".join(decoded(iter([rest[at : at + step] for at in range(0, len(rest), step)])))
+    return b"".join(decode(iter([rest[at : at + step] for at in range(0, len(rest), step)])))
 
 
 def bodies():
@@ -50,34 +50,34 @@ def test_the_video_is_the_same_however_it_is_written_and_cut(body, step):
         TEXT.encode(),
     ],
 )
-def test_other_answers_hold_no_video(body):
-    assert start_of_video(body) is None
+def test_no_video_is_found_in_other_answers(body):
+    assert find_start(body) is None
 
 
-def test_a_text_that_breaks_off_begins_anew():
+def test_a_text_that_breaks_off_is_to_be_asked_for_again():
     with pytest.raises(ContentChangedError, match="before the text did"):
-        list(decoded(iter([TEXT[:100].encode()])))
+        list(decode(iter([TEXT[:100].encode()])))
 
 
-def test_a_connection_that_breaks_off_begins_anew():
+def test_a_connection_that_breaks_off_is_to_be_asked_for_again():
     def chunks():
         yield TEXT[:100].encode()
         raise TransportError("the connection was lost")
 
     with pytest.raises(ContentChangedError, match="the connection was lost"):
-        list(decoded(chunks()))
+        list(decode(chunks()))
 
 
 @given(st.binary(max_size=300))
-def test_nothing_that_a_server_sends_escapes(noise):
-    start_of_video(b'{"a": "' + noise)
+def test_any_bytes_are_decoded_or_refused(noise):
+    find_start(b'{"a": "' + noise)
     try:
-        for block in decoded(iter([noise, b'"'])):
+        for block in decode(iter([noise, b'"'])):
             assert isinstance(block, bytes)
     except ContentChangedError:
         pass
 
 
 @pytest.mark.parametrize("escape", [b"\\u0020", b"\\n", b"\\t", b"\\u00ff"])
-def test_words_with_escapes_are_no_video(escape):
-    assert start_of_video(b'{"error": "' + b"AAAA" * 3 + escape * 8 + b"AAAAAAAAAAAAAAAA" + b'"}') is None
+def test_a_text_with_escapes_is_not_a_video(escape):
+    assert find_start(b'{"error": "' + b"AAAA" * 3 + escape * 8 + b"AAAAAAAAAAAAAAAA" + b'"}') is None

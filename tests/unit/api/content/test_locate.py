@@ -10,16 +10,15 @@ import pytest
 from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail
 from airflow_provider_veo.api.content.locate import (
     Asked,
-    Follow,
     Resume,
     check_continuation,
-    instead,
+    choose_address,
+    choose_error,
+    explain_loss,
+    find_next_hop,
     is_encoded,
     length_of,
-    lost,
     may_be_elsewhere,
-    next_hop,
-    told_of_both,
     version_of,
 )
 from airflow_provider_veo.api.errors import (
@@ -42,7 +41,7 @@ NOT_COMPLETED = json.dumps({"error": {"message": "Task is not completed yet", "t
 
 
 def hop(status, body="", **headers):
-    return next_hop(Answer(status, body, headers, URL), Asked("Downloading", "v"))
+    return find_next_hop(Answer(status, body, headers, URL), Asked("Downloading", "v"))
 
 
 @pytest.mark.parametrize(
@@ -57,8 +56,8 @@ def hop(status, body="", **headers):
         (302, "", {}, URL),  # nowhere: the limit of hops ends it
     ],
 )
-def test_ways_to_another_address(status, body, headers, target):
-    assert hop(status, body, **headers) == Follow(target)
+def test_answers_that_lead_to_another_address(status, body, headers, target):
+    assert hop(status, body, **headers) == target
 
 
 @pytest.mark.parametrize(
@@ -68,12 +67,12 @@ def test_ways_to_another_address(status, body, headers, target):
         *((200, '{"status": "processing"}'), (202, '{"data": {"task_status": "QUEUED", "url": ""}}')),
     ],
 )
-def test_not_yet(status, body):
+def test_answers_of_content_that_is_not_ready(status, body):
     with pytest.raises(ContentNotReadyError, match=r"^Downloading: the "):
         hop(status, body)
 
 
-def test_not_yet_in_the_servers_own_words():
+def test_a_missing_file_is_reported_with_the_servers_words():
     with pytest.raises(ContentNotReadyError, match=r"is not there yet \(HTTP 400: Task is not completed yet") as caught:
         hop(400, NOT_COMPLETED)
     assert isinstance(caught.value.__cause__, ApiError)
@@ -91,7 +90,7 @@ def test_not_yet_in_the_servers_own_words():
         (200, '{"code":"bad_luck","message":"a film about insufficient quota"}', Reason.SERVER),  # perhaps a prompt
     ],
 )
-def test_refusals(status, body, reason):
+def test_refusals_of_the_api_have_a_reason(status, body, reason):
     with pytest.raises(ApiError, match=r"^Downloading failed") as caught:
         hop(status, body)
     assert caught.value.reason is reason
@@ -104,18 +103,18 @@ def test_refusals(status, body, reason):
         (200, "no video here", {}, "something else that begins with 'no video here'"),
         (200, '{"id": "v", "status": "completed"}', {}, "something else"),
         (200, "x" * 1000, {}, "begins with '" + "x" * 60 + "…'"),
-        (200, "http://[broken", {}, "no http"),
-        (302, "", {"location": "file:///etc/passwd"}, "no http"),
-        (302, "", {"location": "http://[broken"}, "no http"),
+        (200, "http://[broken", {}, "not an http"),
+        (302, "", {"location": "file:///etc/passwd"}, "not an http"),
+        (302, "", {"location": "http://[broken"}, "not an http"),
         (200, '{"url": "https://cdn.example.net:port/a.mp4"}', {}, "something else"),
     ],
 )
-def test_neither_a_video_nor_a_way_to_one(status, body, headers, complaint):
+def test_an_answer_with_neither_a_video_nor_an_address_is_an_error(status, body, headers, complaint):
     with pytest.raises(ContentError, match=f"^Downloading: .*{complaint}"):
         hop(status, body, **headers)
 
 
-def test_a_file_that_the_server_has_thrown_away():
+def test_a_file_that_the_server_has_deleted_is_gone():
     with pytest.raises(
         ContentGoneError, match=r"^Downloading: the video is gone.*HTTP 410.* To have another one made, clear the task"
     ) as e:
@@ -123,7 +122,7 @@ def test_a_file_that_the_server_has_thrown_away():
     assert e.value.permanent
 
 
-def test_a_part_that_the_server_does_not_have():
+def test_a_missing_part_means_that_the_file_has_changed():
     with pytest.raises(ContentChangedError, match=r"^Downloading failed \(HTTP 416\)"):
         hop(416)
 
@@ -145,11 +144,11 @@ def test_a_part_that_the_server_does_not_have():
         ),
     ],
 )
-def test_what_the_headers_say_of_a_body(headers, length, encoded, version):
+def test_headers_give_length_encoding_and_version_of_a_body(headers, length, encoded, version):
     assert (length_of(headers), is_encoded(headers), version_of(headers)) == (length, encoded, version)
 
 
-def test_what_asks_for_the_rest():
+def test_headers_that_ask_for_the_rest():
     assert Resume(5, 10, '"a"').headers() == {"Range": "bytes=5-", "If-Range": '"a"'}
     assert Resume(5, None, None).headers() == {"Range": "bytes=5-"}
 
@@ -163,7 +162,7 @@ def test_what_asks_for_the_rest():
         ({"content-range": "bytes 5-7/10", "etag": '"a"'}, Resume(5, 10, '"a"')),
     ],
 )
-def test_the_rest_of_the_same_file(headers, resume):
+def test_the_rest_of_the_same_file_is_accepted(headers, resume):
     check_continuation(headers, resume)
 
 
@@ -179,7 +178,7 @@ def test_the_rest_of_the_same_file(headers, resume):
         ({"content-range": "bytes 5-9/10", "content-encoding": "gzip"}, Resume(5, None, None)),
     ],
 )
-def test_the_rest_of_another_file(headers, resume):
+def test_the_rest_of_another_file_is_refused(headers, resume):
     found = headers.get("content-range", "")
     range_in_the_answer = found if found.startswith("bytes") else "no range that can be read"
     with pytest.raises(ContentChangedError, match=rf"from byte 5, .*{re.escape(range_in_the_answer)}"):
@@ -208,7 +207,7 @@ CDN = "https://cdn.example.net/a.mp4?X-Amz-Signature=canary"
         (200, '{"code":"moderation_blocked","message":"no"}', None),
     ],
 )
-def test_words_that_say_that_there_is_no_video(status, body, reason):
+def test_errors_that_say_that_there_is_no_video(status, body, reason):
     with pytest.raises(VideoFailedError, match=r"^Video v is completed without a video: ") as caught:
         hop(status, body)
     assert caught.value.reason is (reason or Reason.MODERATION)
@@ -226,25 +225,27 @@ def test_words_that_say_that_there_is_no_video(status, body, reason):
         (500, json.dumps({"raiMediaFilteredCount": 0, "raiMediaFilteredReasons": []})),
     ],
 )
-def test_an_error_that_says_nothing_of_the_video(status, body):
+def test_errors_that_do_not_say_that_there_is_no_video(status, body):
     with pytest.raises(ApiError):
         hop(status, body)
 
 
-def test_an_address_alone_tells_of_no_job():
+def test_an_address_without_a_job_never_means_that_the_job_has_no_video():
     with pytest.raises(ApiError):
-        next_hop(Answer(500, '{"detail":"No response data in completed operation"}', {}, URL), Asked("Downloading"))
+        find_next_hop(
+            Answer(500, '{"detail":"No response data in completed operation"}', {}, URL), Asked("Downloading")
+        )
 
 
 def elsewhere(status, body="", url=CDN):
-    return next_hop(Answer(status, body, {"retry-after": "7"}, url), Asked("Downloading", "v", is_api=False))
+    return find_next_hop(Answer(status, body, {"retry-after": "7"}, url), Asked("Downloading", "v", is_api=False))
 
 
 ONE_MECHANISM = "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed</Message></Error>"
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 410, 451])
-def test_a_refusal_of_another_place_says_nothing_of_the_key(status):
+def test_a_refusal_of_another_server_does_not_blame_the_key(status):
     with pytest.raises(AddressRefusedError) as caught:
         elsewhere(status, ONE_MECHANISM)
     assert "key (password)" not in str(caught.value)
@@ -254,22 +255,22 @@ def test_a_refusal_of_another_place_says_nothing_of_the_key(status):
 
 
 @pytest.mark.parametrize(("status", "reason"), [(429, Reason.RATE_LIMITED), (503, Reason.SERVER), (408, Reason.SERVER)])
-def test_another_place_in_trouble(status, reason):
+def test_another_server_in_trouble_is_asked_again(status, reason):
     with pytest.raises(ApiError) as caught:
         elsewhere(status, '{"code": "insufficient_quota", "message": "invalid api key"}')
     assert (caught.value.reason, caught.value.retry_after) == (reason, 7.0)
 
 
-def test_another_place_may_lead_on():
+def test_another_server_may_redirect():
     answer = Answer(302, "", {"location": "/b.mp4"}, CDN)
-    assert next_hop(answer, Asked("Downloading", "v", is_api=False)) == Follow("https://cdn.example.net/b.mp4")
+    assert find_next_hop(answer, Asked("Downloading", "v", is_api=False)) == "https://cdn.example.net/b.mp4"
     with pytest.raises(ContentChangedError):
         elsewhere(416)
     with pytest.raises(ContentError, match="something else that begins"):
         elsewhere(200, '{"code": 401, "message": "no such key"}')
 
 
-def test_an_address_whose_time_is_over():
+def test_an_expired_address_is_recognized():
     for year, over in ((2020, True), (2999, False)):
         url = f"https://cdn.example.net/a.mp4?X-Amz-Date={year}0101T000000Z&X-Amz-Expires=60&X-Amz-Signature=a"
         with pytest.raises(AddressRefusedError) as caught:
@@ -283,7 +284,7 @@ COMPLETED = Video("v", VideoStatus.COMPLETED)
 NAMED = replace(COMPLETED, url="https://cdn.example.net/a.mp4")
 
 
-class TestTheOtherWay:
+class TestTheAddressInTheStatus:
     @pytest.mark.parametrize(
         ("refusal", "may"),
         [
@@ -299,22 +300,22 @@ class TestTheOtherWay:
             (VideoFailedError("v", "failed", Reason.UNKNOWN, ""), False),
         ],
     )
-    def test_is_looked_for(self, refusal, may):
+    def test_is_asked_for_after_some_refusals(self, refusal, may):
         assert may_be_elsewhere(refusal) is may
 
     @pytest.mark.parametrize("refusal", [NOT_READY, REFUSED])
-    def test_is_what_the_status_names(self, refusal):
-        assert instead(refusal, NAMED, "Downloading", NOW) == NAMED.url
-        assert instead(refusal, replace(NAMED, expires_at=NOW), "Downloading", NOW) == NAMED.url
+    def test_is_the_one_that_the_status_names(self, refusal):
+        assert choose_address(refusal, NAMED, "Downloading", NOW) == NAMED.url
+        assert choose_address(refusal, replace(NAMED, expires_at=NOW), "Downloading", NOW) == NAMED.url
 
-    def test_is_the_status_itself_where_it_names_none(self):
-        assert instead(NOT_READY, COMPLETED, "Downloading", NOW) is None
+    def test_is_the_status_itself_if_it_names_none(self):
+        assert choose_address(NOT_READY, COMPLETED, "Downloading", NOW) is None
 
     @pytest.mark.parametrize("refusal", [NOT_READY, REFUSED])
     @pytest.mark.parametrize("status", [VideoStatus.RUNNING, VideoStatus.QUEUED, VideoStatus.UNKNOWN])
     def test_is_waited_for_while_the_job_is_not_finished(self, refusal, status):
         with pytest.raises(ContentNotReadyError):
-            instead(refusal, replace(NAMED, status=status), "Downloading", NOW)
+            choose_address(refusal, replace(NAMED, status=status), "Downloading", NOW)
 
     @pytest.mark.parametrize(
         ("seen", "error"),
@@ -327,25 +328,25 @@ class TestTheOtherWay:
             (TransportError("x"), ApiError),
         ],
     )
-    def test_does_not_exist(self, seen, error):
+    def test_does_not_exist_for_a_job_without_a_video(self, seen, error):
         with pytest.raises(error):
-            instead(REFUSED, seen, "Downloading", NOW)
+            choose_address(REFUSED, seen, "Downloading", NOW)
 
-    def test_that_fails_is_told_where_it_says_more(self):
+    def test_that_fails_is_reported_if_its_error_says_more(self):
         elsewhere_refused = AddressRefusedError("403", "https://cdn.example.net/a.mp4")
         private = InvalidInputError("a private address")
-        assert told_of_both(NOT_READY, elsewhere_refused, NAMED, NOW) is elsewhere_refused
+        assert choose_error(NOT_READY, elsewhere_refused, NAMED, NOW) is elsewhere_refused
         assert not elsewhere_refused.is_over
-        assert told_of_both(NOT_READY, elsewhere_refused, replace(NAMED, expires_at=NOW), NOW).is_over
-        assert told_of_both(REFUSED, private, NAMED, NOW) is private
-        both = told_of_both(NOT_READY, private, NAMED, NOW)
+        assert choose_error(NOT_READY, elsewhere_refused, replace(NAMED, expires_at=NOW), NOW).is_over
+        assert choose_error(REFUSED, private, NAMED, NOW) is private
+        both = choose_error(NOT_READY, private, NAMED, NOW)
         assert isinstance(both, ContentNotReadyError)
         assert "not yet" in str(both)
         assert "a private address" in str(both)
-        assert told_of_both(NOT_READY, ContentError("no video"), COMPLETED, NOW) is NOT_READY
-        assert told_of_both(REFUSED, TransportError("x"), COMPLETED, NOW) is REFUSED
+        assert choose_error(NOT_READY, ContentError("no video"), COMPLETED, NOW) is NOT_READY
+        assert choose_error(REFUSED, TransportError("x"), COMPLETED, NOW) is REFUSED
         filtered = VideoFailedError("v", "is completed without a video", Reason.MODERATION, "no")
-        assert told_of_both(NOT_READY, filtered, COMPLETED, NOW) is filtered
+        assert choose_error(NOT_READY, filtered, COMPLETED, NOW) is filtered
 
 
 def not_found(message=""):
@@ -367,8 +368,8 @@ def not_found(message=""):
         (TransportError("no answer"), None),
     ],
 )
-def test_why_content_will_never_come(seen, error):
-    assert type(lost(seen, "Downloading video v", NOW)) is (error or type(None))
+def test_missing_content_that_will_never_come_is_an_error(seen, error):
+    assert type(explain_loss(seen, "Downloading video v", NOW)) is (error or type(None))
 
 
 @pytest.mark.parametrize(
@@ -387,8 +388,8 @@ def test_why_content_will_never_come(seen, error):
         (Video("v", VideoStatus.FAILED, message="no cats"), "Video v failed: no cats"),
     ],
 )
-def test_the_error_says_why(seen, words):
-    assert str(lost(seen, "Downloading", NOW)).startswith(words)
+def test_the_error_says_why_the_content_will_never_come(seen, words):
+    assert str(explain_loss(seen, "Downloading", NOW)).startswith(words)
 
 
 @pytest.mark.parametrize(
@@ -406,7 +407,7 @@ def test_the_error_says_why(seen, words):
         ("", False),
     ],
 )
-def test_the_key_goes_to_its_own_origin_only(other, same):
+def test_the_key_goes_only_to_its_own_origin(other, same):
     assert is_same_origin(other, "https://api.example.com") is same
 
 
@@ -427,14 +428,14 @@ def test_addresses_are_shown_without_secrets(url, shown):
 
 
 @pytest.mark.parametrize("status", [429, 503, 200])
-def test_a_video_that_was_paid_for_is_asked_for_again_in_its_life(status):
+def test_content_of_a_paid_video_is_asked_for_again(status):
     with pytest.raises(ApiError) as caught:
         hop(status, '{"code": "busy", "message": "slow down"}', **{"retry-after": "1000000000"})
     assert caught.value.retry_after == 600.0
 
 
 @pytest.mark.parametrize("length", ["9" * 5_000, "-1", "1.5", "٣", "", "1e3"])
-def test_a_length_that_is_no_number_is_none(length):
+def test_a_length_that_is_not_a_number_is_none(length):
     assert length_of({"content-length": length}) is None
 
 
@@ -445,7 +446,7 @@ def test_a_version_that_cannot_be_sent_back_is_none(tag):
 
 
 @pytest.mark.parametrize("header", ["bytes " + "9" * 5_000 + "-1/2", "bytes ٣-4/5", "x" * 100_000])
-def test_an_odd_range_is_another_file(header):
+def test_an_unreadable_range_is_another_file(header):
     with pytest.raises(ContentChangedError) as caught:
         check_continuation({"content-range": header}, Resume(3, 5, None))
     assert len(str(caught.value)) < 300

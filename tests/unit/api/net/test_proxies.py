@@ -18,6 +18,7 @@ from airflow_provider_veo.api.errors import NotSentError, VeoError
 from airflow_provider_veo.api.net.proxies import choose, find_proxy
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.storage.frames import load_frame
+from tests.support.contents import open_content
 
 PROXY = "http://proxy.example:3128"
 PROXY_ADDRESS = ("10.9.9.9", 3128)
@@ -179,17 +180,12 @@ def order(url):
 
 def content(url):
     settings = ClientSettings("http://gateway.example", allow_private_addresses=True)
-    with VeoClient(settings) as client, client.open_content(url=f"{url}/a.mp4"):
+    with VeoClient(settings) as client, open_content(client, url=f"{url}/a.mp4"):
         pass
 
 
 def frame(url):
     load_frame(f"{url}/a.png", "first_frame")
-
-
-async def order_async(url):
-    async with AsyncVeoClient(ClientSettings(url)) as client:
-        await client.call(requests.list_models())
 
 
 async def poll(url):
@@ -205,7 +201,7 @@ async def call(kind, url):
 
 async def ways(url, connected):
     found = {}
-    for kind in (order, content, frame, order_async, poll):
+    for kind in (order, content, frame, poll):
         connected.clear()
         with contextlib.suppress(VeoError):
             await call(kind, url)
@@ -227,7 +223,7 @@ async def test_all_kinds_of_calls_use_the_same_proxy(monkeypatch, connected, exc
 
 
 @pytest.mark.parametrize("proxy", ["ftp://proxy.example", "http://proxy.example:port", "socks5://p:1"])
-@pytest.mark.parametrize("kind", [order, content, order_async, poll])
+@pytest.mark.parametrize("kind", [order, content, poll])
 async def test_an_unusable_proxy_is_an_error_that_names_it(monkeypatch, connected, proxy, kind):
     if proxy.startswith("socks5"):
         monkeypatch.setitem(sys.modules, "socksio", None)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from types import SimpleNamespace
 
@@ -10,7 +9,7 @@ import pytest
 from airflow_provider_veo.api.errors import ApiError, Reason, TransportError
 from airflow_provider_veo.api.polling import wait
 from airflow_provider_veo.api.polling.decision import WaitPolicy
-from airflow_provider_veo.api.polling.wait import Wait, wait_for_video, wait_for_video_async
+from airflow_provider_veo.api.polling.wait import Wait, wait_for_video
 from airflow_provider_veo.api.video import Video, VideoStatus
 
 START = 1000.0
@@ -24,17 +23,13 @@ def sleeps(monkeypatch):
     """Replace the clock by one that only sleeping moves, and chance by a constant. Return the sleeps."""
     slept = []
 
-    async def sleep(seconds):
-        slept.append(seconds)
-
     clock = SimpleNamespace(time=lambda: START + sum(slept), sleep=slept.append)
     monkeypatch.setattr(wait, "time", clock)
-    monkeypatch.setattr(wait, "asyncio", SimpleNamespace(sleep=sleep))
     monkeypatch.setattr(wait, "random", SimpleNamespace(random=lambda: 0.5))
     return slept
 
 
-def run_wait(answers, wait, *, in_a_loop=False):
+def run_wait(answers, wait):
     """Wait with these answers. Return the outcome, and the IDs of the status calls."""
     answers, asked = iter(answers), []
 
@@ -45,18 +40,13 @@ def run_wait(answers, wait, *, in_a_loop=False):
             raise answer
         return answer
 
-    async def ask_async(video_id):
-        return ask(video_id)
-
-    outcome = asyncio.run(wait_for_video_async(ask_async, wait)) if in_a_loop else wait_for_video(ask, wait)
-    return outcome, asked
+    return wait_for_video(ask, wait), asked
 
 
-@pytest.mark.parametrize("in_a_loop", [False, True])
-def test_status_calls_are_made_until_the_job_is_finished(sleeps, in_a_loop):
+def test_status_calls_are_made_until_the_job_is_finished(sleeps):
     reports = []
     answers = [RUNNING, RUNNING, TransportError("broken pipe"), COMPLETED]
-    outcome, asked = run_wait(answers, Wait("v", POLICY, reports.append), in_a_loop=in_a_loop)
+    outcome, asked = run_wait(answers, Wait("v", POLICY, reports.append))
     assert (outcome.kind, outcome.video_id, outcome.polls) == ("completed", "v", 4)
     assert asked == ["v"] * 4
     assert sleeps == [5.0, 10.0, 10.0, 10.0]
@@ -66,10 +56,9 @@ def test_status_calls_are_made_until_the_job_is_finished(sleeps, in_a_loop):
     ]
 
 
-@pytest.mark.parametrize("in_a_loop", [False, True])
-def test_a_permanent_error_ends_a_wait(in_a_loop):
+def test_a_permanent_error_ends_a_wait():
     refused = ApiError("Asking failed", reason=Reason.AUTHENTICATION, status=401)
-    outcome, asked = run_wait([refused], Wait("v", POLICY, [].append), in_a_loop=in_a_loop)
+    outcome, asked = run_wait([refused], Wait("v", POLICY, [].append))
     assert (outcome.kind, outcome.reason, outcome.polls, asked) == ("error", "authentication", 1, ["v"])
 
 

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.backends.openai.cancelling import Cancellation, read_cancellation
 from airflow_provider_veo.api.errors import ApiError
-from airflow_provider_veo.hooks.veo import _told
+from airflow_provider_veo.hooks.veo import _log_cancellation
 from tests.support.odd_values import ODD_VALUES
 
 STOPPED, ACCEPTED, IMPOSSIBLE = Cancellation
@@ -61,7 +61,7 @@ def test_an_odd_word_is_no_proof_that_the_work_has_stopped(value):
 @pytest.mark.parametrize("cancellation", Cancellation)
 def test_the_log_claims_no_more_than_the_server(caplog, cancellation):
     with caplog.at_level(logging.INFO):
-        accepted = _told(logging.getLogger("hook"), "task_{1}", cancellation)
+        accepted = _log_cancellation(logging.getLogger("hook"), "task_{1}", cancellation)
     (line,) = caplog.messages
     assert "task_{1}" in line
     assert accepted is (cancellation is not IMPOSSIBLE)

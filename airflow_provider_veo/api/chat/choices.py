@@ -1,4 +1,4 @@
-"""The text of one choice of a chat stream, cut into lines and fenced blocks."""
+"""Cut the text of one choice of a chat stream into lines and fenced blocks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ _FENCE = "```"
 _LINE_END = re.compile("\n")
 
 
-class Page:
-    """A text that comes in pieces. Complete lines come out, and a fenced block as one text that begins with a line end.
+class ChoiceText:
+    """The text of a choice, which comes in pieces.
+
+    Complete lines are yielded, and each fenced block as one text that begins with a line end.
 
     Attributes:
-        too_long: how many lines were longer than `LINE_LIMIT`.
+        too_long: Number of lines that were longer than `LINE_LIMIT`.
     """
 
     def __init__(self) -> None:
@@ -25,12 +27,12 @@ class Page:
         self.too_long = 0
 
     def add(self, text: str) -> Iterator[str]:
-        """Yield what is complete now."""
+        """Add a piece, and yield the lines and blocks that are complete now."""
         for line in self._lines.feed(text):
             yield from self._take(line)
 
     def end(self) -> Iterator[str]:
-        """Yield what is left."""
+        """Yield the rest of the text."""
         rest = self._lines.rest()
         if rest.text:
             yield from self._take(rest)

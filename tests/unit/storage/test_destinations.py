@@ -7,32 +7,36 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.storage import places
-from airflow_provider_veo.storage.objects import ObjectPlace
+from airflow_provider_veo.storage import destinations
+from airflow_provider_veo.storage.local import LocalTarget
+from airflow_provider_veo.storage.objects import ObjectTarget
 
 
-def test_absolute_paths(tmp_path):
-    assert places.resolve(str(tmp_path / "a.mp4"), name="v") == tmp_path / "a.mp4"
-    assert places.resolve(tmp_path / "a.mp4", name="v") == tmp_path / "a.mp4"
-    assert places.resolve(f"file://{tmp_path}/a%20b.mp4", name="v") == tmp_path / "a b.mp4"
-    assert places.resolve(ObjectStoragePath(f"file://{tmp_path}/a.mp4"), name="v") == tmp_path / "a.mp4"
-    assert places.resolve("~/a.mp4", name="v") == Path.home() / "a.mp4"
+def test_absolute_paths_are_local_targets(tmp_path):
+    assert destinations.resolve(str(tmp_path / "a.mp4"), name="v") == LocalTarget(tmp_path / "a.mp4")
+    assert destinations.resolve(tmp_path / "a.mp4", name="v") == LocalTarget(tmp_path / "a.mp4")
+    assert destinations.resolve(f"file://{tmp_path}/a%20b.mp4", name="v") == LocalTarget(tmp_path / "a b.mp4")
+    assert destinations.resolve(ObjectStoragePath(f"file://{tmp_path}/a.mp4"), name="v") == LocalTarget(
+        tmp_path / "a.mp4"
+    )
+    assert destinations.resolve("~/a.mp4", name="v") == LocalTarget(Path.home() / "a.mp4")
 
 
 def test_the_connection_of_an_object_is_kept(memory, tmp_path):
     for destination in (ObjectStoragePath("memory://bucket/a.mp4", conn_id="c"), "memory://c@bucket/a.mp4"):
-        target = places.resolve(destination)
+        target = destinations.resolve(destination)
         assert str(target) == str(destination)
         assert target.conn_id == "c"
-        assert target.path == "/bucket/a.mp4"
+        assert target.fs_path == "/bucket/a.mp4"
 
 
 def test_the_id_fills_the_destination(tmp_path):
-    assert places.resolve(f"{tmp_path}/x-{{video_id}}.mp4", name="video_1") == tmp_path / "x-video_1.mp4"
-    assert places.resolve(f"{tmp_path}/", name="video_1") == tmp_path / "video_1.mp4"
-    assert (
-        places.resolve(f"{tmp_path}/{{video_id}}.mp4", name="../../etc/x")
-        == tmp_path / ".._.._etc_x~56da1a2ef2dfa53b.mp4"
+    assert destinations.resolve(f"{tmp_path}/x-{{video_id}}.mp4", name="video_1") == LocalTarget(
+        tmp_path / "x-video_1.mp4"
+    )
+    assert destinations.resolve(f"{tmp_path}/", name="video_1") == LocalTarget(tmp_path / "video_1.mp4")
+    assert destinations.resolve(f"{tmp_path}/{{video_id}}.mp4", name="../../etc/x") == LocalTarget(
+        tmp_path / ".._.._etc_x~56da1a2ef2dfa53b.mp4"
     )
 
 
@@ -43,23 +47,23 @@ def test_the_id_fills_the_destination(tmp_path):
     "template",
     ["/a/b/{video_id}/{video_id}/f.mp4", "/a/{video_id}", "/a/.{video_id}/f", "/a/{video_id}.", "/a/{video_id}/"],
 )
-def test_no_name_adds_or_takes_away_a_folder(template, name):
+def test_no_name_adds_or_removes_a_folder(template, name):
     for destination in (template, f"file://{template}"):
-        found = str(places.resolve(destination, name=name))
+        found = str(destinations.resolve(destination, name=name))
         assert os.path.normpath(found) == found.rstrip("/")
         assert found.count("/") == template.count("/")
         assert found.startswith("/a/")
 
 
-def test_relative_destinations_stand_on_the_configured_base(tmp_path, monkeypatch, memory):
+def test_relative_destinations_are_below_the_configured_base(tmp_path, monkeypatch, memory):
     monkeypatch.setenv("AIRFLOW__VEO__STORAGE", f"{tmp_path}/")
-    assert places.resolve("a/b.mp4", name="v") == tmp_path / "a/b.mp4"
+    assert destinations.resolve("a/b.mp4", name="v") == LocalTarget(tmp_path / "a/b.mp4")
     monkeypatch.setenv("AIRFLOW__VEO__STORAGE", f"{tmp_path}/X")
-    assert places.resolve("a/b.mp4", name="v") == tmp_path / "X/a/b.mp4"
-    assert places.resolve("a/../..b.mp4", name="v") == tmp_path / "X/..b.mp4"
+    assert destinations.resolve("a/b.mp4", name="v") == LocalTarget(tmp_path / "X/a/b.mp4")
+    assert destinations.resolve("a/../..b.mp4", name="v") == LocalTarget(tmp_path / "X/..b.mp4")
     for base in (memory, f"{memory}/"):
         monkeypatch.setenv("AIRFLOW__VEO__STORAGE", base)
-        assert places.resolve("a/b.mp4", name="v").path == ObjectStoragePath(f"{memory}/a/b.mp4").path
+        assert destinations.resolve("a/b.mp4", name="v").fs_path == ObjectStoragePath(f"{memory}/a/b.mp4").path
 
 
 @pytest.mark.parametrize(
@@ -86,32 +90,32 @@ def test_relative_destinations_stand_on_the_configured_base(tmp_path, monkeypatc
         ),
     ],
 )
-def test_what_cannot_be_a_destination(destination, base, complaint, monkeypatch):
+def test_a_bad_destination_is_refused_with_the_reason(destination, base, complaint, monkeypatch):
     if base:
         monkeypatch.setenv("AIRFLOW__VEO__STORAGE", base)
     with pytest.raises(InvalidInputError, match=complaint):
-        places.resolve(destination)
+        destinations.resolve(destination)
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs", "abfs"])
-def test_the_extra_of_each_storage_is_named(scheme):
+def test_a_missing_driver_is_refused_with_the_extra_to_install(scheme):
     extra = {"s3": "s3", "gs": "gcs", "abfs": "azure"}[scheme]
     with pytest.raises(InvalidInputError, match=rf"pip install 'airflow-provider-veo\[{extra}\]'"):
-        places.resolve(f"{scheme}://bucket/a.mp4")
+        destinations.resolve(f"{scheme}://bucket/a.mp4")
 
 
-def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
+def test_a_folder_without_write_access_is_refused(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(InvalidInputError, match="file is a file"):
-        places.check_writable(tmp_path / "file/a.mp4")
-    places.check_writable(tmp_path / "new/folder/a.mp4")
+        LocalTarget(tmp_path / "file/a.mp4").check_writable()
+    LocalTarget(tmp_path / "new/folder/a.mp4").check_writable()
     for missing in (os.W_OK, os.X_OK):
         monkeypatch.setattr("os.access", lambda path, mode, missing=missing: path != tmp_path or not mode & missing)
         with pytest.raises(InvalidInputError, match=f"may not write to {tmp_path}"):
-            places.check_writable(tmp_path / "new/folder/a.mp4")
+            LocalTarget(tmp_path / "new/folder/a.mp4").check_writable()
 
 
-def test_addresses_for_assets():
+def test_uris_for_assets_are_ascii_and_name_no_connection():
     for place, uri in {
         "/data/ds=2026-11-26/a b.mp4": "file:///data/ds=2026-11-26/a%20b.mp4",
         "/data/猫.mp4": "file:///data/%E7%8C%AB.mp4",
@@ -119,29 +123,28 @@ def test_addresses_for_assets():
         "s3://c@bucket/猫/a@b://c.mp4": "s3://bucket/%E7%8C%AB/a@b://c.mp4",
         "gs://bucket/a+b&c?.mp4": "gs://bucket/a+b&c%3F.mp4",
     }.items():
-        target = ObjectPlace.of(place) if place.startswith(("s3", "gs")) else Path(place)
-        assert places.uri_of(target) == uri
+        assert destinations.file_or_object(place, "place").uri == uri
 
 
-def test_siblings(tmp_path):
-    assert places.sibling(tmp_path / "a.mp4", "a.mp4.json") == tmp_path / "a.mp4.json"
-    assert str(places.sibling(ObjectPlace.of("s3://c@bucket/x/a.mp4"), "b.json")) == "s3://c@bucket/x/b.json"
+def test_a_sibling_is_in_the_same_folder(tmp_path):
+    assert LocalTarget(tmp_path / "a.mp4").sibling("a.mp4.json") == LocalTarget(tmp_path / "a.mp4.json")
+    assert str(ObjectTarget.of("s3://c@bucket/x/a.mp4").sibling("b.json")) == "s3://c@bucket/x/b.json"
 
 
 def test_files_are_found_by_path_and_by_result(tmp_path, memory, monkeypatch):
-    local, remote = tmp_path / "a.mp4", places.resolve(f"{memory}/a.mp4")
+    local, remote = tmp_path / "a.mp4", destinations.resolve(f"{memory}/a.mp4")
     for target in (local, remote):
         (target if target is local else ObjectStoragePath(str(target))).write_bytes(b"x")
         for source in (target, str(target), {"id": "video_1", "path": str(target)}):
-            assert str(places.find(source, "source")) == str(target)
-    assert places.find(f"file://{local}", "source") == local
+            assert str(destinations.find_source(source, "source")) == str(target)
+    assert destinations.find_source(f"file://{local}", "source") == LocalTarget(local)
     monkeypatch.setenv("AIRFLOW__VEO__STORAGE", str(tmp_path))
-    assert places.find("a.mp4", "source") == local
+    assert destinations.find_source("a.mp4", "source") == LocalTarget(local)
 
 
-def test_two_braces_are_for_airflow_and_one_for_us():
+def test_two_braces_belong_to_airflow_and_one_to_the_provider():
     with pytest.raises(InvalidInputError) as caught:
-        places.resolve("/videos/{{video_id}}.mp4")
+        destinations.resolve("/videos/{{video_id}}.mp4")
     assert str(caught.value) == (
         "destination '/videos/{{video_id}}.mp4' still has '{}' in it, which nothing fills in: only {video_id} is, and "
         "Airflow's templates in arguments of an operator, but not in what a function has returned."
@@ -168,8 +171,8 @@ def test_two_braces_are_for_airflow_and_one_for_us():
         ("{% if ti.map_index %}a{% endif %}.mp4", False),
     ],
 )
-def test_one_place_for_all_of_a_mapped_task_is_seen(template, same):
-    assert places.is_same_for_all(template) is same
+def test_a_template_that_renders_the_same_for_all_mapped_tasks_is_recognized(template, same):
+    assert destinations.is_same_for_all(template) is same
 
 
 @pytest.mark.parametrize(
@@ -187,6 +190,6 @@ def test_one_place_for_all_of_a_mapped_task_is_seen(template, same):
         ("s3://bucket/a.mp4", r"pip install 'airflow-provider-veo\[s3\]'"),
     ],
 )
-def test_what_cannot_be_found(memory, source, complaint):
+def test_a_source_that_is_not_a_file_is_refused(memory, source, complaint):
     with pytest.raises(InvalidInputError, match=complaint):
-        places.find(source, "source")
+        destinations.find_source(source, "source")

@@ -1,0 +1,121 @@
+"""Send requests to one server with one connection's settings: its key, its headers, its limits."""
+
+from __future__ import annotations
+
+import httpx
+
+from airflow_provider_veo import __version__
+from airflow_provider_veo.api.answers.answer import Answer
+from airflow_provider_veo.api.errors import VeoError, adding
+from airflow_provider_veo.api.net import limits
+from airflow_provider_veo.api.net.bodies import Body
+from airflow_provider_veo.api.net.clock import Clock
+from airflow_provider_veo.api.net.exchange import AsyncExchanges, AsyncResponse, Exchanges, Response
+from airflow_provider_veo.api.net.limits import Limits
+from airflow_provider_veo.api.requests import ApiRequest
+from airflow_provider_veo.api.settings import ClientSettings, tls_context
+
+HEADERS = {
+    "Accept-Encoding": "identity",  # a compressed body has no length, and may expand to any size
+    "Connection": "keep-alive",
+    "User-Agent": f"airflow-provider-veo/{__version__}",
+}
+"""Headers of every request."""
+
+
+class _Session:
+    """The part that does not depend on blocking or not.
+
+    Attributes:
+        settings: The settings of the connection.
+        authorization: The headers that hold the key.
+    """
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self.settings = settings
+        with adding(where=settings.place):
+            self._tls = tls_context(settings.verify)
+        self.authorization = settings.authorization()
+
+    def build(self, request: ApiRequest) -> httpx.Request:
+        """Return a request to the API, with the key."""
+        return httpx.Request(
+            request.method,
+            self.settings.base_url + request.path,
+            json=request.json,
+            files=list(request.parts) or None,
+            headers={**HEADERS, "Accept": "application/json", **request.headers, **self.authorization},
+        )
+
+    def limits_of(self, request: ApiRequest) -> Limits:
+        """Return the limits of a request to the API: an order may take longer than a question."""
+        return (limits.of_order if request.method == "POST" else limits.of_status_call)(self.settings.timeout)
+
+    def answer(self, response: Response | AsyncResponse, body: Body) -> Answer:
+        """Return the answer in a response, from which the key is removed.
+
+        Args:
+            response: The response.
+            body: Its body, or the beginning of that.
+        """
+        return Answer.of(
+            response.status,
+            bytes(body),
+            response.head,
+            response.url,
+            is_cut=body.is_cut,
+            secrets=self.settings.secrets,
+            method=response.method,
+        )
+
+    def add_place(self, error: BaseException | None) -> None:
+        """Add to an error the connection that it belongs to."""
+        if isinstance(error, VeoError):
+            error.add(where=self.settings.place)
+
+
+class Session(_Session):
+    """Blocking requests. Close it after use.
+
+    Attributes:
+        exchanges: Its connections.
+    """
+
+    def __init__(self, settings: ClientSettings) -> None:
+        super().__init__(settings)
+        self.exchanges = Exchanges(self._tls, settings.mask.hide)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.exchanges.close()
+
+    def send(self, request: ApiRequest, within: Limits | None = None) -> Answer:
+        """Send a request to the API and return the answer. An answer with an error status is an answer, too.
+
+        Args:
+            request: The request.
+            within: Limits of the call, or None for the usual ones.
+
+        Raises:
+            NotSentError: The request surely did not reach the server.
+            TransportError: There is no complete answer.
+        """
+        with self.exchanges.open(self.build(request), Clock(within or self.limits_of(request))) as response:
+            return self.answer(response, response.read())
+
+
+class AsyncSession(_Session):
+    """Requests that do not block the event loop. Close it after use."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        super().__init__(settings)
+        self._exchanges = AsyncExchanges(self._tls, settings.base_url, settings.mask.hide)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._exchanges.aclose()
+
+    async def send(self, request: ApiRequest) -> Answer:
+        """Do as `Session.send`."""
+        async with self._exchanges.open(self.build(request), Clock(self.limits_of(request))) as response:
+            return self.answer(response, await response.read())
