@@ -40,7 +40,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Film:
+class OpenVideo:
     """An open file.
 
     Attributes:
@@ -70,7 +70,7 @@ class Film:
 
 
 @contextmanager
-def open_video(source: Source) -> Iterator[Film]:
+def open_video(source: Source) -> Iterator[OpenVideo]:
     """Open a video.
 
     Raises:
@@ -86,7 +86,7 @@ def open_video(source: Source) -> Iterator[Film]:
                 )
             sounds = container.streams.audio
             pictures[0].codec_context.options = limits.DECODER_OPTIONS
-            yield Film(container, pictures[0], sounds[0] if sounds else None)
+            yield OpenVideo(container, pictures[0], sounds[0] if sounds else None)
     except (av.error.InvalidDataError, av.error.EOFError) as error:
         raise _make_damage_error(source, error) from error
 
@@ -207,31 +207,31 @@ def examine(source: Source) -> Clip:
     Raises:
         InvalidInputError: The file is not a video, is damaged, or is cut short.
     """
-    with open_video(source) as film:
-        measures = {stream.index: Measure(stream) for stream in film.streams}
+    with open_video(source) as video:
+        measures = {stream.index: Measure(stream) for stream in video.streams}
         first: VideoFrame | None = None
-        for packet in film.container.demux(*film.streams):
-            if first is None and packet.stream.index == film.picture.index:
+        for packet in video.container.demux(*video.streams):
+            if first is None and packet.stream.index == video.picture.index:
                 first = next((frame for frame in decode_packet(source, packet) if isinstance(frame, VideoFrame)), None)
             measures[packet.stream.index].add(packet)
         if first is None or not all(measure.is_complete() for measure in measures.values()):
             raise InvalidInputError(f"{source.name} is damaged or cut short: fetch it again.")
-        return _clip(source, film, measures, read_matrix(first))
+        return _clip(source, video, measures, read_matrix(first))
 
 
-def _clip(source: Source, film: Film, measures: dict[int, Measure], matrix: bytes) -> Clip:
-    video, aspect, orientation = film.picture.codec_context, film.pixel_aspect, Orientation.of(matrix)
-    colours = (video.color_range, video.colorspace, video.color_primaries, video.color_trc)
-    form = (video.width, video.height, video.pix_fmt, aspect, matrix, *colours)
-    picture = measures[film.picture.index].track(form, 1 / film.rate)
-    size = find_shown_size(video.width, video.height, aspect, orientation)
+def _clip(source: Source, video: OpenVideo, measures: dict[int, Measure], matrix: bytes) -> Clip:
+    codec, aspect, orientation = video.picture.codec_context, video.pixel_aspect, Orientation.of(matrix)
+    colours = (codec.color_range, codec.colorspace, codec.color_primaries, codec.color_trc)
+    form = (codec.width, codec.height, codec.pix_fmt, aspect, matrix, *colours)
+    picture = measures[video.picture.index].track(form, 1 / video.rate)
+    size = find_shown_size(codec.width, codec.height, aspect, orientation)
     limits.check_size(source.name, *size)
     limits.check_length(source.name, float(picture.end - picture.start))
-    silent = Clip(source, film.container.format.name, picture, None, size, orientation, film.rate)
-    if not film.sound or measures[film.sound.index].is_empty:
+    silent = Clip(source, video.container.format.name, picture, None, size, orientation, video.rate)
+    if not video.sound or measures[video.sound.index].is_empty:
         return silent
-    audio = film.sound.codec_context
-    sound = measures[film.sound.index].track((audio.sample_rate, audio.layout.name), Fraction(0))
+    audio = video.sound.codec_context
+    sound = measures[video.sound.index].track((audio.sample_rate, audio.layout.name), Fraction(0))
     return replace(silent, sound=sound, sample_rate=audio.sample_rate, channels=audio.layout.nb_channels)
 
 

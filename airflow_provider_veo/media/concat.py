@@ -29,7 +29,7 @@ _MAX_TIMESCALE = 2**31 - 1  # a signed 32-bit number in FFmpeg's MP4 writer
 
 @dataclass(frozen=True)
 class Joined:
-    """A film that was written.
+    """A joined video that was written.
 
     Attributes:
         seconds: Length of its picture.
@@ -42,7 +42,7 @@ class Joined:
     reencoded: str | None
 
 
-def concat(sources: Sequence[Source], film: Path) -> Joined:
+def concat(sources: Sequence[Source], target: Path) -> Joined:
     """Join clips into one MP4 file, in constant memory.
 
     The picture of each clip begins exactly at the end of the previous one, and the sound of each clip begins with its
@@ -57,9 +57,9 @@ def concat(sources: Sequence[Source], film: Path) -> Joined:
     clips = [examine(source) for source in sources]
     starts = [Fraction(0), *accumulate(clip.seconds for clip in clips)]
     why = find_reason_to_encode(clips)
-    with av.open(str(film), "w", format="mp4", options=MP4_OPTIONS) as output:
+    with av.open(str(target), "w", format="mp4", options=MP4_OPTIONS) as output:
         (encode if why else copy)(clips, starts, output)
-    written = examine(Source("the film", film))
+    written = examine(Source("the joined video", target))
     return Joined(round(float(written.seconds), 6), len(clips), why)
 
 
@@ -98,33 +98,33 @@ def copy(clips: Sequence[Clip], starts: Sequence[Fraction], output: OutputContai
 
     Args:
         clips: The clips to join.
-        starts: Start of each clip in the film in seconds, and the end of the last clip.
+        starts: Start of each clip in the joined video in seconds, and the end of the last clip.
         output: The file to write, without streams.
     """
     picture: PictureTrack | None = None
     sound: SoundTrack | None = None
     for clip, start, end in zip(clips, starts, starts[1:], strict=False):
-        with open_video(clip.source) as film:
+        with open_video(clip.source) as video:
             if picture is None:
-                stream = output.add_stream_from_template(film.picture)
-                stream.codec_context.sample_aspect_ratio = film.pixel_aspect
+                stream = output.add_stream_from_template(video.picture)
+                stream.codec_context.sample_aspect_ratio = video.pixel_aspect
                 picture = PictureTrack(stream, _find_unit(clips))
-                if clip.sound and film.sound:
-                    sound = SoundTrack(output.add_stream_from_template(film.sound))
+                if clip.sound and video.sound:
+                    sound = SoundTrack(output.add_stream_from_template(video.sound))
             if sound:
                 sound.begin(end)
             shift = start - clip.picture.start
-            streams = film.streams if sound else (film.picture,)
-            for packet in film.container.demux(*streams):
+            streams = video.streams if sound else (video.picture,)
+            for packet in video.container.demux(*streams):
                 if not packet.size:  # PyAV ends each stream with an empty packet
                     continue
-                track = picture if packet.stream.index == film.picture.index else sound
+                track = picture if packet.stream.index == video.picture.index else sound
                 if track and track.place(packet, shift):
                     output.mux_one(packet)
 
 
 class PictureTrack:
-    """Gives the pictures of clips their times in the film: each clip follows the previous one exactly."""
+    """Gives the pictures of clips their times in the video: each clip follows the previous one exactly."""
 
     def __init__(self, stream: Stream, unit: Fraction) -> None:
         self._stream, self._unit = stream, unit
@@ -132,7 +132,7 @@ class PictureTrack:
         self._last: int | None = None
 
     def place(self, packet: Packet[Stream], shift: Fraction) -> bool:
-        """Set the time of a packet in the film, `shift` seconds after its time in the clip. Return True."""
+        """Set the time of a packet in the video, `shift` seconds after its time in the clip. Return True."""
         pts, dts, unit = packet.pts, packet.dts, packet.time_base
         assert pts is not None
         assert dts is not None
@@ -146,7 +146,7 @@ class PictureTrack:
 
 
 class SoundTrack:
-    """Gives the sound of clips its times in the film.
+    """Gives the sound of clips its times in the video.
 
     Sound comes in packets of about 20 ms, whose lengths do not match that of a clip. At each joint the packets follow
     each other without a gap, and a packet that overlaps by more than half is dropped. So sound and picture never differ
@@ -162,16 +162,16 @@ class SoundTrack:
         self._snap: int | None = None
 
     def begin(self, end: Fraction) -> None:
-        """Begin the next clip, which ends at this time of the film, in seconds."""
+        """Begin the next clip, which ends at this time of the video, in seconds."""
         self._limit = round(end * self._rate)
         self._snap = None
 
     def place(self, packet: Packet[Stream], shift: Fraction) -> bool:
-        """Set the time of a packet in the film. Return False for a packet that is dropped."""
+        """Set the time of a packet in the video. Return False for a packet that is dropped."""
         assert packet.pts is not None
         at = round((packet.pts * packet.time_base + shift) * self._rate) + (self._snap or 0)
         half = self._samples // 2
-        # the first packet of a film is not audible; it prepares the decoder for the second
+        # the first packet of a joined video is not audible; it prepares the decoder for the second
         earliest = -self._samples if self._next is None else self._next - half
         if at < earliest or at + half >= self._limit or (packet.is_discard and self._next is not None):
             return False

@@ -28,12 +28,12 @@ _LIMITED_RANGE = 1
 
 @dataclass(frozen=True)
 class Format:
-    """The common format of all clips of a film.
+    """The common format of all clips of a video.
 
     Attributes:
         size: Width and height in pixels.
         rate: Pictures per second.
-        sample_rate: Sample rate of the sound in Hz; 0 for a film without sound.
+        sample_rate: Sample rate of the sound in Hz; 0 for a joined video without sound.
         layout: `mono` or `stereo`.
     """
 
@@ -56,13 +56,13 @@ class Format:
 
 @dataclass(frozen=True)
 class Span:
-    """The part of a film that a clip fills, in seconds from the start of the film."""
+    """The part of a joined video that a clip fills, in seconds from the start of the video."""
 
     start: Fraction
     end: Fraction
 
     def count(self, rate: Fraction | int) -> int:
-        """Return the number of pictures or samples. Those of all spans together fill the film exactly."""
+        """Return the number of pictures or samples. Those of all spans together fill the joined video exactly."""
         return round(self.end * rate) - round(self.start * rate)
 
 
@@ -71,7 +71,7 @@ def encode(clips: Sequence[Clip], starts: Sequence[Fraction], output: OutputCont
 
     Args:
         clips: The clips to join.
-        starts: Start of each clip in the film in seconds, and the end of the last clip.
+        starts: Start of each clip in the joined video in seconds, and the end of the last clip.
         output: The file to write, without streams.
     """
     target = Format.of(clips)
@@ -117,23 +117,23 @@ class _Writer:
 
 
 def _frames(clip: Clip, target: Format, span: Span) -> Iterator[VideoFrame | AudioFrame]:
-    """Yield the pictures and the sound of a clip in the format of the film."""
-    with open_video(clip.source) as film:
+    """Yield the pictures and the sound of a clip in the format of the video."""
+    with open_video(clip.source) as video:
         picture, sound = Graph(), Graph()
         link_filters(
-            picture, picture.add_buffer(template=film.picture), make_picture_steps(clip, target, span), "buffersink"
+            picture, picture.add_buffer(template=video.picture), make_picture_steps(clip, target, span), "buffersink"
         )
-        graphs = {film.picture.index: picture}
-        if clip.sound and film.sound:
+        graphs = {video.picture.index: picture}
+        if clip.sound and video.sound:
             link_filters(
-                sound, sound.add_abuffer(template=film.sound), make_sound_steps(clip, target, span), "abuffersink"
+                sound, sound.add_abuffer(template=video.sound), make_sound_steps(clip, target, span), "abuffersink"
             )
-            graphs[film.sound.index] = sound
+            graphs[video.sound.index] = sound
         elif target.sample_rate:
             silence = sound.add("anullsrc", f"r={target.sample_rate}:cl={target.layout}")
             link_filters(sound, silence, make_sound_steps(clip, target, span), "abuffersink")
             yield from pull_frames(sound)
-        for packet in film.container.demux(*(stream for stream in film.streams if stream.index in graphs)):
+        for packet in video.container.demux(*(stream for stream in video.streams if stream.index in graphs)):
             graph = graphs[packet.stream.index]
             for frame in decode_packet(clip.source, packet):
                 assert isinstance(frame, (VideoFrame, AudioFrame))

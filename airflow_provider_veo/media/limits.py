@@ -17,7 +17,7 @@ MOST_SECONDS = 24 * 60 * 60
 """Longest clip in seconds."""
 
 MOST_RATE = 240
-"""Highest number of pictures per second of a film that is encoded again."""
+"""Highest number of pictures per second of a joined video that is encoded again."""
 
 MOST_SAMPLES = 2_000_000
 """Pictures and packets of sound in an MP4 file: five hours have as many. FFmpeg takes 60 bytes for each."""

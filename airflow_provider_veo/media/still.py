@@ -15,8 +15,8 @@ from av.video.frame import VideoFrame
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.media import limits
 from airflow_provider_veo.media.clip import (
-    Film,
     Measure,
+    OpenVideo,
     Source,
     decode_packet,
     get_time_unit,
@@ -96,35 +96,35 @@ class _Shown:
 
 def _find(source: Source, at: float | None) -> _Shown:
     # a wrong index causes errors that look like damage
-    with suppress(InvalidInputError), open_video(source) as film:
-        if _seek(film, at) and (shown := _find_latest(source, film, at, has_seeked=True)):
+    with suppress(InvalidInputError), open_video(source) as video:
+        if _seek(video, at) and (shown := _find_latest(source, video, at, has_seeked=True)):
             return shown
-    with open_video(source) as film:
-        shown = _find_latest(source, film, at, has_seeked=False)
+    with open_video(source) as video:
+        shown = _find_latest(source, video, at, has_seeked=False)
     if shown is None:
         raise InvalidInputError(f"{source.name} is damaged or cut short: fetch it again.")
     return shown
 
 
-def _seek(film: Film, at: float | None) -> bool:
+def _seek(video: OpenVideo, at: float | None) -> bool:
     """Seek to the key frame before a time. Return whether this worked."""
-    start, length, unit = film.picture.start_time, film.picture.duration, get_time_unit(film.picture)
+    start, length, unit = video.picture.start_time, video.picture.duration, get_time_unit(video.picture)
     if start is None or (at is None and length is None):
         return False
     target = start + (length or 0 if at is None else int((Fraction(at) - _DECODE_EARLY) / unit))
     if target > start:
         try:
-            film.container.seek(target, stream=film.picture)
+            video.container.seek(target, stream=video.picture)
         except av.error.FFmpegError:
             return False
     return True
 
 
-def _find_latest(source: Source, film: Film, at: float | None, *, has_seeked: bool) -> _Shown | None:
+def _find_latest(source: Source, video: OpenVideo, at: float | None, *, has_seeked: bool) -> _Shown | None:
     """Return the latest frame up to a time; None if it cannot be found from the current position."""
-    unit, start, shown = get_time_unit(film.picture), film.picture.start_time, None
-    measure = Measure(film.picture)
-    for packet in film.container.demux(film.picture):
+    unit, start, shown = get_time_unit(video.picture), video.picture.start_time, None
+    measure = Measure(video.picture)
+    for packet in video.container.demux(video.picture):
         measure.add(packet)
         for frame in decode_packet(source, packet):
             if not isinstance(frame, VideoFrame) or frame.pts is None:
@@ -132,18 +132,18 @@ def _find_latest(source: Source, film: Film, at: float | None, *, has_seeked: bo
             start = frame.pts if start is None else start
             is_later = at is not None and (frame.pts - start) * unit > Fraction(at) + _RESOLUTION
             if is_later and (shown or has_seeked):
-                return _check(film, shown, start, None)
+                return _check(video, shown, start, None)
             shown = frame
     if start is None or shown is None or shown.pts is None or not measure.is_complete():
         return None
-    end = (shown.pts - start) * unit + (shown.duration * unit or 1 / film.rate)
-    return _check(film, shown, start, end)
+    end = (shown.pts - start) * unit + (shown.duration * unit or 1 / video.rate)
+    return _check(video, shown, start, end)
 
 
-def _check(film: Film, frame: VideoFrame | None, start: int, end: Fraction | None) -> _Shown | None:
+def _check(video: OpenVideo, frame: VideoFrame | None, start: int, end: Fraction | None) -> _Shown | None:
     if frame is None or frame.is_corrupt or frame.pts is None:
         return None
-    return _Shown(frame, film.pixel_aspect, (frame.pts - start) * get_time_unit(film.picture), end)
+    return _Shown(frame, video.pixel_aspect, (frame.pts - start) * get_time_unit(video.picture), end)
 
 
 def _convert(source: Source, shown: _Shown, kind: PictureType) -> VideoFrame:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 KEY = 'sk-Qv7/Tz+3=Lm&9"Wx-Rk4Hy'
 KEY_OF_OTHER_LETTERS = "sk-Schlüssel-鍵-Qv7Tz3Lm9"
-SECRET_WORDS = "a cat whose name nobody may read"
+SECRET_WORDS = "a cat whose name must stay secret"
 """In every prompt."""
 
 

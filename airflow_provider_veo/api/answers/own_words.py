@@ -1,6 +1,6 @@
 """Find quotations of an order in the texts of a server: errors quote the prompt, shortened or escaped.
 
-The reason of an error is searched in the server's own words. A word of the prompt must not end a wait or stop a task.
+The reason of an error is searched in the rest of the text. A word of the prompt must not end a wait or stop a task.
 """
 
 from __future__ import annotations

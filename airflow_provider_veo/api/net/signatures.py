@@ -29,7 +29,7 @@ def is_presigned(url: str) -> bool:
 
 
 def is_expired(url: str, now: pendulum.DateTime) -> bool:
-    """Whether a presigned address has expired by its own words; False if it names no time."""
+    """Whether a presigned address has expired by the time in its query; False if it names no time."""
     try:
         end = _end(_query(url))
     except Exception:  # noqa: BLE001 - a query may hold any text; then the server's refusal counts

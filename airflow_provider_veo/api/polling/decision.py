@@ -44,11 +44,11 @@ class WaitPolicy:
 
 @dataclass(frozen=True, slots=True)
 class WaitState:
-    """What a wait remembers of one job.
+    """The memory of a wait for one job.
 
     Attributes:
         status: Status in the last good answer.
-        status_word: The server's word for this status; None before the first good answer.
+        status_word: This status as the server writes it; None before the first good answer.
         progress: Progress in the last good answer, in percent.
         failures: Number of failed status calls since the last good answer.
         failing_since: Time of the first of these failures, in seconds since the epoch.

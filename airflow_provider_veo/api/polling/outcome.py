@@ -53,8 +53,8 @@ class Outcome:
         url_withheld: Whether the event leaves out an address, so that the server must be asked for the address again.
         polls: Number of status calls in this wait.
         reason_in_words: Whether the reason was found in the text of `message`, see `judge_reason`.
-        in_doubt: Whether only the content can tell if there is a video: the server contradicts itself (see `Video`),
-            or the last status is a word that this package does not know.
+        in_doubt: Whether only the content can show if there is a video: the server contradicts itself (see `Video`),
+            or this package does not know the last status.
         was_running: Whether an earlier answer in this wait has shown the job unfinished.
     """
 
@@ -98,7 +98,7 @@ class Outcome:
         )
 
     def judge_reason(self, own: OwnWords) -> Outcome:
-        """Return the outcome with the reason that the server's own words give.
+        """Return the outcome with the reason that the text of the server itself gives.
 
         The message may quote the prompt, and a word of the prompt is not a reason. The triggerer does not know the
         prompt, so the task judges the message again.

@@ -23,7 +23,7 @@ def answer(body, status=200, headers=(), **more):
 
 
 @pytest.mark.parametrize("charset", ["", "utf-8", "undefined", "utf-7", "idna", "hex", "latin-1", '"', "\ufffd"])
-def test_the_body_is_utf_8_whatever_the_charset_says(charset):
+def test_the_body_is_read_as_utf_8_with_every_charset(charset):
     given = answer('{"id": "é"}'.encode(), headers=[("Content-Type", f"application/json; charset={charset}")])
     assert given.json() == {"id": "é"}
 

@@ -79,7 +79,7 @@ def test_every_spelling_is_hidden(key, spelling):
     assert " after " in shown
     assert spelled not in shown
     assert shown.count("***") == 2
-    # what is left of base64 tells of the letters around the key
+    # the rest of the base64 text depends on the letters around the key
     assert len(shown) <= len("before *** after ***, end") + (30 if "base64" in spelling else 0)
 
 

@@ -66,10 +66,10 @@ def check(answer, known):
             found = read(answer)
         except VeoError as error:
             found = error
-        told = found if isinstance(found, Video) else (type(found), str(found), getattr(found, "retry_after", None))
-        if isinstance(found, (Video, VeoError)) and told not in known:
+        result = found if isinstance(found, Video) else (type(found), str(found), getattr(found, "retry_after", None))
+        if isinstance(found, (Video, VeoError)) and result not in known:
             check_what_is_told(found)
-            known.add(told)
+            known.add(result)
 
 
 def check_what_is_told(found):

@@ -1,4 +1,4 @@
-"""What was ordered is found again in a server's words, however they quote it; and nothing else is."""
+"""Texts of an order are found in the texts of a server in every spelling, and no other text is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROMPT = (
     "审核违规内容的电影 at 5 %"
 )
 LONG = " ".join(f"{PROMPT} (scene {number})" for number in range(12))
-TELLING = ("safety", "moderation", "prohibited", "审核", "违规")
+REASON_WORDS = ("safety", "moderation", "prohibited", "审核", "违规")
 
 SPELLINGS = {
     "as it is": str,
@@ -51,7 +51,7 @@ SPELLINGS = {
 @pytest.mark.parametrize("prompt", [PROMPT, LONG], ids=["short", "long"])
 def test_a_quotation_is_removed_in_every_spelling(spell, prompt):
     left = OwnWords((prompt,)).remove_from(f"Generation failed for {spell(prompt)} since memory ran out.").lower()
-    assert not [word for word in TELLING if word in left]
+    assert not [word for word in REASON_WORDS if word in left]
     assert "generation failed" in left
     assert "memory ran out" in left
 

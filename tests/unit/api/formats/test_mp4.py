@@ -64,7 +64,7 @@ def in_fragments(*fragments, size=0):
     return FTYP + moov(track([], [], []), track([], [], [], handler=b"soun", number=2), extends) + b"".join(fragments)
 
 
-INDEX = moov(track([len(FTYP)], [8], [(1, 1)]))  # its sample is somewhere in the file, whatever follows
+INDEX = moov(track([len(FTYP)], [8], [(1, 1)]))  # its sample lies at the start of the file
 WHOLE = {
     "index at the end": film(),
     "index first": with_index_first(),
@@ -406,7 +406,7 @@ def test_a_table_of_chunks_out_of_order_is_damage(runs):
 
 @given(st.binary(max_size=200), st.integers(0, 1700))
 def test_damage_raises_only_an_incomplete_error(noise, at):
-    """Whatever a file holds, it is whole or not; nothing else is raised."""
+    """Every content is either complete or raises this error."""
     content = film()
     with contextlib.suppress(IncompleteError):
         check(content[:at] + noise + content[at + len(noise) :])

@@ -190,7 +190,7 @@ def test_a_good_answer_ends_a_run_of_failures():
 
 
 def test_failing_calls_are_reported_once_and_so_is_their_end():
-    state, told = WaitState(), []
+    state, reports = WaitState(), []
     for seen in (
         video(progress=42.0),
         TransportError("broken pipe"),
@@ -206,9 +206,9 @@ def test_failing_calls_are_reported_once_and_so_is_their_end():
         video(progress=42.0),
     ):
         state, step = decide_after(seen, state=state)
-        told.append(step.news and step.news.text)
+        reports.append(step.news and step.news.text)
     failed = "Video v: The status call failed and will be repeated. "
-    assert told == [
+    assert reports == [
         "Video v: processing 42 %, 100 s after the order",
         f"{failed}broken pipe",
         None,
