@@ -67,7 +67,7 @@ class PageServer(ServerProcess):
         settings = {
             "AIRFLOW_HOME": str(self.folder),
             "AIRFLOW__API__BASE_URL": self.url,
-            "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of at least sixty-four bytes that only this test knows, and no other",
+            "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of at least sixty-four bytes, which only this test may know",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__VEO__STORAGE": str(self.folder / "videos"),
