@@ -8,10 +8,11 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from airflow_provider_veo.api import requests
 from airflow_provider_veo.api.answers.answer import Answer, find_names
 from airflow_provider_veo.api.answers.own_words import NO_TEXTS, OwnWords
+from airflow_provider_veo.api.backends.openai import requests
 from airflow_provider_veo.api.backends.openai.cancelling import Cancellation, read_cancellation
+from airflow_provider_veo.api.backends.openai.videos import parse_video, parse_videos
 from airflow_provider_veo.api.chat.call import DEFAULT_CHAT_TIMEOUT, stream_events
 from airflow_provider_veo.api.chat.events import ChatEvent
 from airflow_provider_veo.api.content.download import Content
@@ -21,10 +22,11 @@ from airflow_provider_veo.api.net import limits
 from airflow_provider_veo.api.polling import wait
 from airflow_provider_veo.api.polling.decision import News, WaitPolicy
 from airflow_provider_veo.api.polling.outcome import Outcome
-from airflow_provider_veo.api.requests import ApiRequest, ChatSpec, VideoSpec
+from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.session import AsyncSession, Session
 from airflow_provider_veo.api.settings import ClientSettings
-from airflow_provider_veo.api.video import Video, parse_video, parse_videos
+from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
+from airflow_provider_veo.api.video import Video
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -71,6 +73,7 @@ class VeoClient:
             idempotency_key: Key by which a server recognizes a repeated order, or None.
             before_post: Called before each request.
         """
+        self.settings.profile.check_frames(spec)
         request = requests.create_video(spec, self.settings.request_format, idempotency_key)
         before_post()
         answer = replace(self.call(request), own=spec.own_words)
@@ -131,6 +134,7 @@ class VeoClient:
         Raises:
             VideoTimeoutError: The time is over.
         """
+        self.settings.profile.check_frames(spec)
         return stream_events(self.session, spec, idempotency_key, timeout)
 
     def content(self, video_id: str | None, url: str | None) -> Content:

@@ -12,7 +12,7 @@ from airflow_provider_veo.api.net.bodies import Body
 from airflow_provider_veo.api.net.clock import Clock
 from airflow_provider_veo.api.net.exchange import AsyncExchanges, AsyncResponse, Exchanges, Response
 from airflow_provider_veo.api.net.limits import Limits
-from airflow_provider_veo.api.requests import ApiRequest
+from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.settings import ClientSettings, tls_context
 
 HEADERS = {

@@ -1,4 +1,4 @@
-"""The operator for the seed gateway's streaming chat call."""
+"""The operator that makes videos by a streaming chat call."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo.api.requests import ChatSpec
+from airflow_provider_veo.api.specs import ChatSpec
 from airflow_provider_veo.exceptions import fail_fast
-from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook
+from airflow_provider_veo.hooks.connection import DEFAULT_TIMEOUT
+from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability.page import describe_order, name_of_url, publish_order
 from airflow_provider_veo.observability.summary import conclude, failures_reported
 from airflow_provider_veo.operators.base import OrderingTask, VeoOperator
@@ -108,7 +109,7 @@ class VeoChatCompletionOperator(OrderingTask, VeoOperator):
             hook = VeoHook(self.conn_id)
             spec = self._spec(hook)
             order = self._order(who, spec, time.time())
-            placed = describe_order(spec.prompt, spec.model, videos=spec.n)
+            placed = describe_order(spec.prompt, spec.model, hook.settings.profile, videos=spec.n)
             publish_order(context, placed)
             with hook.get_conn() as client:
                 desk = ChatDesk(client, ledger, who, self.log, lambda progress: self._show(context["ti"], progress))
@@ -134,5 +135,7 @@ class VeoChatCompletionOperator(OrderingTask, VeoOperator):
             n=self.n,
             extra_body=self.extra_body or {},
         )
-        warn_of_shapes(spec, None, self.log)
+        profile = hook.settings.profile
+        profile.check_frames(spec)
+        warn_of_shapes(spec, profile.size_of(spec.model), self.log)
         return spec

@@ -15,10 +15,11 @@ from airflow_provider_veo.api.answers.own_words import OwnWords
 from airflow_provider_veo.api.errors import Reason, StorageError, VeoError
 from airflow_provider_veo.api.polling.decision import News, WaitPolicy
 from airflow_provider_veo.api.polling.outcome import Outcome
-from airflow_provider_veo.api.requests import VideoSpec, ignored_warnings
+from airflow_provider_veo.api.specs import VideoSpec, ignored_warnings
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
-from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, VeoHook, poll_interval_or_default, wait_policy
+from airflow_provider_veo.hooks.connection import DEFAULT_TIMEOUT, poll_interval_or_default, wait_policy
+from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability.lineage import describe_stored, hash_prompt
 from airflow_provider_veo.observability.page import OutcomeEntry, describe_file, describe_order, publish_order
 from airflow_provider_veo.observability.progress import format_progress, format_progress_of
@@ -198,7 +199,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         shortest_deferral()
         who = TaskIdentity.of(context)
         order = self._order(who, spec, now, spec.frame_hashes())
-        publish_order(context, describe_order(spec.prompt, spec.model, spec.size))
+        publish_order(context, describe_order(spec.prompt, spec.model, hook.settings.profile, spec.size))
         with hook.get_conn() as client:
             desk = OrderDesk(client, _ledger(context), who, self.log, self._find)
             submission, found = desk.order_or_resume(order, spec)
@@ -225,7 +226,9 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             size=self.size,
             extra_body=self.extra_body or {},
         )
-        warn_of_shapes(spec, spec.size, self.log)
+        profile = hook.settings.profile
+        profile.check_frames(spec)
+        warn_of_shapes(spec, spec.size or profile.size_of(spec.model), self.log)
         for warning in ignored_warnings(spec):
             self.log.warning(warning)
         return spec
@@ -333,7 +336,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         """Return the task's result, and tell the platform of the stored video."""
         model = self.model or hook.settings.default_model
         result: OrderedVideoResult = {
-            **video_result(outcome, model, length_was_asked=self.seconds is not None),
+            **video_result(outcome, model, hook.settings.profile, length_was_asked=self.seconds is not None),
             "submissions": submissions,
             "prompt_sha256": hash_prompt(self.prompt),
         }

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from airflow_provider_veo.api.answers.answer import is_usable_id
 from airflow_provider_veo.api.answers.text import make_line
-from airflow_provider_veo.api.backends.profiles import CARD
+from airflow_provider_veo.api.backends.profiles import GatewayProfile
 from airflow_provider_veo.api.errors import ApiError, NotOrderedError, Reason, VeoError
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.orders.submission import NAMED_KEY, Order, Submission
@@ -101,25 +101,26 @@ def same_model(ordered: str, said: str | None) -> bool:
     return said is None or _bare(said) == _bare(ordered)
 
 
-def check_model(video_id: str, ordered: str, said: str | None, known: Collection[str]) -> None:
+def check_model(video_id: str, ordered: str, said: str | None, known: Collection[str], profile: GatewayProfile) -> None:
     """Refuse a job of another model.
 
     Gateways answer with other names than the one that was ordered: their upstream's, which nobody can order. So a name
     that differs is another model where an order could have named it: it is one that this server knows, or both names
-    are on the price card.
+    are of the gateway's profile.
 
     Args:
         video_id: of the job.
         ordered: the model that was ordered.
         said: the model that the server names for the job.
         known: the models that the server offers, and those of the jobs that it lists.
+        profile: of the gateway.
 
     Raises:
         NotOrderedError: it is of another model.
     """
     if said is None or same_model(ordered, said):
         return
-    names = {_bare(name) for name in known} | ({*CARD} if ordered in CARD else set())
+    names = {_bare(name) for name in known} | (set(profile.models) if ordered in profile.models else set())
     if _bare(said) in names:
         raise NotOrderedError(
             f"Video {video_id}, which {NAMED_KEY} names, is of the model {said}, and {ordered} was ordered. {_INSTEAD}"

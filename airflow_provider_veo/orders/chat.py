@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_veo.api.backends.profiles import CARD
+from airflow_provider_veo.api.backends.profiles import GatewayProfile
 from airflow_provider_veo.api.chat.events import (
     Accepted,
     ChatEvent,
@@ -23,7 +23,7 @@ from airflow_provider_veo.api.chat.events import (
 from airflow_provider_veo.api.chat.limits import MOST_COUNTED
 from airflow_provider_veo.api.client import BeforePost, VeoClient
 from airflow_provider_veo.api.errors import ChatIncompleteError, Reason, VeoError
-from airflow_provider_veo.api.requests import ChatSpec
+from airflow_provider_veo.api.specs import ChatSpec
 from airflow_provider_veo.observability import metrics
 from airflow_provider_veo.observability.progress import format_progress
 from airflow_provider_veo.observability.tracing import span
@@ -87,7 +87,7 @@ class ChatDesk(Desk):
             spec.model,
             intent.submissions,
             order.max_submissions,
-            _cost(spec.model, missing),
+            _cost(self._client.settings.profile, spec.model, missing),
             len(kept),
         )
         with span("veo.chat", model=spec.model, videos=missing):
@@ -107,8 +107,8 @@ class ChatDesk(Desk):
         assert isinstance(begun, Accepted)
         record = posted.accepted(None)
         self._ledger.note(record)
-        card = CARD.get(spec.model)
-        charged = card.price_usd * spec.n if card else None  # at once, whatever comes
+        profile = self._client.settings.profile
+        charged = profile.cost_of(spec.model, spec.n)  # at once: the call is charged even if it fails
         metrics.send(metrics.measure_order(spec.model, spec.n, charged), self._who)
         journal = Journal(self._log.info)
         try:
@@ -121,10 +121,11 @@ class ChatDesk(Desk):
                     self._ledger.note(record)  # at once: whatever happens next, this video is not lost
         except VeoError as error:
             if len(record.urls) < wanted:
-                raise ChatIncompleteError(_incomplete(record, wanted, spec), error.reason, str(error)) from error
+                incomplete = _incomplete(record, wanted, spec, profile)
+                raise ChatIncompleteError(incomplete, error.reason, str(error)) from error
         if len(record.urls) < wanted:
             failure = journal.failure
-            raise ChatIncompleteError(_incomplete(record, wanted, spec), failure.reason, failure.message)
+            raise ChatIncompleteError(_incomplete(record, wanted, spec, profile), failure.reason, failure.message)
         return record, list(record.urls)
 
 
@@ -191,13 +192,14 @@ def _line(event: ChatEvent) -> str:
     return line
 
 
-def _cost(model: str, videos: int) -> str:
-    card = CARD.get(model)
-    return f": ${card.price_usd * videos:.2f}, charged whatever comes" if card else ""
+def _cost(profile: GatewayProfile, model: str, videos: int) -> str:
+    cost = profile.cost_of(model, videos)
+    if cost is None:
+        return ""
+    return f": ${cost:.2f}" + (", charged even if the call fails" if profile.charges_failed_chats else "")
 
 
-def _incomplete(record: Submission, wanted: int, spec: ChatSpec) -> str:
+def _incomplete(record: Submission, wanted: int, spec: ChatSpec, profile: GatewayProfile) -> str:
     arrived, missing = len(record.urls), wanted - len(record.urls)
-    return (
-        f"{arrived} of {wanted} videos arrived; {advice.for_the_rest(missing)}{_cost(spec.model, missing)}. The server"
-    )
+    cost = _cost(profile, spec.model, missing)
+    return f"{arrived} of {wanted} videos arrived; {advice.for_the_rest(missing)}{cost}. The server"

@@ -34,7 +34,7 @@ from airflow_provider_veo.api.errors import (
     VideoFailedError,
     VideoTimeoutError,
 )
-from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
+from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.utils.airflow_internals import never_expire
 

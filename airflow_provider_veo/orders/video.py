@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import Context
 from airflow_provider_veo.api.client import BeforePost, VeoClient
 from airflow_provider_veo.api.errors import NotOrderedError, UnknownSubmissionError, VeoError
 from airflow_provider_veo.api.net import urls
-from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.observability import metrics
 from airflow_provider_veo.observability.tracing import span
@@ -321,7 +321,7 @@ class OrderDesk(Desk):
             seen = error
         job = adoption.check_job(video_id, seen, young=order.now < record.sent_at + _YOUNG)
         if not adoption.same_model(order.model, job.model):
-            adoption.check_model(video_id, order.model, job.model, self._known_models())
+            adoption.check_model(video_id, order.model, job.model, self._known_models(), self._client.settings.profile)
         adopted = record.adopted_by_hand(video_id, order)
         self._ledger.write(adopted)  # first: a crash in between leaves a key that nobody reads
         self._ledger.forget_named()

@@ -23,7 +23,8 @@ from airflow_provider_veo.api.polling.decision import News, WaitPolicy
 from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.polling.wait import Wait
 from airflow_provider_veo.exceptions import VeoSensorTimeout, as_failure, fail_fast
-from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
+from airflow_provider_veo.hooks.connection import wait_policy
+from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability.summary import failures_reported, report
 from airflow_provider_veo.orders import advice
 from airflow_provider_veo.orders.result import VideoResult, video_result
@@ -169,7 +170,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
         except VideoFailedError as error:
             raise as_failure(error) from None
         self.log.info("Video %s is completed", outcome.video_id)
-        result = video_result(hook.restore_url(outcome), ordered or outcome.model)
+        result = video_result(hook.restore_url(outcome), ordered or outcome.model, hook.settings.profile)
         made_in = outcome.generation_seconds
         report(
             context,

@@ -24,8 +24,8 @@ from airflow_provider_veo.api.net.addresses import NOT_PUBLIC, AddressRule, IPAd
 from airflow_provider_veo.api.net.clock import Clock
 from airflow_provider_veo.api.net.exchange import Exchanges
 from airflow_provider_veo.api.net.urls import redact, resolve_url
-from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import tls_context
+from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 from airflow_provider_veo.storage.destinations import file_or_object
 
 FrameSource = str | os.PathLike[str] | ObjectStoragePath | Mapping[str, Any]

@@ -18,8 +18,8 @@ from airflow_provider_veo.api.errors import (
     Reason,
     UnknownSubmissionError,
 )
-from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.api.specs import ChatSpec
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability import page
@@ -169,7 +169,7 @@ def test_a_retry_asks_for_what_is_missing_only(server_of, output, broken):
     assert "1 of 3 videos arrived" in str(driver.errors[0])
     assert "a retry asks for the other 2 only: $0.30" in str(driver.errors[0])
     log = output()
-    assert "for 2 of 3 videos (model veo-3.1-fast, call 2 of at most 2): $0.30, charged whatever comes" in log
+    assert "for 2 of 3 videos (model veo-3.1-fast, call 2 of at most 2): $0.30, charged even if the call fails" in log
     assert "canary-5d" not in log + str(driver.errors)
 
 

@@ -14,8 +14,8 @@ from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import ContentError, VeoError
 from airflow_provider_veo.api.polling.decision import WaitPolicy, WaitState, observe
 from airflow_provider_veo.api.polling.outcome import Outcome
-from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.api.specs import ChatSpec
 from tests.support.contents import open_content
 from tests.support.scripted_server import Reply
 

@@ -15,6 +15,7 @@ from airflow.utils.state import DagRunState
 from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
+from airflow_provider_veo.api.backends.profiles import VEO_GATEWAY
 from airflow_provider_veo.observability import page
 from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
 
@@ -113,7 +114,7 @@ def add_generations(session: Session, count: int, *, per_run: int = 100, dag_id:
 def notes_of(number: int) -> dict[str, Any]:
     """Return the XComs of the page entry of one of these tasks, by key."""
     state, model = STATES[number % len(STATES)], MODELS[number % len(MODELS)]
-    order = page.describe_order(f"prompt {number}: a village in the snow, slow drone shot " * 3, model)
+    order = page.describe_order(f"prompt {number}: a village in the snow, slow drone shot " * 3, model, VEO_GATEWAY)
     if state == "success":
         outcome = {
             "videos": [f"video_{number}"],

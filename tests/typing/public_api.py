@@ -25,7 +25,7 @@ from airflow_provider_veo.api.errors import (
 )
 from airflow_provider_veo.api.polling.decision import WaitPolicy
 from airflow_provider_veo.api.polling.outcome import Outcome
-from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
+from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.decorators.video import veo_video_task
 from airflow_provider_veo.emulator.jobs import Settings

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from airflow_provider_veo.api import requests
 from airflow_provider_veo.api.answers.masking import Mask
 from airflow_provider_veo.api.answers.text import make_line
+from airflow_provider_veo.api.backends.openai import requests
 from airflow_provider_veo.api.chat.events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
 from airflow_provider_veo.api.chat.reader import ChatReader
 from airflow_provider_veo.api.error_answers import error_from
 from airflow_provider_veo.api.errors import TooSlowError, TransportError, VideoTimeoutError
 from airflow_provider_veo.api.net import limits
 from airflow_provider_veo.api.net.clock import Clock
-from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.api.session import Session
+from airflow_provider_veo.api.specs import ChatSpec
 
 DEFAULT_CHAT_TIMEOUT = 1200.0
 """Seconds that a chat call may take by default."""

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pendulum
 
-from airflow_provider_veo.api import requests
 from airflow_provider_veo.api.answers import masking
+from airflow_provider_veo.api.backends.openai import requests
 from airflow_provider_veo.api.content import embedded, locate
 from airflow_provider_veo.api.content.locate import Asked, ContentStream, Resume
 from airflow_provider_veo.api.errors import (
