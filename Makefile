@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SITE ?= site
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs test-docs test-system test-race test-page test-storage test-cluster \
+.PHONY: help demo test coverage docs test-docs test-system test-race test-page test-storage test-cluster \
 	test-bursts matrix mutants benchmark figures \
 	lint terms unit integration constraints clean
 
@@ -15,7 +15,7 @@ help: ## list the commands
 demo: $(VENV)/ready ## a prompt becomes a video on a real Airflow; ONCE=1 ends by itself, DAG=story another example, DAGS=folder your own
 	@$(BIN)/python -m dev.demo $(if $(DAG),--dag $(DAG)) $(if $(DAGS),--dags $(DAGS)) $(if $(ONCE),--once)
 
-test: lint unit integration ## everything that a contribution must pass
+test: lint coverage ## everything that a contribution must pass
 
 lint: $(VENV)/ready ## style, types, and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
@@ -28,6 +28,13 @@ unit: $(VENV)/ready ## tests without network and database
 
 integration: $(VENV)/ready ## tests with the emulator and a real Airflow, four at a time: they wait more than they compute
 	@$(BIN)/python -m pytest -n 4 --dist worksteal tests/integration
+
+coverage: $(VENV)/ready ## unit and integration tests together, which must run at least 97 % of the lines of the package
+	@rm -f .coverage.unit .coverage.integration
+	@COVERAGE_FILE=.coverage.unit $(BIN)/python -m pytest --cov --cov-report= tests/unit tests/dev
+	@COVERAGE_FILE=.coverage.integration $(BIN)/python -m pytest -n 4 --dist worksteal --cov --cov-report= tests/integration
+	@$(BIN)/python -m coverage combine --quiet .coverage.unit .coverage.integration
+	@$(BIN)/python -m coverage report --fail-under 97
 
 docs: $(VENV)/ready ## the documentation as a site, into site/; a warning is an error
 	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs $(SITE)
@@ -62,7 +69,7 @@ benchmark: $(VENV)/bench/ready ## what waiting costs, beside other providers, in
 	@$(VENV)/bench/bin/python -m benchmarks $(if $(QUICK),--quick)
 
 figures: $(VENV)/cluster/ready ## what docs/scaling.md says of triggerers and of the cost of a task, printed (a quarter of an hour)
-	@$(VENV)/cluster/bin/python -u -m tests.cluster.figures
+	@$(VENV)/cluster/bin/python -u -m benchmarks.cluster_figures
 
 mutants: $(VENV)/mutmut/ready ## whether the unit tests notice changes of the pure core (an hour); MODULE=api.schedule checks one
 	@$(BIN)/python -m dev.mutants $(MODULE)
@@ -137,4 +144,4 @@ constraints: $(VENV)/ready $(VENV)/mutmut/ready ## pin what is installed now
 		$(BIN)/python -m pip freeze --all --exclude-editable --exclude setuptools; } > constraints.txt
 
 clean: ## remove what the commands have made
-	rm -rf $(VENV) site demo_videos screenshots mutants dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) site demo_videos screenshots mutants dist .coverage .coverage.* .pytest_cache .ruff_cache .mypy_cache .hypothesis

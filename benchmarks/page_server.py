@@ -12,7 +12,7 @@ from airflow.utils.db import initdb
 from airflow.utils.session import create_session
 from fastapi.testclient import TestClient
 
-from tests.support.generations import add_generations
+from tests.support.page_entries import add_generations
 
 _REQUESTS = 20
 

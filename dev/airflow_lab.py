@@ -19,6 +19,7 @@ import pendulum
 import psutil
 
 from dev.server_process import free_ports, is_answering
+from dev.waiting import wait_until
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -280,13 +281,13 @@ class AirflowLab:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def _wait_until(self, what: str, condition: Callable[[], bool]) -> None:
-        give_up_at = time.monotonic() + START_TIMEOUT
-        while not condition():
-            if time.monotonic() > give_up_at:
-                raise LabError(
-                    f"Waited {START_TIMEOUT:.0f} s for {what} in vain. Airflow's log ends:\n{self.log_tail()}"
-                )
-            time.sleep(0.5)
+        try:
+            wait_until(what, condition, START_TIMEOUT, pause=0.5, details=self._describe_log)
+        except TimeoutError as error:
+            raise LabError(str(error)) from None
+
+    def _describe_log(self) -> str:
+        return f"Airflow's log ends:\n{self.log_tail()}"
 
 
 def _kill(processes: Iterable[psutil.Process]) -> None:

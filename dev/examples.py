@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from PIL import Image, ImageDraw
 
 from airflow_provider_veo.emulator.jobs import Jobs
 from dev.airflow_lab import AirflowLab, LabError
+from dev.waiting import wait_until
 
 PREFIX = "example_veo_"
 POOL = {"name": "veo_gateway", "slots": 2, "description": "videos in flight", "include_deferred": True}
@@ -110,12 +110,11 @@ def start(lab: AirflowLab, example: Example, conf: Conf) -> str:
         lab.unpause(example.dag_id)
     else:
         return lab.trigger(example.dag_id, conf)
-    give_up_at = time.monotonic() + RUN_TIMEOUT
-    while not (runs := lab.run_ids(example.dag_id)):
-        if time.monotonic() > give_up_at:
-            raise LabError(f"{example.dag_id} was not started within {RUN_TIMEOUT:.0f} s.")
-        time.sleep(0.5)
-    return runs[0]
+    try:
+        what = f"a run of {example.dag_id} to start"
+        return wait_until(what, lambda: lab.run_ids(example.dag_id), RUN_TIMEOUT, pause=0.5)[0]
+    except TimeoutError as error:
+        raise LabError(str(error)) from None
 
 
 def charged(jobs: Jobs) -> int:

@@ -28,7 +28,7 @@ PAGE = ROOT / "docs" / "compatibility.md"
 PINS = ROOT / "dev" / "pins"
 ENVIRONMENTS = ROOT / ".venv" / "matrix"
 TESTS = ("tests/unit", "tests/integration")
-WHAT_TESTS_READ = ("benchmarks", "dev", "example_dags", "tests")
+WHAT_TESTS_READ = ("dev", "example_dags", "tests")
 
 BEGIN, END = "<!-- make matrix writes from here -->", "<!-- to here -->"
 HEAD = ("Airflow", "Python", "passed", "failed", "skipped", "`pip check`", "run on")

@@ -7,13 +7,14 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 import psutil
+
+from dev.waiting import wait_until
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -96,11 +97,15 @@ class ServerProcess(ABC):
         self._process.wait()
 
     def _wait_until_it_answers(self) -> None:
-        give_up_at = time.monotonic() + self.start_timeout
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > give_up_at:
-                raise RuntimeError(f"{self.name} did not start:\n{self.log.read_text(errors='replace')[-3000:]}")
-            time.sleep(0.1)
+        wait_until(f"{self.name} to start", self._is_ready, self.start_timeout, pause=0.1, details=self._log_tail)
+
+    def _is_ready(self) -> bool:
+        if self._process.poll() is not None:
+            raise RuntimeError(f"{self.name} ended by itself:\n{self._log_tail()}")
+        return self._answers()
+
+    def _log_tail(self) -> str:
+        return self.log.read_text(errors="replace")[-3000:]
 
 
 def is_answering(url: str) -> bool:

@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_veo.api.polling.decision import Outcome, WaitPolicy
+    from airflow_provider_veo.api.polling.decision import WaitPolicy
+    from airflow_provider_veo.api.polling.outcome import Outcome
     from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
     from airflow_provider_veo.api.video import Video, VideoStatus
 

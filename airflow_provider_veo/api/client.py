@@ -8,8 +8,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from airflow_provider_veo.api.answers.answer import Answer, names_in
-from airflow_provider_veo.api.answers.own_words import NOTHING_SAID, OwnWords
+from airflow_provider_veo.api.answers.answer import Answer, find_names
+from airflow_provider_veo.api.answers.own_words import NO_TEXTS, OwnWords
 from airflow_provider_veo.api.backends.openai import requests
 from airflow_provider_veo.api.backends.openai.cancelling import Cancellation, read_cancellation
 from airflow_provider_veo.api.backends.openai.videos import parse_video, parse_videos
@@ -20,7 +20,8 @@ from airflow_provider_veo.api.content.source import AddressContent, JobContent
 from airflow_provider_veo.api.errors import adding
 from airflow_provider_veo.api.net import limits
 from airflow_provider_veo.api.polling import wait
-from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.polling.decision import News, WaitPolicy
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.session import AsyncSession, Session
 from airflow_provider_veo.api.settings import ClientSettings
@@ -82,7 +83,7 @@ class VeoClient:
             answer = replace(self.call(form), own=spec.own_words)
         return parse_video(answer, "Creating the video")
 
-    def get_video(self, video_id: str, own: OwnWords = NOTHING_SAID) -> Video:
+    def get_video(self, video_id: str, own: OwnWords = NO_TEXTS) -> Video:
         """Ask for the status of a job.
 
         Args:
@@ -94,13 +95,13 @@ class VeoClient:
 
     def list_videos(self) -> list[Video]:
         """Return the jobs that the server lists: one page, with the newest jobs. This call ends soon."""
-        answer = self.session.send(requests.list_videos(), limits.of_glance(self.settings.timeout))
+        answer = self.session.send(requests.list_videos(), limits.of_optional_call(self.settings.timeout))
         return parse_videos(answer, "Listing the videos")
 
     def list_models(self) -> list[str]:
         """Return the names of the models that the server lists. This call ends soon."""
-        answer = self.session.send(requests.list_models(), limits.of_glance(self.settings.timeout))
-        return names_in(answer.json())
+        answer = self.session.send(requests.list_models(), limits.of_optional_call(self.settings.timeout))
+        return find_names(answer.json())
 
     def cancel_video(self, video_id: str) -> Cancellation:
         """Ask the server to stop a job, and return what the server says that it has done."""
@@ -108,7 +109,7 @@ class VeoClient:
             return read_cancellation(self.call(requests.cancel_video(video_id)), video_id)
 
     def wait_for_video(
-        self, video_id: str, policy: WaitPolicy, report: Callable[[News], None], own: OwnWords = NOTHING_SAID
+        self, video_id: str, policy: WaitPolicy, report: Callable[[News], None], own: OwnWords = NO_TEXTS
     ) -> Outcome:
         """Ask until the job is finished, the deadline has passed, or no answer can be expected any more.
 
@@ -179,7 +180,7 @@ class AsyncVeoClient:
     async def get_video(self, video_id: str) -> Video:
         """Ask for the status of a job."""
         with adding(video_id=video_id):
-            return _read_status(await self._session.send(requests.get_video(video_id)), video_id, NOTHING_SAID)
+            return _read_status(await self._session.send(requests.get_video(video_id)), video_id, NO_TEXTS)
 
     async def cancel_video(self, video_id: str) -> Cancellation:
         """Ask the server to stop a job, and return what the server says that it has done."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 
-from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail, seen_id
+from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail, find_job_id
 from airflow_provider_veo.api.answers.text import LOOKED_AT
 from airflow_provider_veo.api.errors import ApiError, Reason, VeoError
 from airflow_provider_veo.api.reasons import find_reason, find_reason_of_order, find_reason_of_status_call
@@ -39,7 +39,7 @@ def error_from(answer: Answer, what: str, longest_wait: float = LONGEST_WAIT, *,
         status=answer.status,
         detail=detail,
         retry_after=pause_asked_by(answer, longest_wait),
-        job_id=seen_id(answer),
+        job_id=find_job_id(answer),
         answer=answer,
     )
 
@@ -69,7 +69,7 @@ def unreadable(answer: Answer, what: str, why: str) -> ApiError:
         reason=Reason.UNREADABLE,
         status=answer.status,
         detail=ErrorDetail(why),
-        job_id=seen_id(answer),
+        job_id=find_job_id(answer),
     )
 
 
@@ -100,7 +100,7 @@ def reading(answer: Answer, what: str) -> Iterator[None]:
     except VeoError:
         raise
     except Exception as error:
-        why = f"the answer cannot be read: {type(error).__name__}: {answer.said(str(error))}"
+        why = f"the answer cannot be read: {type(error).__name__}: {answer.quote(str(error))}"
         raise unreadable(answer, what, why) from error
 
 
@@ -167,7 +167,7 @@ def pause_asked_by(answer: Answer, longest: float = LONGEST_WAIT) -> float | Non
     seconds = retry_after(answer.headers, longest)
     if seconds is not None or not _is_rate_limit(answer):
         return seconds
-    found = _DELAY.search(answer.own.without(answer.text[:LOOKED_AT]))
+    found = _DELAY.search(answer.own.remove_from(answer.text[:LOOKED_AT]))
     most = longest if answer.own.texts else min(longest, _LONGEST_WAIT_IN_TEXT)
     return min(float(found[1]), most) if found else None
 

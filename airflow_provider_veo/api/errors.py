@@ -38,7 +38,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail
-from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.reasons import Reason
 
 __all__ = [
@@ -385,6 +385,6 @@ class CausedByVeoError(Exception):
 
 
 def _sentence(what: str, message: str, advice: str) -> str:
-    message = for_people(message)
+    message = make_line(message)
     text = f"{what}: {message}" if message else what
     return f"{text.rstrip('.')}. {advice}" if advice else text

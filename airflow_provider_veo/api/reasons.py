@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from airflow_provider_veo.api.answers.answer import WORDS_LIMIT, ErrorDetail
-from airflow_provider_veo.api.answers.own_words import NOTHING_SAID, OwnWords
+from airflow_provider_veo.api.answers.answer import ERROR_LIMIT, ErrorDetail
+from airflow_provider_veo.api.answers.own_words import NO_TEXTS, OwnWords
 
 
 class Reason(str, Enum):
@@ -174,7 +174,7 @@ _REASON_OF_JOB_CODE = {
 }
 
 
-def find_reason(detail: ErrorDetail, status: int | None = None, own: OwnWords = NOTHING_SAID) -> Reason:
+def find_reason(detail: ErrorDetail, status: int | None = None, own: OwnWords = NO_TEXTS) -> Reason:
     """Return the reason that the server's words name; without such words, the reason of the status.
 
     The words decide first: "no money" comes as 402, 403 or 429, "no such model" as 404 or 503, and an unknown task
@@ -187,7 +187,7 @@ def find_reason(detail: ErrorDetail, status: int | None = None, own: OwnWords = 
     """
     if status == 401:  # a refused key stays a refused key, whatever the words
         return Reason.AUTHENTICATION
-    words = own.without(f"{detail.code} {detail.message}"[:WORDS_LIMIT])
+    words = own.remove_from(f"{detail.code} {detail.message}"[:ERROR_LIMIT])
     if status in (400, 422) and _FIELDS_NOT_READ.search(words):
         return Reason.REQUEST_FORMAT
     if _AUDIO_FILTER.search(words):
@@ -214,9 +214,9 @@ def find_reason_of_status_call(detail: ErrorDetail, status: int) -> Reason:
         detail: Message and code that the server sent.
         status: HTTP status, or a status that the body carries.
     """
-    if status != 401 and _UNKNOWN_JOB.fullmatch(detail.message[:WORDS_LIMIT].strip()):
+    if status != 401 and _UNKNOWN_JOB.fullmatch(detail.message[:ERROR_LIMIT].strip()):
         return Reason.NOT_FOUND
-    if status == 400 and _NO_KEY.search(detail.message[:WORDS_LIMIT]):  # final, with any reason
+    if status == 400 and _NO_KEY.search(detail.message[:ERROR_LIMIT]):  # final, with any reason
         return Reason.AUTHENTICATION
     return find_reason(ErrorDetail(code=detail.code), status)
 
@@ -226,7 +226,7 @@ def find_reason_in(words: str) -> Reason | None:
     return next((reason for reason, pattern in _REASON_OF_WORDS if pattern.search(words)), None)
 
 
-def find_reason_of_job(detail: ErrorDetail, own: OwnWords = NOTHING_SAID, otherwise: Reason = Reason.UNKNOWN) -> Reason:
+def find_reason_of_job(detail: ErrorDetail, own: OwnWords = NO_TEXTS, otherwise: Reason = Reason.UNKNOWN) -> Reason:
     """Return why a job failed, from the server's words and the error code.
 
     Args:
@@ -234,7 +234,7 @@ def find_reason_of_job(detail: ErrorDetail, own: OwnWords = NOTHING_SAID, otherw
         own: Texts of the order. A quotation of them decides nothing.
         otherwise: Reason if neither the words nor the code name one.
     """
-    words = own.without(f"{detail.code} {detail.message}"[:WORDS_LIMIT])
+    words = own.remove_from(f"{detail.code} {detail.message}"[:ERROR_LIMIT])
     if _AUDIO_FILTER.search(words):
         return Reason.UNKNOWN
     codes = (_REASON_OF_JOB_CODE[code] for code in detail.code.split("/") if code in _REASON_OF_JOB_CODE)

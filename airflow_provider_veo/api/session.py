@@ -49,7 +49,7 @@ class _Session:
 
     def limits_of(self, request: ApiRequest) -> Limits:
         """Return the limits of a request to the API: an order may take longer than a question."""
-        return (limits.of_order if request.method == "POST" else limits.of_question)(self.settings.timeout)
+        return (limits.of_order if request.method == "POST" else limits.of_status_call)(self.settings.timeout)
 
     def read_answer(self, response: Response | AsyncResponse, body: Body) -> Answer:
         """Return the answer in a response, from which the key is removed.

@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args
 import httpx
 
 from airflow_provider_veo.api.answers.json_text import parse_json
-from airflow_provider_veo.api.answers.masking import Mask, mask_of
-from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.answers.masking import Mask, make_mask
+from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.backends.openai.requests import REQUEST_FORMATS, RequestFormat
 from airflow_provider_veo.api.backends.profiles import GENERIC, GatewayProfile
 from airflow_provider_veo.api.errors import InvalidInputError
@@ -58,11 +58,11 @@ class ClientSettings:
     profile: GatewayProfile = GENERIC
 
     def __post_init__(self) -> None:
-        if urls.redact(self.base_url) != self.base_url or urls.absolute("", self.base_url) is None:
+        if urls.redact(self.base_url) != self.base_url or urls.resolve_url("", self.base_url) is None:
             raise InvalidInputError(
                 f"The base URL {urls.redact(self.base_url)!r} is not of the form https://host[/path]."
             )
-        object.__setattr__(self, "base_url", urls.api_root(self.base_url))
+        object.__setattr__(self, "base_url", urls.find_api_root(self.base_url))
         object.__setattr__(self, "default_model", self.default_model or self.profile.default_model)
         # httpx would print the whole header with the key in its error
         if self.api_key is not None and not self.api_key.isprintable():
@@ -90,7 +90,7 @@ class ClientSettings:
     @property
     def mask(self) -> Mask:
         """Mask that hides the secrets."""
-        return mask_of(self.secrets)
+        return make_mask(self.secrets)
 
     def authorization(self) -> dict[str, Any]:
         """Return the headers with the secrets, which are sent to the API only.
@@ -152,7 +152,7 @@ def read_headers(given: Any) -> tuple[tuple[str, str], ...]:
 
 def _read_header(name: Any, value: Any) -> str:
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-        shown = for_people(str(name), 100)
+        shown = make_line(str(name), 100)
         raise InvalidInputError(f"headers has {shown!r}, which is not the name of a header. Use letters, digits and -.")
     if name.lower() in _OUR_OWN:
         raise InvalidInputError(f"headers has {name}, which this provider sets itself. Leave it out.")

@@ -13,7 +13,7 @@ from numbers import Real
 from typing import Any
 
 from airflow_provider_veo.api.answers.own_words import OwnWords
-from airflow_provider_veo.api.answers.text import for_people, shown
+from airflow_provider_veo.api.answers.text import make_line, show
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.formats.frames import Frame, FrameUrl
 
@@ -61,7 +61,7 @@ class VideoSpec:
         if self.seconds is not None:
             seconds_as_text(self.seconds)
         if self.size is not None and not isinstance(self.size, str):
-            raise InvalidInputError(f"size is {shown(self.size)}; it must be a text like '1280x720'.")
+            raise InvalidInputError(f"size is {show(self.size)}; it must be a text like '1280x720'.")
         _check_order(self, FIELDS_OF_VIDEO)
 
     def fields(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class ChatSpec:
 
     def __post_init__(self) -> None:
         if type(self.n) is not int or not 1 <= self.n <= MOST_CHAT_VIDEOS:
-            raise InvalidInputError(f"n is {shown(self.n)}; it must be a number from 1 to {MOST_CHAT_VIDEOS}.")
+            raise InvalidInputError(f"n is {show(self.n)}; it must be a number from 1 to {MOST_CHAT_VIDEOS}.")
         _check_order(self, FIELDS_OF_CHAT)
 
     @property
@@ -193,7 +193,7 @@ def seconds_as_text(seconds: Any) -> str:
         number = 0.0
     if not 0 < number <= LONGEST_VIDEO:
         raise InvalidInputError(
-            f"seconds is {shown(seconds)}; it must be the length of the video in seconds: a number like 8, above 0 and "
+            f"seconds is {show(seconds)}; it must be the length of the video in seconds: a number like 8, above 0 and "
             f"at most {LONGEST_VIDEO}."
         )
     return str(int(number)) if number.is_integer() else str(number)
@@ -212,7 +212,7 @@ def ignored_warnings(spec: VideoSpec) -> Iterator[str]:
         )
     if spec.size is not None and not _SIZE.fullmatch(spec.size):
         yield (
-            f"size is {shown(spec.size)}, and not written like 1280x720. Some servers take that, some refuse it, and "
+            f"size is {show(spec.size)}, and not written like 1280x720. Some servers take that, some refuse it, and "
             "some ignore it and make, and charge, a video of their usual size."
         )
 
@@ -234,7 +234,7 @@ def check_fields(extra_body: Any, taken: Collection[str]) -> None:
             f"{hint if isinstance(extra_body, str) else ''}".strip()
         )
     if odd := [name for name in extra_body if not isinstance(name, str) or not name.strip()]:
-        raise InvalidInputError(f"extra_body has the field {shown(odd[0])}; the name of a field must be a text.")
+        raise InvalidInputError(f"extra_body has the field {show(odd[0])}; the name of a field must be a text.")
     if clashing := sorted(set(extra_body) & set(taken)):
         raise InvalidInputError(
             f"extra_body may not set {', '.join(clashing)}: use the argument of that name (frames: first_frame)."
@@ -247,7 +247,7 @@ def _check_json(fields: Mapping[str, Any]) -> None:
         json.dumps(fields, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInputError(
-            f"The request cannot be written as JSON: {for_people(str(error), 200)}. Use texts, finite numbers, True, "
+            f"The request cannot be written as JSON: {make_line(str(error), 200)}. Use texts, finite numbers, True, "
             "False, None, lists and dictionaries."
         ) from None
 
@@ -255,10 +255,10 @@ def _check_json(fields: Mapping[str, Any]) -> None:
 def _check_order(spec: VideoSpec | ChatSpec, taken: Collection[str]) -> None:
     if not isinstance(spec.prompt, str) or not spec.prompt.strip():
         raise InvalidInputError(
-            f"prompt must be a text that is not empty, not {shown(spec.prompt)}. Check the task that delivers it."
+            f"prompt must be a text that is not empty, not {show(spec.prompt)}. Check the task that delivers it."
         )
     if not isinstance(spec.model, str) or not spec.model.strip():
-        raise InvalidInputError(f"model must be the name of a model, not {shown(spec.model)}.")
+        raise InvalidInputError(f"model must be the name of a model, not {show(spec.model)}.")
     check_last_frame(has_first=spec.first_frame is not None, has_last=spec.last_frame is not None)
     check_fields(spec.extra_body, taken)
     _check_json(spec.fields())

@@ -36,7 +36,7 @@ class Video:
         status_word: The server's own word for the status, for people.
         progress: Percentage from 0 to 100. None if the server reports none.
         model: Name of the model in the answer. Gateways answer with other names than the one that was ordered.
-        url: Absolute address of the finished file, in the form in which it may be kept (see `masking.Mask.fold`). None
+        url: Absolute address of the finished file, in the form in which it may be kept (by `Mask.hide_in_url`). None
             if the server names none.
         size: Size of the video, as `<width>x<height>` in pixels.
         seconds: Length of the video in seconds.
@@ -45,7 +45,7 @@ class Video:
         expires_at: Time after which the server no longer has the video, in UTC.
         reason: Reason why there is no video, if the job has ended without one.
         reason_in_words: Whether the reason was found in the words of `message`, which may quote the prompt; see
-            `Outcome.judged`.
+            `Outcome.judge_reason`.
         message: The server's words about that reason.
         in_doubt: Whether the job counts as failed although the server calls it completed; see `endings`.
         retry_after: Seconds that the server asks to wait before the next status call. None if it asks for no pause.

@@ -183,9 +183,9 @@ def _base_url(connection: Connection) -> str:
         )
     scheme = schema.lower() if schema.lower() in urls.DEFAULT_PORT else ""
     if "://" not in host:
-        host = f"{scheme or 'https'}://{urls.bracketed(host)}"
+        host = f"{scheme or 'https'}://{urls.add_brackets(host)}"
     if connection.port:
-        host = urls.with_port(host, connection.port)
+        host = urls.add_port(host, connection.port)
     return host if scheme or not schema else f"{host.rstrip('/')}/{schema}"
 
 

@@ -32,7 +32,8 @@ from airflow_provider_veo.api.errors import (
     VideoFailedError,
     adding,
 )
-from airflow_provider_veo.api.polling.decision import Outcome, WaitPolicy
+from airflow_provider_veo.api.polling.decision import WaitPolicy
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 from airflow_provider_veo.api.video import Video
@@ -214,7 +215,7 @@ class VeoHook(BaseHook):
             return outcome
         status = outcome.message or outcome.status
         self.log.warning("Video %s is there, although its status says otherwise: %s", outcome.video_id, status)
-        return outcome.delivered()
+        return outcome.mark_completed()
 
     def download_video(
         self,

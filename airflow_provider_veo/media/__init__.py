@@ -1,1 +1,1 @@
-"""Frames out of videos, and videos into a film. Needs PyAV (the extra `media`), and nothing of Airflow."""
+"""Extract frames from videos, and join videos. Needs PyAV (the extra `media`) and nothing of Airflow."""

@@ -1,4 +1,4 @@
-"""Clips, one after the other, in one MP4 file: copied as they are, or encoded anew where they differ."""
+"""Join clips in one MP4 file: copied if they agree, encoded again if they differ."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from av.packet import Packet
 from av.stream import Stream
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.media.clip import Clip, Source, examine, opened
+from airflow_provider_veo.media.clip import Clip, Source, examine, open_video
 from airflow_provider_veo.media.encode import encode
 
 MP4_OPTIONS = {"movflags": "+faststart"}
-"""The head comes first, so that a browser can play while it loads."""
+"""The head comes first in the file, so that a browser can play it while it loads."""
 
 _VIDEO_TO_COPY = ("h264", "hevc", "av1")
 _AUDIO_TO_COPY = ("aac",)
@@ -29,12 +29,12 @@ _MAX_TIMESCALE = 2**31 - 1  # a signed 32-bit number in FFmpeg's MP4 writer
 
 @dataclass(frozen=True)
 class Joined:
-    """A film that was written.
+    """A joined video that was written.
 
     Attributes:
-        seconds: how long its picture is.
-        clips: how many there are in it.
-        reencoded: why the clips could not be copied; None if they were.
+        seconds: Length of its picture.
+        clips: Number of its clips.
+        reencoded: Reason why the clips could not be copied; None if they were copied.
     """
 
     seconds: float
@@ -42,45 +42,45 @@ class Joined:
     reencoded: str | None
 
 
-def concat(sources: Sequence[Source], film: Path) -> Joined:
+def concat(sources: Sequence[Source], target: Path) -> Joined:
     """Join clips into one MP4 file, in constant memory.
 
-    Each picture begins exactly where the one before ends, and each clip's sound begins with its picture. Where clips
-    differ, also in how a player turns them, all are encoded anew, as H.264 and AAC: upright, in square pixels, in the
-    size on screen and at the frame rate of the first clip.
+    The picture of each clip begins exactly at the end of the previous one, and the sound of each clip begins with its
+    picture. If clips differ, also in their orientation, all are encoded again as H.264 and AAC: upright, in square
+    pixels, in the size on screen and at the frame rate of the first clip.
 
     Raises:
-        InvalidInputError: no clips, or one that is no video, damaged or cut short; found before anything is written.
+        InvalidInputError: There are no clips, or one is not a video, damaged or cut short. Nothing has been written.
     """
     if not sources:
         raise InvalidInputError("There are no clips to join: sources is empty.")
     clips = [examine(source) for source in sources]
     starts = [Fraction(0), *accumulate(clip.seconds for clip in clips)]
-    why = reason_to_encode(clips)
-    with av.open(str(film), "w", format="mp4", options=MP4_OPTIONS) as output:
+    why = find_reason_to_encode(clips)
+    with av.open(str(target), "w", format="mp4", options=MP4_OPTIONS) as output:
         (encode if why else copy)(clips, starts, output)
-    written = examine(Source("the film", film))
+    written = examine(Source("the joined video", target))
     return Joined(round(float(written.seconds), 6), len(clips), why)
 
 
-def reason_to_encode(clips: Sequence[Clip]) -> str | None:
-    """Say why the packets of these clips cannot be copied into one file, or None if they can."""
+def find_reason_to_encode(clips: Sequence[Clip]) -> str | None:
+    """Return the reason why the packets of these clips cannot be copied into one file; None if they can be copied."""
     first = clips[0]
     for clip in clips:
-        if obstacle := _obstacle(clip):
+        if obstacle := _find_obstacle(clip):
             return f"{clip.source.name} {obstacle}"
         if clip.picture.form != first.picture.form:
             return f"{clip.source.name} has another kind of picture than {first.source.name}"
         if (clip.sound and clip.sound.form) != (first.sound and first.sound.form):
             return f"{clip.source.name} has another kind of sound than {first.source.name}"
-    if _unit_for(clips).denominator > _MAX_TIMESCALE:
+    if _find_unit(clips).denominator > _MAX_TIMESCALE:
         return "there is no common unit for the clips' time stamps"
     return None
 
 
-def _obstacle(clip: Clip) -> str | None:
+def _find_obstacle(clip: Clip) -> str | None:
     if "mp4" not in clip.container.split(","):
-        return "is no MP4 file"
+        return "is not an MP4 file"
     if clip.picture.codec not in _VIDEO_TO_COPY or (clip.sound and clip.sound.codec not in _AUDIO_TO_COPY):
         return "has a codec that is not usual in MP4 files"
     if not clip.picture.whole:
@@ -88,8 +88,8 @@ def _obstacle(clip: Clip) -> str | None:
     return None
 
 
-def _unit_for(clips: Sequence[Clip]) -> Fraction:
-    """Return a unit of time, in seconds, in which the time stamps of all pictures are whole numbers."""
+def _find_unit(clips: Sequence[Clip]) -> Fraction:
+    """Return a time unit, in seconds, in which the time stamps of all pictures are whole numbers."""
     return Fraction(1, lcm(*(clip.picture.unit.denominator for clip in clips)))
 
 
@@ -97,34 +97,34 @@ def copy(clips: Sequence[Clip], starts: Sequence[Fraction], output: OutputContai
     """Copy the packets of clips that agree.
 
     Args:
-        clips: what to join.
-        starts: when each begins in the film, in seconds; one more says when the last one ends.
-        output: the file, without streams yet.
+        clips: The clips to join.
+        starts: Start of each clip in the joined video in seconds, and the end of the last clip.
+        output: The file to write, without streams.
     """
     picture: PictureTrack | None = None
     sound: SoundTrack | None = None
     for clip, start, end in zip(clips, starts, starts[1:], strict=False):
-        with opened(clip.source) as film:
+        with open_video(clip.source) as video:
             if picture is None:
-                stream = output.add_stream_from_template(film.picture)
-                stream.codec_context.sample_aspect_ratio = film.pixel_aspect
-                picture = PictureTrack(stream, _unit_for(clips))
-                if clip.sound and film.sound:
-                    sound = SoundTrack(output.add_stream_from_template(film.sound))
+                stream = output.add_stream_from_template(video.picture)
+                stream.codec_context.sample_aspect_ratio = video.pixel_aspect
+                picture = PictureTrack(stream, _find_unit(clips))
+                if clip.sound and video.sound:
+                    sound = SoundTrack(output.add_stream_from_template(video.sound))
             if sound:
                 sound.begin(end)
             shift = start - clip.picture.start
-            streams = film.streams if sound else (film.picture,)
-            for packet in film.container.demux(*streams):
-                if not packet.size:  # PyAV's mark for the end of a stream
+            streams = video.streams if sound else (video.picture,)
+            for packet in video.container.demux(*streams):
+                if not packet.size:  # PyAV ends each stream with an empty packet
                     continue
-                track = picture if packet.stream.index == film.picture.index else sound
+                track = picture if packet.stream.index == video.picture.index else sound
                 if track and track.place(packet, shift):
                     output.mux_one(packet)
 
 
 class PictureTrack:
-    """Where the pictures of clips go in time: exactly one after the other."""
+    """Gives the pictures of clips their times in the video: each clip follows the previous one exactly."""
 
     def __init__(self, stream: Stream, unit: Fraction) -> None:
         self._stream, self._unit = stream, unit
@@ -132,25 +132,25 @@ class PictureTrack:
         self._last: int | None = None
 
     def place(self, packet: Packet[Stream], shift: Fraction) -> bool:
-        """Give a packet its time in the film, `shift` seconds later than in its clip; all packets have one."""
+        """Set the time of a packet in the video, `shift` seconds after its time in the clip. Return True."""
         pts, dts, unit = packet.pts, packet.dts, packet.time_base
         assert pts is not None
         assert dts is not None
         packet.pts = round((pts * unit + shift) / self._unit)
         packet.duration = round((packet.duration or 0) * unit / self._unit)
         decode_at = round((dts * unit + shift) / self._unit)
-        # a clip with B-frames begins to decode before the last picture of a clip without them
+        # decoding a clip with B-frames may begin before the last picture of the previous clip
         packet.dts = self._last = decode_at if self._last is None else max(decode_at, self._last + 1)
         packet.time_base, packet.stream = self._unit, self._stream
         return True
 
 
 class SoundTrack:
-    """Where the sound of clips goes in time.
+    """Gives the sound of clips its times in the video.
 
-    Sound comes in packets of some 20 ms, which fit no clip exactly. At each joint the packets follow each other without
-    a gap, and what overlaps by more than half a packet is left out; so sound and picture never drift apart by more than
-    half a packet, however many clips there are. Only where a clip's sound is too short there is a gap.
+    Sound comes in packets of about 20 ms, whose lengths do not match that of a clip. At each joint the packets follow
+    each other without a gap, and a packet that overlaps by more than half is dropped. So sound and picture never differ
+    by more than half a packet, for any number of clips. There is a gap only if the sound of a clip is too short.
     """
 
     def __init__(self, stream: AudioStream) -> None:
@@ -162,16 +162,16 @@ class SoundTrack:
         self._snap: int | None = None
 
     def begin(self, end: Fraction) -> None:
-        """Begin with a clip that ends at a time of the film, in seconds."""
+        """Begin the next clip, which ends at this time of the video, in seconds."""
         self._limit = round(end * self._rate)
         self._snap = None
 
     def place(self, packet: Packet[Stream], shift: Fraction) -> bool:
-        """Give a packet its time in the film, or say that it has none."""
+        """Set the time of a packet in the video. Return False for a packet that is dropped."""
         assert packet.pts is not None
         at = round((packet.pts * packet.time_base + shift) * self._rate) + (self._snap or 0)
         half = self._samples // 2
-        # the very first packet of a film is not heard, but prepares the decoder for the second
+        # the first packet of a joined video is not audible; it prepares the decoder for the second
         earliest = -self._samples if self._next is None else self._next - half
         if at < earliest or at + half >= self._limit or (packet.is_discard and self._next is not None):
             return False

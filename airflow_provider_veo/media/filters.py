@@ -1,4 +1,4 @@
-"""FFmpeg's filters in a row: frames go in at one end and come out at the other."""
+"""Chains of FFmpeg's filters."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
 
 Step = tuple[str, str]
-"""Name and arguments of a filter, as in https://ffmpeg.org/ffmpeg-filters.html."""
+"""Name and arguments of a filter (https://ffmpeg.org/ffmpeg-filters.html)."""
 
 
-def chain(graph: Graph, source: FilterContext, steps: Iterable[Step], sink: str) -> None:
-    """Link filters in a row behind a source and make the graph ready."""
+def link_filters(graph: Graph, source: FilterContext, steps: Iterable[Step], sink: str) -> None:
+    """Link a source to filters and a sink, and configure the graph."""
     last = source
     for name, arguments in [*steps, (sink, "")]:
         following = graph.add(name, arguments)
@@ -25,15 +25,15 @@ def chain(graph: Graph, source: FilterContext, steps: Iterable[Step], sink: str)
     graph.configure()
 
 
-def through(graph: Graph, frame: VideoFrame | AudioFrame | None) -> Iterator[VideoFrame | AudioFrame]:
-    """Put a frame in, or None for the end, and yield what comes out."""
-    with suppress(av.error.EOFError):  # the graph has had enough
+def push_frame(graph: Graph, frame: VideoFrame | AudioFrame | None) -> Iterator[VideoFrame | AudioFrame]:
+    """Push a frame, or None for the end, and yield the filtered frames that are available."""
+    with suppress(av.error.EOFError):  # the graph needs no more frames
         graph.push(frame)
-    yield from ready(graph)
+    yield from pull_frames(graph)
 
 
-def ready(graph: Graph) -> Iterator[VideoFrame | AudioFrame]:
-    """Yield what has come out so far."""
+def pull_frames(graph: Graph) -> Iterator[VideoFrame | AudioFrame]:
+    """Yield the filtered frames that are available."""
     while True:
         try:
             yield graph.pull()

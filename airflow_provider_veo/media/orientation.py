@@ -1,4 +1,4 @@
-"""How a player turns and mirrors a picture."""
+"""The orientation in which a player shows a picture."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MATRIX = struct.Struct("=9i")
 
 @dataclass(frozen=True)
 class Orientation:
-    """One of the eight ways to lay a picture on a screen. Other angles count as the nearest right one.
+    """One of the eight orientations of a picture. Other angles count as the nearest right angle.
 
     Attributes:
-        is_turned: rows become columns, first.
-        is_mirrored: left and right change places, then.
-        is_flipped: top and bottom change places.
+        is_turned: Whether rows become columns. This comes first.
+        is_mirrored: Whether left and right are exchanged.
+        is_flipped: Whether top and bottom are exchanged.
     """
 
     is_turned: bool = False
@@ -30,7 +30,7 @@ class Orientation:
 
     @classmethod
     def of(cls, matrix: bytes) -> Orientation:
-        """Return what a display matrix says (ISO/IEC 14496-12, 6.2.2); an empty one says nothing."""
+        """Return the orientation of a display matrix (ISO/IEC 14496-12, 6.2.2). An empty matrix changes nothing."""
         if len(matrix) != _MATRIX.size:
             return cls()
         # a point (x, y) goes to (a x + c y, b x + d y)
@@ -41,7 +41,7 @@ class Orientation:
 
     @property
     def steps(self) -> list[Step]:
-        """The filters that show a picture so."""
+        """The filters that bring a picture into this orientation."""
         every = (
             (self.is_turned, ("transpose", "cclock_flip")),
             (self.is_mirrored, ("hflip", "")),
@@ -50,7 +50,7 @@ class Orientation:
         return [step for is_needed, step in every if is_needed]
 
 
-def matrix_of(frame: VideoFrame) -> bytes:
-    """Return the display matrix of a frame, or nothing where it has none."""
-    beside: Any = frame.side_data  # PyAV's annotation knows motion vectors only
+def read_matrix(frame: VideoFrame) -> bytes:
+    """Return the display matrix of a frame; empty bytes if it has none."""
+    beside: Any = frame.side_data  # PyAV's annotation allows motion vectors only
     return bytes(beside[Type.DISPLAYMATRIX]) if Type.DISPLAYMATRIX in beside else b""

@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 
 from airflow.providers.common.compat.sdk import Context, redact
 
-from airflow_provider_veo.api.answers.text import storable
+from airflow_provider_veo.api.answers.text import make_storable
 from airflow_provider_veo.api.backends.profiles import GatewayProfile
 from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
 from airflow_provider_veo.utils.airflow_internals import write_xcom_past_backend
@@ -182,7 +182,7 @@ def clean(text: str) -> str:
 
     Paths are not cleaned like this: the password of many a test database is a part of them.
     """
-    return shorten(storable(str(redact(text))))
+    return shorten(make_storable(str(redact(text))))
 
 
 def shorten(text: str) -> str:
@@ -193,9 +193,9 @@ def shorten(text: str) -> str:
 def _clean_value(value: Any) -> Any:
     """Return a JSON value as every database takes it: PostgreSQL takes neither NUL in texts nor NaN."""
     if isinstance(value, str):
-        return storable(value[:_LONGEST_TEXT])
+        return make_storable(value[:_LONGEST_TEXT])
     if isinstance(value, Mapping):
-        return {storable(str(name)): _clean_value(one) for name, one in value.items()}
+        return {make_storable(str(name)): _clean_value(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_clean_value(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, Context
 
-from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.errors import CausedByVeoError, Reason, VeoError
 from airflow_provider_veo.observability import metrics, page
 from airflow_provider_veo.observability.page import OutcomeEntry
@@ -86,7 +86,7 @@ def summarize(outcome: OutcomeEntry) -> str:
         outcome: Facts about the videos, or the failure.
     """
     if "error" in outcome:
-        return f"failed (reason {outcome['reason']}): {for_people(outcome['error'], _LONGEST_ERROR)}"
+        return f"failed (reason {outcome['reason']}): {make_line(outcome['error'], _LONGEST_ERROR)}"
     videos = outcome.get("videos", [])
     named = ", ".join(videos) or outcome.get("of")
     parts = [f"video{'s' if len(videos) > 1 else ''} {named}"] if named else []

@@ -13,7 +13,8 @@ from airflow.providers.common.compat.sdk import Context, conf
 
 from airflow_provider_veo.api.answers.own_words import OwnWords
 from airflow_provider_veo.api.errors import Reason, StorageError, VeoError
-from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.polling.decision import News, WaitPolicy
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.specs import VideoSpec, ignored_warnings
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
@@ -248,7 +249,7 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         hook = VeoHook(self.conn_id)
         if outcome.reason_in_words:
             model = self.model or hook.settings.default_model
-            outcome = outcome.judged(OwnWords.of(self.prompt, model, outcome.model, self.extra_body))
+            outcome = outcome.judge_reason(OwnWords.of(self.prompt, model, outcome.model, self.extra_body))
         ledger = _ledger(context)
         record = _record_of(ledger, outcome, self.log)
         if record and record.adopted and _was_cancelled(outcome):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_veo.api.answers.answer import is_usable_id
-from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.backends.profiles import GatewayProfile
 from airflow_provider_veo.api.errors import ApiError, NotOrderedError, Reason, VeoError
 from airflow_provider_veo.api.video import Video
@@ -39,7 +39,7 @@ def usable_id(value: Any) -> str:
     video_id = str(value) if type(value) is int else value.strip() if isinstance(value, str) else ""
     if not is_usable_id(video_id):
         raise NotOrderedError(
-            f"{NAMED_KEY} is {for_people(repr(value), 100)}; it must be the id of a video job. {_INSTEAD}"
+            f"{NAMED_KEY} is {make_line(repr(value), 100)}; it must be the id of a video job. {_INSTEAD}"
         )
     return video_id
 

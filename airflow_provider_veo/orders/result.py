@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from airflow_provider_veo.api.backends.profiles import GatewayProfile
-from airflow_provider_veo.api.polling.decision import Outcome
+from airflow_provider_veo.api.polling.outcome import Outcome
 
 
 class VideoResult(TypedDict):

@@ -19,7 +19,8 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_veo.api.answers.own_words import OwnWords
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import VideoFailedError, VideoTimeoutError
-from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.polling.decision import News, WaitPolicy
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.polling.wait import Wait
 from airflow_provider_veo.exceptions import VeoSensorTimeout, as_failure, fail_fast
 from airflow_provider_veo.hooks.connection import wait_policy
@@ -162,7 +163,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
     def _conclude(self, context: Context, hook: VeoHook, outcome: Outcome) -> VideoResult:
         ordered = self.video_id.get("model") if isinstance(self.video_id, Mapping) else None
         try:
-            outcome = hook.settle(outcome.judged(OwnWords.of(ordered, outcome.model)))
+            outcome = hook.settle(outcome.judge_reason(OwnWords.of(ordered, outcome.model)))
             outcome.raise_for_kind()
         except VideoTimeoutError as error:
             raise VeoSensorTimeout(error) from error

@@ -14,16 +14,16 @@ from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collec
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_veo import __version__
-from airflow_provider_veo.api.answers.text import for_people, shown
+from airflow_provider_veo.api.answers.text import make_line, show
 from airflow_provider_veo.api.content.locate import MAX_HOPS
 from airflow_provider_veo.api.errors import InvalidInputError, TransportError
-from airflow_provider_veo.api.formats.data_uris import picture_of
+from airflow_provider_veo.api.formats.data_uris import decode_data_uri
 from airflow_provider_veo.api.formats.frames import MAX_FRAME_BYTES, Frame, FrameUrl, shape_warning
 from airflow_provider_veo.api.net import limits
-from airflow_provider_veo.api.net.addresses import NOT_PUBLIC, AddressRule, IPAddress, Network, own_networks
+from airflow_provider_veo.api.net.addresses import NOT_PUBLIC, AddressRule, IPAddress, Network, find_own_networks
 from airflow_provider_veo.api.net.clock import Clock
 from airflow_provider_veo.api.net.exchange import Exchanges
-from airflow_provider_veo.api.net.urls import absolute, redact
+from airflow_provider_veo.api.net.urls import redact, resolve_url
 from airflow_provider_veo.api.settings import tls_context
 from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 from airflow_provider_veo.storage.destinations import file_or_object
@@ -69,7 +69,7 @@ def load_chat_frame(source: FrameSource | None, argument: str) -> Frame | FrameU
         return None
     if _scheme(text) not in ("http", "https"):
         return _load(text, argument)
-    if absolute("", text) is None:
+    if resolve_url("", text) is None:
         raise InvalidInputError(f"{_label(text, argument)} is not a usable http(s) address.")
     return FrameUrl(text)
 
@@ -96,11 +96,11 @@ def _text_of(source: Any, argument: str) -> str | None:
     if source is None or source == "":
         return None
     if not isinstance(source, (str, os.PathLike, ObjectStoragePath)):
-        raise InvalidInputError(f"{argument} is {shown(source)}; it must be {_EXPECTED}.")
+        raise InvalidInputError(f"{argument} is {show(source)}; it must be {_EXPECTED}.")
     text = str(source).strip() if isinstance(source, str) else str(source)
     if len(text) > _LONGEST_ADDRESS and _scheme(text) != "data":
         raise InvalidInputError(
-            f"{argument} {shown(text)} is too long to be {_EXPECTED}. If it is a picture in base64, put "
+            f"{argument} {show(text)} is too long to be {_EXPECTED}. If it is a picture in base64, put "
             "'data:image/png;base64,' before it."
         )
     return text
@@ -109,7 +109,7 @@ def _text_of(source: Any, argument: str) -> str | None:
 def _load(text: str, argument: str) -> Frame:
     scheme = _scheme(text)
     if scheme == "data":
-        return Frame.from_bytes(picture_of(text, argument), argument)
+        return Frame.from_bytes(decode_data_uri(text, argument), argument)
     label = _label(text, argument)
     try:
         content = _fetch(text, label) if scheme in ("http", "https") else _read_file(text, argument)
@@ -138,7 +138,7 @@ def _scheme(text: str) -> str:
 
 
 def _label(text: str, argument: str) -> str:
-    return f"{argument} {shown(redact(text) if '://' in text else text)}"
+    return f"{argument} {show(redact(text) if '://' in text else text)}"
 
 
 def _advice(text: str) -> str:
@@ -148,7 +148,7 @@ def _advice(text: str) -> str:
 
 
 def _text_of_error(error: Exception) -> str:
-    return for_people((isinstance(error, OSError) and error.strerror) or str(error), 200)
+    return make_line((isinstance(error, OSError) and error.strerror) or str(error), 200)
 
 
 def _fetch(written: str, label: str) -> bytes:
@@ -161,7 +161,7 @@ def _fetch(written: str, label: str) -> bytes:
     url, clock = written, Clock(limits.of_frame())
     with closing(Exchanges(tls_context(True))) as exchanges:
         for _ in range(MAX_HOPS):
-            rule = _address_rule(url, written, partial(exchanges.reached, written))
+            rule = _address_rule(url, written, partial(exchanges.find_peer, written))
             rule.check(url, label)
             request = httpx.Request("GET", url, headers=_HEADERS, extensions=rule.connection_check(url, label))
             with exchanges.open(request, clock) as response:
@@ -170,7 +170,7 @@ def _fetch(written: str, label: str) -> bytes:
                 location = response.headers.get("location", "")
                 if not 300 <= response.status < 400 or not location:
                     raise InvalidInputError(f"{label} cannot be read: HTTP {response.status}.")
-            target = absolute(url, location)
+            target = resolve_url(url, location)
             if target is None:
                 raise InvalidInputError(f"{label} redirects to something that is not an http(s) address.")
             url = target
@@ -183,5 +183,5 @@ def _address_rule(url: str, written: str, reach: Callable[[], IPAddress | None])
     if url == written:
         allowed = NOT_PUBLIC
     elif urlsplit(url).hostname == urlsplit(written).hostname:
-        allowed = own_networks(written, reach)
+        allowed = find_own_networks(written, reach)
     return AddressRule(allowed, "For a picture in a private network, write its own address.")

@@ -14,7 +14,7 @@ from typing import Any, get_args
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_veo.api.answers.answer import is_usable_id
-from airflow_provider_veo.api.answers.text import shown
+from airflow_provider_veo.api.answers.text import show
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.specs import (
     FIELDS_OF_CHAT,
@@ -65,7 +65,7 @@ class Rule:
         except (TypeError, ValueError):
             hint = f" ({_FOUND_NOTHING})" if isinstance(value, str) and value.strip() == _NONE else ""
             raise InvalidInputError(
-                f"Task {task_id!r}: {name} is {shown(value)}; it must be {self.words}.{hint}"
+                f"Task {task_id!r}: {name} is {show(value)}; it must be {self.words}.{hint}"
             ) from None
 
     @property

@@ -1,4 +1,4 @@
-"""The client that all who wait for videos of one connection share: up to date, and at the server's pace."""
+"""The API client that all waits of a connection share: it follows changes of the connection, and the server's pace."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from airflow_provider_veo.api.settings import ClientSettings, tls_context
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.hooks.veo import VeoHook
 
-_FRESH = 300.0
-"""Seconds after which the connection is looked up again: its host or key may have changed without a refusal."""
+_MAX_AGE = 300.0
+"""Seconds after which the connection is looked up again. Its host may have changed although no call was refused."""
 
 _LOOK_UP_SECONDS = 20.0
-"""For looking up the connection. Airflow's own database may be slow, too."""
+"""Time limit in seconds for a look-up of the connection, since Airflow's database may be slow."""
 
 log = logging.getLogger(__name__)
 
 
 class SharedClient:
-    """Asks with what the Airflow connection says now.
+    """Makes status calls with the current settings of an Airflow connection.
 
     Args:
-        conn_id: the Airflow connection.
+        conn_id: The Airflow connection.
     """
 
     def __init__(self, conn_id: str) -> None:
@@ -38,7 +38,7 @@ class SharedClient:
 
     @property
     def pause(self) -> float:
-        """Seconds for which the server does not want to be asked; 0 or less if it may be."""
+        """Seconds until the server accepts the next call; 0 or less if it accepts one now."""
         return self._pace.resume_at - self._loop.time()
 
     @property
@@ -47,20 +47,20 @@ class SharedClient:
         return self._looking_up.locked()
 
     async def get_video(self, video_id: str) -> Video:
-        """Ask how a job stands.
+        """Return the status of a job. If the key is refused, look the connection up again and repeat the call once.
 
         Raises:
-            VeoError: see `api.errors`.
+            VeoError: The call failed.
         """
-        begun_at = self._loop.time()
-        self._pace = pace.begun(self._pace, begun_at)
-        client = await self._up_to_date_client(begun_at - _FRESH)
+        started_at = self._loop.time()
+        self._pace = pace.start_call(self._pace, started_at)
+        client = await self._get_client(started_at - _MAX_AGE)
         try:
             return await self._ask(client, video_id)
         except ApiError as error:
             if error.reason is not Reason.AUTHENTICATION:
                 raise
-            renewed = await self._up_to_date_client(begun_at)
+            renewed = await self._get_client(started_at)
             if renewed is client:
                 raise
         return await self._ask(renewed, video_id)
@@ -76,31 +76,32 @@ class SharedClient:
             video = await client.get_video(video_id)
         except ApiError as error:
             if error.reason is Reason.RATE_LIMITED or error.retry_after is not None:
-                self._pace = pace.refused(self._pace, sent_at, self._loop.time(), error.retry_after)
+                self._pace = pace.slow_down(self._pace, sent_at, self._loop.time(), error.retry_after)
             raise
         else:
-            self._pace = pace.answered(self._pace)
+            self._pace = pace.speed_up(self._pace)
             return video
 
-    async def _up_to_date_client(self, moment: float) -> AsyncVeoClient:
-        """Return a client with what the connection has said since a moment.
+    async def _get_client(self, since: float) -> AsyncVeoClient:
+        """Return a client with the settings that the connection has had since a time.
 
-        A look-up costs the triggerer's supervisor 7 ms, so however many ask at once, one looks.
+        A look-up costs the triggerer's supervisor 7 ms. So only one of many callers looks the connection up, and the
+        others wait for it.
         """
-        if self._client and self._looked_up_at >= moment:
+        if self._client and self._looked_up_at >= since:
             return self._client
         async with self._looking_up:
-            if self._client and self._looked_up_at >= moment:
+            if self._client and self._looked_up_at >= since:
                 return self._client
-            looking_since = self._loop.time()
+            started_at = self._loop.time()
             settings = await self._look_up()
             if self._client is None or self._client.settings != settings:
                 await asyncio.to_thread(tls_context, settings.verify)  # reads files
                 if self._client:
-                    log.info("Connection %s has changed", self._conn_id)
+                    log.info("Connection %s has changed. The next status calls use its new settings.", self._conn_id)
                     await self._client.aclose()
                 self._client = AsyncVeoClient(settings)
-            self._looked_up_at = looking_since
+            self._looked_up_at = started_at
             return self._client
 
     async def _look_up(self) -> ClientSettings:
@@ -108,5 +109,8 @@ class SharedClient:
             return await asyncio.wait_for(VeoHook(self._conn_id).aget_settings(), _LOOK_UP_SECONDS)
         except VeoError:
             raise
-        except Exception as error:  # Airflow's own troubles may pass, and must not end thousands of waits
-            raise TransportError(f"Connection {self._conn_id!r} could not be looked up: {error!r}") from error
+        except Exception as error:  # a failure of Airflow may pass, and must not end thousands of waits
+            raise TransportError(
+                f"Connection {self._conn_id!r} could not be looked up: {error!r}. Check Airflow's database, API server "
+                "and secrets backend."
+            ) from error

@@ -1,4 +1,4 @@
-"""Waiting for a video in the triggerer, where thousands of waits share one process."""
+"""The trigger that waits for a video in the triggerer, where thousands of waits share one process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.errors import Reason
-from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
+from airflow_provider_veo.api.polling.decision import News, WaitPolicy
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability.progress import format_progress_of
@@ -21,27 +22,27 @@ from airflow_provider_veo.utils.airflow_internals import trigger_was_given_up
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
 
 LONGEST_HOLD = 600.0
-"""Seconds that an event is kept back at most, whatever the clocks of worker and triggerer say."""
+"""Longest time in seconds for which an event is held back, even if the clocks of worker and triggerer differ."""
 
 _CANCEL_TIMEOUT = 20.0  # seconds; Airflow allows 30
 
 
 class VeoVideoTrigger(BaseTrigger):
-    """Fires one event when a video is finished or cannot be waited for any longer.
+    """Fires one event when a video is finished, or when the wait for it ends without one.
 
-    It only reads: two triggerers may run it at the same time. Its arguments are stored as plain text in Airflow's
-    database, so they hold neither key nor prompt nor URL.
+    The trigger only reads, so two triggerers may run it at the same time. Airflow stores its arguments as plain text in
+    its database, so they hold no key, no prompt and no URL.
 
     Args:
-        conn_id: the Airflow connection of the API.
-        video_id: of the job.
-        submitted_at: when the job was created, in seconds since the epoch.
-        deadline: when to give up, in seconds since the epoch; it holds across restarts of the triggerer.
-        poll_interval: seconds between two status calls; None for the schedule that learns.
-        model: that was ordered; the schedule learns from the jobs of the same model.
-        cancel_on_kill: stop the job when a user marks or clears the deferred task.
-        not_before: when the event may fire, in seconds since the epoch: see `deferral`. None in rows of earlier
-            versions. Where no triggerer runs this (`dag.test()`, unit tests) it does not count.
+        conn_id: Airflow connection of the API.
+        video_id: ID of the job.
+        submitted_at: Time of the order, in seconds since the epoch.
+        deadline: Time at which the wait ends, in seconds since the epoch. It holds after restarts of the triggerer.
+        poll_interval: Seconds between two status calls. None: the schedule chooses them.
+        model: Model of the order. The schedule learns from earlier jobs of the same model.
+        cancel_on_kill: Whether to cancel the job when a user marks or clears the deferred task.
+        not_before: Time before which the event must not fire, in seconds since the epoch (`tasks.deferral` explains
+            it). None in rows of earlier versions. It has no effect without a triggerer (`dag.test()`, unit tests).
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class VeoVideoTrigger(BaseTrigger):
         self._poller: Poller
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and the arguments."""
+        """Return the class path and the arguments, as Airflow stores them."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
@@ -85,7 +86,7 @@ class VeoVideoTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, then fire one event: `Outcome.to_event`."""
+        """Wait, then fire one event with the payload of `Outcome.to_event`."""
         try:
             outcome = await self._wait()
             self._is_completed = outcome.kind == "completed"
@@ -97,58 +98,58 @@ class VeoVideoTrigger(BaseTrigger):
             raise
 
     async def on_kill(self) -> None:
-        """Cancel the job, if it was really a user who stopped the task.
+        """Cancel the job if a user has stopped the task.
 
-        Airflow 3.3 calls this also for a trigger that moves to another triggerer; before 3.3 every cancellation ends
-        here. So the task's state in the database decides.
+        Airflow 3.3 also calls this method when a trigger moves to another triggerer, and before 3.3 every cancellation
+        calls it. So the state of the task in the database decides.
         """
-        if not self.cancel_on_kill or self._is_completed:  # to cancel a finished job deletes its video
+        if not self.cancel_on_kill or self._is_completed:  # cancelling a finished job deletes its video
             return
         cancelling = asyncio.create_task(asyncio.wait_for(self._cancel_video(), _CANCEL_TIMEOUT))
         while not cancelling.done():
-            # Airflow 3.3 repeats its cancellation every second until the trigger is gone. Given way to, that would
-            # end the very call that cancels the job.
+            # Airflow 3.3 cancels the trigger again every second until it has ended. This must not cancel the call that
+            # cancels the job.
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({cancelling})
         if not cancelling.cancelled() and (error := cancelling.exception()):
-            self.log.warning("Video %s could not be cancelled, it may still be billed: %r", self.video_id, error)
+            self.log.warning("Video %s could not be cancelled and may still be billed: %r", self.video_id, error)
 
     async def _hold_back(self) -> None:
-        """Wait until Airflow has surely taken in that the task is deferred."""
+        """Wait until Airflow has surely recorded that the task is deferred."""
         if self.task_instance is None or self.not_before is None:
             return
         seconds = min(self.not_before - time.time(), LONGEST_HOLD)
         if seconds > 0:
-            self.log.info("The wait for video %s is over; the task goes on in %.1f s", self.video_id, seconds)
+            self.log.info("The wait for video %s is over. The task resumes in %.1f s", self.video_id, seconds)
             await asyncio.sleep(seconds)
 
     async def _cancel_video(self) -> None:
         if await trigger_was_given_up(self.task_instance):
             await VeoHook(self.conn_id).acancel_video(self.video_id)
 
-    def _tell(self, news: News) -> None:
+    def _report(self, news: News) -> None:
         self.log.info(news.text)
         if news.video:
-            self._poller.board.publish(self.task_instance, format_progress_of(news.video))
+            self._poller.progress.publish(self.task_instance, format_progress_of(news.video))
 
     async def _wait(self) -> Outcome:
         policy = WaitPolicy(self.submitted_at, self.deadline, self.poll_interval)
         try:
             self._poller = join(self.conn_id)
-            outcome = self._poller.wait_for_video(self.video_id, policy, self._tell, self.model)
+            outcome = self._poller.wait_for_video(self.video_id, policy, self._report, self.model)
             try:
                 return await outcome
             finally:
-                self._poller.give_up(outcome)
-                self._poller.board.forget(self.task_instance)
+                self._poller.cancel_call(outcome)
+                self._poller.progress.forget(self.task_instance)
                 await leave(self.conn_id)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the task must resume where it can be handled
+        except Exception as error:  # noqa: BLE001 - the task must resume after any error, and handle it
             return Outcome(
                 kind="error",
                 video_id=self.video_id,
                 status=VideoStatus.UNKNOWN.value,
                 reason=Reason.UNKNOWN.value,
-                message=for_people(
-                    f"Waiting for video {self.video_id} broke off: {type(error).__name__}: {error}", 2_000
+                message=make_line(
+                    f"The wait for video {self.video_id} ended with an error: {type(error).__name__}: {error}", 2_000
                 ),
             )

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
-from airflow_provider_veo.api.answers.text import storable
+from airflow_provider_veo.api.answers.text import make_storable
 from airflow_provider_veo.observability.page import OrderEntry, OutcomeEntry, shorten
 from airflow_provider_veo.ui.roots import Place, explain_refusal
 
@@ -399,7 +399,7 @@ def add_up(groups: Iterable[Group]) -> TotalsView:
 
 
 def _text(value: Any) -> str | None:
-    return storable(shorten(value)) if isinstance(value, str) else None
+    return make_storable(shorten(value)) if isinstance(value, str) else None
 
 
 def _number(value: Any) -> Number | None:
@@ -409,7 +409,7 @@ def _number(value: Any) -> Number | None:
 
 def _is_name(value: Any) -> bool:
     """Return whether a database can be asked for a name."""
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and storable(value) == value
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and make_storable(value) == value
 
 
 def _parse_number(text: Any) -> float | None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.machines import DAGS, video_cluster
+from tests.cluster.airflow_cluster import DAGS, video_cluster
 from tests.cluster.services import PostgreSQL, Redis
-from tests.support.hostile import POISONED_BRIEFLY, Case, Cases, HostileServer
+from tests.support.hostile_gateway import POISONED_BRIEFLY, Case, Cases, HostileGateway
 from tests.support.hostile_runs import INNOCENT
 
 CASES = Cases({"hostile_words": POISONED_BRIEFLY, INNOCENT: {"create": Case(end="success")}})
@@ -21,7 +21,7 @@ def cluster(tmp_path_factory):
     for service in (PostgreSQL, Redis):
         if service.program() is None:
             pytest.skip(f"{service.__name__} is missing. On Debian: apt install {service.name}")
-    with HostileServer(CASES) as hostile:
+    with HostileGateway(CASES) as hostile:
         connections = {**hostile.connections(), "files": {"conn_type": "fs"}}
         settings = {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": _bundles(DAGS, HOSTILE_DAGS)}
         storage = tmp_path_factory.mktemp("videos")

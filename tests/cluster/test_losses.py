@@ -9,25 +9,25 @@ import httpx
 import pytest
 
 from airflow_provider_veo.api.formats.mp4 import check_whole
-from tests.cluster.machines import SLOTS, VIDEOS, WORKERS
+from tests.cluster.airflow_cluster import SLOTS, VIDEOS, WORKERS
 
 
 @pytest.fixture(scope="module")
 def made(cluster):
     """Make the videos; on the way a triggerer and a worker are killed, and not replaced."""
     cluster.lab.trigger("many")
-    cluster.until("a third of the orders", lambda: sum(cluster.waiting().values()) >= VIDEOS / 3)
+    cluster.wait_until("a third of the orders", lambda: sum(cluster.waiting().values()) >= VIDEOS / 3)
     orders, lost_videos = cluster.gateway.jobs.counters.orders, cluster.lose_triggerer()
-    cluster.until("all orders", lambda: cluster.states().get("deferred") == VIDEOS)
-    cluster.until("progress of all", lambda: len(progress(cluster)) == VIDEOS)
+    cluster.wait_until("all orders", lambda: cluster.states().get("deferred") == VIDEOS)
+    cluster.wait_until("progress of all", lambda: len(progress(cluster)) == VIDEOS)
     progress_while_waiting = progress(cluster)
     cluster.hours_later(1)  # all videos are completed, and none can be fetched
-    cluster.until("all workers to ask for videos", lambda: len(cluster.asked_for()) == SLOTS * len(WORKERS))
+    cluster.wait_until("all workers to ask for videos", lambda: len(cluster.asked_for()) == SLOTS * len(WORKERS))
     # no task orders any more: one that died between its order and the record of it would fail, by design, with the
     # error that nobody knows whether a video was ordered; tests/system has that
     lost_tasks = cluster.lose_worker()
     cluster.hours_later(2)
-    cluster.until("the run to end", lambda: cluster.run_state() in ("success", "failed"))
+    cluster.wait_until("the run to end", lambda: cluster.run_state() in ("success", "failed"))
     return SimpleNamespace(
         orders_before=orders,
         lost_videos=lost_videos,

@@ -28,17 +28,17 @@ def left(cluster, runs, tmp_path_factory):
     runs.start(SENSOR, file=str(awaited))
     for dag_id in (POISONED, INNOCENT):
         runs.start(dag_id)
-    runs.until("all orders", {"deferred", *OVER})
+    runs.wait_until("all orders", {"deferred", *OVER})
     cluster.hostile.release(POISONED)
-    runs.until("the poisoned tasks", OVER, POISONED)
+    runs.wait_until("the poisoned tasks", OVER, POISONED)
     cluster.hostile.release(INNOCENT)
     awaited.touch()
-    runs.until("the innocent tasks", OVER, INNOCENT, SENSOR)
+    runs.wait_until("the innocent tasks", OVER, INNOCENT, SENSOR)
     return SimpleNamespace(states=runs.tasks(), health=runs.health())
 
 
 def test_the_triggerers_outlive_all_that_servers_say(runs, left):
-    assert runs.triggerers_live, runs.last_words()
+    assert runs.triggerers_live, runs.log_of_triggerers()
     assert set(left.health.values()) == {"healthy"}, left.health
 
 

@@ -14,9 +14,9 @@ from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 from tests.support.airflow_version import AIRFLOW_3
-from tests.support.bench import LONG, Bench
-from tests.support.driving import Driver
-from tests.support.servers import KEY, Heard, Said, ScriptedServer, connect
+from tests.support.dialect_server import LONG, DialectServer
+from tests.support.scripted_server import KEY, Reply, ScriptedServer, SeenRequest, connect
+from tests.support.task_driver import TaskDriver
 
 
 @pytest.fixture(scope="session")
@@ -61,12 +61,12 @@ def serve() -> Iterator[Callable[..., ScriptedServer]]:
     """Return a function that starts a scripted server: with a function, or with the answers in their order."""
     servers: list[ScriptedServer] = []
 
-    def start(*script: Said | Callable[[Heard], Said]) -> ScriptedServer:
+    def start(*script: Reply | Callable[[SeenRequest], Reply]) -> ScriptedServer:
         if len(script) == 1 and callable(script[0]):
             server = ScriptedServer(script[0])
         else:
             answers = iter(script)
-            server = ScriptedServer(lambda _heard: next(answers))
+            server = ScriptedServer(lambda _request: next(answers))
         servers.append(server)
         return server
 
@@ -76,17 +76,17 @@ def serve() -> Iterator[Callable[..., ScriptedServer]]:
 
 
 @pytest.fixture(scope="module")
-def benches() -> Iterator[dict[str, Bench]]:
+def dialect_servers() -> Iterator[dict[str, DialectServer]]:
     """Start one server a dialect, for all tests of a module."""
     with ExitStack() as stack:
-        yield {dialect: stack.enter_context(Bench(dialect)) for dialect in DIALECTS}
+        yield {dialect: stack.enter_context(DialectServer(dialect)) for dialect in DIALECTS}
 
 
 @pytest.fixture
-def bench(benches, dialect) -> Bench:
+def dialect_server(dialect_servers, dialect) -> DialectServer:
     """Return the server of the test's dialect."""
-    benches[dialect].now += 10 * LONG
-    return benches[dialect]
+    dialect_servers[dialect].now += 10 * LONG
+    return dialect_servers[dialect]
 
 
 @pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
@@ -102,6 +102,6 @@ def task(request, serve, monkeypatch, tmp_path):
             "poll_interval": 0.01,
             "destination": f"{tmp_path}/{{video_id}}.mp4",
         }
-        return Driver(defaults | arguments, retries)
+        return TaskDriver(defaults | arguments, retries)
 
     return make

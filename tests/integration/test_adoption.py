@@ -15,9 +15,9 @@ from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
-from tests.support.driving import Driver
 from tests.support.odd_values import ODD_VALUES
-from tests.support.servers import KEY, Said, connect
+from tests.support.scripted_server import KEY, Reply, connect
+from tests.support.task_driver import TaskDriver
 
 LOST = Fault(Trouble.DROPPED, accepted=True)
 NEVER_THERE = Fault(Trouble.DROPPED)
@@ -27,7 +27,7 @@ NEVER_THERE = Fault(Trouble.DROPPED)
 def task(request, veo_default):
     def make(retries=0, **arguments):
         defaults = {"prompt": "p", "model": "veo-3.1", "deferrable": request.param, "poll_interval": 0.1}
-        return Driver(defaults | arguments, retries)
+        return TaskDriver(defaults | arguments, retries)
 
     make.emulator = veo_default
     return make
@@ -202,7 +202,7 @@ def test_a_job_that_somebody_cancels_afterwards_is_not_replaced_unasked(monkeypa
     with EmulatorServer(Settings(api_key=KEY, generation_seconds=60, can_cancel=True)) as emulator:
         connect(monkeypatch, emulator.url)
         emulator.faults.add("order", LOST)
-        driver = Driver({"prompt": "p", "model": "veo-3.1", "poll_interval": 0.1})
+        driver = TaskDriver({"prompt": "p", "model": "veo-3.1", "poll_interval": 0.1})
         driver.run()
         (job,) = emulator.jobs.all()
         emulator.jobs.cancel(job)
@@ -239,7 +239,7 @@ def listing(request, monkeypatch):
 
 def lost_here(emulator, fault=LOST, model="sora-2"):
     emulator.faults.add("order", fault)
-    driver = Driver({"prompt": "p", "model": model, "poll_interval": 0.1})
+    driver = TaskDriver({"prompt": "p", "model": model, "poll_interval": 0.1})
     return driver, str(driver.run())
 
 
@@ -274,23 +274,23 @@ def test_a_server_without_a_list_hides_nothing(listing):
 
 
 LISTS = [
-    Said(404, {"detail": "Not Found"}),
-    Said(405, ""),
-    Said(500, "<html>"),
-    Said(200, "<html>"),
-    Said(200, {"data": {"id": "v"}}),
-    Said(200, {"data": [None, 7, [], {"id": ["v"]}, {"id": "x\ny", "created_at": 1}]}),
-    Said(200, "[" * 100_000),
-    Said(200, {"data": [{"id": "v", "created_at": 1e308, "status": "queued"}]}),
-    Said(200, b"{", close_early=0),
+    Reply(404, {"detail": "Not Found"}),
+    Reply(405, ""),
+    Reply(500, "<html>"),
+    Reply(200, "<html>"),
+    Reply(200, {"data": {"id": "v"}}),
+    Reply(200, {"data": [None, 7, [], {"id": ["v"]}, {"id": "x\ny", "created_at": 1}]}),
+    Reply(200, "[" * 100_000),
+    Reply(200, {"data": [{"id": "v", "created_at": 1e308, "status": "queued"}]}),
+    Reply(200, b"{", close_early=0),
 ]
 
 
 @pytest.mark.parametrize("said", LISTS, ids=lambda said: f"{said.status} {str(said.body)[:30]}")
 def test_no_list_hides_the_error(serve, monkeypatch, said):
-    server = serve(lambda heard: Said(500, "no") if heard.method == "POST" else said)
+    server = serve(lambda request: Reply(500, "no") if request.method == "POST" else said)
     connect(monkeypatch, server.url)
-    error = str(Driver({"prompt": "p", "model": "veo-3.1"}).run())
+    error = str(TaskDriver({"prompt": "p", "model": "veo-3.1"}).run())
     assert "Nobody knows whether a video was ordered. Creating the video failed (HTTP 500)" in error
     assert "The server lists" not in error
 
@@ -299,14 +299,14 @@ def test_a_list_that_never_comes_is_not_waited_for(serve, monkeypatch):
     monkeypatch.setattr(limits, "GLANCE_SECONDS", 0.2)
     over = Event()
 
-    def answer(heard):
-        if heard.method == "GET":
+    def answer(request):
+        if request.method == "GET":
             over.wait(60)
-        return Said(500, "no")
+        return Reply(500, "no")
 
     connect(monkeypatch, serve(answer).url)
     began = time.monotonic()
-    error = str(Driver({"prompt": "p", "model": "veo-3.1"}).run())
+    error = str(TaskDriver({"prompt": "p", "model": "veo-3.1"}).run())
     over.set()
     assert "Nobody knows whether a video was ordered" in error
     assert time.monotonic() - began < 30
@@ -320,9 +320,9 @@ def test_the_words_of_a_list_are_cleaned(serve, monkeypatch):
         {"id": "\u202eevil", "status": "queued", "created_at": now},
         {"id": "n" * 5_000, "status": "queued", "created_at": now},
     ]
-    server = serve(lambda heard: Said(500, "no") if heard.method == "POST" else Said(200, {"data": jobs}))
+    server = serve(lambda request: Reply(500, "no") if request.method == "POST" else Reply(200, {"data": jobs}))
     connect(monkeypatch, server.url)
-    error = str(Driver({"prompt": "p", "model": "veo-3.1"}).run())
+    error = str(TaskDriver({"prompt": "p", "model": "veo-3.1"}).run())
     assert "the nearest first: good (queued, created 20" in error
     for words in (KEY, "evil", "nnnn"):
         assert words not in error

@@ -27,9 +27,10 @@ from airflow_provider_veo.observability.keys import OUTCOME_KEY
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
-from tests.support.driving import Driver, Store
 from tests.support.pictures import picture
-from tests.support.servers import KEY, Said, connect
+from tests.support.scripted_server import KEY, Reply, connect
+from tests.support.task_driver import TaskDriver
+from tests.support.task_state_store import FakeTaskStateStore
 
 URLS = [f"https://cdn.example/{number}.mp4?sig=canary-5d" for number in range(1, 9)]
 
@@ -62,16 +63,16 @@ def test_refusals_are_errors_before_anything_is_accepted(emulator, serve):
     with pytest.raises(ApiError) as caught:
         events_of(emulator.url, ChatSpec("p", "nosuch"))
     assert caught.value.reason is Reason.MODEL_UNAVAILABLE
-    server = serve(lambda heard: Said(401, {"error": {"message": f"bad key {heard.headers['authorization']}"}}))
+    server = serve(lambda request: Reply(401, {"error": {"message": f"bad key {request.headers['authorization']}"}}))
     with pytest.raises(ApiError, match=r"bad key Bearer \*\*\*") as caught:
         events_of(server.url, ChatSpec("p", "m"))
-    assert len(server.heard) == 1
+    assert len(server.requests) == 1
     with pytest.raises(NotSentError):
         events_of("http://127.0.0.1:1", ChatSpec("p", "m"))
 
 
 def test_the_key_is_cut_out_of_what_the_server_writes(serve):
-    server = serve(Said(body=stream(f"error: key {KEY} is blocked", f"hello {KEY}")))
+    server = serve(Reply(body=stream(f"error: key {KEY} is blocked", f"hello {KEY}")))
     assert KEY not in repr(events_of(server.url, ChatSpec("p", "m")))
 
 
@@ -86,11 +87,11 @@ def test_the_hook_streams_the_events_of_the_client(veo_default):
 
 
 def task(n=1, retries=0, **arguments):
-    return Driver({"prompt": "p", "model": "veo-3.1-fast", "n": n, **arguments}, retries, VeoChatCompletionOperator)
+    return TaskDriver({"prompt": "p", "model": "veo-3.1-fast", "n": n, **arguments}, retries, VeoChatCompletionOperator)
 
 
 def asked(server):
-    return [json.loads(heard.body)["n"] for heard in server.heard]
+    return [json.loads(request.body)["n"] for request in server.requests]
 
 
 @pytest.fixture
@@ -134,18 +135,18 @@ def test_the_page_finds_the_videos_that_a_download_task_has_stored(veo_default, 
     urls = [video["url"] for video in task(n=2).run()]
     for number, url in enumerate(urls):
         arguments = {"url": {"index": number, "url": url}, "destination": str(tmp_path / f"{number}.mp4")}
-        Driver(arguments, operator=VeoDownloadOperator).run()
+        TaskDriver(arguments, operator=VeoDownloadOperator).run()
     outcomes = [record for key, record in written if key == OUTCOME_KEY]
     assert outcomes[0]["videos"] == [stored["of"] for stored in outcomes[1:]]
     assert len(set(outcomes[0]["videos"])) == 2
 
 
 def test_frames_are_sent(server_of, tmp_path):
-    server = server_of(Said(body=stream(ready(1, URLS[0]))))
+    server = server_of(Reply(body=stream(ready(1, URLS[0]))))
     (tmp_path / "a.png").write_bytes(picture("PNG", 160, 90))
     first = "https://cdn.example/frame.png?sig=1"
     task(model="veo-3.1-landscape-fast-fl", first_frame=first, last_frame=str(tmp_path / "a.png")).run()
-    content = json.loads(server.heard[0].body)["messages"][0]["content"]
+    content = json.loads(server.requests[0].body)["messages"][0]["content"]
     assert content[1]["image_url"]["url"] == first
     assert content[2]["image_url"]["url"].startswith("data:image/png;base64,")
 
@@ -154,12 +155,12 @@ def test_frames_are_sent(server_of, tmp_path):
 def test_a_retry_asks_for_what_is_missing_only(server_of, output, broken):
     begun = stream("Progress: 50%", ready(1, URLS[0]), done=False)
     first = {
-        "cut": Said(body=begun, headers={"Content-Length": "99999"}, close_early=len(begun)),
-        "error": Said(body=begun + 'data: {"error": {"message": "upstream busy"}}\n\n'),
-        "short": Said(body=stream(ready(1, URLS[0]))),
-        "end": Said(body=begun),
+        "cut": Reply(body=begun, headers={"Content-Length": "99999"}, close_early=len(begun)),
+        "error": Reply(body=begun + 'data: {"error": {"message": "upstream busy"}}\n\n'),
+        "short": Reply(body=stream(ready(1, URLS[0]))),
+        "end": Reply(body=begun),
     }[broken]
-    server = server_of(first, Said(body=stream(ready(1, URLS[1]), ready(2, URLS[2]))))
+    server = server_of(first, Reply(body=stream(ready(1, URLS[1]), ready(2, URLS[2]))))
     driver = task(n=3, retries=1)
     result = driver.run()
     assert asked(server) == [3, 2]
@@ -173,7 +174,7 @@ def test_a_retry_asks_for_what_is_missing_only(server_of, output, broken):
 
 
 def test_videos_are_on_record_before_the_next_one_comes(server_of):
-    store = Store()
+    store = FakeTaskStateStore()
     seen = []
     keep = store.set
 
@@ -182,7 +183,7 @@ def test_videos_are_on_record_before_the_next_one_comes(server_of):
         keep(key, value, **more)
 
     store.set = watching
-    server_of(Said(body=stream(ready(1, URLS[0]), ready(2, URLS[1]))))
+    server_of(Reply(body=stream(ready(1, URLS[0]), ready(2, URLS[1]))))
     driver = task(n=2)
     driver.store = store
     driver.run()
@@ -197,24 +198,24 @@ def test_videos_are_on_record_before_the_next_one_comes(server_of):
 
 def test_all_videos_arrived_and_then_the_connection_broke(server_of):
     body = stream(ready(1, URLS[0]), done=False)
-    server_of(Said(body=body, headers={"Content-Length": "99999"}, close_early=len(body)))
+    server_of(Reply(body=body, headers={"Content-Length": "99999"}, close_early=len(body)))
     assert task().run() == [{"index": 1, "url": URLS[0]}]
 
 
 def test_a_task_that_fails_after_the_last_video_costs_nothing(server_of):
-    server = server_of(Said(body=stream(ready(1, URLS[0]))), Said(body=stream(ready(1, URLS[1]))))
+    server = server_of(Reply(body=stream(ready(1, URLS[0]))), Reply(body=stream(ready(1, URLS[1]))))
     driver = task(retries=1)
     driver.fails_afterwards = 3
     assert isinstance(driver.run(), RuntimeError)
     assert driver.clear().run() == [{"index": 1, "url": URLS[0]}]
     assert (driver.tries, driver.fails_afterwards) == (4, 0)
     assert driver.run() == [{"index": 1, "url": URLS[0]}]  # a retry, though the task has succeeded
-    assert len(server.heard) == 1
+    assert len(server.requests) == 1
     assert driver.clear().run() == [{"index": 1, "url": URLS[1]}]
 
 
 def test_a_clear_of_a_finished_task_makes_new_videos(server_of):
-    server = server_of(*(Said(body=stream(ready(1, url))) for url in URLS[:2]))
+    server = server_of(*(Reply(body=stream(ready(1, url))) for url in URLS[:2]))
     driver = task()
     assert driver.run() == [{"index": 1, "url": URLS[0]}]
     assert driver.clear().run() == [{"index": 1, "url": URLS[1]}]
@@ -222,7 +223,7 @@ def test_a_clear_of_a_finished_task_makes_new_videos(server_of):
 
 
 def test_a_clear_after_a_broken_stream_asks_for_the_rest(server_of):
-    server = server_of(*(Said(body=stream(ready(1, url))) for url in URLS[:2]))
+    server = server_of(*(Reply(body=stream(ready(1, url))) for url in URLS[:2]))
     driver = task(n=2)
     assert isinstance(driver.run(), ChatIncompleteError)
     assert [video["url"] for video in driver.clear().run()] == URLS[:2]
@@ -230,7 +231,7 @@ def test_a_clear_after_a_broken_stream_asks_for_the_rest(server_of):
 
 
 def test_addresses_of_yesterday_are_gone(server_of):
-    server = server_of(Said(body=stream(ready(1, URLS[0]))), Said(body=stream(ready(1, URLS[1]), ready(2, URLS[2]))))
+    server = server_of(Reply(body=stream(ready(1, URLS[0]))), Reply(body=stream(ready(1, URLS[1]), ready(2, URLS[2]))))
     driver = task(n=2)
     driver.run()
     driver.store.values["veo_submission"]["sent_at"] = time.time() - 25 * 3600
@@ -239,7 +240,7 @@ def test_addresses_of_yesterday_are_gone(server_of):
 
 
 def test_calls_are_counted(server_of):
-    server = server_of(lambda _heard: Said(body=stream("Progress: 10%")))
+    server = server_of(lambda _request: Reply(body=stream("Progress: 10%")))
     driver = task(retries=3)
     assert isinstance(driver.run(), NotOrderedError | VeoFailException)
     assert "has ordered 2 times" in str(driver.errors[-1])
@@ -250,18 +251,18 @@ def test_calls_are_counted(server_of):
     ("line", "reason"), [("❌ 视频生成失败：内容违规", "内容违规"), ("抱歉，余额不足", "余额不足")]
 )
 def test_a_failure_text_that_a_retry_cannot_mend_fails_at_once(server_of, line, reason):
-    server = server_of(lambda _heard: Said(body=stream(line)))
+    server = server_of(lambda _request: Reply(body=stream(line)))
     error = task(retries=3).run()
     assert isinstance(error, VeoFailException)
     assert reason in str(error)
-    assert len(server.heard) == 1
+    assert len(server.requests) == 1
 
 
 def test_an_answer_that_never_began_is_an_unknown_order(server_of):
-    server = server_of(lambda _heard: Said(body=b"", headers={"Content-Length": "5"}, close_early=0, status=504))
+    server = server_of(lambda _request: Reply(body=b"", headers={"Content-Length": "5"}, close_early=0, status=504))
     error = task(retries=2).run()
     assert isinstance(error.cause, UnknownSubmissionError)
-    assert len(server.heard) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(

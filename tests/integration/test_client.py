@@ -29,7 +29,7 @@ from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.emulator.server import EmulatorServer
 from tests.support.contents import open_content
 from tests.support.pictures import picture_of
-from tests.support.servers import KEY, Said, every_dialect
+from tests.support.scripted_server import KEY, Reply, every_dialect
 
 # small and short, where the server lets us choose: these clips are rendered in no time
 SPEC = VideoSpec("画小猫 {curly} %20", "veo-3.1", seconds=1, size="128x128")
@@ -56,14 +56,14 @@ def test_order_wait_and_see(client_of, emulator):
 
 
 def test_the_order_on_the_wire(client_of, serve):
-    server = serve(Said(body={"id": "v", "status": "queued"}))
+    server = serve(Reply(body={"id": "v", "status": "queued"}))
     client_of(server.url, auth_scheme="raw").create_video(SPEC)
-    heard = server.heard[0]
-    assert (heard.method, heard.path) == ("POST", "/v1/videos")
-    assert heard.body.decode() == '{"prompt":"画小猫 {curly} %20","model":"veo-3.1","seconds":"1","size":"128x128"}'
-    assert heard.headers["authorization"] == KEY
-    assert heard.headers["content-type"] == "application/json"
-    assert heard.headers["user-agent"].startswith("airflow-provider-veo/")
+    request = server.requests[0]
+    assert (request.method, request.path) == ("POST", "/v1/videos")
+    assert request.body.decode() == '{"prompt":"画小猫 {curly} %20","model":"veo-3.1","seconds":"1","size":"128x128"}'
+    assert request.headers["authorization"] == KEY
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["user-agent"].startswith("airflow-provider-veo/")
 
 
 @every_dialect
@@ -109,55 +109,57 @@ def test_json_that_was_asked_for_is_refused_with_the_way_out(client_of, emulator
     assert (emulator.jobs.report()["orders"], emulator.jobs.report()["refused"]) == (0, 1)
 
 
-UNREAD = Said(422, {"detail": [{"type": "missing", "loc": ["body", "prompt"], "msg": "Field required", "input": None}]})
+UNREAD = Reply(
+    422, {"detail": [{"type": "missing", "loc": ["body", "prompt"], "msg": "Field required", "input": None}]}
+)
 
 
 def test_an_order_goes_as_a_form_where_json_is_not_read(client_of, serve):
-    server = serve(UNREAD, Said(body={"id": "v", "status": "queued"}))
+    server = serve(UNREAD, Reply(body={"id": "v", "status": "queued"}))
     assert client_of(server.url).create_video(SPEC, "key-1").id == "v"
-    assert [heard.headers["idempotency-key"] for heard in server.heard] == ["key-1", "key-1"]
-    assert [heard.headers["content-type"].partition(";")[0] for heard in server.heard] == [
+    assert [request.headers["idempotency-key"] for request in server.requests] == ["key-1", "key-1"]
+    assert [request.headers["content-type"].partition(";")[0] for request in server.requests] == [
         "application/json",
         "multipart/form-data",
     ]
 
 
 def test_an_order_goes_as_a_form_once(client_of, serve):
-    server = serve(lambda _heard: UNREAD)
+    server = serve(lambda _request: UNREAD)
     with pytest.raises(ApiError):
         client_of(server.url).create_video(SPEC)
-    assert len(server.heard) == 2
+    assert len(server.requests) == 2
 
 
 def test_a_form_whose_answer_is_lost_is_no_refusal(client_of, serve):
-    server = serve(UNREAD, Said(body={"id": "v"}, close_early=3))
+    server = serve(UNREAD, Reply(body={"id": "v"}, close_early=3))
     with pytest.raises(TransportError) as caught:
         client_of(server.url).create_video(SPEC)
     assert not isinstance(caught.value, NotSentError)
-    assert len(server.heard) == 2
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 409, 413, 422, 425, 429, 500, 502, 503, 504])
 def test_an_order_is_sent_once_whatever_the_server_says(client_of, serve, status):
-    server = serve(lambda _heard: Said(status, {"error": {"message": "no"}}, {"Retry-After": "0"}))
+    server = serve(lambda _request: Reply(status, {"error": {"message": "no"}}, {"Retry-After": "0"}))
     with pytest.raises(ApiError):
         client_of(server.url).create_video(SPEC)
-    assert len(server.heard) == 1
+    assert len(server.requests) == 1
 
 
 def test_an_order_does_not_follow_redirects(client_of, serve):
-    server = serve(lambda _heard: Said(307, b"", {"Location": "/v1/videos/"}))
+    server = serve(lambda _request: Reply(307, b"", {"Location": "/v1/videos/"}))
     with pytest.raises(ApiError, match="HTTP 307"):
         client_of(server.url).create_video(SPEC)
-    assert len(server.heard) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_lost_answer_is_no_refusal(client_of, serve):
-    server = serve(Said(body={"id": "v"}, close_early=3))
+    server = serve(Reply(body={"id": "v"}, close_early=3))
     with pytest.raises(TransportError) as caught:
         client_of(server.url).create_video(SPEC)
     assert not isinstance(caught.value, NotSentError)
-    assert len(server.heard) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_silent_server_is_no_refusal(client_of):
@@ -176,7 +178,9 @@ def test_a_server_that_is_not_there_got_nothing(client_of):
 
 
 def test_the_key_is_never_shown_even_when_the_server_repeats_it(client_of, serve):
-    server = serve(lambda heard: Said(401, {"error": {"message": f"Incorrect key: {heard.headers['authorization']}"}}))
+    server = serve(
+        lambda request: Reply(401, {"error": {"message": f"Incorrect key: {request.headers['authorization']}"}})
+    )
     with pytest.raises(ApiError) as caught:
         client_of(server.url).create_video(SPEC)
     assert caught.value.reason is Reason.AUTHENTICATION
@@ -186,15 +190,15 @@ def test_the_key_is_never_shown_even_when_the_server_repeats_it(client_of, serve
 
 @pytest.mark.parametrize("key", ["1", "video", "EMPTY"])
 def test_a_key_that_is_no_secret_does_not_spoil_an_answer(serve, key):
-    server = serve(Said(body={"id": "video_123_EMPTY", "status": "queued"}))
+    server = serve(Reply(body={"id": "video_123_EMPTY", "status": "queued"}))
     with VeoClient(ClientSettings(server.url, key)) as client:
         assert client.create_video(SPEC).id == "video_123_EMPTY"
 
 
 def test_the_id_of_the_order_stays(client_of, serve):
-    server = serve(Said(body={"id": "video_other", "status": "completed"}))
+    server = serve(Reply(body={"id": "video_other", "status": "completed"}))
     assert client_of(server.url).get_video("video_mine=").id == "video_mine="
-    assert server.heard[0].path == "/v1/videos/video_mine%3D"
+    assert server.requests[0].path == "/v1/videos/video_mine%3D"
 
 
 # --- the async client, which triggers use
@@ -215,9 +219,9 @@ async def test_the_async_client_asks_and_cancels(emulator):
 
 async def test_the_async_client_tells_refusals_and_lost_answers_apart(serve):
     server = serve(
-        Said(401, {"error": {"message": f"Incorrect key: {KEY}"}}),
-        Said(body={"id": "v"}, close_early=3),
-        Said(body={"id": "video_other", "status": "completed"}),
+        Reply(401, {"error": {"message": f"Incorrect key: {KEY}"}}),
+        Reply(body={"id": "v"}, close_early=3),
+        Reply(body={"id": "video_other", "status": "completed"}),
     )
     async with AsyncVeoClient(ClientSettings(server.url, KEY)) as client:
         with pytest.raises(ApiError, match=r"Incorrect key: \*\*\*") as refused:
@@ -227,7 +231,7 @@ async def test_the_async_client_tells_refusals_and_lost_answers_apart(serve):
         assert (await client.get_video("video_mine=")).id == "video_mine="
     assert refused.value.reason is Reason.AUTHENTICATION
     assert not isinstance(lost.value, NotSentError)
-    assert server.heard[0].path == "/v1/videos/video_mine%3D"
+    assert server.requests[0].path == "/v1/videos/video_mine%3D"
 
 
 async def test_the_async_client_knows_that_a_missing_server_got_nothing():
@@ -260,75 +264,75 @@ def test_a_video_from_the_emulator(emulator):
 
 
 def test_bytes(serve):
-    server = serve(Said(body=VIDEO))
+    server = serve(Reply(body=VIDEO))
     assert content(server) == (len(VIDEO), VIDEO)
-    assert server.heard[0].path == "/v1/videos/v/content"
-    assert server.heard[0].headers["accept-encoding"] == "identity"
+    assert server.requests[0].path == "/v1/videos/v/content"
+    assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
 def test_the_content_type_is_not_believed(serve):
-    assert content(serve(Said(body=VIDEO, headers={"Content-Type": "application/json"})))[1] == VIDEO
+    assert content(serve(Reply(body=VIDEO, headers={"Content-Type": "application/json"})))[1] == VIDEO
     with pytest.raises(ContentError, match="an HTML page"):
-        content(serve(Said(body="<html>login</html>", headers={"Content-Type": "video/mp4"})))
+        content(serve(Reply(body="<html>login</html>", headers={"Content-Type": "video/mp4"})))
 
 
 def test_compressed_against_our_will(serve):
-    server = serve(Said(body=gzip.compress(VIDEO), headers={"Content-Encoding": "gzip"}))
+    server = serve(Reply(body=gzip.compress(VIDEO), headers={"Content-Encoding": "gzip"}))
     assert content(server) == (None, VIDEO)
 
 
 @pytest.mark.parametrize("way", ["redirect", "json", "text"])
 def test_another_host_gets_no_key(serve, way):
-    cdn = serve(Said(body=VIDEO))
+    cdn = serve(Reply(body=VIDEO))
     # another port is another origin; another name of the same machine is another host
     url = cdn.url.replace("127.0.0.1", "localhost") + "/flow/a.mp4?sig=1"
     said = {
-        "redirect": Said(302, b"", {"Location": url}),
-        "json": Said(body={"id": "v", "status": "completed", "url": url}),
-        "text": Said(body=url),
+        "redirect": Reply(302, b"", {"Location": url}),
+        "json": Reply(body={"id": "v", "status": "completed", "url": url}),
+        "text": Reply(body=url),
     }[way]
     api = serve(said)
     assert content(api)[1] == VIDEO
-    assert api.heard[0].headers["authorization"] == f"Bearer {KEY}"
-    assert "authorization" not in cdn.heard[0].headers
-    assert cdn.heard[0].path == "/flow/a.mp4?sig=1"
+    assert api.requests[0].headers["authorization"] == f"Bearer {KEY}"
+    assert "authorization" not in cdn.requests[0].headers
+    assert cdn.requests[0].path == "/flow/a.mp4?sig=1"
 
 
 def test_the_same_host_gets_the_key(serve):
-    def answer(heard):
-        return Said(body={"url": "/files/a.mp4"}) if heard.path.endswith("/content") else Said(body=VIDEO)
+    def answer(request):
+        return Reply(body={"url": "/files/a.mp4"}) if request.path.endswith("/content") else Reply(body=VIDEO)
 
     server = serve(answer)
     assert content(server)[1] == VIDEO
-    assert [heard.headers["authorization"] for heard in server.heard] == [f"Bearer {KEY}"] * 2
+    assert [request.headers["authorization"] for request in server.requests] == [f"Bearer {KEY}"] * 2
 
 
 def test_a_url_on_another_host_gets_no_key(serve):
-    api, cdn = serve(Said()), serve(Said(body=VIDEO))
+    api, cdn = serve(Reply()), serve(Reply(body=VIDEO))
     assert content(api, url=f"{cdn.url}/a.mp4")[1] == VIDEO
-    assert api.heard == []
-    assert "authorization" not in cdn.heard[0].headers
+    assert api.requests == []
+    assert "authorization" not in cdn.requests[0].headers
 
 
 def test_a_circle_of_redirects_ends(serve):
-    server = serve(lambda _heard: Said(302, b"", {"Location": "/v1/videos/v/content"}))
+    server = serve(lambda _request: Reply(302, b"", {"Location": "/v1/videos/v/content"}))
     with pytest.raises(ContentError, match="more than 5 redirects"):
         content(server)
-    assert len(server.heard) == 5
+    assert len(server.requests) == 5
 
 
 def test_a_cut_download_is_an_error(serve):
     with pytest.raises(TransportError, match="RemoteProtocolError"):
-        content(serve(Said(body=VIDEO, close_early=100_000)))
+        content(serve(Reply(body=VIDEO, close_early=100_000)))
 
 
 def test_not_ready(serve):
     with pytest.raises(ContentNotReadyError):
-        content(serve(Said(400, {"error": {"message": "Task is not completed yet"}})))
+        content(serve(Reply(400, {"error": {"message": "Task is not completed yet"}})))
 
 
 def test_errors_show_no_signature(serve):
-    server = serve(Said(body="<html>expired</html>"))
+    server = serve(Reply(body="<html>expired</html>"))
     with pytest.raises(VeoError) as caught:
         content(server, url=f"{server.url}/a.mp4?signature=secret")
     assert "secret" not in str(caught.value)

@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_veo.decorators.video import ARGUMENTS_KEY, VeoVideoDecoratedOperator
 from airflow_provider_veo.emulator.faults import Fault, Trouble
 from airflow_provider_veo.exceptions import VeoFailException
-from tests.support.driving import Driver
+from tests.support.task_driver import TaskDriver
 
 
 class Prompter:
@@ -29,7 +29,7 @@ def task(request, veo_default, monkeypatch, tmp_path):
 
     def make(function, retries=0, **arguments):
         defaults = {"python_callable": function, "op_kwargs": {"name": "cat"}, "deferrable": request.param}
-        driver = Driver(defaults | arguments, retries, VeoVideoDecoratedOperator)
+        driver = TaskDriver(defaults | arguments, retries, VeoVideoDecoratedOperator)
         driver.emulator = veo_default
         return driver
 

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_veo.api.errors import ApiError, ContentNotReadyError, Reason
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.faults import Fault, Trouble
-from tests.support.bench import (
+from tests.support.dialect_server import (
     DETAIL,
     ERROR,
     FASTVIDEO,
@@ -26,38 +26,38 @@ from tests.support.bench import (
     VEO_GATEWAY,
     VLLM,
     VLLM_ERROR,
-    every,
+    every_dialect_server,
     shape_of,
 )
-from tests.support.servers import KEY
+from tests.support.scripted_server import KEY
 
 
-def wrong_key(bench):
-    with bench.client_of("sk-wrong-key") as client:
+def wrong_key(dialect_server):
+    with dialect_server.client_of("sk-wrong-key") as client:
         return client.get_video("v")
 
 
-def raw_key(bench):
-    with bench.client_of(KEY, "raw") as client:
+def raw_key(dialect_server):
+    with dialect_server.client_of(KEY, "raw") as client:
         return client.get_video("v")
 
 
-def unknown(bench):
-    return bench.client.get_video("video_nosuch")
+def unknown(dialect_server):
+    return dialect_server.client.get_video("video_nosuch")
 
 
-def unknown_content(bench):
-    return bench.content(video_id="video_nosuch")
+def unknown_content(dialect_server):
+    return dialect_server.content(video_id="video_nosuch")
 
 
-def bad_request(bench):
-    return bench.client.create_video(replace(SPEC, model="no-such-model", size="big"))
+def bad_request(dialect_server):
+    return dialect_server.client.create_video(replace(SPEC, model="no-such-model", size="big"))
 
 
 def trouble(kind):
-    def ask(bench):
-        bench.server.faults.add("order", Fault(kind, seconds=7))
-        return bench.client.create_video(SPEC)
+    def ask(dialect_server):
+        dialect_server.server.faults.add("order", Fault(kind, seconds=7))
+        return dialect_server.client.create_video(SPEC)
 
     return ask
 
@@ -122,10 +122,10 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("ask", "dialect", "status", "shape", "reason"), ERRORS)
-def test_an_error(bench, ask, dialect, status, shape, reason):
+def test_an_error(dialect_server, ask, dialect, status, shape, reason):
     with pytest.raises(ApiError if reason else ContentNotReadyError) as caught:
-        ask(bench)
-    assert (bench.heard.status_code, shape_of(bench.heard)) == (status, shape)
+        ask(dialect_server)
+    assert (dialect_server.last_answer.status_code, shape_of(dialect_server.last_answer)) == (status, shape)
     if reason:
         assert (caught.value.reason, caught.value.permanent) == (reason, reason.permanent)
         assert caught.value.retry_after == (7 if ask is rate_limit else None)
@@ -140,68 +140,68 @@ def test_the_table_of_errors_is_complete():
 
 
 @pytest.mark.parametrize("dialect", [SGLANG, FASTVIDEO])
-def test_a_server_without_keys_takes_any_and_none(bench, dialect):
-    with bench.client_of("sk-wrong-key") as client:
+def test_a_server_without_keys_takes_any_and_none(dialect_server, dialect):
+    with dialect_server.client_of("sk-wrong-key") as client:
         assert client.create_video(SPEC).id
-    assert bench.order().status_code == 200
-    del bench.http.headers["Authorization"]
+    assert dialect_server.order().status_code == 200
+    del dialect_server.http.headers["Authorization"]
     try:
-        assert bench.order().status_code == 200
+        assert dialect_server.order().status_code == 200
     finally:
-        bench.http.headers["Authorization"] = f"Bearer {KEY}"
+        dialect_server.http.headers["Authorization"] = f"Bearer {KEY}"
 
 
 @pytest.mark.parametrize("dialect", [FASTVIDEO])
-def test_a_size_that_is_none_is_ignored_without_a_word(bench, dialect):
-    answer = bench.order(size="big")
+def test_a_size_that_is_none_is_ignored_without_a_word(dialect_server, dialect):
+    answer = dialect_server.order(size="big")
     assert (answer.status_code, answer.json()["size"]) == (200, "")
 
 
 @pytest.mark.parametrize("dialect", [SGLANG, FASTVIDEO])
-def test_any_model_is_taken_and_the_same_one_makes_the_video(bench, dialect):
-    answer = bench.order(model="veo-3.1-fast", seconds=None)
+def test_any_model_is_taken_and_the_same_one_makes_the_video(dialect_server, dialect):
+    answer = dialect_server.order(model="veo-3.1-fast", seconds=None)
     assert (answer.json()["model"], answer.json()["seconds"]) == ("veo-3.1-fast", "4")
 
 
 @pytest.mark.parametrize("dialect", [VLLM, LITELLM])
-def test_a_model_that_the_server_does_not_run_is_refused(bench, dialect):
+def test_a_model_that_the_server_does_not_run_is_refused(dialect_server, dialect):
     with pytest.raises(ApiError, match=r"Model mismatch|Invalid model name") as caught:
-        bench.client.create_video(replace(SPEC, model="veo-9"))
+        dialect_server.client.create_video(replace(SPEC, model="veo-9"))
     assert (caught.value.status, caught.value.permanent) == (400, True)
 
 
 @pytest.mark.parametrize("dialect", [LITELLM])
-def test_the_proxy_hides_how_long_to_wait(bench, dialect):
+def test_the_proxy_hides_how_long_to_wait(dialect_server, dialect):
     with pytest.raises(ApiError):
-        rate_limit(bench)
-    assert "retry-after" not in bench.heard.headers
-    assert bench.heard.headers["llm_provider-retry-after"] == "7"
+        rate_limit(dialect_server)
+    assert "retry-after" not in dialect_server.last_answer.headers
+    assert dialect_server.last_answer.headers["llm_provider-retry-after"] == "7"
 
 
 @pytest.mark.parametrize("dialect", [RELAY, NEW_API])
-def test_a_number_of_seconds_cannot_be_parsed(bench, dialect):
-    answer = bench.http.post("/v1/videos", json=FIELDS | {"seconds": 8})
+def test_a_number_of_seconds_cannot_be_parsed(dialect_server, dialect):
+    answer = dialect_server.http.post("/v1/videos", json=FIELDS | {"seconds": 8})
     assert (answer.status_code, answer.json()["code"]) == (400, "parse_request_failed")
     assert "cannot unmarshal number" in answer.json()["message"]
 
 
 @pytest.mark.parametrize("dialect", [VLLM])
-def test_json_is_not_read(bench, dialect):
-    answer = bench.http.post("/v1/videos", json=FIELDS)
+def test_json_is_not_read(dialect_server, dialect):
+    answer = dialect_server.http.post("/v1/videos", json=FIELDS)
     assert (answer.status_code, shape_of(answer), answer.json()["error"]["param"]) == (400, VLLM_ERROR, "body.prompt")
 
 
 ODD = (None, True, 0, -1, 4.5, 1e308, 10**30, "", " ", "٣x٤", "1280*720", "eight", "9" * 50, [], ["x"], {}, {"": ""})
 
 
-@every
+@every_dialect_server
 @pytest.mark.parametrize("field", [*FIELDS, "metadata"])
-def test_an_odd_order_is_taken_or_refused_and_breaks_no_server(bench, dialect, field):
+def test_an_odd_order_is_taken_or_refused_and_breaks_no_server(dialect_server, dialect, field):
     for value in ODD:
         for answer in (
-            bench.http.post("/v1/videos", json=FIELDS | {field: value}),
-            bench.order(**{field: value if isinstance(value, str) else json.dumps(value)}),
+            dialect_server.http.post("/v1/videos", json=FIELDS | {field: value}),
+            dialect_server.order(**{field: value if isinstance(value, str) else json.dumps(value)}),
         ):
             assert answer.status_code < 500 or "no available channels" in answer.text, value
             if answer.is_success:
-                assert bench.said(answer.json()["id"]).is_success, value
+                assert dialect_server.get(answer.json()["id"]).is_success, value

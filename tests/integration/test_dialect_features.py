@@ -14,7 +14,7 @@ from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
-from tests.support.bench import (
+from tests.support.dialect_server import (
     FASTVIDEO,
     FIELDS,
     LITELLM,
@@ -25,94 +25,94 @@ from tests.support.bench import (
     SGLANG,
     VEO_GATEWAY,
     VLLM,
-    Bench,
-    every,
+    DialectServer,
+    every_dialect_server,
 )
 from tests.support.pictures import picture_of
-from tests.support.servers import KEY
+from tests.support.scripted_server import KEY
 
 IDS = {"veo-3.1": 230, "veo-3.1-generate-preview": 290, "veo-3.1-generate-001": 394, "veo-3.1-fast-generate-001": 394}
 
 
 @pytest.mark.parametrize("dialect", [LITELLM])
 @pytest.mark.parametrize("model", IDS)
-def test_ids_of_a_proxy_are_too_long_for_the_name_of_a_file(bench, dialect, model):
-    video_id = bench.order(model=model).json()["id"]
+def test_ids_of_a_proxy_are_too_long_for_the_name_of_a_file(dialect_server, dialect, model):
+    video_id = dialect_server.order(model=model).json()["id"]
     assert IDS[model] <= len(video_id) <= 410
-    bench.now += LONG
-    assert bench.seen(video_id).id == video_id
-    assert bench.content(video_id=video_id)[4:8] == b"ftyp"
+    dialect_server.now += LONG
+    assert dialect_server.parsed(video_id).id == video_id
+    assert dialect_server.content(video_id=video_id)[4:8] == b"ftyp"
 
 
 @pytest.mark.parametrize("dialect", [VEO_GATEWAY, LITELLM])
 def test_content_that_is_json_with_an_address(dialect):
-    with Bench(dialect, content_as_link=True) as bench:
-        video_id = bench.job()
-        bench.now += LONG
-        answer = bench.said(video_id, "/content")
+    with DialectServer(dialect, content_as_link=True) as dialect_server:
+        video_id = dialect_server.job()
+        dialect_server.now += LONG
+        answer = dialect_server.get(video_id, "/content")
         label = "video/mp4" if dialect == LITELLM else "application/json"
         assert (answer.headers["content-type"], answer.json()["status"]) == (label, "completed")
-        assert bench.content(video_id=video_id)[4:8] == b"ftyp"
+        assert dialect_server.content(video_id=video_id)[4:8] == b"ftyp"
 
 
 @pytest.mark.parametrize("dialect", [SGLANG])
 def test_content_in_cloud_storage(dialect):
-    with Bench(dialect, content_as_link=True) as bench:
-        video_id = bench.job()
-        assert bench.said(video_id).json()["url"] is None
-        bench.now += LONG
-        answer, url = bench.said(video_id, "/content"), bench.said(video_id).json()["url"]
+    with DialectServer(dialect, content_as_link=True) as dialect_server:
+        video_id = dialect_server.job()
+        assert dialect_server.get(video_id).json()["url"] is None
+        dialect_server.now += LONG
+        answer, url = dialect_server.get(video_id, "/content"), dialect_server.get(video_id).json()["url"]
         said = f"Video has been uploaded to cloud storage. Please use the cloud URL: {url}"
         assert (answer.status_code, answer.json()) == (400, {"detail": said})
-        assert bench.seen(video_id).url == url
-        assert bench.content(url=url)[4:8] == b"ftyp"
+        assert dialect_server.parsed(video_id).url == url
+        assert dialect_server.content(url=url)[4:8] == b"ftyp"
 
 
 METADATA = {"resolution": "1080p", "aspectRatio": "9:16", "durationSeconds": 6, "seed": 7}
 
 
 @pytest.mark.parametrize("dialect", [NEW_API, RELAY])
-def test_metadata_is_nested_in_json_and_flat_in_a_form(bench, dialect):
+def test_metadata_is_nested_in_json_and_flat_in_a_form(dialect_server, dialect):
     for answer in (
-        bench.http.post("/v1/videos", json=FIELDS | {"metadata": METADATA}),
-        bench.order(**{name: str(value) for name, value in METADATA.items()}),
+        dialect_server.http.post("/v1/videos", json=FIELDS | {"metadata": METADATA}),
+        dialect_server.order(**{name: str(value) for name, value in METADATA.items()}),
     ):
-        job = bench.jobs.get(answer.json()["id"])
+        job = dialect_server.jobs.get(answer.json()["id"])
         assert (job.options, job.model.size, job.model.seconds) == (METADATA, "1080x1920", 6)
 
 
 @pytest.mark.parametrize("dialect", [NEW_API, RELAY])
-def test_metadata_as_a_field_of_a_form_is_ignored_without_a_word(bench, dialect):
-    job = bench.jobs.get(bench.order(metadata=json.dumps(METADATA)).json()["id"])
+def test_metadata_as_a_field_of_a_form_is_ignored_without_a_word(dialect_server, dialect):
+    job = dialect_server.jobs.get(dialect_server.order(metadata=json.dumps(METADATA)).json()["id"])
     assert (job.options, job.model.size, job.model.seconds) == ({}, "128x128", 1)
 
 
 @pytest.mark.parametrize("dialect", [NEW_API])
-def test_options_that_were_read_make_another_film(bench, dialect):
+def test_options_that_were_read_make_another_film(dialect_server, dialect):
     films = set()
     for seed in ("7", "8"):
-        video_id = bench.order(seed=seed).json()["id"]
-        bench.now += LONG
-        films.add(bench.content(video_id=video_id))
+        video_id = dialect_server.order(seed=seed).json()["id"]
+        dialect_server.now += LONG
+        films.add(dialect_server.content(video_id=video_id))
     assert len(films) == 2
 
 
 @pytest.mark.parametrize("dialect", [RELAY])
 def test_prices_of_the_relay(dialect):
-    with Bench(dialect) as bench:
+    with DialectServer(dialect) as dialect_server:
         for model in ("veo-3.1-generate-preview", "veo-3.1-fast-generate-preview", "another"):
-            bench.order(model=model)
-        bench.now += LONG
-        assert (bench.jobs.report()["charged"], bench.jobs.report()["charged_usd"]) == (3, 1.5)
+            dialect_server.order(model=model)
+        dialect_server.now += LONG
+        assert (dialect_server.jobs.report()["charged"], dialect_server.jobs.report()["charged_usd"]) == (3, 1.5)
 
 
 @pytest.mark.parametrize("dialect", [RELAY, VLLM, FASTVIDEO, SGLANG])
-def test_progress_in_leaps(bench, dialect):
-    video_id = bench.job()
+def test_progress_in_leaps(dialect_server, dialect):
+    video_id = dialect_server.job()
     seen = []
     for moment in range(0, 101, 10):
-        bench.now = bench.jobs.get(video_id).created + moment
-        seen.append(bench.seen(video_id).progress)
+        dialect_server.now = dialect_server.jobs.get(video_id).created + moment
+        seen.append(dialect_server.parsed(video_id).progress)
     steps = {RELAY: [0, 50, 100], SGLANG: [*range(0, 101, 10)]}
     assert sorted(set(seen)) == steps.get(dialect, [0, 100])
 
@@ -122,96 +122,96 @@ FORGETS = (SGLANG, FASTVIDEO)
 
 @pytest.mark.parametrize("dialect", [VLLM, SGLANG, FASTVIDEO, OPENAI])
 @pytest.mark.parametrize("moment", [0.0, LONG])
-def test_delete(bench, dialect, moment):
-    video_id = bench.job()
-    bench.now += moment
-    body = bench.http.delete(f"/v1/videos/{video_id}").json()
+def test_delete(dialect_server, dialect, moment):
+    video_id = dialect_server.job()
+    dialect_server.now += moment
+    body = dialect_server.http.delete(f"/v1/videos/{video_id}").json()
     deleted = {"status": "deleted"} if dialect in FORGETS else {"object": "video.deleted", "deleted": True}
     assert deleted.items() <= body.items()
-    assert bench.said(video_id).status_code == 404
-    assert bench.client.cancel_video(video_id) is Cancellation.IMPOSSIBLE
+    assert dialect_server.get(video_id).status_code == 404
+    assert dialect_server.client.cancel_video(video_id) is Cancellation.IMPOSSIBLE
 
 
 @pytest.mark.parametrize("dialect", [VLLM, SGLANG, FASTVIDEO, OPENAI])
-def test_a_deleted_job_goes_on_where_the_server_only_forgets_it(bench, dialect):
-    video_id, stopped = bench.job(), bench.jobs.report()["cancelled"]
-    assert bench.client.cancel_video(video_id) is Cancellation.ACCEPTED
-    bench.now += LONG
-    assert bench.jobs.report()["cancelled"] - stopped == (0 if dialect in FORGETS else 1)
-    assert (video_id in [job.id for job in bench.jobs.charged()]) is (dialect in FORGETS)
+def test_a_deleted_job_goes_on_where_the_server_only_forgets_it(dialect_server, dialect):
+    video_id, stopped = dialect_server.job(), dialect_server.jobs.report()["cancelled"]
+    assert dialect_server.client.cancel_video(video_id) is Cancellation.ACCEPTED
+    dialect_server.now += LONG
+    assert dialect_server.jobs.report()["cancelled"] - stopped == (0 if dialect in FORGETS else 1)
+    assert (video_id in [job.id for job in dialect_server.jobs.charged()]) is (dialect in FORGETS)
 
 
 @pytest.mark.parametrize("dialect", [VEO_GATEWAY, RELAY, NEW_API])
 def test_a_server_that_says_cancelled_is_believed(dialect):
-    with Bench(dialect, can_cancel=True) as bench:
-        video_id = bench.job()
-        assert bench.client.cancel_video(video_id) is Cancellation.STOPPED
-        bench.now += LONG
-        assert bench.jobs.charged() == []
+    with DialectServer(dialect, can_cancel=True) as dialect_server:
+        video_id = dialect_server.job()
+        assert dialect_server.client.cancel_video(video_id) is Cancellation.STOPPED
+        dialect_server.now += LONG
+        assert dialect_server.jobs.charged() == []
 
 
 @pytest.mark.parametrize(("dialect", "status"), [(VEO_GATEWAY, 405), (RELAY, 404), (NEW_API, 404), (LITELLM, 405)])
-def test_no_delete(bench, dialect, status):
-    video_id = bench.job()
-    assert bench.http.delete(f"/v1/videos/{video_id}").status_code == status
-    assert bench.client.cancel_video(video_id) is Cancellation.IMPOSSIBLE
-    assert bench.jobs.get(video_id) is not None
+def test_no_delete(dialect_server, dialect, status):
+    video_id = dialect_server.job()
+    assert dialect_server.http.delete(f"/v1/videos/{video_id}").status_code == status
+    assert dialect_server.client.cancel_video(video_id) is Cancellation.IMPOSSIBLE
+    assert dialect_server.jobs.get(video_id) is not None
 
 
 @pytest.mark.parametrize("dialect", [SGLANG])
 def test_a_page_of_a_list_has_twenty_jobs(dialect):
-    with Bench(dialect) as bench:
-        ids = [bench.job() for _ in range(21)]
-        page = bench.http.get("/v1/videos").json()
+    with DialectServer(dialect) as dialect_server:
+        ids = [dialect_server.job() for _ in range(21)]
+        page = dialect_server.http.get("/v1/videos").json()
         assert (len(page["data"]), page["has_more"], page["last_id"]) == (20, True, ids[1])
 
 
 @pytest.mark.parametrize("dialect", [FASTVIDEO])
 def test_a_list_without_pages(dialect):
-    with Bench(dialect) as bench:
-        ids = [bench.job() for _ in range(2)]
-        page = bench.http.get("/v1/videos").json()
+    with DialectServer(dialect) as dialect_server:
+        ids = [dialect_server.job() for _ in range(2)]
+        page = dialect_server.http.get("/v1/videos").json()
         assert (set(page), [video["id"] for video in page["data"]]) == ({"data", "object"}, ids[::-1])
 
 
-@every
-def test_models(bench, dialect):
-    listed = [model["id"] for model in bench.http.get("/v1/models").json()["data"]]
+@every_dialect_server
+def test_models(dialect_server, dialect):
+    listed = [model["id"] for model in dialect_server.http.get("/v1/models").json()["data"]]
     assert listed
     assert ("veo-3.1" in listed) is (dialect not in (RELAY, NEW_API, OPENAI))
 
 
 @pytest.mark.parametrize("dialect", [VLLM, SGLANG, OPENAI])
 def test_list(dialect):
-    with Bench(dialect) as bench:
-        ids = [bench.job() for _ in range(3)]
-        newest = bench.http.get("/v1/videos", params={"limit": 2}).json()
+    with DialectServer(dialect) as dialect_server:
+        ids = [dialect_server.job() for _ in range(3)]
+        newest = dialect_server.http.get("/v1/videos", params={"limit": 2}).json()
         assert [video["id"] for video in newest["data"]] == [ids[2], ids[1]]
         assert (newest["object"], newest["has_more"]) == ("list", True)
-        rest = bench.http.get("/v1/videos", params={"after": newest["last_id"]}).json()
+        rest = dialect_server.http.get("/v1/videos", params={"after": newest["last_id"]}).json()
         assert ([video["id"] for video in rest["data"]], rest["has_more"]) == ([ids[0]], False)
-        oldest = bench.http.get("/v1/videos", params={"order": "asc"}).json()
+        oldest = dialect_server.http.get("/v1/videos", params={"order": "asc"}).json()
         assert (oldest["first_id"], oldest["last_id"]) == (ids[0], ids[2])
-        bench.http.delete(f"/v1/videos/{ids[1]}")
-        assert [video["id"] for video in bench.http.get("/v1/videos").json()["data"]] == [ids[2], ids[0]]
+        dialect_server.http.delete(f"/v1/videos/{ids[1]}")
+        assert [video["id"] for video in dialect_server.http.get("/v1/videos").json()["data"]] == [ids[2], ids[0]]
 
 
 @pytest.mark.parametrize(("dialect", "status"), [(VEO_GATEWAY, 405), (RELAY, 404), (NEW_API, 404), (LITELLM, 400)])
-def test_no_list(bench, dialect, status):
-    assert bench.http.get("/v1/videos").status_code == status
+def test_no_list(dialect_server, dialect, status):
+    assert dialect_server.http.get("/v1/videos").status_code == status
 
 
 @pytest.mark.parametrize("dialect", [name for name in DIALECTS if name != VEO_GATEWAY])
-def test_only_the_veo_gateway_makes_videos_by_chat(bench, dialect):
+def test_only_the_veo_gateway_makes_videos_by_chat(dialect_server, dialect):
     request = {"messages": [{"role": "user", "content": "p"}], "model": "veo-3.1"}
-    assert bench.http.post("/v1/chat/completions", json=request).status_code == 404
+    assert dialect_server.http.post("/v1/chat/completions", json=request).status_code == 404
 
 
 @pytest.mark.parametrize("dialect", [OPENAI])
-def test_a_frame_must_have_the_size_of_the_video(bench, dialect):
+def test_a_frame_must_have_the_size_of_the_video(dialect_server, dialect):
     fields = [(name, (None, value)) for name, value in FIELDS.items()]
     frame = ("input_reference", ("a.png", picture_of("red", size=(64, 64)), "image/png"))
-    answer = bench.http.post("/v1/videos", files=[*fields, frame])
+    answer = dialect_server.http.post("/v1/videos", files=[*fields, frame])
     assert (answer.status_code, "must match the requested width and height" in answer.text) == (400, True)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_veo.emulator.dialects import DIALECTS
-from tests.support.bench import LONG, Bench
+from tests.support.dialect_server import LONG, DialectServer
 
 RECORDED = json.loads((Path(__file__).parents[1] / "data" / "servers.json").read_text())
 ANSWERS = [(server, call) for server, said in RECORDED.items() for call in said["answers"]]
@@ -23,12 +23,12 @@ COMPARED_ELSEWHERE = {"veo-gateway", "relay", "openai"}
 @pytest.fixture(scope="module")
 def servers():
     """Start a server for each dialect of the file."""
-    started = {dialect: Bench(dialect) for dialect in {said["dialect"] for said in RECORDED.values()}}
-    for bench in started.values():
-        bench.__enter__()
+    started = {dialect: DialectServer(dialect) for dialect in {said["dialect"] for said in RECORDED.values()}}
+    for dialect_server in started.values():
+        dialect_server.__enter__()
     yield started
-    for bench in started.values():
-        bench.__exit__(None, None, None)
+    for dialect_server in started.values():
+        dialect_server.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize(("server", "call"), ANSWERS)
@@ -50,9 +50,9 @@ def test_every_server_that_was_measured_or_read_is_compared():
 
 @pytest.mark.parametrize("server", RECORDED)
 def test_the_id_of_an_order_stays_the_same(servers, server):
-    bench = servers[RECORDED[server]["dialect"]]
-    ordered = order(bench, RECORDED[server]["model"]).json()["id"]
-    assert bench.said(ordered).json()["id"] == ordered
+    dialect_server = servers[RECORDED[server]["dialect"]]
+    ordered = order(dialect_server, RECORDED[server]["model"]).json()["id"]
+    assert dialect_server.get(ordered).json()["id"] == ordered
 
 
 def fields_of(body, path=""):
@@ -67,33 +67,33 @@ def fields_of(body, path=""):
     return found
 
 
-def order(bench, model, *failure, **fields):
+def order(dialect_server, model, *failure, **fields):
     """Order a video without size and length, which servers fill in as they do."""
     if failure:
-        bench.jobs.fail_next(*failure)
-    return bench.order(**{"model": model, "size": None, "seconds": None} | fields)
+        dialect_server.jobs.fail_next(*failure)
+    return dialect_server.order(**{"model": model, "size": None, "seconds": None} | fields)
 
 
 def asked(moment, part="", failure=()):
-    def ask(bench, model):
-        video_id = order(bench, model, *failure).json()["id"]
-        bench.now += moment
-        return bench.said(video_id, part)
+    def ask(dialect_server, model):
+        video_id = order(dialect_server, model, *failure).json()["id"]
+        dialect_server.now += moment
+        return dialect_server.get(video_id, part)
 
     return ask
 
 
-def wrong_key(bench, _model):
-    return bench.http.get("/v1/videos/v", headers={"Authorization": "Bearer sk-wrong"})
+def wrong_key(dialect_server, _model):
+    return dialect_server.http.get("/v1/videos/v", headers={"Authorization": "Bearer sk-wrong"})
 
 
-def deleted(bench, model):
-    return bench.http.delete(f"/v1/videos/{order(bench, model).json()['id']}")
+def deleted(dialect_server, model):
+    return dialect_server.http.delete(f"/v1/videos/{order(dialect_server, model).json()['id']}")
 
 
-def listed(bench, model):
-    order(bench, model)
-    return bench.http.get("/v1/videos")
+def listed(dialect_server, model):
+    order(dialect_server, model)
+    return dialect_server.http.get("/v1/videos")
 
 
 FAILURE, FILTER = ("out of memory",), ("Content policy violation", "filtered")
@@ -108,18 +108,18 @@ CALLS = {
     "content of a failed job": asked(LONG, "/content", FAILURE),
     "content of a filtered job": asked(LONG, "/content", FILTER),
     "another variant": asked(LONG, "/content?variant=thumbnail"),
-    "unknown id": lambda bench, _model: bench.said("video_nosuch"),
-    "unknown content": lambda bench, _model: bench.said("video_nosuch", "/content"),
+    "unknown id": lambda dialect_server, _model: dialect_server.get("video_nosuch"),
+    "unknown content": lambda dialect_server, _model: dialect_server.get("video_nosuch", "/content"),
     "wrong key": wrong_key,
-    "unknown model": lambda bench, _model: order(bench, "no-such-model"),
-    "no prompt": lambda bench, model: order(bench, model, prompt=None),
-    "seconds of letters": lambda bench, model: order(bench, model, seconds="eight"),
-    "seconds of letters in JSON": lambda bench, model: bench.http.post(
+    "unknown model": lambda dialect_server, _model: order(dialect_server, "no-such-model"),
+    "no prompt": lambda dialect_server, model: order(dialect_server, model, prompt=None),
+    "seconds of letters": lambda dialect_server, model: order(dialect_server, model, seconds="eight"),
+    "seconds of letters in JSON": lambda dialect_server, model: dialect_server.http.post(
         "/v1/videos", json={"prompt": "a cat", "model": model, "seconds": "eight"}
     ),
-    "seconds of 0": lambda bench, model: order(bench, model, seconds="0"),
-    "a size without shape": lambda bench, model: order(bench, model, size="720p"),
+    "seconds of 0": lambda dialect_server, model: order(dialect_server, model, seconds="0"),
+    "a size without shape": lambda dialect_server, model: order(dialect_server, model, size="720p"),
     "list": listed,
     "delete": deleted,
-    "models": lambda bench, _model: bench.http.get("/v1/models"),
+    "models": lambda dialect_server, _model: dialect_server.http.get("/v1/models"),
 }

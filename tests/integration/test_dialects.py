@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_veo.api.errors import ApiError, ContentNotReadyError, Reason
 from airflow_provider_veo.api.video import VideoStatus
-from tests.support.bench import (
+from tests.support.dialect_server import (
     DETAIL,
     ERROR,
     FASTVIDEO,
@@ -24,7 +24,7 @@ from tests.support.bench import (
     VEO_GATEWAY,
     VLLM,
     VLLM_ERROR,
-    every,
+    every_dialect_server,
     shape_of,
 )
 
@@ -103,43 +103,45 @@ JOBS = {
 }
 
 
-@every
-def test_an_order(bench, dialect):
-    answer = bench.order()
+@every_dialect_server
+def test_an_order(dialect_server, dialect):
+    answer = dialect_server.order()
     body = answer.json()
     assert (answer.status_code, set(body)) == (200, set(JOBS[dialect].created.split()))
     assert re.fullmatch(JOBS[dialect].id, body["id"])
     assert body.get("task_id", body["id"]) == body["id"]
     assert (body["object"], body["status"], body["model"]) == ("video", "queued", "veo-3.1")
-    video = bench.client.create_video(SPEC)
+    video = dialect_server.client.create_video(SPEC)
     assert (video.status, video.model, video.reason) == (VideoStatus.QUEUED, "veo-3.1", None)
-    assert (video.created_at and video.created_at.timestamp()) == (bench.now if JOBS[dialect].known_at_once else None)
+    assert (video.created_at and video.created_at.timestamp()) == (
+        dialect_server.now if JOBS[dialect].known_at_once else None
+    )
 
 
-@every
-def test_a_running_job(bench, dialect):
-    video_id = bench.job()
-    bench.now += LONG / 2
-    body = bench.said(video_id).json()
+@every_dialect_server
+def test_a_running_job(dialect_server, dialect):
+    video_id = dialect_server.job()
+    dialect_server.now += LONG / 2
+    body = dialect_server.get(video_id).json()
     assert (body["status"], body["progress"]) == (JOBS[dialect].word, JOBS[dialect].half)
-    video = bench.seen(video_id)
+    video = dialect_server.parsed(video_id)
     running = VideoStatus.QUEUED if dialect == FASTVIDEO else VideoStatus.RUNNING
     assert (video.id, video.status, video.progress) == (video_id, running, JOBS[dialect].half)
     assert video.url is None
 
 
-@every
-def test_a_completed_job(bench, dialect):
+@every_dialect_server
+def test_a_completed_job(dialect_server, dialect):
     expected = JOBS[dialect]
-    video_id = bench.job()
-    bench.now += LONG
-    body = bench.said(video_id).json()
+    video_id = dialect_server.job()
+    dialect_server.now += LONG
+    body = dialect_server.get(video_id).json()
     assert (body["status"], body["progress"], set(body)) == ("completed", 100, set(expected.completed.split()))
-    video = bench.seen(video_id)
+    video = dialect_server.parsed(video_id)
     assert (video.id, video.status, video.progress) == (video_id, VideoStatus.COMPLETED, 100)
     assert (video.model, video.size, video.seconds) == (expected.model, expected.size, expected.seconds)
     assert (video.url is not None) is expected.url
-    assert video.completed_at.timestamp() == bench.now
+    assert video.completed_at.timestamp() == dialect_server.now
 
 
 # status, and the `error` of the body
@@ -154,89 +156,101 @@ FAILED = {
 
 
 @pytest.mark.parametrize("dialect", FAILED)
-def test_a_failed_job(bench, dialect):
-    bench.jobs.fail_next("Content policy violation")
-    video_id = bench.job()
-    bench.now += LONG
-    answer = bench.said(video_id)
+def test_a_failed_job(dialect_server, dialect):
+    dialect_server.jobs.fail_next("Content policy violation")
+    video_id = dialect_server.job()
+    dialect_server.now += LONG
+    answer = dialect_server.get(video_id)
     assert (answer.status_code, answer.json()["error"], answer.json()["status"]) == (*FAILED[dialect], "failed")
-    video = bench.seen(video_id)
+    video = dialect_server.parsed(video_id)
     assert (video.id, video.status, video.reason) == (video_id, VideoStatus.FAILED, Reason.MODERATION)
     assert "Content policy violation" in video.message
 
 
 @pytest.mark.parametrize("dialect", [LITELLM])
-def test_a_failed_job_that_the_proxy_cannot_tell_of(bench, dialect):
-    bench.jobs.fail_next("Content policy violation")
-    video_id = bench.job()
-    bench.now += LONG
-    assert (bench.said(video_id).status_code, bench.said(video_id).json()["error"]["code"]) == (500, "500")
+def test_a_failed_job_that_the_proxy_cannot_tell_of(dialect_server, dialect):
+    dialect_server.jobs.fail_next("Content policy violation")
+    video_id = dialect_server.job()
+    dialect_server.now += LONG
+    assert (dialect_server.get(video_id).status_code, dialect_server.get(video_id).json()["error"]["code"]) == (
+        500,
+        "500",
+    )
     with pytest.raises(ApiError) as caught:
-        bench.seen(video_id)
+        dialect_server.parsed(video_id)
     assert (caught.value.reason, caught.value.permanent) == (Reason.SERVER, False)
 
 
 @pytest.mark.parametrize("dialect", [RELAY])
-def test_a_failed_job_without_a_word(bench, dialect):
-    bench.jobs.fail_next("")
-    video_id = bench.job()
-    bench.now += LONG
-    assert (bench.said(video_id).json()["status"], bench.said(video_id).json()["error"]) == ("failed", "")
-    video = bench.seen(video_id)
+def test_a_failed_job_without_a_word(dialect_server, dialect):
+    dialect_server.jobs.fail_next("")
+    video_id = dialect_server.job()
+    dialect_server.now += LONG
+    assert (dialect_server.get(video_id).json()["status"], dialect_server.get(video_id).json()["error"]) == (
+        "failed",
+        "",
+    )
+    video = dialect_server.parsed(video_id)
     assert (video.status, video.reason, video.message) == (VideoStatus.FAILED, Reason.UNKNOWN, "")
 
 
 @pytest.mark.parametrize("dialect", [NEW_API])
-def test_a_failed_job_of_which_the_gateway_tells_no_reason(bench, dialect):
-    bench.jobs.fail_next("Content policy violation")
-    video_id = bench.job()
-    bench.now += LONG
-    assert (bench.said(video_id).json()["status"], bench.said(video_id).json()["progress"]) == ("failed", 100)
-    video = bench.seen(video_id)
+def test_a_failed_job_of_which_the_gateway_tells_no_reason(dialect_server, dialect):
+    dialect_server.jobs.fail_next("Content policy violation")
+    video_id = dialect_server.job()
+    dialect_server.now += LONG
+    assert (dialect_server.get(video_id).json()["status"], dialect_server.get(video_id).json()["progress"]) == (
+        "failed",
+        100,
+    )
+    video = dialect_server.parsed(video_id)
     assert (video.status, video.reason, video.message) == (VideoStatus.FAILED, Reason.UNKNOWN, "")
 
 
 @pytest.mark.parametrize(("dialect", "model"), [(NEW_API, "veo-3.1"), (LITELLM, "veo-3.1-generate-001")])
-def test_a_filtered_job_is_completed_and_its_content_an_error_for_ever(bench, dialect, model):
-    bench.jobs.fail_next("Content policy violation", "filtered")
-    video_id = bench.order(model=model).json()["id"]
+def test_a_filtered_job_is_completed_and_its_content_an_error_for_ever(dialect_server, dialect, model):
+    dialect_server.jobs.fail_next("Content policy violation", "filtered")
+    video_id = dialect_server.order(model=model).json()["id"]
     for _ in range(3):
-        bench.now += LONG
-        assert bench.said(video_id).json()["status"] == "completed"
-        assert bench.said(video_id, "/content").status_code >= 500
-    assert video_id not in [job.id for job in bench.jobs.charged()]
+        dialect_server.now += LONG
+        assert dialect_server.get(video_id).json()["status"] == "completed"
+        assert dialect_server.get(video_id, "/content").status_code >= 500
+    assert video_id not in [job.id for job in dialect_server.jobs.charged()]
 
 
 @pytest.mark.parametrize("dialect", [LITELLM])
-def test_a_filtered_job_whose_status_is_an_error_for_ever(bench, dialect):
-    bench.jobs.fail_next("Content policy violation", "filtered")
-    video_id = bench.order(model="veo-3.1-generate-preview").json()["id"]
-    assert bench.said(video_id).json()["status"] == "processing"
+def test_a_filtered_job_whose_status_is_an_error_for_ever(dialect_server, dialect):
+    dialect_server.jobs.fail_next("Content policy violation", "filtered")
+    video_id = dialect_server.order(model="veo-3.1-generate-preview").json()["id"]
+    assert dialect_server.get(video_id).json()["status"] == "processing"
     for _ in range(3):
-        bench.now += LONG
-        assert (bench.said(video_id).status_code, bench.said(video_id, "/content").status_code) == (500, 500)
+        dialect_server.now += LONG
+        assert (dialect_server.get(video_id).status_code, dialect_server.get(video_id, "/content").status_code) == (
+            500,
+            500,
+        )
 
 
 @pytest.mark.parametrize("dialect", [LITELLM])
-def test_a_job_that_failed_with_an_error_at_google_is_completed_without_a_video(bench, dialect):
-    bench.jobs.fail_next("internal error")
-    video_id = bench.order(model="veo-3.1-generate-preview").json()["id"]
-    bench.now += LONG
-    assert bench.said(video_id).json()["status"] == "completed"
-    answer = bench.said(video_id, "/content")
+def test_a_job_that_failed_with_an_error_at_google_is_completed_without_a_video(dialect_server, dialect):
+    dialect_server.jobs.fail_next("internal error")
+    video_id = dialect_server.order(model="veo-3.1-generate-preview").json()["id"]
+    dialect_server.now += LONG
+    assert dialect_server.get(video_id).json()["status"] == "completed"
+    answer = dialect_server.get(video_id, "/content")
     assert (answer.status_code, "No response data in completed operation" in answer.text) == (500, True)
 
 
 # --- content
 
 
-@every
-def test_content(bench, dialect):
-    video_id = bench.job()
-    bench.now += LONG
-    answer = bench.said(video_id, "/content")
+@every_dialect_server
+def test_content(dialect_server, dialect):
+    video_id = dialect_server.job()
+    dialect_server.now += LONG
+    answer = dialect_server.get(video_id, "/content")
     assert answer.headers["content-type"] == "video/mp4"
-    assert answer.content == bench.content(video_id=video_id)
+    assert answer.content == dialect_server.content(video_id=video_id)
     assert answer.content[4:8] == b"ftyp"
     assert "content-encoding" not in answer.headers
 
@@ -253,23 +267,23 @@ NOT_READY = {
 }
 
 
-@every
+@every_dialect_server
 @pytest.mark.parametrize("moment", [0.0, LONG / 2])
-def test_content_that_is_not_ready(bench, dialect, moment):
-    video_id = bench.job()
-    bench.now += moment
-    answer = bench.said(video_id, "/content")
+def test_content_that_is_not_ready(dialect_server, dialect, moment):
+    video_id = dialect_server.job()
+    dialect_server.now += moment
+    answer = dialect_server.get(video_id, "/content")
     assert (answer.status_code, shape_of(answer)) == NOT_READY[dialect]
     with pytest.raises(ContentNotReadyError):
-        bench.content(video_id=video_id)
+        dialect_server.content(video_id=video_id)
 
 
 @pytest.mark.parametrize("dialect", [VLLM])
-def test_content_of_a_failed_job(bench, dialect):
-    bench.jobs.fail_next("out of memory")
-    video_id = bench.job()
-    bench.now += LONG
-    answer = bench.said(video_id, "/content")
+def test_content_of_a_failed_job(dialect_server, dialect):
+    dialect_server.jobs.fail_next("out of memory")
+    video_id = dialect_server.job()
+    dialect_server.now += LONG
+    answer = dialect_server.get(video_id, "/content")
     assert (answer.status_code, shape_of(answer)) == (422, VLLM_ERROR)
     with pytest.raises(ApiError, match="Video generation failed"):
-        bench.content(video_id=video_id)
+        dialect_server.content(video_id=video_id)

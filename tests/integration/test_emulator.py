@@ -17,7 +17,7 @@ import openai
 import pytest
 
 from tests.support.pictures import ends, picture_of, psnr
-from tests.support.servers import KEY
+from tests.support.scripted_server import KEY
 
 DOCUMENTED_STREAM = Path(__file__).parents[1] / "data" / "veo_gateway_chat_stream.txt"
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from airflow_provider_veo.api.chat.reader import ChatReader
-from tests.support.growth import growth_of
+from tests.support.memory_growth import measure_memory_growth
 
 TEXTS = {
     "addresses of pages": "https://a.b/c ",
@@ -113,6 +113,6 @@ ChatReader("a prompt", most=2)
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_what_never_ends_takes_hardly_any_memory(name):
-    said, growth = growth_of(PREPARE.format(bomb=BOMBS[name]), "read()")
+    said, growth = measure_memory_growth(PREPARE.format(bomb=BOMBS[name]), "read()")
     assert said == "done"
     assert growth < 64

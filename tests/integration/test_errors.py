@@ -23,12 +23,12 @@ from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.orders import submission
 from airflow_provider_veo.sensors.video import VeoVideoSensor
-from tests.support.driving import Driver
-from tests.support.servers import KEY, Said, connect
+from tests.support.scripted_server import KEY, Reply, connect
+from tests.support.task_driver import TaskDriver
 
 both_ways = pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "waiting"])
 CREATE = {"prompt": "p", "model": "veo-3.1", "poll_interval": 0.1}
-CUT = Said(body={"id": "video_1"}, close_early=3)
+CUT = Reply(body={"id": "video_1"}, close_early=3)
 
 
 @pytest.fixture
@@ -49,15 +49,15 @@ def summary(caplog):
 
 
 def job(status="processing"):
-    return Said(body={"id": "video_1", "status": status, "model": "veo-3.1"})
+    return Reply(body={"id": "video_1", "status": status, "model": "veo-3.1"})
 
 
 def orders_then(*answers):
     """Return a server's behaviour: it takes orders, and says this of the job, the last for ever."""
     left = list(answers)
 
-    def answer(heard):
-        if heard.method == "POST":
+    def answer(request):
+        if request.method == "POST":
             return job("queued")
         return left.pop(0) if len(left) > 1 else left[0]
 
@@ -68,7 +68,7 @@ def orders_then(*answers):
 def test_a_gateway_that_is_down_when_ordering(url_of_nobody, monkeypatch, summary, deferrable):
     monkeypatch.setattr(submission, "_CREATE_ATTEMPTS", 1)
     connect(monkeypatch, url_of_nobody)
-    error = Driver(CREATE | {"deferrable": deferrable}).run()
+    error = TaskDriver(CREATE | {"deferrable": deferrable}).run()
     assert isinstance(error, TransportError)
     assert (error.reason, error.video_id) == (Reason.NETWORK, None)
     assert str(error).startswith(f"POST {url_of_nobody}/v1/videos: ConnectError")
@@ -84,7 +84,7 @@ def test_a_gateway_that_dies_while_a_task_waits(serve, monkeypatch, summary, def
     monkeypatch.setattr(version_compat, "AIRFLOW_V_3_3_PLUS", remembers)
     server = serve(orders_then(job(), CUT))
     connect(monkeypatch, server.url)
-    error = Driver(CREATE | {"deferrable": deferrable, "timeout": timedelta(seconds=1.5)}).run()
+    error = TaskDriver(CREATE | {"deferrable": deferrable, "timeout": timedelta(seconds=1.5)}).run()
     assert isinstance(error, VideoTimeoutError)
     assert (error.reason, error.video_id) == (Reason.NETWORK, "video_1")
     text = str(error)
@@ -102,19 +102,19 @@ def test_a_gateway_that_dies_while_a_task_waits(serve, monkeypatch, summary, def
 def test_a_clear_does_as_the_error_says(serve, monkeypatch):
     monkeypatch.setattr(version_compat, "AIRFLOW_V_3_3_PLUS", True)
     answers = [CUT]
-    server = serve(lambda heard: job("queued") if heard.method == "POST" else answers[0])
+    server = serve(lambda request: job("queued") if request.method == "POST" else answers[0])
     connect(monkeypatch, server.url)
-    task = Driver(CREATE | {"timeout": timedelta(seconds=1)})
+    task = TaskDriver(CREATE | {"timeout": timedelta(seconds=1)})
     assert "a Clear of the task goes on with video video_1 and orders nothing" in str(task.run())
     answers[0] = job("completed")
     assert task.clear().run()["id"] == "video_1"
-    assert [heard.method for heard in server.heard].count("POST") == 1
+    assert [request.method for request in server.requests].count("POST") == 1
 
 
 def test_a_dead_gateway_is_no_other_reason_where_a_sensor_waits(serve, monkeypatch, summary):
     server = serve(orders_then(CUT))
     connect(monkeypatch, server.url)
-    task = Driver(
+    task = TaskDriver(
         {"video_id": "video_1", "poll_interval": 0.1, "timeout": 1.5, "deferrable": True}, operator=VeoVideoSensor
     )
     error = task.run()
@@ -127,7 +127,11 @@ def test_a_dead_gateway_is_no_other_reason_where_a_sensor_waits(serve, monkeypat
     ("answer", "reason", "said"),
     [
         (CUT, Reason.NETWORK, "Last error: "),
-        (Said(404, body={"error": {"message": "Task not found"}}), Reason.NOT_FOUND, "Check the id and the connection"),
+        (
+            Reply(404, body={"error": {"message": "Task not found"}}),
+            Reason.NOT_FOUND,
+            "Check the id and the connection",
+        ),
         (job(), Reason.TIMEOUT, "Wait until the video may be finished."),
     ],
     ids=["dead", "unknown", "running"],
@@ -136,7 +140,7 @@ def test_a_sensor_that_airflow_ends_says_which_job_it_has_waited_for(serve, monk
     server = serve(orders_then(answer))
     connect(monkeypatch, server.url)
     arguments = {"video_id": "video_1", "poke_interval": 0.1, "timeout": 0.3, "deferrable": False}
-    error = Driver(arguments, operator=VeoVideoSensor).run()
+    error = TaskDriver(arguments, operator=VeoVideoSensor).run()
     assert isinstance(error, VeoSensorTimeout)
     assert (error.reason, error.video_id) == (reason, "video_1")
     assert str(error).startswith("Video video_1 was not finished within the sensor's timeout of 0.3 s. ")
@@ -148,7 +152,7 @@ def test_a_sensor_that_airflow_ends_says_which_job_it_has_waited_for(serve, monk
 @both_ways
 def test_a_wrong_key_names_the_connection_and_the_host(emulator, monkeypatch, summary, deferrable):
     connect(monkeypatch, emulator.url, key="sk-wrong-0123456789")
-    error = Driver(CREATE | {"deferrable": deferrable}).run()
+    error = TaskDriver(CREATE | {"deferrable": deferrable}).run()
     assert isinstance(error, VeoFailException)
     assert error.reason is Reason.AUTHENTICATION
     assert str(error).endswith(
@@ -171,7 +175,7 @@ def test_a_wrong_key_names_the_connection_and_the_host(emulator, monkeypatch, su
     ],
 )
 def test_a_connection_that_does_not_exist_fails_at_once(operator, arguments, summary):
-    task = Driver(arguments | {"conn_id": "veo_nowhere"}, retries=2, operator=operator)
+    task = TaskDriver(arguments | {"conn_id": "veo_nowhere"}, retries=2, operator=operator)
     error = task.run()
     assert task.tries == 1
     assert isinstance(error, VeoFailException)
@@ -181,36 +185,36 @@ def test_a_connection_that_does_not_exist_fails_at_once(operator, arguments, sum
 
 
 WRONG_ADDRESSES = {
-    "nginx": Said(404, "<html><h1>404 Not Found</h1><hr>nginx</html>"),
-    "FastAPI": Said(404, {"detail": "Not Found"}),
-    "Go": Said(404, "404 page not found"),
-    "a method that is not allowed": Said(405, {"detail": "Method Not Allowed"}),
-    "a web page that takes no orders": Said(405, "<h1>405 Not Allowed</h1>"),
-    "a file server": Said(501, "<h1>Error response</h1><p>Message: Unsupported method ('POST').</p>"),
+    "nginx": Reply(404, "<html><h1>404 Not Found</h1><hr>nginx</html>"),
+    "FastAPI": Reply(404, {"detail": "Not Found"}),
+    "Go": Reply(404, "404 page not found"),
+    "a method that is not allowed": Reply(405, {"detail": "Method Not Allowed"}),
+    "a web page that takes no orders": Reply(405, "<h1>405 Not Allowed</h1>"),
+    "a file server": Reply(501, "<h1>Error response</h1><p>Message: Unsupported method ('POST').</p>"),
 }
 
 
 @pytest.mark.parametrize("operator", [VeoCreateVideoOperator, VeoChatCompletionOperator])
 @pytest.mark.parametrize("kind", WRONG_ADDRESSES)
 def test_an_order_to_an_address_that_takes_none_speaks_of_the_host(serve, monkeypatch, operator, kind):
-    server = serve(lambda _heard: WRONG_ADDRESSES[kind])
+    server = serve(lambda _request: WRONG_ADDRESSES[kind])
     connect(monkeypatch, server.url)
-    task = Driver({"prompt": "p"}, retries=2, operator=operator)
+    task = TaskDriver({"prompt": "p"}, retries=2, operator=operator)
     error = task.run()
-    assert (task.tries, len(server.heard), error.reason) == (1, 1, Reason.NO_ROUTE)
+    assert (task.tries, len(server.requests), error.reason) == (1, 1, Reason.NO_ROUTE)
     assert "There is no such route here: check that the connection's host" in str(error)
     assert "kept for a day" not in str(error)
     assert "Nothing was ordered" in str(error)
 
 
 def test_an_unknown_model_is_no_missing_route(serve, monkeypatch):
-    server = serve(Said(404, {"error": {"message": "The model `x` does not exist", "code": "model_not_found"}}))
+    server = serve(Reply(404, {"error": {"message": "The model `x` does not exist", "code": "model_not_found"}}))
     connect(monkeypatch, server.url)
-    assert Driver({"prompt": "p"}).run().reason is Reason.MODEL_UNAVAILABLE
+    assert TaskDriver({"prompt": "p"}).run().reason is Reason.MODEL_UNAVAILABLE
 
 
 def test_a_job_that_nobody_knows_is_still_one_that_was_forgotten(serve, monkeypatch):
-    server = serve(Said(404, {"detail": "Not Found"}))
+    server = serve(Reply(404, {"detail": "Not Found"}))
     connect(monkeypatch, server.url)
     with pytest.raises(ApiError, match="how long this server keeps its jobs") as caught:
         VeoHook().get_video("video_1")
@@ -218,7 +222,7 @@ def test_a_job_that_nobody_knows_is_still_one_that_was_forgotten(serve, monkeypa
 
 
 def test_the_hook_names_connection_host_and_video(serve, monkeypatch, tmp_path):
-    server = serve(lambda _heard: Said(500, {"error": "oops"}))
+    server = serve(lambda _request: Reply(500, {"error": "oops"}))
     connect(monkeypatch, server.url)
     hook = VeoHook()
     monkeypatch.setattr(hook, "download_policy", DownloadPolicy(retry_pause=0.01))
@@ -242,7 +246,7 @@ FURTHER = {"x-portkey-api-key": SECRET, "x-portkey-provider": "openai"}
 
 class TestFurtherHeaders:
     def test_they_go_with_each_request_to_the_api(self, serve, monkeypatch):
-        server = serve(lambda heard: job("completed"))
+        server = serve(lambda request: job("completed"))
         connect(monkeypatch, server.url, headers=FURTHER)
         hook = VeoHook()
         hook.create_video(VideoSpec("p", "m"))
@@ -251,38 +255,40 @@ class TestFurtherHeaders:
         hook.cancel_video("video_1")
         hook.test_connection()
         list(hook.stream_chat(ChatSpec("p", "m")))
-        assert len(server.heard) > 6
-        for heard in server.heard:
-            assert FURTHER.items() <= heard.headers.items()
-            assert heard.headers["authorization"] == f"Bearer {KEY}"
+        assert len(server.requests) > 6
+        for request in server.requests:
+            assert FURTHER.items() <= request.headers.items()
+            assert request.headers["authorization"] == f"Bearer {KEY}"
 
     async def test_they_go_with_those_of_a_triggerer(self, serve):
         server = serve(job())
         settings = ClientSettings(server.url, headers=tuple(FURTHER.items()))
         async with AsyncVeoClient(settings) as client:
             await client.get_video("video_1")
-        assert FURTHER.items() <= server.heard[0].headers.items()
+        assert FURTHER.items() <= server.requests[0].headers.items()
 
     def test_they_do_not_go_elsewhere(self, serve, monkeypatch, tmp_path):
-        cdn = serve(lambda _heard: Said(404, "gone"))
-        server = serve(lambda _heard: Said(302, "", {"Location": f"{cdn.url}/a.mp4"}))
+        cdn = serve(lambda _request: Reply(404, "gone"))
+        server = serve(lambda _request: Reply(302, "", {"Location": f"{cdn.url}/a.mp4"}))
         connect(monkeypatch, server.url, headers=FURTHER)
         with pytest.raises(ContentError):
             VeoHook().download_video(tmp_path / "a.mp4", video_id="video_1", content_timeout=timedelta(0))
-        assert FURTHER.items() <= server.heard[0].headers.items()
-        assert cdn.heard
-        assert not any(name.startswith(("x-portkey", "authorization")) for heard in cdn.heard for name in heard.headers)
+        assert FURTHER.items() <= server.requests[0].headers.items()
+        assert cdn.requests
+        assert not any(
+            name.startswith(("x-portkey", "authorization")) for request in cdn.requests for name in request.headers
+        )
 
     def test_a_server_that_quotes_them_makes_no_error_that_shows_them(self, serve, monkeypatch, caplog):
         caplog.set_level("DEBUG")
 
-        def answer(heard):
-            quoted = json.dumps(heard.headers)
-            return Said(400, {"error": {"message": f"bad headers {quoted}"}})
+        def answer(request):
+            quoted = json.dumps(request.headers)
+            return Reply(400, {"error": {"message": f"bad headers {quoted}"}})
 
         server = serve(answer)
         connect(monkeypatch, server.url, headers=FURTHER)
-        error = Driver({"prompt": "p"}).run()
+        error = TaskDriver({"prompt": "p"}).run()
         for text in (str(error), repr(error), str(pickle.dumps(error)), caplog.text):
             assert SECRET not in text
 

@@ -11,7 +11,7 @@ from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
 from tests.support.dag_runs import DAGS, clear, dags_in
-from tests.support.servers import KEY, connect
+from tests.support.scripted_server import KEY, connect
 
 pytestmark = [
     pytest.mark.usefixtures("database"),

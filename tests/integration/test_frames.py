@@ -15,9 +15,9 @@ from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.formats.frames import MAX_FRAME_BYTES
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.storage.frames import load_frame
-from tests.support.driving import Driver
 from tests.support.pictures import picture
-from tests.support.servers import Said
+from tests.support.scripted_server import Reply
+from tests.support.task_driver import TaskDriver
 
 try:
     from airflow.sdk.io import attach
@@ -46,7 +46,7 @@ def place(tmp_path, serve):
         return str(tmp_path / name)
 
     def url(status=200, body=b"", close_early=None, **headers):
-        return f"{serve(lambda _heard: Said(status, body, headers, close_early)).url}/cat.png?token=canary-1b"
+        return f"{serve(lambda _request: Reply(status, body, headers, close_early)).url}/cat.png?token=canary-1b"
 
     def locked():
         attach("memory", conn_id="locked", fs=LockedFileSystem())
@@ -100,7 +100,7 @@ def test_a_bad_frame_costs_no_request(veo_default, place, kind, argument):
     make, complaint = BAD[kind]
     good = place.file("good.png", PNG)
     frames = {"first_frame": good, "last_frame": good} | {argument: make(place)}
-    error = Driver({"prompt": "p", "model": "veo-3.1-fl", **frames}, retries=2).run()
+    error = TaskDriver({"prompt": "p", "model": "veo-3.1-fl", **frames}, retries=2).run()
     assert isinstance(error, VeoFailException)
     assert argument in str(error)
     assert "canary" not in str(error)
@@ -109,8 +109,8 @@ def test_a_bad_frame_costs_no_request(veo_default, place, kind, argument):
 
 
 def test_a_frame_behind_redirects_on_its_own_host(serve):
-    def answer(heard):
-        return Said(302, b"", {"Location": "/b.png"}) if heard.path == "/a.png" else Said(body=PNG)
+    def answer(request):
+        return Reply(302, b"", {"Location": "/b.png"}) if request.path == "/a.png" else Reply(body=PNG)
 
     server = serve(answer)
     assert load_frame(f"{server.url}/a.png", "first_frame").content == PNG
@@ -118,7 +118,7 @@ def test_a_frame_behind_redirects_on_its_own_host(serve):
 
 def test_no_name_that_changes_its_address_leads_to_loopback(serve, monkeypatch):
     """The host that is redirected to is public when it is checked, and is this machine when it is connected to."""
-    server = serve(lambda heard: Said(302, b"", {"Location": f"http://rebinding.example:{port}/b.png"}))
+    server = serve(lambda request: Reply(302, b"", {"Location": f"http://rebinding.example:{port}/b.png"}))
     port, real = server.url.rpartition(":")[2], socket.getaddrinfo
 
     def rebinding(host, asked_port, *args, **kwargs):
@@ -129,12 +129,12 @@ def test_no_name_that_changes_its_address_leads_to_loopback(serve, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", rebinding)
     with pytest.raises(InvalidInputError, match=r"127\.0\.0\.1 is not a public address"):
         load_frame(f"{server.url}/a.png", "first_frame")
-    assert len(server.heard) == 1
+    assert len(server.requests) == 1
 
 
 def test_another_shape_is_a_warning_only(veo_default, place, caplog, capsys):
     wide = place.file("wide.png", picture("PNG", 160, 90))
-    result = Driver({"prompt": "p", "model": "veo-3.1-fl", "first_frame": wide}).run()
+    result = TaskDriver({"prompt": "p", "model": "veo-3.1-fl", "first_frame": wide}).run()
     assert result["status"] == "completed"
     log = caplog.text + capsys.readouterr().out  # Airflow logs to the one or the other
     assert "first_frame is 160x90, and the video of 'veo-3.1-fl' will be 720x1280" in log

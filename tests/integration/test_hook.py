@@ -14,8 +14,8 @@ from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.hooks.connection import wait_policy
 from airflow_provider_veo.hooks.veo import VeoHook
-from tests.support.boxes import film
-from tests.support.servers import KEY, Said, connect, every_dialect
+from tests.support.mp4_boxes import film
+from tests.support.scripted_server import KEY, Reply, connect, every_dialect
 
 SPEC = VideoSpec("a cat", "veo-3.1", seconds=1, size="128x128")
 VIDEO = film()
@@ -56,17 +56,17 @@ def test_content_that_lags_is_waited_for(monkeypatch, tmp_path):
 
 def test_content_that_never_comes_is_given_up(serve, monkeypatch, tmp_path):
     job = {"id": "v", "status": "completed"}
-    lagging = Said(404, {"detail": "Generation is still in-progress"})
-    server = serve(lambda heard: lagging if heard.path.endswith("/content") else Said(body=job))
+    lagging = Reply(404, {"detail": "Generation is still in-progress"})
+    server = serve(lambda request: lagging if request.path.endswith("/content") else Reply(body=job))
     connect(monkeypatch, server.url)
     with pytest.raises(ContentNotReadyError, match="still in-progress"):
         VeoHook().download_video(tmp_path / "a.mp4", video_id="v", content_timeout=timedelta(seconds=0.2))
-    assert len(server.heard) > 2
+    assert len(server.requests) > 2
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_named_by_its_address(serve, monkeypatch, tmp_path):
-    server = serve(Said(body=VIDEO))
+    server = serve(Reply(body=VIDEO))
     connect(monkeypatch, server.url)
     stored = VeoHook().download_video(f"{tmp_path}/", url=f"{server.url}/flow/film.mp4?sig=x")
     assert stored.path == str(tmp_path / "film.mp4")

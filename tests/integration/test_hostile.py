@@ -29,9 +29,9 @@ from airflow_provider_veo.storage.frames import load_frame
 from airflow_provider_veo.triggers import shared_client
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 from tests.support.contents import open_content
-from tests.support.hostile_server import BOMBS, DRIPS, HostileServer, whole
+from tests.support.endless_server import BOMBS, DRIPS, EndlessServer, whole
 from tests.support.pictures import picture
-from tests.support.servers import KEY, connect
+from tests.support.scripted_server import KEY, connect
 
 SECONDS = 1.0
 """The `timeout` of the connection, from which the end of each call follows."""
@@ -100,7 +100,7 @@ def short_frames(monkeypatch):
 
 def how_it_ends(call, answer):
     """Return the error that a call ends with, None if there is none, and the seconds that it took."""
-    with HostileServer(lambda _line: answer) as server:
+    with EndlessServer(lambda _line: answer) as server:
         begun = time.monotonic()
         try:
             call(server.url)
@@ -149,7 +149,7 @@ def test_a_film_that_drips_can_be_gone_on_with(tmp_path, monkeypatch):
         asked.append(line)
         return DRIPS["film that drips"]
 
-    with HostileServer(answer) as server:
+    with EndlessServer(answer) as server:
         connect(monkeypatch, server.url, timeout=0.3)
         with pytest.raises(TooSlowError):
             VeoHook().download_video(tmp_path / "a.mp4", video_id="v")
@@ -216,7 +216,7 @@ def test_an_order_that_is_hardly_taken_is_broken_off():
 @pytest.mark.parametrize("call", [CALLS["order"], CALLS["async status"]])
 def test_what_was_never_sent_is_said_to_be_so(call):
     """Silence where the connection is encrypted; a host with no one to answer at any of its addresses."""
-    with HostileServer(lambda _line: DRIPS["silence"]) as server:
+    with EndlessServer(lambda _line: DRIPS["silence"]) as server:
         begun = time.monotonic()
         with pytest.raises(NotSentError, match="ConnectTimeout after"):
             call(server.url.replace("http:", "https:"))
@@ -242,7 +242,7 @@ def test_many_dead_addresses_take_no_longer_than_one(call, monkeypatch):
 @pytest.mark.parametrize("call", [CALLS["order"], CALLS["async status"]])
 @pytest.mark.parametrize("kind", DRIPS)
 def test_a_proxy_that_drips_has_no_more_time_than_a_server(call, kind, monkeypatch):
-    with HostileServer(lambda _line: DRIPS[kind]) as proxy:
+    with EndlessServer(lambda _line: DRIPS[kind]) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         begun = time.monotonic()
         with pytest.raises(TransportError):
@@ -290,16 +290,16 @@ def answer(sick):
 
 async def asked(server, times):
     for _ in range(3000):
-        if len(server.heard) >= times:
+        if len(server.requests) >= times:
             return
         await asyncio.sleep(0.01)
-    raise AssertionError(server.heard)
+    raise AssertionError(server.requests)
 
 
 @pytest.mark.parametrize("kind", ["1xx that drip", "head that drips", "body that drips", "silence"])
 async def test_a_job_is_asked_in_time_beside_three_sick_ones_for_each_slot(monkeypatch, kind):
     slots = 2
-    with HostileServer(answer(DRIPS[kind])) as server:
+    with EndlessServer(answer(DRIPS[kind])) as server:
         connect(monkeypatch, server.url, timeout=30)
         monkeypatch.setenv("AIRFLOW__VEO__MAX_IN_FLIGHT_POLLS", str(slots))
         sick = [asyncio.create_task(outcome_of(trigger(f"sick{number}"))) for number in range(3 * slots)]
@@ -307,7 +307,7 @@ async def test_a_job_is_asked_in_time_beside_three_sick_ones_for_each_slot(monke
         begun = time.monotonic()
         assert (await asyncio.wait_for(outcome_of(trigger("well")), 15))["kind"] == "completed"
         assert time.monotonic() - begun < 10  # the sick calls end after 20 s
-        assert len(server.heard) == 3 * slots + 1
+        assert len(server.requests) == 3 * slots + 1
         for one in sick:
             one.cancel()
         await asyncio.gather(*sick, return_exceptions=True)
@@ -316,7 +316,7 @@ async def test_a_job_is_asked_in_time_beside_three_sick_ones_for_each_slot(monke
 async def test_any_number_of_sick_jobs_leaves_slots_to_others(monkeypatch):
     """Once each has been asked, which takes a moment here: the time of a call is short."""
     slots = 2
-    with HostileServer(answer(DRIPS["silence"])) as server:
+    with EndlessServer(answer(DRIPS["silence"])) as server:
         connect(monkeypatch, server.url, timeout=SECONDS)
         monkeypatch.setenv("AIRFLOW__VEO__MAX_IN_FLIGHT_POLLS", str(slots))
         sick = [asyncio.create_task(outcome_of(trigger(f"sick{number}"))) for number in range(8 * slots)]
@@ -345,7 +345,7 @@ async def test_looking_up_the_connection_has_an_end(monkeypatch):
 
     monkeypatch.setattr(shared_client, "_LOOK_UP_SECONDS", 0.2)
     monkeypatch.setattr(VeoHook, "aget_settings", silent_at_first)
-    with HostileServer(answer(DRIPS["silence"])) as server:
+    with EndlessServer(answer(DRIPS["silence"])) as server:
         connect(monkeypatch, server.url)
         assert (await asyncio.wait_for(outcome_of(trigger("well")), 30))["kind"] == "completed"
     assert len(times) == 2

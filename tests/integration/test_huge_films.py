@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.growth import growth_of
+from tests.support.memory_growth import measure_memory_growth
 
 MOST_MB = 64
 PREPARE = """
 import struct
-from tests.support.boxes import *
+from tests.support.mp4_boxes import *
 from airflow_provider_veo.api.formats.mp4 import check_whole
 
 MANY = 10_000
@@ -88,6 +88,6 @@ VERDICTS = {
 @pytest.mark.parametrize("name", FILMS)
 def test_a_huge_film_is_checked_in_little_memory(name, tmp_path):
     prepare = PREPARE.format(path=str(tmp_path / "film.mp4")) + FILMS[name]
-    said, growth = growth_of(prepare, "check_whole(open(path, 'rb'))")
+    said, growth = measure_memory_growth(prepare, "check_whole(open(path, 'rb'))")
     assert said == VERDICTS.get(name, "IncompleteError: it has more than 100000 boxes")
     assert growth < MOST_MB

@@ -12,9 +12,9 @@ from airflow_provider_veo.api.errors import TransportError, VideoFailedError, Vi
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.sensors.video import VeoVideoSensor
-from tests.support.boxes import film
-from tests.support.driving import Driver
-from tests.support.servers import Said, connect
+from tests.support.mp4_boxes import film
+from tests.support.scripted_server import Reply, connect
+from tests.support.task_driver import TaskDriver
 
 FILM = film(random.Random(4).randbytes(10_000))
 
@@ -30,20 +30,20 @@ class Gateway:
     """
 
     def __init__(self, status, content=None):
-        self.status, self.content = status, content or Said(body=FILM)
+        self.status, self.content = status, content or Reply(body=FILM)
         self.orders, self.well = 0, set()
 
-    def __call__(self, heard):
-        if heard.method == "POST":
+    def __call__(self, request):
+        if request.method == "POST":
             self.orders += 1
-            return Said(body={"id": f"video_{self.orders}", "status": "queued"})
-        video_id = heard.path.split("/")[3]
-        if heard.path.endswith("/content"):
-            return Said(body=FILM) if video_id in self.well else self.content
+            return Reply(body={"id": f"video_{self.orders}", "status": "queued"})
+        video_id = request.path.split("/")[3]
+        if request.path.endswith("/content"):
+            return Reply(body=FILM) if video_id in self.well else self.content
         status = self.status
         if isinstance(status, list):
             status = status.pop(0) if len(status) > 1 else status[0]
-        return status if isinstance(status, Said) else Said(body={"id": video_id} | status)
+        return status if isinstance(status, Reply) else Reply(body={"id": video_id} | status)
 
 
 HARMLESS = [
@@ -73,14 +73,14 @@ class TestCompletedBesideWords:
         assert gateway.orders == 1
 
     def test_is_a_failure_if_the_content_is_refused(self, task):
-        gateway = Gateway({"status": "completed", "error": {"message": "The model broke"}}, Said(404))
+        gateway = Gateway({"status": "completed", "error": {"message": "The model broke"}}, Reply(404))
         error = task(gateway).run()
         assert isinstance(error, VideoFailedError)
         assert "The model broke" in str(error)
 
     def test_of_a_filter_is_a_failure_at_once_if_the_content_is_refused(self, task):
         gateway = Gateway(
-            {"status": "completed", "metadata": {"raiMediaFilteredReasons": ["Support codes: 1"]}}, Said(404)
+            {"status": "completed", "metadata": {"raiMediaFilteredReasons": ["Support codes: 1"]}}, Reply(404)
         )
         error = task(gateway, retries=3).run()
         assert isinstance(error, VeoFailException)
@@ -88,10 +88,10 @@ class TestCompletedBesideWords:
         assert gateway.orders == 1
 
     def test_is_asked_for_again_if_its_content_cannot_be_asked_now(self, task):
-        gateway = Gateway({"status": "completed"} | HARMLESS[0], Said(429))
+        gateway = Gateway({"status": "completed"} | HARMLESS[0], Reply(429))
         driver = task(gateway, retries=1)
         assert not isinstance(driver.run(), VideoFailedError)
-        gateway.content = Said(body=FILM)
+        gateway.content = Reply(body=FILM)
         assert driver.run()["id"] == "video_1"
         assert gateway.orders == 1
 
@@ -107,7 +107,7 @@ class TestCompletedBesideWords:
     def test_ends_the_wait_of_a_sensor(self, serve, monkeypatch, deferrable):
         connect(monkeypatch, serve(Gateway({"status": "completed"} | HARMLESS[0])).url)
         sensor = {"video_id": "v", "deferrable": deferrable, "poll_interval": 0.01}
-        result = Driver(sensor, operator=VeoVideoSensor).once()
+        result = TaskDriver(sensor, operator=VeoVideoSensor).once()
         assert getattr(result, "xcom_value", result)["status"] == "completed"
 
 
@@ -118,7 +118,9 @@ class TestAWordThatNobodyKnows:
         assert task(gateway, timeout=timedelta(seconds=0.2)).run()["id"] == "video_1"
         assert (tmp_path / "video_1.mp4").read_bytes() == FILM
 
-    @pytest.mark.parametrize("content", [Said(404), Said(500), Said(403), Said(body={"status": "ripening"})], ids=str)
+    @pytest.mark.parametrize(
+        "content", [Reply(404), Reply(500), Reply(403), Reply(body={"status": "ripening"})], ids=str
+    )
     def test_is_a_timeout_where_there_is_no_video(self, task, content):
         gateway = Gateway({"status": "ripening"}, content)
         assert isinstance(task(gateway, timeout=timedelta(seconds=0.2)).run(), VideoTimeoutError)
@@ -130,7 +132,7 @@ class TestAWordThatNobodyKnows:
     @pytest.mark.parametrize("word", ["Task not found", "not_found", "JOB_DOES_NOT_EXIST"])
     def test_of_an_unknown_job_counts_as_one(self, task, monkeypatch, word):
         monkeypatch.setattr("airflow_provider_veo.orders.video._YOUNG", 0.0)
-        gateway = Gateway({"status": "processing"}, Said(404))
+        gateway = Gateway({"status": "processing"}, Reply(404))
         driver = task(gateway, timeout=timedelta(seconds=0.2))
         driver.run()
         gateway.status = {"status": word}
@@ -152,7 +154,7 @@ def clock(monkeypatch):
 
 class TestARefusal:
     def test_is_not_paid_for_at_a_clear_before_the_time_that_the_error_names(self, task, clock, monkeypatch):
-        gateway = Gateway({"status": "completed"}, Said(500))
+        gateway = Gateway({"status": "completed"}, Reply(500))
         driver = task(gateway)
         driver.run()
         clock(595)
@@ -169,18 +171,18 @@ class TestARefusal:
         assert gateway.orders == 2
 
     def test_of_long_ago_does_not_count_once_the_server_has_told_of_a_job_that_runs(self, task, clock):
-        gateway = Gateway(Said(500))
+        gateway = Gateway(Reply(500))
         driver = task(gateway, timeout=timedelta(seconds=0.2))
         driver.run()
         clock(3600)
         gateway.status = [{"status": "processing"}, {"status": "completed"}]
-        gateway.content = Said(500)
+        gateway.content = Reply(500)
         driver.arguments["timeout"] = timedelta(seconds=5)
         driver.clear().run()
         assert gateway.orders == 1
 
     def test_orders_nothing_if_it_cannot_be_written_down_that_the_video_is_given_up(self, task, clock):
-        gateway = Gateway({"status": "completed"}, Said(500))
+        gateway = Gateway({"status": "completed"}, Reply(500))
         driver = task(gateway)
         driver.run()
         clock(700)
@@ -199,7 +201,7 @@ class TestARefusal:
 
 class TestAnAddressThatLeadsNowhere:
     def test_is_a_refusal_so_that_a_later_clear_orders(self, task, clock):
-        gateway = Gateway({"status": "completed"}, Said(302, headers={"Location": "http://127.0.0.1:9/v.mp4"}))
+        gateway = Gateway({"status": "completed"}, Reply(302, headers={"Location": "http://127.0.0.1:9/v.mp4"}))
         driver = task(gateway)
         error = driver.run()
         assert isinstance(error, TransportError)
@@ -209,16 +211,16 @@ class TestAnAddressThatLeadsNowhere:
         assert driver.clear().run()["id"] == "video_2"
 
     def test_is_none_where_the_api_itself_is_not_reached(self, task, clock):
-        gateway = Gateway({"status": "completed"}, Said(200, FILM, close_early=0))
+        gateway = Gateway({"status": "completed"}, Reply(200, FILM, close_early=0))
         driver = task(gateway)
         assert "A later Clear" not in str(driver.run())
 
     def test_does_not_hide_the_address_that_the_status_names(self, task, serve, tmp_path):
-        cdn = serve(lambda _: Said(body=FILM))
+        cdn = serve(lambda _: Reply(body=FILM))
         gateway = Gateway(
             {"status": "completed", "url": f"{cdn.url}/v.mp4"},
-            Said(302, headers={"Location": "http://10.255.255.1/v.mp4"}),
+            Reply(302, headers={"Location": "http://10.255.255.1/v.mp4"}),
         )
         assert task(gateway).run()["id"] == "video_1"
-        gateway.content = Said(302, headers={"Location": "http://127.0.0.1:9/v.mp4"})
+        gateway.content = Reply(302, headers={"Location": "http://127.0.0.1:9/v.mp4"})
         assert task(gateway).run()["id"] == "video_2"

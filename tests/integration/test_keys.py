@@ -12,11 +12,12 @@ import pytest
 from airflow_provider_veo.api.chat.events import Echo, VideoReady
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import ContentError, VeoError
-from airflow_provider_veo.api.polling.decision import Outcome, WaitPolicy, WaitState, observe
+from airflow_provider_veo.api.polling.decision import WaitPolicy, WaitState, observe
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.api.specs import ChatSpec
 from tests.support.contents import open_content
-from tests.support.servers import Said
+from tests.support.scripted_server import Reply
 
 KEYS = ["sk-canary-7f3a90", "sk-can/ary+7f=3a&90\"'", "sk-canäry-große-😀-7f3a"]
 WAYS = {
@@ -37,10 +38,10 @@ def shows(key, text):
 @every_key
 @pytest.mark.parametrize("scheme", ["bearer", "raw"])
 def test_the_key_arrives_as_it_is(serve, key, scheme):
-    server = serve(Said(body={"id": "v", "status": "queued"}))
+    server = serve(Reply(body={"id": "v", "status": "queued"}))
     with VeoClient(ClientSettings(server.url, key, scheme)) as client:
         client.get_video("v")
-    sent = server.heard[0].headers["authorization"].encode("latin-1").decode()
+    sent = server.requests[0].headers["authorization"].encode("latin-1").decode()
     assert sent == (f"Bearer {key}" if scheme == "bearer" else key)
 
 
@@ -50,7 +51,9 @@ def test_the_key_arrives_as_it_is(serve, key, scheme):
 def test_no_answer_shows_the_key(serve, key, way, status):
     quoted = f"your key {WAYS[way](key)} is odd"
     server = serve(
-        lambda _heard: Said(status, {"status": "failed", "error": {"message": quoted, "code": quoted}, "model": quoted})
+        lambda _request: Reply(
+            status, {"status": "failed", "error": {"message": quoted, "code": quoted}, "model": quoted}
+        )
     )
     with VeoClient(ClientSettings(server.url, key)) as client:
         try:
@@ -69,7 +72,7 @@ def test_no_answer_shows_the_key(serve, key, way, status):
 @every_way
 def test_no_redirect_shows_the_key(serve, key, way):
     location = f"file:///{WAYS[way](key)}".encode().decode("latin-1")
-    server = serve(Said(302, headers={"Location": location}))
+    server = serve(Reply(302, headers={"Location": location}))
     with VeoClient(ClientSettings(server.url, key)) as client, pytest.raises(ContentError) as caught:
         open_content(client, video_id="v").__enter__()
     assert not shows(key, str(caught.value))
@@ -77,9 +80,9 @@ def test_no_redirect_shows_the_key(serve, key, way):
 
 @every_key
 def test_a_chat_shows_no_key_and_its_video_can_be_fetched(serve, key):
-    def answer(heard):
-        if heard.path.startswith("/films"):
-            return Said(body=b"\0\0\0\x18ftypisom" + bytes(100))
+    def answer(request):
+        if request.path.startswith("/films"):
+            return Reply(body=b"\0\0\0\x18ftypisom" + bytes(100))
         lines = (
             f'```\n{{"prompt": "a cat", "mode": {json.dumps("mode " + key)}}}\n```\n',
             f"> error: {key} is odd\n",
@@ -87,7 +90,7 @@ def test_a_chat_shows_no_key_and_its_video_can_be_fetched(serve, key):
             f"> ✅ 第1个视频生成成功，[点击这里]({server.url}/films/1.mp4?key={quote(key, safe='')})\n",
         )
         chunks = [json.dumps({"choices": [{"index": 0, "delta": {"content": line}}]}) for line in lines]
-        return Said(body="".join(f"data: {chunk}\n\n" for chunk in chunks) + "data: [DONE]\n\n")
+        return Reply(body="".join(f"data: {chunk}\n\n" for chunk in chunks) + "data: [DONE]\n\n")
 
     server = serve(answer)
     with VeoClient(ClientSettings(server.url, key)) as client:
@@ -97,7 +100,7 @@ def test_a_chat_shows_no_key_and_its_video_can_be_fetched(serve, key):
         (url,) = (event.url for event in events if isinstance(event, VideoReady))
         with open_content(client, url=url) as stream:
             assert b"ftyp" in b"".join(stream.chunks)
-        assert parse_qs(urlsplit(server.heard[-1].path).query) == {"key": [key]}
+        assert parse_qs(urlsplit(server.requests[-1].path).query) == {"key": [key]}
 
         with pytest.raises(ContentError, match="held the API key") as caught:
             open_content(client, url=url.replace("127.0.0.1", "localhost")).__enter__()

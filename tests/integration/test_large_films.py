@@ -16,7 +16,7 @@ from airflow_provider_veo.media.clip import Source, examine
 from airflow_provider_veo.media.concat import concat
 from airflow_provider_veo.media.still import extract_frame
 from tests.support import clips
-from tests.support.growth import growth_of
+from tests.support.memory_growth import measure_memory_growth
 
 MOST_MB = 64
 PREPARE = """
@@ -84,7 +84,7 @@ def of_many_samples(path, count):
 @pytest.mark.parametrize("work", WORK)
 @pytest.mark.parametrize("name", ["a large film", "a film that becomes large", "a film of many samples"])
 def test_a_film_that_is_too_large_is_refused_in_little_memory(films, name, work):
-    said, growth = growth_of(PREPARE.format(path=str(films[name])), WORK[work])
+    said, growth = measure_memory_growth(PREPARE.format(path=str(films[name])), WORK[work])
     assert said.startswith("InvalidInputError: film ")
     assert "too large" in said or "has 20,000,0" in said
     assert growth < MOST_MB

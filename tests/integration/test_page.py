@@ -28,8 +28,8 @@ from airflow_provider_veo.storage.proof import proof_of
 from airflow_provider_veo.ui import content
 from airflow_provider_veo.ui.app import NOT_SERVED
 from airflow_provider_veo.ui.queries import PAGE_SIZE
-from tests.support import generations
-from tests.support.boxes import film
+from tests.support import page_entries
+from tests.support.mp4_boxes import film
 from tests.support.odd_values import with_odd_leaves
 
 FILM = film(bytes(5000))
@@ -90,9 +90,9 @@ def session():
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        generations.empty(session)
+        page_entries.empty(session)
         yield session
-        generations.empty(session)
+        page_entries.empty(session)
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +124,7 @@ def record(session, *, dag_id="films", task_id="create", map_index=-1, state="su
     notes = {OUTCOME_KEY: outcome} if outcome else {}
     if order:
         notes[ORDER_KEY] = {"prompt": "p", "model": "m", "size": None, "videos": 1}
-    generations.add_run(session, dag_id, RUN, [(task_id, map_index, state, notes)])
+    page_entries.add_run(session, dag_id, RUN, [(task_id, map_index, state, notes)])
 
 
 def key(dag_id="films", task_id="create", map_index=-1, **more):
@@ -196,7 +196,7 @@ def test_nothing_but_its_own_files_is_served(admin, name):
 
 
 def test_pages_are_in_order_and_complete(session, admin):
-    generations.add_generations(session, 60)
+    page_entries.add_generations(session, 60)
     pages = [admin.get("/api/generations", params={"page": page}).json() for page in (1, 2, 3, 4)]
     assert [len(page["generations"]) for page in pages] == [PAGE_SIZE, PAGE_SIZE, 60 - 2 * PAGE_SIZE, 0]
     assert [page["more"] for page in pages] == [True, True, False, False]
@@ -205,17 +205,21 @@ def test_pages_are_in_order_and_complete(session, admin):
 
 
 def test_a_full_page_may_be_the_last(session, admin):
-    generations.add_generations(session, PAGE_SIZE)
+    page_entries.add_generations(session, PAGE_SIZE)
     assert admin.get("/api/generations").json()["more"] is False
 
 
 def test_filters(session, admin):
-    generations.add_generations(session, 30, per_run=10)
-    generations.add_generations(session, 5, dag_id="other")
-    generations.add_run(
-        session, "older", RUN, [("create", -1, "success", generations.notes_of(5))], at=generations.START - timedelta(1)
+    page_entries.add_generations(session, 30, per_run=10)
+    page_entries.add_generations(session, 5, dag_id="other")
+    page_entries.add_run(
+        session,
+        "older",
+        RUN,
+        [("create", -1, "success", page_entries.notes_of(5))],
+        at=page_entries.START - timedelta(1),
     )
-    day = {"since": generations.START, "until": generations.START + timedelta(minutes=10)}
+    day = {"since": page_entries.START, "until": page_entries.START + timedelta(minutes=10)}
 
     def count(**wanted):
         summary = admin.get("/api/summary", params=wanted).json()
@@ -234,14 +238,14 @@ def test_filters(session, admin):
 
 
 def test_totals(session, admin):
-    generations.add_generations(session, 10)
+    page_entries.add_generations(session, 10)
     record(session, dag_id="chat", videos=["url-1", "url-2"], estimated_cost_usd=0.3)
     totals = admin.get("/api/summary").json()["totals"]
     assert (totals["completed"], totals["failed"], totals["in_progress"]) == (7, 2, 2)
     assert totals["success_rate"] == pytest.approx(7 / 9)
     prices = {"veo-3.1-fast": 0.15, "veo-3.1-landscape": 0.25, "sora-9": 0}
-    made = [n for n in range(10) if generations.STATES[n % 5] == "success"]
-    assert totals["estimated_cost_usd"] == pytest.approx(0.3 + sum(prices[generations.MODELS[n % 3]] for n in made))
+    made = [n for n in range(10) if page_entries.STATES[n % 5] == "success"]
+    assert totals["estimated_cost_usd"] == pytest.approx(0.3 + sum(prices[page_entries.MODELS[n % 3]] for n in made))
     assert totals["mean_generation_seconds"] == pytest.approx(sum(60 + n for n in made) / len(made))
 
 
@@ -261,17 +265,17 @@ def test_what_is_asked_of_the_database_does_not_grow_with_it(session, admin):
         admin.get(path, params={"page": 1}).raise_for_status()
         return len(asked)
 
-    generations.add_generations(session, 30)
+    page_entries.add_generations(session, 30)
     few = {path: statements(path) for path in ("/api/generations", "/api/summary")}
     for number in range(5):
-        generations.add_generations(session, 200, dag_id=f"dag_{number}", per_run=20)
+        page_entries.add_generations(session, 200, dag_id=f"dag_{number}", per_run=20)
     assert {path: statements(path) for path in few} == few
     assert max(few.values()) <= 5
 
 
 def test_a_generation_in_progress(session, admin):
     notes = {ORDER_KEY: {"prompt": "猫", "model": "m", "videos": 1}, "progress": "processing 42 %"}
-    generations.add_run(session, "films", RUN, [("create", 3, "deferred", notes)])
+    page_entries.add_run(session, "films", RUN, [("create", 3, "deferred", notes)])
     shown = admin.get("/api/task", params=key(map_index=3)).json()
     assert shown["progress"] == {"text": "processing", "percent": 42.0}
     assert (shown["status"], shown["prompt"], shown["media"]) == ("in_progress", "猫", [])
@@ -298,10 +302,10 @@ def test_a_generation_shows_what_a_download_task_has_stored(session, admin, root
         ("download", 0, "success", {OUTCOME_KEY: {"of": "v1", **file}}),
         ("download", 1, "success", {OUTCOME_KEY: {"of": "v2", **file}}),
     ]
-    generations.add_run(session, "films", RUN, tasks)
+    page_entries.add_run(session, "films", RUN, tasks)
     same = {ORDER_KEY: order, OUTCOME_KEY: {"videos": ["v1"]}}
     other = [("create", -1, "success", same), ("download", 5, "success", {OUTCOME_KEY: {"of": "v1", **file}})]
-    generations.add_run(session, "other", RUN, other)
+    page_entries.add_run(session, "other", RUN, other)
     shown = {one["dag_id"]: one for one in admin.get("/api/generations").json()["generations"]}
     assert [one["map_index"] for one in shown["other"]["media"]] == [5]
     shown = shown["films"]
@@ -415,7 +419,7 @@ def test_a_file_is_served_where_it_really_is(session, admin, root, tmp_path, mon
     (tmp_path / "alias").symlink_to(root)
     monkeypatch.setenv("AIRFLOW__VEO__PAGE_ROOTS", f"{tmp_path}/alias/\nrelative, {tmp_path}/nothing")
     for path in ("inner/a.mp4", "link/a.mp4", "link/../inner/a.mp4", "inner/../../root/inner/a.mp4"):
-        generations.empty(session)
+        page_entries.empty(session)
         record(session, path=f"{root}/{path}")
         assert admin.get("/api/content", params=key()).content == FILM
         assert why_not(admin) is None
@@ -425,7 +429,7 @@ def test_a_refusal_takes_its_time_whatever_was_found(session, admin, root, monke
     monkeypatch.setattr(content, "REFUSAL", 0.3)
     (root / "other.mp4").write_bytes(FILM + b"another")
     for path in ("other.mp4", "nothing.mp4", "../outside.mp4"):
-        generations.empty(session)
+        page_entries.empty(session)
         record(session, path=f"{root}/{path}")
         started = time.monotonic()
         assert_not_served(admin)
@@ -491,7 +495,7 @@ def test_an_object_outside_is_not_served(session, admin, memory, monkeypatch, ke
         files.pipe(f"/bucket/{path}", FILM)
     record(session, path=f"memory://bucket/{key_of_object}")
     assert_not_served(admin)
-    generations.empty(session)
+    page_entries.empty(session)
     record(session, path="memory://Bucket/videos/a.mp4")
     assert_not_served(admin)
 
@@ -593,7 +597,7 @@ def test_odd_records_are_shown_as_far_as_they_make_sense(session, admin):
         for place, odd, copy in with_odd_leaves(body):
             if len(str(odd)) < 1_000_000 or place == "path":
                 tasks.append(("odd", len(tasks), "success", good | {name: copy}))
-    generations.add_run(session, "films", RUN, tasks)
+    page_entries.add_run(session, "films", RUN, tasks)
     seen = set()
     for number in range(1, len(tasks) // PAGE_SIZE + 2):
         answer = admin.get("/api/generations", params={"page": number}).raise_for_status()
@@ -606,10 +610,10 @@ def test_odd_records_are_shown_as_far_as_they_make_sense(session, admin):
 
 
 def test_one_nan_breaks_no_sum(session, admin):
-    notes = generations.notes_of(0)
+    notes = page_entries.notes_of(0)
     broken = {ORDER_KEY: notes[ORDER_KEY] | {"estimated_cost_usd": float("nan")}, OUTCOME_KEY: notes[OUTCOME_KEY]}
     tasks = [("good", -1, "success", notes), ("broken", -1, "success", broken)]
-    generations.add_run(session, "films", RUN, tasks)
+    page_entries.add_run(session, "films", RUN, tasks)
     summary = admin.get("/api/summary").raise_for_status().json()
     assert (summary["totals"]["generations"], summary["models"]) == (2, [notes[ORDER_KEY]["model"]])
     shown = admin.get("/api/generations").json()["generations"]
@@ -625,9 +629,9 @@ def test_records_that_are_no_objects(session, admin):
     tasks = [
         ("create", -1, "success", {ORDER_KEY: "text", OUTCOME_KEY: [1, 2]}),
         ("strange", -1, "success", {ORDER_KEY: strange, OUTCOME_KEY: dict.fromkeys(FIGURES, "many")}),
-        ("good", -1, "success", generations.notes_of(0)),
+        ("good", -1, "success", page_entries.notes_of(0)),
     ]
-    generations.add_run(session, "films", RUN, tasks)
+    page_entries.add_run(session, "films", RUN, tasks)
     shown = admin.get("/api/generations").raise_for_status().json()["generations"]
     assert [(one["prompt"], one["media"]) for one in shown if one["task_id"] != "good"] == [(None, [])] * 2
     totals = admin.get("/api/summary").raise_for_status().json()["totals"]

@@ -24,8 +24,9 @@ from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.policies.retry import default_retry_policy
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 from tests.support.airflow_version import AIRFLOW_3
-from tests.support.driving import Driver, Store
-from tests.support.servers import KEY, connect
+from tests.support.scripted_server import KEY, connect
+from tests.support.task_driver import TaskDriver
+from tests.support.task_state_store import FakeTaskStateStore
 
 LOST = [
     Fault(Trouble.DROPPED, accepted=True),
@@ -43,7 +44,7 @@ def task(request, veo_default):
 
     def make(retries=0, **arguments):
         defaults = {"prompt": "p", "model": "veo-3.1", "deferrable": request.param, "poll_interval": 0.1}
-        return Driver(defaults | arguments, retries)
+        return TaskDriver(defaults | arguments, retries)
 
     make.emulator = veo_default
     return make
@@ -102,7 +103,7 @@ def test_resubmitting_pays_once_where_the_server_honours_the_key(monkeypatch, lo
         connect(monkeypatch, emulator.url)
         emulator.faults.add("order", lost)
         arguments = {"prompt": "p", "deferrable": deferrable, "on_unknown_submission": "resubmit"}
-        assert Driver(arguments, retries=1).run()["status"] == "completed"
+        assert TaskDriver(arguments, retries=1).run()["status"] == "completed"
         assert emulator.jobs.report()["charged"] == 1
         assert emulator.jobs.report()["repeated_orders"] == 1
 
@@ -176,7 +177,7 @@ class TestATaskThatFailsAfterItHasStoredItsVideo:
         driver.fails_afterwards = 1
         return driver
 
-    @pytest.mark.parametrize("again", [lambda driver: driver, Driver.clear], ids=["retry", "clear"])
+    @pytest.mark.parametrize("again", [lambda driver: driver, TaskDriver.clear], ids=["retry", "clear"])
     def test_the_next_try_hands_it_over_without_a_word_to_the_gateway(self, task, driver, again, tmp_path):
         assert "template" in str(driver.run())
         seen = (tmp_path / "a.mp4").stat().st_mtime_ns
@@ -419,15 +420,15 @@ class TestTheStateStore:
 
     def test_failing_after_the_order_does_not_lose_the_video(self, task, mocker):
         driver = task()
-        write = Store.set
+        write = FakeTaskStateStore.set
 
         def first_only(self, key, value, **more):
             self.broken = {"get", "set"}
             self.values[key] = json.loads(json.dumps(value))
 
-        mocker.patch.object(Store, "set", first_only)
+        mocker.patch.object(FakeTaskStateStore, "set", first_only)
         assert driver.run()["status"] == "completed"
-        mocker.patch.object(Store, "set", write)
+        mocker.patch.object(FakeTaskStateStore, "set", write)
         assert charged(task) == 1
 
     def test_without_one_a_warning_says_so(self, task, mocker):
@@ -446,7 +447,7 @@ def test_a_job_cancelled_by_the_very_clear_is_replaced(monkeypatch, most):
         connect(monkeypatch, emulator.url)
         emulator.jobs.hold()
         arguments = {"prompt": "p", "deferrable": True, "timeout": timedelta(seconds=0.05), "max_submissions": most}
-        driver = Driver(arguments)
+        driver = TaskDriver(arguments)
         assert isinstance(driver.run(), VideoTimeoutError)
         driver.arguments["timeout"] = timedelta(seconds=30)
         run = VeoVideoTrigger.run
@@ -473,7 +474,7 @@ def storm(monkeypatch, seed, count):
 
         def run(number):
             arguments = {"prompt": f"p{number % 50}", "deferrable": bool(number % 2), "poll_interval": 0.05}
-            return Driver(arguments | {"timeout": timedelta(seconds=120)}, retries=3, name=f"t{number}").run()
+            return TaskDriver(arguments | {"timeout": timedelta(seconds=120)}, retries=3, name=f"t{number}").run()
 
         if AIRFLOW_3:
             with ThreadPoolExecutor(16) as pool:

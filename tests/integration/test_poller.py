@@ -1,4 +1,4 @@
-"""Many triggers in one event loop, as in a triggerer; the server is in it, too, so nothing may ever block it."""
+"""Many triggers in one event loop, as in a triggerer. The server runs in the same loop, so nothing may block it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_veo.api.errors import Reason
-from airflow_provider_veo.api.polling.decision import Outcome
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.triggers import poller as module
 from airflow_provider_veo.triggers import shared_client
 from airflow_provider_veo.triggers.shared_client import SharedClient
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 from tests.support.loop_server import LoopServer, completed, running
-from tests.support.servers import KEY, connect
+from tests.support.scripted_server import KEY, connect
 
 OTHER_KEY = "sk-canary-of-tomorrow"
 
@@ -65,7 +65,7 @@ def pollers():
 
 
 def scripted(polls_until_completed=2):
-    """Return an answer: a job is completed at its n-th question."""
+    """Return an answer by which a job is completed at its n-th status call."""
     seen = {}
 
     async def answer(video_id, _key):
@@ -76,8 +76,7 @@ def scripted(polls_until_completed=2):
     return answer
 
 
-async def test_the_environments_proxy_is_made_use_of(connection, monkeypatch):
-    """As by every other call of the provider."""
+async def test_the_proxy_of_the_environment_is_used(connection, monkeypatch):
     async with LoopServer(scripted(1)) as proxy:
         connection(SimpleNamespace(url="http://api.example.invalid"))
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
@@ -99,8 +98,8 @@ async def test_a_thousand_triggers_share_one_look_up_and_few_sockets(connection,
             await asyncio.sleep(0.01)
 
 
-async def test_a_waiting_question_leaves_the_loop_to_others(connection):
-    """The server answers only when the loop has done something else meanwhile, a hundred turns of it."""
+async def test_a_status_call_in_flight_does_not_block_the_loop(connection):
+    """The server answers only after a hundred more turns of the loop."""
     turns = 0
 
     async def answer(_video_id, _key):
@@ -122,8 +121,8 @@ async def test_a_waiting_question_leaves_the_loop_to_others(connection):
         counting.cancel()
 
 
-async def test_a_turn_of_the_loop_does_little(connection, mocker):
-    """However many wake up at once, no more are asked for in one turn of the loop than may be in flight."""
+async def test_one_turn_of_the_loop_starts_few_calls(connection, mocker):
+    """One turn of the loop starts no more calls than there are slots, even if many waits are due."""
     begun = mocker.spy(SharedClient, "_ask")
     most_in_a_turn, before = 0, 0
 
@@ -142,15 +141,15 @@ async def test_a_turn_of_the_loop_does_little(connection, mocker):
     assert 0 < most_in_a_turn <= 8
 
 
-async def test_everyone_hears_his_own_news_in_his_own_context(connection):
-    """Airflow tells by the context whose log a line belongs to."""
+async def test_each_trigger_is_called_back_in_its_own_context(connection):
+    """Airflow finds the task of a log line by the context."""
     who = ContextVar("who", default="nobody")
-    heard = []
+    reports = []
 
-    class Hearing(VeoVideoTrigger):
-        def _tell(self, news):
-            heard.append((self.video_id, who.get()))
-            super()._tell(news)
+    class RecordingTrigger(VeoVideoTrigger):
+        def _report(self, news):
+            reports.append((self.video_id, who.get()))
+            super()._report(news)
 
     async def wait(one):
         who.set(one.video_id)
@@ -158,13 +157,13 @@ async def test_everyone_hears_his_own_news_in_his_own_context(connection):
 
     async with LoopServer(scripted(3)) as server:
         connection(server, most=3)
-        waits = [wait(Hearing(video_id=f"v{number}", **arguments())) for number in range(50)]
+        waits = [wait(RecordingTrigger(video_id=f"v{number}", **arguments())) for number in range(50)]
         await asyncio.wait_for(asyncio.gather(*waits), 60)
-    assert len(heard) == 50
-    assert [names for names in heard if names[0] != names[1]] == []
+    assert len(reports) == 50
+    assert [names for names in reports if names[0] != names[1]] == []
 
 
-async def test_the_poller_itself_speaks_in_nobodys_name(connection, mocker):
+async def test_the_poller_itself_runs_in_an_empty_context(connection, mocker):
     who = ContextVar("who", default="nobody")
     real, names = VeoHook._aget_connection, []
 
@@ -180,7 +179,7 @@ async def test_the_poller_itself_speaks_in_nobodys_name(connection, mocker):
     assert names == ["nobody"]
 
 
-async def test_a_deadline_that_passed_while_no_triggerer_was_up_leaves_one_question(connection):
+async def test_a_deadline_that_passed_without_a_triggerer_still_allows_one_call(connection):
     async with LoopServer(scripted(1)) as server:
         connection(server)
         assert (await outcomes(trigger(seconds=-3600.0)))[0].kind == "completed"
@@ -201,7 +200,7 @@ async def test_the_garbage_collector_of_the_process_is_left_as_it_is(connection)
     assert settings() == before
 
 
-async def test_one_that_is_cancelled_disturbs_no_other(connection):
+async def test_a_cancelled_trigger_does_not_affect_others(connection):
     hold = asyncio.Event()
 
     async def answer(video_id, _key):
@@ -245,7 +244,7 @@ async def test_a_key_that_is_rotated_is_looked_up_again_once(connection, look_up
         assert 2 <= look_ups.call_count <= 4
 
 
-async def test_a_key_that_stays_wrong_ends_the_waits_for_good(connection, look_ups):
+async def test_a_key_that_stays_wrong_ends_the_waits(connection, look_ups):
     async def answer(_video_id, _key):
         return 401, {}, {"error": {"message": f"Incorrect API key provided: {KEY}"}}
 
@@ -258,7 +257,7 @@ async def test_a_key_that_stays_wrong_ends_the_waits_for_good(connection, look_u
 
 
 async def test_a_connection_that_points_elsewhere_is_noticed(connection, monkeypatch, look_ups):
-    monkeypatch.setattr(shared_client, "_FRESH", 0.2)
+    monkeypatch.setattr(shared_client, "_MAX_AGE", 0.2)
     async with LoopServer(scripted(1000)) as here, LoopServer(scripted(2)) as there:
         connection(here)
         waiting = asyncio.create_task(outcome(trigger()))
@@ -269,7 +268,7 @@ async def test_a_connection_that_points_elsewhere_is_noticed(connection, monkeyp
         assert there.polls["v"] == 2
 
 
-async def test_airflows_own_troubles_pass(connection, mocker):
+async def test_waits_survive_failures_of_airflow(connection, mocker):
     real = VeoHook._aget_connection
     troubles = iter([RuntimeError("database is locked"), OSError("supervisor is away")])
 
@@ -287,7 +286,7 @@ async def test_airflows_own_troubles_pass(connection, mocker):
 @pytest.mark.parametrize(
     "header", [{"Retry-After": "1"}, {"llm_provider-retry-after": "1"}, {"openai-poll-after-ms": "1000"}, {}]
 )
-async def test_a_refusal_slows_all_down(connection, header):
+async def test_a_refusal_slows_all_waits_down(connection, header):
     refused_at = None
 
     async def answer(video_id, _key):
@@ -302,11 +301,11 @@ async def test_a_refusal_slows_all_down(connection, header):
         found = await outcomes(*(trigger(f"v{number}") for number in range(20)))
         assert {one.kind for one in found} == {"completed"}
         at_the_same_time = 4  # those that were on their way already
-        in_the_pause = [at for at in server.heard_at if refused_at < at < refused_at + 0.9]
+        in_the_pause = [at for at in server.request_times if refused_at < at < refused_at + 0.9]
         assert len(in_the_pause) <= at_the_same_time
 
 
-async def test_a_good_answer_may_ask_for_patience(connection):
+async def test_a_good_answer_may_ask_for_a_pause(connection):
     async def answer(video_id, _key):
         status, _, body = running() if server.polls[video_id] == 1 else completed()
         return status, {"openai-poll-after-ms": "700"}, body
@@ -314,11 +313,11 @@ async def test_a_good_answer_may_ask_for_patience(connection):
     async with LoopServer(answer) as server:
         connection(server)
         await outcomes(trigger("a"), trigger("b"))
-        first, *_, last = server.heard_at
+        first, *_, last = server.request_times
         assert last - first >= 0.7
 
 
-async def test_the_deadline_holds_for_those_who_queue_too(connection, monkeypatch):
+async def test_the_deadline_also_ends_a_wait_in_the_queue(connection, monkeypatch):
     monkeypatch.setattr(module, "_GRACE", 0.0)
     hold = asyncio.Event()
 
@@ -338,7 +337,7 @@ async def test_the_deadline_holds_for_those_who_queue_too(connection, monkeypatc
         assert (await first).kind == "completed"
 
 
-def test_each_event_loop_has_its_own(connection, look_ups):
+def test_each_event_loop_has_its_own_poller(connection, look_ups):
     async def once():
         async with LoopServer(scripted()) as server:
             connection(server)
@@ -350,7 +349,7 @@ def test_each_event_loop_has_its_own(connection, look_ups):
     assert pollers() == []
 
 
-async def test_nothing_is_left_of_triggers_that_are_gone(connection):
+async def test_finished_triggers_leave_no_objects_behind(connection):
     async with LoopServer(scripted(1)) as server:
         connection(server)
 
@@ -366,7 +365,7 @@ async def test_nothing_is_left_of_triggers_that_are_gone(connection):
         assert after_many - after_few < 300
 
 
-async def test_a_trigger_of_an_earlier_version_goes_on(connection):
+async def test_a_stored_trigger_of_an_earlier_version_still_runs(connection):
     async with LoopServer(scripted()) as server:
         connection(server)
         _, stored = trigger().serialize()
@@ -374,8 +373,8 @@ async def test_a_trigger_of_an_earlier_version_goes_on(connection):
         assert (await outcome(VeoVideoTrigger(**stored))).kind == "completed"
 
 
-async def test_the_schedule_learns_from_the_jobs_before(connection):
-    module._earlier_jobs.cache_clear()
+async def test_the_schedule_learns_from_earlier_jobs(connection):
+    module._get_durations.cache_clear()
     created = int(time.time()) - 100
 
     async def answer(_video_id, _key):
@@ -384,5 +383,5 @@ async def test_the_schedule_learns_from_the_jobs_before(connection):
     async with LoopServer(answer) as server:
         connection(server)
         await outcomes(trigger(model="veo-3.1"), trigger(model="other"))
-        assert list(module._earlier_jobs("veo_default", "veo-3.1")) == [73.0]
-    module._earlier_jobs.cache_clear()
+        assert list(module._get_durations("veo_default", "veo-3.1")) == [73.0]
+    module._get_durations.cache_clear()

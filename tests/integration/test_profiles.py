@@ -9,9 +9,9 @@ from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
-from tests.support.driving import Driver
 from tests.support.pictures import picture
-from tests.support.servers import Said, connect
+from tests.support.scripted_server import Reply, connect
+from tests.support.task_driver import TaskDriver
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def other_server(serve, monkeypatch):
     """Return a server that makes videos of 4 seconds with a model of the same name as the Veo 3.1 gateway's."""
     video = {"id": "v", "model": "veo-3.1", "seconds": "4"}
 
-    def answer(heard):
-        return Said(body=video | {"status": "queued" if heard.method == "POST" else "completed"})
+    def answer(request):
+        return Reply(body=video | {"status": "queued" if request.method == "POST" else "completed"})
 
     server = serve(answer)
     connect(monkeypatch, server.url, profile="")
@@ -38,10 +38,10 @@ def other_server(serve, monkeypatch):
 def test_another_server_gets_the_frames_and_its_length_and_missing_price_stay(
     other_server, frame, deferrable, caplog, capsys
 ):
-    result = Driver(
+    result = TaskDriver(
         {"prompt": "p", "model": "veo-3.1", "first_frame": frame, "deferrable": deferrable, "poll_interval": 0.01}
     ).run()
-    (order,) = [heard for heard in other_server.heard if heard.method == "POST"]
+    (order,) = [request for request in other_server.requests if request.method == "POST"]
     assert b'name="input_reference"' in order.body
     assert (result["model"], result["seconds"], result["size"]) == ("veo-3.1", 4.0, None)
     assert result["estimated_cost_usd"] is None
@@ -51,12 +51,12 @@ def test_another_server_gets_the_frames_and_its_length_and_missing_price_stay(
 
 
 def test_a_model_with_the_name_of_a_frame_model_can_be_ordered_without_a_frame(other_server):
-    assert Driver({"prompt": "p", "model": "veo-3.1-fl", "poll_interval": 0.01}).run()["status"] == "completed"
+    assert TaskDriver({"prompt": "p", "model": "veo-3.1-fl", "poll_interval": 0.01}).run()["status"] == "completed"
 
 
 def test_a_chat_call_of_another_server_names_no_price(veo_default, monkeypatch, caplog, capsys):
     connect(monkeypatch, veo_default.url, profile="generic")
-    videos = Driver({"prompt": "p", "model": "veo-3.1-fast", "n": 2}, operator=VeoChatCompletionOperator).run()
+    videos = TaskDriver({"prompt": "p", "model": "veo-3.1-fast", "n": 2}, operator=VeoChatCompletionOperator).run()
     assert len(videos) == 2
     assert "$" not in caplog.text + capsys.readouterr().out
 
@@ -70,7 +70,7 @@ def test_the_rules_of_the_veo_gateway_are_applied_before_an_order(
     veo_default, frame, operator, model, has_frame, complaint
 ):
     arguments = {"prompt": "p", "model": model, "first_frame": frame if has_frame else None}
-    error = Driver(arguments, retries=2, **({"operator": operator} if operator else {})).run()
+    error = TaskDriver(arguments, retries=2, **({"operator": operator} if operator else {})).run()
     assert isinstance(error, VeoFailException)
     assert complaint in str(error)
     assert list(veo_default.jobs.requests) == []
@@ -78,7 +78,7 @@ def test_the_rules_of_the_veo_gateway_are_applied_before_an_order(
 
 def test_an_unknown_profile_fails_the_task_with_the_connection_and_the_choices(veo_default, monkeypatch):
     connect(monkeypatch, veo_default.url, profile="cheap")
-    error = Driver({"prompt": "p"}, retries=2).run()
+    error = TaskDriver({"prompt": "p"}, retries=2).run()
     assert isinstance(error, VeoFailException)
     assert "Connection 'veo_default': profile is 'cheap'; it must be 'veo-gateway' or 'generic'" in str(error)
     assert list(veo_default.jobs.requests) == []

@@ -15,7 +15,7 @@ from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFr
 from airflow_provider_veo.storage.proof import proof_of
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 from tests.support import clips
-from tests.support.driving import Driver
+from tests.support.task_driver import TaskDriver
 
 pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="before Airflow 3.1 there is no page to prove it to")
 
@@ -42,7 +42,7 @@ def test_every_task_that_stores_something_proves_it(veo_default, outcomes, tmp_p
     for operator, arguments in tasks.items():
         if operator is VeoDownloadOperator:
             arguments["video_id"] = results[0]
-        driver = Driver(arguments, operator=operator)
+        driver = TaskDriver(arguments, operator=operator)
         results.append(driver.run())
         outcome = outcomes[-1]
         with Path(outcome["path"]).open("rb") as file:
@@ -50,7 +50,7 @@ def test_every_task_that_stores_something_proves_it(veo_default, outcomes, tmp_p
         told = json.dumps([results, driver.xcoms, driver.store.values]) + caplog.text
         assert outcome["proof"] not in told + "".join(path.read_text() for path in tmp_path.glob("*.json"))
     # a file that is there already was held, too
-    Driver(tasks[VeoDownloadOperator], operator=VeoDownloadOperator).run()
+    TaskDriver(tasks[VeoDownloadOperator], operator=VeoDownloadOperator).run()
     assert outcomes[-1]["proof"] == outcomes[1]["proof"]
 
 

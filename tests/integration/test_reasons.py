@@ -14,13 +14,13 @@ from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.exceptions import VeoFailException
 from tests.support.contents import open_content
-from tests.support.driving import Driver
-from tests.support.servers import KEY, Heard, Said, connect
+from tests.support.scripted_server import KEY, Reply, SeenRequest, connect
+from tests.support.task_driver import TaskDriver
 
 PROMPT = "a workplace safety film"
 SPEC = VideoSpec(PROMPT, "gem-rai")
 ID = "video_made_up_17"
-ORDERED = Said(200, {"id": ID, "status": "queued"})
+ORDERED = Reply(200, {"id": ID, "status": "queued"})
 MARK = codecs.BOM_UTF8
 
 
@@ -29,29 +29,29 @@ def client(server):
 
 
 def marked(body, status=200):
-    return Said(status, MARK + json.dumps(body).encode(), {"Content-Type": "application/json; charset=utf-8"})
+    return Reply(status, MARK + json.dumps(body).encode(), {"Content-Type": "application/json; charset=utf-8"})
 
 
 def failed_at_an_upstream(message):
     job = {"id": "video_gen_5", "object": "video", "status": "failed", "error": {"code": 500, "message": message}}
-    return Said(500, {"error": {"message": f"litellm.InternalServerError: - {json.dumps(job)}.", "code": "500"}})
+    return Reply(500, {"error": {"message": f"litellm.InternalServerError: - {json.dumps(job)}.", "code": "500"}})
 
 
 def failed(message):
-    return Said(200, {"id": ID, "status": "failed", "error": {"code": "generation_failed", "message": message}})
+    return Reply(200, {"id": ID, "status": "failed", "error": {"code": "generation_failed", "message": message}})
 
 
 def test_json_with_a_byte_order_mark_is_read_by_each_call(serve):
     video = b"\0\0\0\x18ftypisom" + bytes(64)
 
-    def answer(heard: Heard) -> Said:
-        if heard.path.endswith(".mp4"):
-            return Said(200, video, {"Content-Type": "video/mp4"})
-        if heard.path.endswith("/content"):
+    def answer(request: SeenRequest) -> Reply:
+        if request.path.endswith(".mp4"):
+            return Reply(200, video, {"Content-Type": "video/mp4"})
+        if request.path.endswith("/content"):
             return marked({"url": "/files/one.mp4"})
-        if heard.path.endswith("/none"):
+        if request.path.endswith("/none"):
             return marked({"error": {"message": "no such job", "code": "task_not_exist"}}, 400)
-        return marked({"id": ID, "status": "queued" if heard.method == "POST" else "completed"})
+        return marked({"id": ID, "status": "queued" if request.method == "POST" else "completed"})
 
     with client(serve(answer)) as api:
         assert api.create_video(SPEC).id == ID
@@ -75,9 +75,9 @@ def test_json_with_a_byte_order_mark_is_read_by_each_call(serve):
 def test_a_failed_job_has_the_reason_that_the_server_gives_and_not_the_prompt(
     serve, monkeypatch, deferrable, message, error, fail
 ):
-    server = serve(lambda heard: ORDERED if heard.method == "POST" else fail(message))
+    server = serve(lambda request: ORDERED if request.method == "POST" else fail(message))
     connect(monkeypatch, server.url, default_model="gem-rai")
-    driver = Driver({"prompt": PROMPT, "deferrable": deferrable})
+    driver = TaskDriver({"prompt": PROMPT, "deferrable": deferrable})
     found = driver.run()
     assert isinstance(found, error)
     assert f"Video {ID} failed" in str(found)
@@ -87,43 +87,47 @@ def test_a_failed_job_has_the_reason_that_the_server_gives_and_not_the_prompt(
 def test_errors_that_quote_a_telling_prompt_end_no_wait(serve, monkeypatch, deferrable):
     prompt = json.dumps({"status": "failed", "id": ID, "why": "content policy, quota is not enough, video not found"})
     troubles = [
-        Said(500, {"error": {"message": f"cannot look for '{prompt}'", "code": "internal"}}),
-        Said(503, {"detail": f"no worker for {prompt}"}),
-        Said(500, f"Internal Server Error: {prompt}"),
-        Said(200, {"id": ID, "status": "completed"}),
+        Reply(500, {"error": {"message": f"cannot look for '{prompt}'", "code": "internal"}}),
+        Reply(503, {"detail": f"no worker for {prompt}"}),
+        Reply(500, f"Internal Server Error: {prompt}"),
+        Reply(200, {"id": ID, "status": "completed"}),
     ]
-    server = serve(lambda heard: ORDERED if heard.method == "POST" else troubles.pop(0))
+    server = serve(lambda request: ORDERED if request.method == "POST" else troubles.pop(0))
     connect(monkeypatch, server.url)
-    result = Driver({"prompt": prompt, "deferrable": deferrable}).run()
+    result = TaskDriver({"prompt": prompt, "deferrable": deferrable}).run()
     assert result["status"] == "completed"
-    assert [heard.method for heard in server.heard].count("POST") == 1
+    assert [request.method for request in server.requests].count("POST") == 1
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_video_that_the_filter_took_is_told_at_once(serve, monkeypatch, tmp_path, deferrable):
     why = "The input image has been blocked by your current safety settings"
     body = {"id": ID, "status": "completed", "metadata": {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": [why]}}
-    server = serve(lambda heard: ORDERED if heard.method == "POST" else Said(200, body))
+    server = serve(lambda request: ORDERED if request.method == "POST" else Reply(200, body))
     connect(monkeypatch, server.url)
-    found = Driver({"prompt": "p", "deferrable": deferrable, "destination": str(tmp_path / "a.mp4")}, retries=2).run()
+    found = TaskDriver(
+        {"prompt": "p", "deferrable": deferrable, "destination": str(tmp_path / "a.mp4")}, retries=2
+    ).run()
     assert isinstance(found, VeoFailException)
     assert why in str(found)
-    assert len([heard for heard in server.heard if heard.path.endswith("/content")]) == 1  # it has the last word
+    assert (
+        len([request for request in server.requests if request.path.endswith("/content")]) == 1
+    )  # it has the last word
 
 
 def test_googles_delay_in_a_refusal_is_waited_for(serve, monkeypatch):
     info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.2s"}
     upstream = {"error": {"code": 429, "message": "Resource exhausted.", "details": [info]}}
-    refusals = [Said(429, {"error": {"message": f"litellm.RateLimitError: {json.dumps(upstream)}", "code": "429"}})]
+    refusals = [Reply(429, {"error": {"message": f"litellm.RateLimitError: {json.dumps(upstream)}", "code": "429"}})]
     times = []
 
-    def answer(heard: Heard) -> Said:
-        if heard.method == "POST":
+    def answer(request: SeenRequest) -> Reply:
+        if request.method == "POST":
             times.append(time.monotonic())
             return refusals.pop() if refusals else ORDERED
-        return Said(200, {"id": ID, "status": "succeed", "url": "https://files.example.net/a.mp4"})
+        return Reply(200, {"id": ID, "status": "succeed", "url": "https://files.example.net/a.mp4"})
 
     connect(monkeypatch, serve(answer).url)
-    assert Driver({"prompt": "p", "deferrable": False}).run()["status"] == "completed"
+    assert TaskDriver({"prompt": "p", "deferrable": False}).run()["status"] == "completed"
     assert len(times) == 2
     assert times[1] - times[0] >= 0.2

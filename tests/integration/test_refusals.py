@@ -15,8 +15,8 @@ from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.orders import video
 from airflow_provider_veo.orders.submission import KEY, MOST_POSTS
-from tests.support.driving import Driver
-from tests.support.servers import Said, connect
+from tests.support.scripted_server import Reply, connect
+from tests.support.task_driver import TaskDriver
 
 SOON = {"Retry-After": "1"}
 BUSY = {"error": {"message": "The server is overloaded"}}
@@ -31,51 +31,51 @@ def dropped():
 
 # the upstream has taken each of these orders
 TAKEN = [
-    *(Said(status, {"error": {"message": "no"}}, SOON) for status in (500, 502, 504, 507, 520, 522, 524, 529, 599)),
-    *(Said(status, {"error": {"message": "no"}}) for status in (406, 408, 409, 410, 418, 421, 423, 425, 499)),
-    *(Said(status, b"", {"Location": "/v1/videos/video_1"}) for status in (300, 301, 302, 303, 307, 308)),
-    *(Said(status, b"") for status in (200, 201, 202, 504)),
-    Said(503, b"", SOON),
-    Said(503, "<html>Error 503 Backend fetch failed</html>", SOON),
-    Said(503, "upstream connect error or disconnect/reset before headers"),
-    Said(503, {"message": "Service Unavailable"}),
-    Said(503, {"message": "Service Unavailable"}, SOON),
-    Said(200, {"code": 429, "message": "no", "data": {"taskId": "task_1"}}),
-    Said(502, "<html><h1>502 Bad Gateway</h1></html>"),
+    *(Reply(status, {"error": {"message": "no"}}, SOON) for status in (500, 502, 504, 507, 520, 522, 524, 529, 599)),
+    *(Reply(status, {"error": {"message": "no"}}) for status in (406, 408, 409, 410, 418, 421, 423, 425, 499)),
+    *(Reply(status, b"", {"Location": "/v1/videos/video_1"}) for status in (300, 301, 302, 303, 307, 308)),
+    *(Reply(status, b"") for status in (200, 201, 202, 504)),
+    Reply(503, b"", SOON),
+    Reply(503, "<html>Error 503 Backend fetch failed</html>", SOON),
+    Reply(503, "upstream connect error or disconnect/reset before headers"),
+    Reply(503, {"message": "Service Unavailable"}),
+    Reply(503, {"message": "Service Unavailable"}, SOON),
+    Reply(200, {"code": 429, "message": "no", "data": {"taskId": "task_1"}}),
+    Reply(502, "<html><h1>502 Bad Gateway</h1></html>"),
     *(
-        Said(200, {"code": code, "message": "no"})
+        Reply(200, {"code": code, "message": "no"})
         for code in (500, "502", 503, "504", 408, 409, 499, 0, 1, "error", 200)
     ),
-    Said(200, {"error": {"code": "500"}}),
-    Said(200, {"status": "504", "message": "no"}),
-    Said(200, NESTED),
-    Said(400, NESTED),
-    Said(400, {"code": 504, "message": "no"}),
-    Said(429, {"error": {"code": 504, "message": "no"}}, SOON),
-    Said(400, {"error": {"message": "litellm.APIError: OpenAIException - Error code: 502 - no"}}),
-    Said(400, {"code": "do_request_failed", "message": "context deadline exceeded", "data": None}),
-    Said(200, {"code": "do_request_failed", "message": "no", "data": None}),
-    Said(400, {"error": {"message": "Request timed out."}}),
-    Said(429, {"error": {"message": "请求超时"}}, SOON),
-    Said(429, {"error": {"message": "slow down. LiteLLM Retried: 2 times"}}, SOON),
-    Said(403, "<html>504 Gateway Time-out</html>"),
-    Said(400, {"error": {"message": "connection reset by peer"}}),
-    Said(400, {"error": {"message": "A request with this key is in progress"}}),
-    Said(422, {"error": {"message": "The task already exists"}}),
-    Said(400, {"error": {"message": "no"}, "id": "video_1"}),
-    Said(200, {"status": "queued"}),
-    Said(200, {"code": "success", "message": "提交成功，内容审核中"}),
-    Said(200, {"id": "", "status": "queued"}),
-    Said(200, {"id": None, "object": "video"}),
-    Said(200, {"id": ["video_1"], "status": "queued"}),
-    Said(200, []),
-    Said(200, "text"),
-    Said(200, "<html>welcome</html>"),
-    Said(200, '{"id": "video_'),
-    Said(200, b"\xff\xfe\x00"),
-    Said(200, DONE, close_early=10),
-    Said(200, DONE, close_early=0),
-    Said(429, BUSY, close_early=5),
+    Reply(200, {"error": {"code": "500"}}),
+    Reply(200, {"status": "504", "message": "no"}),
+    Reply(200, NESTED),
+    Reply(400, NESTED),
+    Reply(400, {"code": 504, "message": "no"}),
+    Reply(429, {"error": {"code": 504, "message": "no"}}, SOON),
+    Reply(400, {"error": {"message": "litellm.APIError: OpenAIException - Error code: 502 - no"}}),
+    Reply(400, {"code": "do_request_failed", "message": "context deadline exceeded", "data": None}),
+    Reply(200, {"code": "do_request_failed", "message": "no", "data": None}),
+    Reply(400, {"error": {"message": "Request timed out."}}),
+    Reply(429, {"error": {"message": "请求超时"}}, SOON),
+    Reply(429, {"error": {"message": "slow down. LiteLLM Retried: 2 times"}}, SOON),
+    Reply(403, "<html>504 Gateway Time-out</html>"),
+    Reply(400, {"error": {"message": "connection reset by peer"}}),
+    Reply(400, {"error": {"message": "A request with this key is in progress"}}),
+    Reply(422, {"error": {"message": "The task already exists"}}),
+    Reply(400, {"error": {"message": "no"}, "id": "video_1"}),
+    Reply(200, {"status": "queued"}),
+    Reply(200, {"code": "success", "message": "提交成功，内容审核中"}),
+    Reply(200, {"id": "", "status": "queued"}),
+    Reply(200, {"id": None, "object": "video"}),
+    Reply(200, {"id": ["video_1"], "status": "queued"}),
+    Reply(200, []),
+    Reply(200, "text"),
+    Reply(200, "<html>welcome</html>"),
+    Reply(200, '{"id": "video_'),
+    Reply(200, b"\xff\xfe\x00"),
+    Reply(200, DONE, close_early=10),
+    Reply(200, DONE, close_early=0),
+    Reply(429, BUSY, close_early=5),
     dropped,
 ]
 
@@ -87,10 +87,10 @@ def told(said):
 def serving(serve, monkeypatch, said, then=None):
     """Start a server that gives one answer to each order, and `then` from the second on if that is given."""
 
-    def answer(heard):
-        now = then if then and len(server.heard) > 1 and heard.method == "POST" else said
-        if heard.method == "GET":
-            return Said(200, DONE)
+    def answer(request):
+        now = then if then and len(server.requests) > 1 and request.method == "POST" else said
+        if request.method == "GET":
+            return Reply(200, DONE)
         if callable(now):
             raise now()
         return now
@@ -101,7 +101,7 @@ def serving(serve, monkeypatch, said, then=None):
 
 
 def posts(server):
-    return [heard for heard in server.heard if heard.method == "POST"]
+    return [request for request in server.requests if request.method == "POST"]
 
 
 @pytest.fixture
@@ -113,16 +113,16 @@ def pauses(monkeypatch):
 
 
 def create(retries=0, **arguments):
-    return Driver({"prompt": "p", "model": "veo-3.1", "deferrable": False} | arguments, retries)
+    return TaskDriver({"prompt": "p", "model": "veo-3.1", "deferrable": False} | arguments, retries)
 
 
 def chat(retries=0, **arguments):
-    return Driver({"prompt": "p", "model": "veo-3.1"} | arguments, retries, operator=VeoChatCompletionOperator)
+    return TaskDriver({"prompt": "p", "model": "veo-3.1"} | arguments, retries, operator=VeoChatCompletionOperator)
 
 
 def decorated(**arguments):
     arguments = {"python_callable": lambda: "p", "model": "veo-3.1", "deferrable": False} | arguments
-    return Driver(arguments, operator=VeoVideoDecoratedOperator)
+    return TaskDriver(arguments, operator=VeoVideoDecoratedOperator)
 
 
 def test_there_are_many_answers_to_orders_that_were_taken():
@@ -169,41 +169,41 @@ def test_a_chat_call_that_may_have_been_taken_is_sent_once(serve, monkeypatch, p
 
 # the answer; requests of the first try, and of four tries
 REFUSALS = [
-    (Said(429, BUSY), 4, 16),
-    (Said(429, BUSY, SOON), 4, 16),
-    (Said(429, b"", SOON), 4, 16),
-    (Said(429, b"", {"Retry-After": "31"}), 1, 4),
-    (Said(429, b""), 1, 4),
-    (Said(429, "<html>429 Too Many Requests</html>"), 1, 4),
-    (Said(503, BUSY), 4, 16),
-    (Said(503, {"error": {"message": "Service unavailable"}}, SOON), 4, 16),
-    (Said(200, {"code": 429, "message": "slow down"}), 4, 16),
-    (Said(503, {"error": {"message": "no available channels"}}), 1, 1),
-    (Said(429, {"error": {"code": "insufficient_quota", "message": "no"}}), 1, 1),
-    (Said(400, {"error": {"message": "Content policy violation"}}), 1, 1),
-    *((Said(status, {"error": {"message": "no"}}), 1, 1) for status in (400, 401, 402, 403, 404, 413, 422)),
-    (Said(415, b""), 2, 2),
-    (Said(422, NOT_READ), 2, 2),
-    (Said(200, {"code": 400, "message": "no"}), 1, 1),
-    (Said(200, {"code": "quota_not_enough", "message": "no"}), 1, 1),
+    (Reply(429, BUSY), 4, 16),
+    (Reply(429, BUSY, SOON), 4, 16),
+    (Reply(429, b"", SOON), 4, 16),
+    (Reply(429, b"", {"Retry-After": "31"}), 1, 4),
+    (Reply(429, b""), 1, 4),
+    (Reply(429, "<html>429 Too Many Requests</html>"), 1, 4),
+    (Reply(503, BUSY), 4, 16),
+    (Reply(503, {"error": {"message": "Service unavailable"}}, SOON), 4, 16),
+    (Reply(200, {"code": 429, "message": "slow down"}), 4, 16),
+    (Reply(503, {"error": {"message": "no available channels"}}), 1, 1),
+    (Reply(429, {"error": {"code": "insufficient_quota", "message": "no"}}), 1, 1),
+    (Reply(400, {"error": {"message": "Content policy violation"}}), 1, 1),
+    *((Reply(status, {"error": {"message": "no"}}), 1, 1) for status in (400, 401, 402, 403, 404, 413, 422)),
+    (Reply(415, b""), 2, 2),
+    (Reply(422, NOT_READ), 2, 2),
+    (Reply(200, {"code": 400, "message": "no"}), 1, 1),
+    (Reply(200, {"code": "quota_not_enough", "message": "no"}), 1, 1),
 ]
 
 
 @pytest.mark.parametrize(
-    ("said", "first", "all_tries"), REFUSALS, ids=lambda value: told(value) if isinstance(value, Said) else ""
+    ("said", "first", "all_tries"), REFUSALS, ids=lambda value: told(value) if isinstance(value, Reply) else ""
 )
 def test_how_often_a_refused_order_is_sent(serve, monkeypatch, pauses, said, first, all_tries):
     server = serving(serve, monkeypatch, said)
     assert "Nobody knows" not in str(create().run())
     assert len(posts(server)) == first
-    server.heard.clear()
+    server.requests.clear()
     assert "Nobody knows" not in str(create(retries=3).run())
     assert len(posts(server)) == all_tries
     assert all(0 < pause <= 30 for pause in pauses)
 
 
 def test_no_more_than_sixteen_requests_are_sent_until_a_clear(serve, monkeypatch, pauses):
-    server = serving(serve, monkeypatch, Said(429, BUSY))
+    server = serving(serve, monkeypatch, Reply(429, BUSY))
     driver = create(retries=9)
     error = driver.run()
     assert "has sent 16 requests to order" in str(error)
@@ -215,8 +215,8 @@ def test_no_more_than_sixteen_requests_are_sent_until_a_clear(serve, monkeypatch
 
 
 def test_a_rate_limit_is_waited_out_over_retries(serve, monkeypatch, pauses):
-    refusals = iter([Said(429, BUSY, {"Retry-After": "60"})] * 3)
-    server = serve(lambda heard: next(refusals, Said(200, DONE)))
+    refusals = iter([Reply(429, BUSY, {"Retry-After": "60"})] * 3)
+    server = serve(lambda request: next(refusals, Reply(200, DONE)))
     connect(monkeypatch, server.url)
     assert create(retries=3).run()["submissions"] == 1
     assert len(posts(server)) == 4
@@ -224,7 +224,7 @@ def test_a_rate_limit_is_waited_out_over_retries(serve, monkeypatch, pauses):
 
 
 def test_a_server_that_is_not_there_is_asked_a_bounded_number_of_times(serve, monkeypatch, pauses):
-    server = serve(lambda heard: Said(200, DONE))
+    server = serve(lambda request: Reply(200, DONE))
     server.close()
     connect(monkeypatch, server.url)
     driver = create(retries=9)
@@ -233,14 +233,14 @@ def test_a_server_that_is_not_there_is_asked_a_bounded_number_of_times(serve, mo
 
 
 def test_the_form_counts_as_a_request_of_its_own(serve, monkeypatch, pauses):
-    server = serving(serve, monkeypatch, Said(415, b""), then=Said(200, DONE))
+    server = serving(serve, monkeypatch, Reply(415, b""), then=Reply(200, DONE))
     driver = create()
     assert driver.run()["submissions"] == 1
     assert driver.store.values[KEY]["posts"] == len(posts(server)) == 2
 
 
 def test_no_pause_reaches_over_the_deadline(serve, monkeypatch, pauses):
-    server = serving(serve, monkeypatch, Said(429, BUSY, {"Retry-After": "20"}))
+    server = serving(serve, monkeypatch, Reply(429, BUSY, {"Retry-After": "20"}))
     create(timeout=timedelta(seconds=19)).run()
     create(execution_timeout=timedelta(seconds=19)).run()
     assert len(posts(server)) == 2
@@ -248,7 +248,7 @@ def test_no_pause_reaches_over_the_deadline(serve, monkeypatch, pauses):
 
 
 def test_no_request_is_sent_after_the_deadline(serve, monkeypatch):
-    server = serving(serve, monkeypatch, Said(429, BUSY))
+    server = serving(serve, monkeypatch, Reply(429, BUSY))
     clock = SimpleNamespace(now=time.time())
     stand_in = SimpleNamespace(time=lambda: clock.now, sleep=lambda _pause: setattr(clock, "now", clock.now + 1000))
     monkeypatch.setattr(video, "time", stand_in)
@@ -262,7 +262,7 @@ class Killed(BaseException):
 
 
 def test_a_worker_that_dies_in_a_pause_leaves_no_unknown_order(serve, monkeypatch):
-    server = serving(serve, monkeypatch, Said(429, BUSY), then=Said(200, DONE))
+    server = serving(serve, monkeypatch, Reply(429, BUSY), then=Reply(200, DONE))
 
     def die(_pause):
         raise Killed
@@ -273,13 +273,13 @@ def test_a_worker_that_dies_in_a_pause_leaves_no_unknown_order(serve, monkeypatc
         driver.run()
     assert driver.store.values[KEY]["state"] == "refused"
     assert driver.run()["submissions"] == 1
-    assert [heard.headers["idempotency-key"] for heard in posts(server)] == 2 * [
+    assert [request.headers["idempotency-key"] for request in posts(server)] == 2 * [
         driver.store.values[KEY]["idempotency_key"]
     ]
 
 
 def test_a_worker_that_dies_in_a_repeat_leaves_an_unknown_order(serve, monkeypatch, pauses):
-    server = serving(serve, monkeypatch, Said(429, BUSY))
+    server = serving(serve, monkeypatch, Reply(429, BUSY))
     driver = create()
     write = driver.store.set
 
@@ -301,26 +301,26 @@ def test_a_worker_that_dies_in_a_repeat_leaves_an_unknown_order(serve, monkeypat
 @pytest.mark.parametrize("name", ["timeout", "execution_timeout"])
 @pytest.mark.parametrize("seconds", [0, -5])
 def test_a_time_that_is_over_is_not_ordered_for(serve, monkeypatch, make, name, seconds):
-    server = serving(serve, monkeypatch, Said(200, DONE))
+    server = serving(serve, monkeypatch, Reply(200, DONE))
     driver = make(**{name: timedelta(seconds=seconds)})
     driver.retries = 2
     error = driver.run()
     assert isinstance(error, (VeoFailException, InvalidInputError))  # the second where the Dag is parsed
     assert f"{name} is " in str(error)
-    assert server.heard == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("make", [create, chat, decorated])
 @pytest.mark.parametrize("number", [float("nan"), True, 1.5, "three", 0, -1])
 def test_a_limit_that_is_none_is_refused_before_the_order(serve, monkeypatch, make, number):
-    server = serving(serve, monkeypatch, Said(200, DONE))
+    server = serving(serve, monkeypatch, Reply(200, DONE))
     assert "max_submissions is" in str(make(max_submissions=number).run())
-    assert server.heard == []
+    assert server.requests == []
 
 
 def test_a_changed_prompt_at_a_clear_says_which_video_it_leaves(serve, monkeypatch, mocker):
-    queued = Said(200, {"id": "video_left", "status": "queued"})
-    server = serve(lambda heard: queued if len(posts(server)) == 1 else Said(200, DONE))
+    queued = Reply(200, {"id": "video_left", "status": "queued"})
+    server = serve(lambda request: queued if len(posts(server)) == 1 else Reply(200, DONE))
     connect(monkeypatch, server.url)
     driver = create(timeout=timedelta(seconds=0.3))
     assert isinstance(driver.run(), VideoTimeoutError)
@@ -333,8 +333,8 @@ def test_a_changed_prompt_at_a_clear_says_which_video_it_leaves(serve, monkeypat
 
 
 def test_a_record_that_cannot_be_written_is_no_unknown_order(serve, monkeypatch):
-    server = serving(serve, monkeypatch, Said(200, DONE))
+    server = serving(serve, monkeypatch, Reply(200, DONE))
     driver = create()
     driver.store.broken = {"set"}
     assert isinstance(driver.run(), NotOrderedError)
-    assert server.heard == []
+    assert server.requests == []

@@ -18,7 +18,7 @@ from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.storage.frames import load_frame
 from tests.integration.test_storing import FILM
 from tests.support.contents import open_content
-from tests.support.servers import Said, connect
+from tests.support.scripted_server import Reply, connect
 
 PUBLIC, LOOPBACK, METADATA = "93.184.216.34", "127.0.0.1", "169.254.169.254"
 
@@ -47,7 +47,7 @@ def names(monkeypatch):
 
 @pytest.fixture
 def files(serve):
-    return serve(lambda _: Said(body=FILM))
+    return serve(lambda _: Reply(body=FILM))
 
 
 def named(server):
@@ -62,17 +62,17 @@ def named(server):
 def test_no_gateway_opens_a_network_by_its_name(serve, files, names, monkeypatch, tmp_path, addresses, target):
     names["gateway.example"] = addresses
     where = target.format(port=files.url.rpartition(":")[2])
-    server = serve(lambda _: Said(302, headers={"Location": where}))
+    server = serve(lambda _: Reply(302, headers={"Location": where}))
     connect(monkeypatch, named(server))
     with pytest.raises(InvalidInputError, match="is not a public address"):
         VeoHook().download_video(tmp_path / "a.mp4", video_id="v")
-    assert files.heard == []
+    assert files.requests == []
 
 
 @pytest.mark.parametrize("setting", [{}, {"allow_private_addresses": True}])
 @pytest.mark.parametrize("host", ["169.254.0.23", "168.63.129.16", "100.100.100.200", "[fd00:ec2::254]", "192.0.0.192"])
 def test_no_setting_opens_the_metadata_of_a_cloud(serve, monkeypatch, tmp_path, host, setting):
-    server = serve(lambda _: Said(302, headers={"Location": f"http://{host}/"}))
+    server = serve(lambda _: Reply(302, headers={"Location": f"http://{host}/"}))
     connect(monkeypatch, server.url, **setting)
     with pytest.raises(InvalidInputError, match="No setting opens such addresses"):
         VeoHook().download_video(tmp_path / "a.mp4", video_id="v")
@@ -82,45 +82,45 @@ def test_no_setting_opens_the_metadata_of_a_cloud(serve, monkeypatch, tmp_path, 
 
 def test_a_gateway_that_was_reached_here_may_name_files_here(serve, files, names, monkeypatch, tmp_path):
     names["gateway.example"] = [LOOPBACK]
-    server = serve(lambda _: Said(302, headers={"Location": f"{files.url}/a.mp4"}))
+    server = serve(lambda _: Reply(302, headers={"Location": f"{files.url}/a.mp4"}))
     connect(monkeypatch, named(server))
     VeoHook().download_video(tmp_path / "a.mp4", video_id="v")
-    assert [heard.path for heard in server.heard] == ["/v1/videos/v/content"]
+    assert [request.path for request in server.requests] == ["/v1/videos/v/content"]
     assert (tmp_path / "a.mp4").read_bytes() == FILM
 
 
 def test_where_only_an_address_is_known_the_gateway_is_asked_where_it_is(serve, files, names, monkeypatch, tmp_path):
     names["gateway.example"] = [LOOPBACK]
-    server = serve(lambda _: Said(404))
+    server = serve(lambda _: Reply(404))
     connect(monkeypatch, named(server))
     VeoHook().download_video(tmp_path / "a.mp4", url=f"{files.url}/a.mp4")
-    assert [heard.path for heard in server.heard] == ["/v1/models"]
+    assert [request.path for request in server.requests] == ["/v1/models"]
     assert (tmp_path / "a.mp4").read_bytes() == FILM
 
 
 def test_a_name_that_leads_here_without_its_certificate_opens_nothing(serve, files, names):
     names["gateway.example"] = [LOOPBACK]
-    settings = ClientSettings(named(serve(lambda _: Said(404))).replace("http:", "https:"))
+    settings = ClientSettings(named(serve(lambda _: Reply(404))).replace("http:", "https:"))
     with VeoClient(settings) as client, pytest.raises(VeoError), open_content(client, url=f"{files.url}/a.mp4"):
         pass
-    assert files.heard == []
+    assert files.requests == []
 
 
 def test_a_picture_that_moves_stays_where_it_was(serve, names):
     """Its host is public by its name, and its second address leads to this machine."""
     names["gateway.example"] = [PUBLIC]
-    server = serve(lambda heard: Said(302, headers={"Location": "/b.png"}))
+    server = serve(lambda request: Reply(302, headers={"Location": "/b.png"}))
     with pytest.raises(InvalidInputError, match=r"127\.0\.0\.1 is not a public address"):
         load_frame(f"{named(server)}/a.png", "first_frame")
-    assert [heard.path for heard in server.heard] == ["/a.png"]
+    assert [request.path for request in server.requests] == ["/a.png"]
 
 
 def test_a_user_and_a_password_in_an_address_are_sent(serve, monkeypatch, tmp_path):
-    files = serve(lambda _: Said(body=FILM))
+    files = serve(lambda _: Reply(body=FILM))
     connect(monkeypatch, files.url)
     url = files.url.replace("://", "://user:pass%20word@").replace("127.0.0.1", "localhost")
     VeoHook().download_video(tmp_path / "a.mp4", url=f"{url}/a.mp4")
-    sent = files.heard[0].headers["authorization"]
+    sent = files.requests[0].headers["authorization"]
     assert base64.b64decode(sent.removeprefix("Basic ")) == b"user:pass word"
 
 
@@ -131,11 +131,11 @@ SIGNED = "/files/a.mp4?X-Amz-Signature=canary"
 def signing(serve):
     """A server that sends everybody to a signed address, and shows it in other headers, too."""
 
-    def answer(heard):
-        if heard.path == SIGNED:
-            return Said(body=FILM)
+    def answer(request):
+        if request.path == SIGNED:
+            return Reply(body=FILM)
         headers = {"Location": SIGNED, "Set-Cookie": "session=canary", "X-Url": SIGNED}
-        return Said(302, headers=headers)
+        return Reply(302, headers=headers)
 
     return serve(answer)
 

@@ -21,10 +21,10 @@ from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.storage import destinations
 from airflow_provider_veo.storage.local import LocalTarget
 from airflow_provider_veo.ui import roots
-from tests.support.boxes import film
-from tests.support.driving import Driver
-from tests.support.files import FileAnswers
-from tests.support.servers import connect
+from tests.support.file_answers import FileAnswers
+from tests.support.mp4_boxes import film
+from tests.support.scripted_server import connect
+from tests.support.task_driver import TaskDriver
 
 FILM = film(random.Random(7).randbytes(50_000))
 VIDEO_ID = "gen/1"
@@ -137,12 +137,12 @@ def test_it_is_kept_and_the_next_try_takes_it_from_there(trouble, storage, gatew
     assert error.kept.path in str(error)
     assert Path(error.kept.path).parent == storage / "_veo/salvage"
     assert content(error.kept.path) == FILM
-    asked = len(gateway.heard)
+    asked = len(gateway.requests)
     with pytest.raises(StorageError, match="It is safe at"):
         download(destination)  # the trouble goes on
     mend()
     stored = download(destination)
-    assert len(gateway.heard) == asked, "the server is asked again"
+    assert len(gateway.requests) == asked, "the server is asked again"
     assert content(stored.path) == FILM
     assert (stored.sha256, stored.proof) == (hashlib.sha256(FILM).hexdigest(), error.kept.proof)
     assert content(error.kept.path) == FILM, "nothing is removed from salvage"
@@ -181,7 +181,7 @@ def test_half_a_video_in_salvage_is_not_taken(tmp_path, storage, gateway):
     Path(caught.value.kept.path).write_bytes(FILM[:-1])
     (tmp_path / "a.mp4").rmdir()
     assert content(download(tmp_path / "a.mp4").path) == FILM
-    assert gateway.heard[-1].path.endswith("/content")
+    assert gateway.requests[-1].path.endswith("/content")
 
 
 def test_each_video_has_a_place_of_its_own_in_salvage(tmp_path, storage, gateway, monkeypatch, serve):
@@ -215,7 +215,7 @@ def test_the_option_says_where(tmp_path, storage, gateway, monkeypatch, refusing
 def task(request, veo_default, tmp_path):
     def make(**arguments):
         defaults = {"prompt": "p", "model": "veo-3.1", "deferrable": request.param, "poll_interval": 0.1}
-        return Driver(defaults | {"destination": str(tmp_path / "shows/a.mp4")} | arguments)
+        return TaskDriver(defaults | {"destination": str(tmp_path / "shows/a.mp4")} | arguments)
 
     make.emulator = veo_default
     return make

@@ -247,7 +247,7 @@ def test_a_cut_file_has_no_last_frame(film, folder, extract, keep):
 def test_files_that_are_no_videos(film, folder, extract, name, content):
     path = folder / name
     path.write_bytes(content)
-    with pytest.raises(InvalidInputError, match=f"{name} is no video"):
+    with pytest.raises(InvalidInputError, match=f"{name} is not a video"):
         extract(path, None)
 
 

@@ -31,9 +31,9 @@ from airflow_provider_veo.api.errors import (
 )
 from airflow_provider_veo.hooks import veo as hook_module
 from airflow_provider_veo.hooks.veo import VeoHook
-from tests.support.boxes import FTYP, box, film, moov, numbers, track
-from tests.support.files import FileAnswers
-from tests.support.servers import KEY, Said, connect
+from tests.support.file_answers import FileAnswers
+from tests.support.mp4_boxes import FTYP, box, film, moov, numbers, track
+from tests.support.scripted_server import KEY, Reply, connect
 
 FILM = film(random.Random(6).randbytes(2_000_000))
 SOUND = FTYP + box(b"mdat", bytes(99)) + moov(track([9], [8], [(1, 1)], handler=b"soun"))
@@ -75,8 +75,8 @@ class TestBrokenTransfers:
         assert stored() == {"a.mp4": FILM}
         assert result.sha256 == hashlib.sha256(FILM).hexdigest()
         assert answers.sent < 1.15 * len(FILM)
-        assert len(server.heard) == len(TENTHS) + 1
-        assert {heard.headers["if-range"] for heard in server.heard[1:]} == {answers.etag}
+        assert len(server.requests) == len(TENTHS) + 1
+        assert {request.headers["if-range"] for request in server.requests[1:]} == {answers.etag}
 
     def test_without_ranges_it_begins_anew(self, serve, download, stored):
         server = serve(FileAnswers(FILM, TENTHS, ranges=False))
@@ -85,8 +85,8 @@ class TestBrokenTransfers:
 
     def test_without_any_length(self, serve, download, stored):
         """A proxy that closes the connection in the middle makes half a film look like all of it."""
-        half = Said(headers={"Content-Length": ""}, body=FILM[: len(FILM) // 2], close_early=len(FILM))
-        server = serve(half, half, Said(body=FILM))
+        half = Reply(headers={"Content-Length": ""}, body=FILM[: len(FILM) // 2], close_early=len(FILM))
+        server = serve(half, half, Reply(body=FILM))
         download(server)
         assert stored() == {"a.mp4": FILM}
 
@@ -95,30 +95,32 @@ class TestBrokenTransfers:
         first, second = FileAnswers(FILM, [1_000_000]), FileAnswers(other)
         second.etag = '"2"'
         script = [first, second]
-        server = serve(lambda heard: script.pop(0)(heard))  # noqa: PLW0108 - another one each time
+        server = serve(lambda request: script.pop(0)(request))  # noqa: PLW0108 - another one each time
         download(server)
-        assert server.heard[1].headers["range"].startswith("bytes=")
+        assert server.requests[1].headers["range"].startswith("bytes=")
         assert stored() == {"a.mp4": other}
 
     def test_the_way_to_the_rest_is_looked_up_again(self, serve, download, stored):
         """A redirect may lead to a signed address, which does not live as long as a download."""
         answers = FileAnswers(FILM, [500_000])
-        files = serve(lambda heard: answers(heard) if heard.path == f"/film?{len(files.heard)}" else Said(403))
-        api = serve(lambda _: Said(302, headers={"Location": f"{files.url}/film?{len(files.heard) + 1}"}))
+        files = serve(
+            lambda request: answers(request) if request.path == f"/film?{len(files.requests)}" else Reply(403)
+        )
+        api = serve(lambda _: Reply(302, headers={"Location": f"{files.url}/film?{len(files.requests) + 1}"}))
         download(api)
-        assert [heard.path for heard in files.heard] == ["/film?1", "/film?2"]
+        assert [request.path for request in files.requests] == ["/film?1", "/film?2"]
         assert stored() == {"a.mp4": FILM}
 
     def test_a_server_in_trouble_is_asked_again(self, serve, download, stored):
-        busy = Said(429, {"error": {"message": "slow down"}}, {"Retry-After": "0"})
+        busy = Reply(429, {"error": {"message": "slow down"}}, {"Retry-After": "0"})
         answers = FileAnswers(FILM, [1_000_000])
-        script = [Said(502, "<html>"), answers, busy, Said(503), answers]
-        status = Said(body={"id": "v", "status": "completed"})
+        script = [Reply(502, "<html>"), answers, busy, Reply(503), answers]
+        status = Reply(body={"id": "v", "status": "completed"})
 
-        def answer(heard):
-            if not heard.path.endswith("/content"):
+        def answer(request):
+            if not request.path.endswith("/content"):
                 return status
-            return said(heard) if callable(said := script.pop(0)) else said
+            return said(request) if callable(said := script.pop(0)) else said
 
         download(serve(answer))
         assert answers.sent == len(FILM)
@@ -127,17 +129,17 @@ class TestBrokenTransfers:
     @pytest.mark.parametrize("before", ["", "data:video/mp4;base64,"])
     def test_a_video_inside_a_json_answer_is_streamed_and_begins_anew(self, serve, download, stored, before):
         answer = json.dumps({"id": "v", "data": [{"b64_json": before + base64.b64encode(FILM).decode()}]}).encode()
-        whole = Said(200, answer, {"Content-Type": "application/json", "Accept-Ranges": "bytes"})
+        whole = Reply(200, answer, {"Content-Type": "application/json", "Accept-Ranges": "bytes"})
         server = serve(replace(whole, close_early=1_500_000), whole)
         assert download(server).sha256 == hashlib.sha256(FILM).hexdigest()
-        assert [heard.headers.get("range") for heard in server.heard] == [None, None]
+        assert [request.headers.get("range") for request in server.requests] == [None, None]
         assert stored() == {"a.mp4": FILM}
 
     def test_a_server_that_never_gets_further_is_given_up(self, serve, download, stored):
         server = serve(FileAnswers(FILM, [1_000_000] * 100))
         with pytest.raises(TransportError):
             download(server)
-        assert len(server.heard) == 5
+        assert len(server.requests) == 5
         assert stored() == {}
 
 
@@ -174,12 +176,12 @@ class TestChecks:
     @pytest.mark.parametrize(
         ("said", "error", "complaint"),
         [
-            (Said(body="<html>Log in</html>"), ContentError, "expected a video file, got an HTML page"),
-            (Said(body={"id": "v", "status": "completed"}), ContentError, "got something else"),
-            (Said(body=FILM[:-1]), ContentChangedError, "is not a whole video: its 'moov' box is cut"),
-            (Said(body=SOUND), ContentError, "is not a whole video: it has no picture"),
-            (Said(403), ApiError, "HTTP 403"),
-            (Said(410), ContentGoneError, "clear the task that ordered it; that is charged again"),
+            (Reply(body="<html>Log in</html>"), ContentError, "expected a video file, got an HTML page"),
+            (Reply(body={"id": "v", "status": "completed"}), ContentError, "got something else"),
+            (Reply(body=FILM[:-1]), ContentChangedError, "is not a whole video: its 'moov' box is cut"),
+            (Reply(body=SOUND), ContentError, "is not a whole video: it has no picture"),
+            (Reply(403), ApiError, "HTTP 403"),
+            (Reply(410), ContentGoneError, "clear the task that ordered it; that is charged again"),
         ],
     )
     def test_what_is_no_video(self, serve, download, stored, said, error, complaint):
@@ -189,10 +191,10 @@ class TestChecks:
 
     @pytest.mark.parametrize("trailer", [b"\n", bytes(8), b"TAG" + bytes(125), b"<!-- proxy -->", b"\r\n--end--\r\n"])
     def test_bytes_behind_a_whole_film_are_stored_with_it(self, serve, download, stored, trailer):
-        server = serve(lambda _: Said(body=FILM + trailer))
+        server = serve(lambda _: Reply(body=FILM + trailer))
         assert download(server).bytes == len(FILM + trailer)
         assert stored() == {"a.mp4": FILM + trailer}
-        assert len(server.heard) == 1
+        assert len(server.requests) == 1
 
     def test_too_large(self, serve, download, stored):
         with pytest.raises(ContentTooLargeError, match=f"has {len(FILM)} bytes, and max_bytes=1000000"):
@@ -206,17 +208,17 @@ class TestChecks:
         assert stored() == {}
 
     def test_the_video_has_expired(self, serve, download, stored):
-        gone = Said(404, {"error": {"message": "Task not found", "type": "invalid_request_error"}})
+        gone = Reply(404, {"error": {"message": "Task not found", "type": "invalid_request_error"}})
         server = serve(lambda _: gone)
         with pytest.raises(ContentGoneError, match=r"video v: the video is gone.*Gateways keep a video for a day") as e:
             download(server, content_timeout=timedelta(seconds=0.2))
         assert e.value.permanent
-        assert server.heard[-1].path == "/v1/videos/v"
+        assert server.requests[-1].path == "/v1/videos/v"
         assert stored() == {}
 
     def test_a_job_that_has_failed(self, serve, download):
-        failed = Said(body={"id": "v", "status": "failed", "error": "no luck"})
-        server = serve(lambda heard: Said(400) if heard.path.endswith("/content") else failed)
+        failed = Reply(body={"id": "v", "status": "failed", "error": "no luck"})
+        server = serve(lambda request: Reply(400) if request.path.endswith("/content") else failed)
         with pytest.raises(Exception, match="Video v failed: no luck"):
             download(server, content_timeout=timedelta(seconds=0.1))
 
@@ -242,7 +244,7 @@ class TestWhatIsThere:
 
     def test_a_file_whose_video_the_server_has_forgotten_is_kept(self, serve, download, put):
         put(FILM)
-        assert download(serve(lambda _: Said(404))).bytes == len(FILM)
+        assert download(serve(lambda _: Reply(404))).bytes == len(FILM)
 
     def test_a_file_of_another_size_is_not_kept(self, server, download, put, stored):
         put(other := film(b"x" * 5000))
@@ -271,13 +273,13 @@ class TestWhatIsThere:
         with pytest.raises(InvalidInputError, match="exists already, and if_exists is 'fail'"):
             download(server, if_exists="fail")
         assert stored() == {"a.mp4": b"old"}
-        assert server.heard == []
+        assert server.requests == []
 
     @pytest.mark.parametrize("if_exists", ["skip", "fail"])
     def test_another_task_was_faster(self, serve, download, tmp_path, stored, if_exists):
-        def overtaken(heard):
+        def overtaken(request):
             (tmp_path / "videos/a.mp4").write_bytes(FILM)
-            return answers(heard)
+            return answers(request)
 
         answers = FileAnswers(FILM)
         server = serve(overtaken)
@@ -333,37 +335,37 @@ class TestPrivateNetworks:
 
     @pytest.fixture
     def private(self, serve):
-        return serve(lambda _: Said(body=FILM))
+        return serve(lambda _: Reply(body=FILM))
 
     @pytest.mark.parametrize("way", ["redirect", "json"])
     @pytest.mark.parametrize("address", NOT_PUBLIC)
     def test_no_answer_leads_into_one(self, gateway, private, tmp_path, stored, way, address):
         address = address.format(port=private.url.rpartition(":")[2])
-        answer = Said(302, headers={"Location": address}) if way == "redirect" else Said(body={"url": address})
+        answer = Reply(302, headers={"Location": address}) if way == "redirect" else Reply(body={"url": address})
         gateway(lambda _: answer)
         with pytest.raises(InvalidInputError, match=r"is not a public address.*allow_private_addresses") as caught:
             VeoHook().download_video(tmp_path / "videos/a.mp4", video_id="v")
         assert caught.value.permanent
-        assert private.heard == []
+        assert private.requests == []
         assert stored() == {}
 
     def test_no_chain_of_redirects_leads_into_one(self, gateway, private, tmp_path):
-        def answer(heard):
-            step = int(heard.path.rpartition("/")[2]) if heard.path.startswith("/step") else 0
+        def answer(request):
+            step = int(request.path.rpartition("/")[2]) if request.path.startswith("/step") else 0
             onward = f"/step/{step + 1}" if step < 3 else private.url
-            return Said(307, headers={"Location": onward})
+            return Reply(307, headers={"Location": onward})
 
         server = gateway(answer)
         with pytest.raises(InvalidInputError, match="is not a public address"):
             VeoHook().download_video(tmp_path / "a.mp4", video_id="v")
-        assert len(server.heard) == 5  # the content route, three steps, and the status
-        assert private.heard == []
+        assert len(server.requests) == 5  # the content route, three steps, and the status
+        assert private.requests == []
 
     def test_no_address_that_a_user_passes_on_leads_into_one(self, gateway, private, tmp_path):
-        gateway(lambda _: Said(500))
+        gateway(lambda _: Reply(500))
         with pytest.raises(InvalidInputError, match="is not a public address"):
             VeoHook().download_video(tmp_path / "a.mp4", url=f"{private.url}/a.mp4")
-        assert private.heard == []
+        assert private.requests == []
 
     def test_no_name_that_changes_its_address_leads_into_one(self, gateway, private, tmp_path, monkeypatch):
         """The name is public when it is checked, and leads to loopback when the connection is made."""
@@ -376,38 +378,38 @@ class TestPrivateNetworks:
             return usual(host, asked_port, *args, **kwargs)
 
         monkeypatch.setattr(socket, "getaddrinfo", rebinding)
-        gateway(lambda _: Said(302, headers={"Location": f"http://rebinding.example:{port}/a.mp4"}))
+        gateway(lambda _: Reply(302, headers={"Location": f"http://rebinding.example:{port}/a.mp4"}))
         with pytest.raises(InvalidInputError, match=r"127.0.0.1 is not a public address \(loopback\)"):
             VeoHook().download_video(tmp_path / "a.mp4", video_id="v")
-        assert private.heard == []
+        assert private.requests == []
 
     def test_a_private_network_can_be_opened(self, gateway, private, tmp_path, stored):
-        gateway(lambda _: Said(302, headers={"Location": f"{private.url}/a.mp4"}), allow_private_addresses="true")
+        gateway(lambda _: Reply(302, headers={"Location": f"{private.url}/a.mp4"}), allow_private_addresses="true")
         VeoHook().download_video(tmp_path / "videos/a.mp4", video_id="v")
         assert stored() == {"a.mp4": FILM}
-        assert "authorization" not in private.heard[0].headers
+        assert "authorization" not in private.requests[0].headers
 
     def test_credentials_of_a_cloud_cannot(self, gateway, tmp_path):
         where = "http://169.254.169.254/latest/meta-data/iam"
-        gateway(lambda _: Said(302, headers={"Location": where}), allow_private_addresses=True)
+        gateway(lambda _: Reply(302, headers={"Location": where}), allow_private_addresses=True)
         with pytest.raises(InvalidInputError, match="link-local"):
             VeoHook().download_video(tmp_path / "a.mp4", video_id="v")
 
     def test_a_gateway_in_a_private_network_may_name_its_own_kind(self, serve, private, download, stored):
-        download(serve(lambda _: Said(302, headers={"Location": f"{private.url}/a.mp4"})))
+        download(serve(lambda _: Reply(302, headers={"Location": f"{private.url}/a.mp4"})))
         assert stored() == {"a.mp4": FILM}
-        assert "authorization" not in private.heard[0].headers
+        assert "authorization" not in private.requests[0].headers
 
     @pytest.mark.parametrize("where", ["file:///etc/passwd", "ftp://files.example/a.mp4", "gopher://x/", "http://[x"])
     def test_only_http_is_followed(self, serve, download, where):
         with pytest.raises(ContentError, match="not an http"):
-            download(serve(lambda _: Said(302, headers={"Location": where})))
+            download(serve(lambda _: Reply(302, headers={"Location": where})))
 
     def test_where_a_proxy_connects_its_own_address_is_no_matter(self, gateway, tmp_path, monkeypatch, stored, serve):
 
-        def proxy(heard):
-            seen = httpx.get(heard.path.replace("gateway.example", "127.0.0.1"), trust_env=False)
-            return Said(seen.status_code, seen.content)
+        def proxy(request):
+            seen = httpx.get(request.path.replace("gateway.example", "127.0.0.1"), trust_env=False)
+            return Reply(seen.status_code, seen.content)
 
         gateway(FileAnswers(FILM))
         monkeypatch.setenv("HTTP_PROXY", serve(proxy).url)
@@ -417,11 +419,11 @@ class TestPrivateNetworks:
 
 
 def test_the_key_stays_with_its_server(serve, download, stored):
-    files = serve(lambda _: Said(body=FILM))
-    api = serve(lambda _: Said(302, headers={"Location": f"{files.url}/a.mp4"}))
+    files = serve(lambda _: Reply(body=FILM))
+    api = serve(lambda _: Reply(302, headers={"Location": f"{files.url}/a.mp4"}))
     download(api)
-    assert api.heard[0].headers["authorization"] == f"Bearer {KEY}"
-    assert KEY not in json.dumps([vars(heard) | {"body": ""} for heard in files.heard])
+    assert api.requests[0].headers["authorization"] == f"Bearer {KEY}"
+    assert KEY not in json.dumps([vars(request) | {"body": ""} for request in files.requests])
     assert stored() == {"a.mp4": FILM}
 
 
@@ -434,7 +436,7 @@ def test_hook_lineage_is_told_once(serve, download, tmp_path, monkeypatch, memor
     for module in (lineage, hook_module):  # the one is what ObjectStoragePath asks
         monkeypatch.setattr(module, "get_hook_lineage_collector", lambda: collector)
     destination = tmp_path / "a.mp4" if place == "local" else f"{memory}/a.mp4"
-    server = serve(lambda _: Said(body=FILM))
+    server = serve(lambda _: Reply(body=FILM))
     download(server, destination)
     first = collector.collected_assets
     collector = lineage.HookLineageCollector()
@@ -450,15 +452,15 @@ def test_half_a_compressed_video_is_not_glued_to_a_part_of_its_compression(serve
     open_ended = FTYP + moov(track([1000], [1], [(1, 1)])) + numbers(0) + b"mdat" + random.Random(6).randbytes(200_000)
     packed = gzip.compress(open_ended)
 
-    def answer(heard):
-        asked = int(heard.headers.get("range", "bytes=0-")[6:-1])
+    def answer(request):
+        asked = int(request.headers.get("range", "bytes=0-")[6:-1])
         headers = {"Content-Encoding": "gzip"}
         if not asked:
-            return Said(200, packed, headers, None if len(server.heard) > 1 else len(packed) // 2)
+            return Reply(200, packed, headers, None if len(server.requests) > 1 else len(packed) // 2)
         place = {"Content-Range": f"bytes {asked}-{len(packed) - 1}/{len(packed)}"}
-        return Said(206, packed[asked:], headers | place)
+        return Reply(206, packed[asked:], headers | place)
 
     server = serve(answer)
     download(server)
-    assert [heard.headers.get("range") is None for heard in server.heard] == [True, False, True]
+    assert [request.headers.get("range") is None for request in server.requests] == [True, False, True]
     assert stored() == {"a.mp4": open_ended}

@@ -9,78 +9,78 @@ import pytest
 
 from airflow_provider_veo.api.errors import ApiError, Reason
 from airflow_provider_veo.hooks.veo import VeoHook
-from tests.support.servers import Said, connect, every_dialect
+from tests.support.scripted_server import Reply, connect, every_dialect
 
 HTML = {"Content-Type": "text/html"}
 JSON = {"Content-Type": "application/json"}
-MODELS = Said(body={"object": "list", "data": [{"id": "veo-3.1", "object": "model"}]})
-NOT_FOUND = Said(404, {"detail": "Not Found"}, JSON)
+MODELS = Reply(body={"object": "list", "data": [{"id": "veo-3.1", "object": "model"}]})
+NOT_FOUND = Reply(404, {"detail": "Not Found"}, JSON)
 PAGE = "<!doctype html><html><div id=root></div></html>"
 
 
 def openai(status, message):
-    return Said(status, {"error": {"message": message, "type": "invalid_request_error", "code": None}}, JSON)
+    return Reply(status, {"error": {"message": message, "type": "invalid_request_error", "code": None}}, JSON)
 
 
 def by_path(models=NOT_FOUND, video=NOT_FOUND, videos=NOT_FOUND, other=NOT_FOUND):
     """Return a server's behaviour: what it says of its models, of an unknown video, of all videos, and of all else."""
 
-    def answer(heard):
-        assert heard.method == "GET"
-        if heard.path == "/v1/models":
+    def answer(request):
+        assert request.method == "GET"
+        if request.path == "/v1/models":
             return models
-        if heard.path == "/v1/videos":
+        if request.path == "/v1/videos":
             return videos
-        return video if heard.path.startswith("/v1/videos/") else other
+        return video if request.path.startswith("/v1/videos/") else other
 
     return answer
 
 
 def echo(status, text):
-    return lambda heard: Said(status, text % heard.path, JSON if text.startswith("{") else HTML)
+    return lambda request: Reply(status, text % request.path, JSON if text.startswith("{") else HTML)
 
 
 NO_VIDEO_API = {
-    "nginx": lambda _: Said(404, "<html><h1>404 Not Found</h1><hr>nginx/1.27</html>", HTML),
-    "a web app": lambda _: Said(200, PAGE, HTML),
-    "a web app without a content type": lambda _: Said(200, PAGE),
-    "a JSON app with an empty object": lambda _: Said(200, {}, JSON),
-    "a JSON app with an empty list": lambda _: Said(200, [], JSON),
-    "a JSON app with null": lambda _: Said(200, "null", JSON),
-    "a JSON app that is well": lambda _: Said(200, {"status": "ok"}, JSON),
+    "nginx": lambda _: Reply(404, "<html><h1>404 Not Found</h1><hr>nginx/1.27</html>", HTML),
+    "a web app": lambda _: Reply(200, PAGE, HTML),
+    "a web app without a content type": lambda _: Reply(200, PAGE),
+    "a JSON app with an empty object": lambda _: Reply(200, {}, JSON),
+    "a JSON app with an empty list": lambda _: Reply(200, [], JSON),
+    "a JSON app with null": lambda _: Reply(200, "null", JSON),
+    "a JSON app that is well": lambda _: Reply(200, {"status": "ok"}, JSON),
     "a JSON app that knows no address": lambda _: NOT_FOUND,
-    "a JSON app that refuses every address": lambda _: Said(400, {"error": "bad request"}, JSON),
-    "an API with a 404 in its 200": lambda _: Said(200, {"code": 404, "message": "no such route"}, JSON),
-    "Go": lambda _: Said(404, "404 page not found\n", {"Content-Type": "text/plain"}),
+    "a JSON app that refuses every address": lambda _: Reply(400, {"error": "bad request"}, JSON),
+    "an API with a 404 in its 200": lambda _: Reply(200, {"code": 404, "message": "no such route"}, JSON),
+    "Go": lambda _: Reply(404, "404 page not found\n", {"Content-Type": "text/plain"}),
     "Express": echo(404, "<pre>Cannot GET %s</pre>"),
     "Spring": echo(404, '{"timestamp": "2026-11-28T06:31:24Z", "status": 404, "error": "Not Found", "path": "%s"}'),
     "an API that quotes the address": echo(404, '{"message": "Unrecognized request URL (GET: %s)."}'),
-    "PHP": lambda _: Said(200, "", HTML),
-    "a redirect to https": lambda heard: Said(301, "", {"Location": f"https://example.com{heard.path}"}),
-    "a page to sign in": lambda _: Said(302, "", {"Location": "/login"}),
-    "a page that needs a password": lambda _: Said(401, "<h1>401</h1>", HTML | {"WWW-Authenticate": "Basic"}),
-    "a firewall": lambda _: Said(403, "<h1>Access denied</h1>", HTML),
-    "a proxy whose server is down": lambda _: Said(502, "<h1>502 Bad Gateway</h1>", HTML),
-    "a server that is broken": lambda _: Said(500, {"error": "internal error"}, JSON),
+    "PHP": lambda _: Reply(200, "", HTML),
+    "a redirect to https": lambda request: Reply(301, "", {"Location": f"https://example.com{request.path}"}),
+    "a page to sign in": lambda _: Reply(302, "", {"Location": "/login"}),
+    "a page that needs a password": lambda _: Reply(401, "<h1>401</h1>", HTML | {"WWW-Authenticate": "Basic"}),
+    "a firewall": lambda _: Reply(403, "<h1>Access denied</h1>", HTML),
+    "a proxy whose server is down": lambda _: Reply(502, "<h1>502 Bad Gateway</h1>", HTML),
+    "a server that is broken": lambda _: Reply(500, {"error": "internal error"}, JSON),
     "a server that is busy": lambda _: openai(429, "slow down"),
     "a server of language models": by_path(models=MODELS),
     "a server of language models, in Go": by_path(
-        MODELS, *3 * [Said(404, "404 page not found", {"Content-Type": "text/plain"})]
+        MODELS, *3 * [Reply(404, "404 page not found", {"Content-Type": "text/plain"})]
     ),
 }
 
 VIDEO_APIS = {
-    "SGLang": by_path(MODELS, Said(404, {"detail": "Video not found"}, JSON), Said(200, {"data": []}, JSON)),
-    "a server without a list of models": by_path(video=Said(404, {"detail": "Video not found"}, JSON)),
+    "SGLang": by_path(MODELS, Reply(404, {"detail": "Video not found"}, JSON), Reply(200, {"data": []}, JSON)),
+    "a server without a list of models": by_path(video=Reply(404, {"detail": "Video not found"}, JSON)),
     "vLLM-Omni": by_path(MODELS, openai(404, "Video not found")),
     "new-api": by_path(
         MODELS,
-        Said(400, {"code": "task_not_exist", "message": "task_not_exist", "data": None}, JSON),
+        Reply(400, {"code": "task_not_exist", "message": "task_not_exist", "data": None}, JSON),
         other=openai(404, "Invalid URL (GET /v1/veo-connection-test/veo-connection-test)"),
     ),
     "LiteLLM": by_path(MODELS, openai(500, "litellm.APIError: OpenAIException - Video not found")),
     "a server that says the same of each address, but takes orders": by_path(
-        MODELS, videos=Said(405, {"detail": "Method Not Allowed"}, JSON)
+        MODELS, videos=Reply(405, {"detail": "Method Not Allowed"}, JSON)
     ),
     "a gateway whose key may not list models": by_path(
         openai(403, "This key may not list models"), openai(404, "Video not found")
@@ -140,9 +140,9 @@ def test_a_base_url_with_another_path_fails(veo_default, monkeypatch, path):
 
 
 def test_a_server_behind_a_path_is_found(serve, monkeypatch):
-    def answer(heard):
-        assert heard.path.startswith("/proxy/v1/")
-        return VIDEO_APIS["SGLang"](type(heard)(heard.method, heard.path.removeprefix("/proxy"), {}, b""))
+    def answer(request):
+        assert request.path.startswith("/proxy/v1/")
+        return VIDEO_APIS["SGLang"](type(request)(request.method, request.path.removeprefix("/proxy"), {}, b""))
 
     server = serve(answer)
     connect(monkeypatch, f"{server.url}/proxy/v1")
@@ -151,7 +151,7 @@ def test_a_server_behind_a_path_is_found(serve, monkeypatch):
 
 def test_the_words_of_a_hostile_server_are_cleaned(serve, monkeypatch):
     server = serve(
-        lambda heard: Said(404, f"\x1b[31m{heard.headers['Authorization']}\u202e", {"Content-Type": "a" * 900})
+        lambda request: Reply(404, f"\x1b[31m{request.headers['Authorization']}\u202e", {"Content-Type": "a" * 900})
     )
     connect(monkeypatch, server.url, key="sk-canary-0123456789")
     ok, message = VeoHook().test_connection()

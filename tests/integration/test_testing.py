@@ -15,11 +15,11 @@ from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
-from tests.support.driving import Driver
+from tests.support.task_driver import TaskDriver
 
 
 def task(**arguments):
-    return Driver({"prompt": "a cat", "deferrable": True, **arguments})
+    return TaskDriver({"prompt": "a cat", "deferrable": True, **arguments})
 
 
 def progress(video_id):
@@ -102,7 +102,7 @@ def test_progress_that_cannot_be_is_refused(veo_emulator, percent, video_id, com
 
 
 def test_chat_calls_are_charged_too(veo_emulator):
-    Driver({"prompt": "p", "n": 2}, operator=VeoChatCompletionOperator).run()
+    TaskDriver({"prompt": "p", "n": 2}, operator=VeoChatCompletionOperator).run()
     assert (veo_emulator.charged, veo_emulator.charged_usd) == (2, 0.30)
 
 

@@ -15,19 +15,19 @@ import pytest
 from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.download import VeoDownloadOperator
-from tests.support.boxes import film
 from tests.support.dag_runs import run
-from tests.support.driving import Driver
-from tests.support.servers import KEY, Said, connect
+from tests.support.mp4_boxes import film
+from tests.support.scripted_server import KEY, Reply, connect
+from tests.support.task_driver import TaskDriver
 
 FILM = film(random.Random(18).randbytes(40_000))
 BASE64 = base64.b64encode(FILM).decode()
 DATA_URL = f"data:video/mp4;base64,{BASE64}"
 SIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=29991127T000000Z&X-Amz-Expires=3600&X-Amz-Signature=canary"
 ONE_MECHANISM = "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed</Message></Error>"
-NO_ROUTE = Said(404, {"detail": "Not Found"})
-SGLANG = Said(400, {"detail": "Video has been uploaded to cloud storage. Please use the cloud URL: http://s3/a.mp4"})
-GEMINI = Said(502, {"error": {"message": "Failed to resolve Gemini video URL", "type": "server_error"}})
+NO_ROUTE = Reply(404, {"detail": "Not Found"})
+SGLANG = Reply(400, {"detail": "Video has been uploaded to cloud storage. Please use the cloud URL: http://s3/a.mp4"})
+GEMINI = Reply(502, {"error": {"message": "Failed to resolve Gemini video URL", "type": "server_error"}})
 
 
 @dataclass
@@ -46,11 +46,11 @@ class Way:
 
 
 def names(address, **more):
-    return Said(body={"url": address} | more)
+    return Reply(body={"url": address} | more)
 
 
 def leads(address, status=302):
-    return Said(status, headers={"Location": address})
+    return Reply(status, headers={"Location": address})
 
 
 def at(url, refusal=NO_ROUTE):
@@ -58,15 +58,15 @@ def at(url, refusal=NO_ROUTE):
     return Way([refusal], {"url": url})
 
 
-VIDEO = Said(body=FILM)
-REFUSED = Said(403, "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>")
+VIDEO = Reply(body=FILM)
+REFUSED = Reply(403, "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>")
 WAYS = {
     "bytes": Way([VIDEO]),
-    "bytes with another content type": Way([Said(body=FILM, headers={"Content-Type": "application/json"})]),
-    "compressed bytes": Way([Said(body=gzip.compress(FILM), headers={"Content-Encoding": "gzip"})]),
+    "bytes with another content type": Way([Reply(body=FILM, headers={"Content-Type": "application/json"})]),
+    "compressed bytes": Way([Reply(body=gzip.compress(FILM), headers={"Content-Encoding": "gzip"})]),
     "bytes after a while": Way([NO_ROUTE, NO_ROUTE, VIDEO]),
-    "bytes after errors": Way([Said(500), GEMINI, VIDEO]),
-    "bytes in two halves": Way([Said(body=FILM, close_early=20_000), VIDEO]),
+    "bytes after errors": Way([Reply(500), GEMINI, VIDEO]),
+    "bytes in two halves": Way([Reply(body=FILM, close_early=20_000), VIDEO]),
     "redirect to another origin": Way([leads("{cdn}/a.mp4", 307)]),
     "redirect on the API's origin": Way([leads("/files/a.mp4")]),
     "redirect to a redirect": Way([leads("{cdn}/b")], files={"/b": [leads("/a.mp4", 301)]}),
@@ -75,28 +75,28 @@ WAYS = {
     "address": Way([names("{cdn}/a.mp4")]),
     "address on the API's origin": Way([names("/files/a.mp4")]),
     "address that is presigned on the API's origin": Way([names("{api}/minio/a.mp4?%53ignature=canary&Expires=9")]),
-    "address in an envelope": Way([Said(body={"code": "success", "data": {"video_url": "{cdn}/a.mp4"}})]),
-    "address as text": Way([Said(body="{cdn}/a.mp4\n")]),
-    "address after a byte order mark": Way([Said(body='\ufeff{"url": "{cdn}/a.mp4"}')]),
-    "data: address": Way([Said(body={"id": "v", "status": "completed", "url": DATA_URL})]),
-    "data: address in metadata": Way([Said(body={"id": "v", "metadata": {"url": DATA_URL}})]),
-    "b64_json": Way([Said(body={"created": 1, "data": [{"b64_json": BASE64}]})]),
-    "bytesBase64Encoded": Way([Said(body={"response": {"videos": [{"bytesBase64Encoded": BASE64}]}})]),
+    "address in an envelope": Way([Reply(body={"code": "success", "data": {"video_url": "{cdn}/a.mp4"}})]),
+    "address as text": Way([Reply(body="{cdn}/a.mp4\n")]),
+    "address after a byte order mark": Way([Reply(body='\ufeff{"url": "{cdn}/a.mp4"}')]),
+    "data: address": Way([Reply(body={"id": "v", "status": "completed", "url": DATA_URL})]),
+    "data: address in metadata": Way([Reply(body={"id": "v", "metadata": {"url": DATA_URL}})]),
+    "b64_json": Way([Reply(body={"created": 1, "data": [{"b64_json": BASE64}]})]),
+    "bytesBase64Encoded": Way([Reply(body={"response": {"videos": [{"bytesBase64Encoded": BASE64}]}})]),
     "base64 in the alphabet of addresses": Way(
-        [Said(body={"video": base64.urlsafe_b64encode(FILM).decode().rstrip("=")})]
+        [Reply(body={"video": base64.urlsafe_b64encode(FILM).decode().rstrip("=")})]
     ),
-    "base64 with escapes": Way([Said(body=json.dumps({"b64_json": BASE64}).replace("/", "\\/"))]),
+    "base64 with escapes": Way([Reply(body=json.dumps({"b64_json": BASE64}).replace("/", "\\/"))]),
     "address in the status, and no content route": at("{cdn}/a.mp4"),
     "address in the status, and SGLang's word for it": at(f"{{cdn}}/a.mp4?{SIGNED}", SGLANG),
-    "address in the status, and a method that is not allowed": at("{cdn}/a.mp4", Said(405)),
-    "address in the status, and a route that is not made": at("{cdn}/a.mp4", Said(501)),
-    "address in the status, and a route that always fails": at("{cdn}/a.mp4", Said(500)),
-    "address in the status, and a route that refuses": at("{cdn}/a.mp4", Said(403)),
-    "address in the status, and content that is gone": at("{cdn}/a.mp4", Said(410)),
-    "address in the status, and a web page": at("/files/a.mp4", Said(body="<html>Sign in</html>")),
+    "address in the status, and a method that is not allowed": at("{cdn}/a.mp4", Reply(405)),
+    "address in the status, and a route that is not made": at("{cdn}/a.mp4", Reply(501)),
+    "address in the status, and a route that always fails": at("{cdn}/a.mp4", Reply(500)),
+    "address in the status, and a route that refuses": at("{cdn}/a.mp4", Reply(403)),
+    "address in the status, and content that is gone": at("{cdn}/a.mp4", Reply(410)),
+    "address in the status, and a web page": at("/files/a.mp4", Reply(body="<html>Sign in</html>")),
     "address in the status's metadata": Way([NO_ROUTE], {"metadata": {"url": "{cdn}/a.mp4"}}),
     "address in the status that is cut once": Way(
-        [NO_ROUTE], {"url": "{cdn}/a.mp4"}, {"/a.mp4": [Said(body=FILM, close_early=20_000), VIDEO]}
+        [NO_ROUTE], {"url": "{cdn}/a.mp4"}, {"/a.mp4": [Reply(body=FILM, close_early=20_000), VIDEO]}
     ),
     "address in the status that leads to the content route": Way(
         [NO_ROUTE, NO_ROUTE, VIDEO], {"metadata": {"url": "{api}/v1/videos/v/content"}}
@@ -107,13 +107,13 @@ WAYS = {
     ),
     "a new address each time, of which the first ones are refused": Way(
         [names("{cdn}/1.mp4"), NO_ROUTE, names("{cdn}/2.mp4"), NO_ROUTE, names("{cdn}/3.mp4")],
-        files={"/1.mp4": [REFUSED], "/2.mp4": [Said(410)]},
+        files={"/1.mp4": [REFUSED], "/2.mp4": [Reply(410)]},
     ),
     "an address that is refused, and another one in the status": Way(
-        [leads("{cdn}/old.mp4")], {"url": "{cdn}/a.mp4"}, {"/old.mp4": [Said(400, ONE_MECHANISM)]}
+        [leads("{cdn}/old.mp4")], {"url": "{cdn}/a.mp4"}, {"/old.mp4": [Reply(400, ONE_MECHANISM)]}
     ),
-    "an address whose file comes later": Way([names("{cdn}/a.mp4")], files={"/a.mp4": [Said(404), REFUSED, VIDEO]}),
-    "an address in trouble": Way([leads("{cdn}/a.mp4")], files={"/a.mp4": [Said(503), Said(429), VIDEO]}),
+    "an address whose file comes later": Way([names("{cdn}/a.mp4")], files={"/a.mp4": [Reply(404), REFUSED, VIDEO]}),
+    "an address in trouble": Way([leads("{cdn}/a.mp4")], files={"/a.mp4": [Reply(503), Reply(429), VIDEO]}),
 }
 every_way = pytest.mark.parametrize("name", WAYS)
 some_ways = pytest.mark.parametrize(
@@ -154,20 +154,20 @@ class Servers:
         body = said.body if isinstance(said.body, bytes) else fill(said.content().decode()).encode()
         return replace(said, body=body, headers={name: fill(value) for name, value in said.headers.items()})
 
-    def _file(self, heard):
-        path = heard.path.partition("?")[0]
-        if "ignature=" in heard.path and "authorization" in heard.headers:
-            return Said(400, ONE_MECHANISM, {"Content-Type": "application/xml"})
+    def _file(self, request):
+        path = request.path.partition("?")[0]
+        if "ignature=" in request.path and "authorization" in request.headers:
+            return Reply(400, ONE_MECHANISM, {"Content-Type": "application/xml"})
         return self._next_of(self._way.files.get(path, [VIDEO]), path)
 
-    def _answer(self, heard):
-        if heard.method == "POST":
-            return Said(body={"id": "v", "status": "queued"})
-        if heard.path == "/v1/videos/v/content":
-            return self._next_of(self._way.content, heard.path)
-        if heard.path == "/v1/videos/v":
-            return self._filled(Said(body={"id": "v", "status": "completed"} | self._way.status))
-        return self._file(heard)
+    def _answer(self, request):
+        if request.method == "POST":
+            return Reply(body={"id": "v", "status": "queued"})
+        if request.path == "/v1/videos/v/content":
+            return self._next_of(self._way.content, request.path)
+        if request.path == "/v1/videos/v":
+            return self._filled(Reply(body={"id": "v", "status": "completed"} | self._way.status))
+        return self._file(request)
 
 
 @pytest.fixture
@@ -191,9 +191,9 @@ def check(tmp_path):
         assert (tmp_path / "videos/v.mp4").read_bytes() == FILM
         assert [path.name for path in (tmp_path / "videos").iterdir()] == ["v.mp4"]
         assert sha256 == hashlib.sha256(FILM).hexdigest()
-        assert KEY not in str([(heard.path, heard.headers) for heard in servers.cdn.heard])
-        signed = [heard for heard in servers.api.heard if "ignature=" in heard.path]
-        assert not [heard for heard in signed if "authorization" in heard.headers]
+        assert KEY not in str([(request.path, request.headers) for request in servers.cdn.requests])
+        signed = [request for request in servers.api.requests if "ignature=" in request.path]
+        assert not [request for request in signed if "authorization" in request.headers]
 
     return look
 
@@ -214,16 +214,16 @@ def test_a_video_is_stored_whatever_way_it_is_offered(offer, check, tmp_path, na
 def test_a_task_that_orders_a_video_stores_it(offer, check, tmp_path, name, deferrable):
     servers = offer(name)
     destination = f"{tmp_path}/videos/{{video_id}}.mp4"
-    driver = Driver({"prompt": "p", "deferrable": deferrable, "poll_interval": 0.01, "destination": destination})
+    driver = TaskDriver({"prompt": "p", "deferrable": deferrable, "poll_interval": 0.01, "destination": destination})
     check(servers, driver.run()["sha256"])
-    assert len([heard for heard in servers.api.heard if heard.method == "POST"]) == 1
+    assert len([request for request in servers.api.requests if request.method == "POST"]) == 1
 
 
 @some_ways
 @pytest.mark.parametrize("of", ["v", {"id": "v", "status": "completed", "url": None}], ids=["id", "result"])
 def test_a_task_that_downloads_a_video_stores_it(offer, check, tmp_path, name, of):
     servers = offer(name)
-    driver = Driver({"video_id": of, "destination": f"{tmp_path}/videos/"}, operator=VeoDownloadOperator)
+    driver = TaskDriver({"video_id": of, "destination": f"{tmp_path}/videos/"}, operator=VeoDownloadOperator)
     check(servers, driver.once()["sha256"])
 
 
@@ -235,4 +235,4 @@ def test_on_a_real_airflow_both_tasks_find_the_address_in_the_status(offer, tmp_
     assert state == "success"
     assert result("download")["sha256"] == hashlib.sha256(FILM).hexdigest()
     assert (tmp_path / "two_tasks/v.mp4").read_bytes() == FILM
-    assert KEY not in str([(heard.path, heard.headers) for heard in servers.cdn.heard])
+    assert KEY not in str([(request.path, request.headers) for request in servers.cdn.requests])

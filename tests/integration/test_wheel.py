@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -66,13 +67,22 @@ def answer_of(python, *words):
     return json.loads(output.splitlines()[-1])
 
 
-def test_what_is_in_the_wheel(wheel):
+def test_the_wheel_holds_the_package_its_types_its_page_and_its_licence(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "airflow_provider_veo/py.typed" in names
     assert "airflow_provider_veo/ui/static/gallery.html" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     roots = {name.split("/")[0] for name in names}
     assert {root for root in roots if not root.endswith(".dist-info")} == {"airflow_provider_veo"}
+
+
+@pytest.mark.skipif("VEO_WHEEL" in os.environ, reason="`make matrix` has no checkout")
+def test_the_source_archive_holds_package_tests_and_docs_without_benchmarks(tmp_path):
+    run([sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)])
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        top_level = {name.split("/")[1] for name in archive.getnames()}
+    assert {"airflow_provider_veo", "docs", "example_dags", "tests", "pyproject.toml"} <= top_level
+    assert "benchmarks" not in top_level
 
 
 def test_airflow_lists_the_provider(python):

@@ -13,7 +13,7 @@ from airflow_provider_veo.media.clip import examine
 from airflow_provider_veo.media.concat import concat
 from airflow_provider_veo.media.still import extract_frame
 from tests.support import clips
-from tests.support.boxes import box, large_box
+from tests.support.mp4_boxes import box, large_box
 
 LAYOUTS = {
     "index at the end": ["-movflags", "0"],

@@ -21,13 +21,13 @@ from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.orders import submission
-from tests.support.boxes import film
-from tests.support.driving import Driver
-from tests.support.servers import Said, connect
+from tests.support.mp4_boxes import film
+from tests.support.scripted_server import Reply, connect
+from tests.support.task_driver import TaskDriver
 
 FILM = film(random.Random(4).randbytes(10_000))
-BARE = Said(500, {"error": {"message": "Internal error"}})
-NO_SAMPLE = Said(500, {"error": {"message": "litellm.APIError: No response data in completed operation"}})
+BARE = Reply(500, {"error": {"message": "Internal error"}})
+NO_SAMPLE = Reply(500, {"error": {"message": "litellm.APIError: No response data in completed operation"}})
 FILTERED = "Veo could not generate videos because of its usage guidelines. Support codes: 58061214"
 
 
@@ -45,17 +45,17 @@ class Gateway:
         self.content, self.status = content, status
         self.orders, self.sick = 0, 1
 
-    def __call__(self, heard):
-        if heard.method == "POST":
+    def __call__(self, request):
+        if request.method == "POST":
             self.orders += 1
-            return Said(body={"id": f"video_{self.orders}", "status": "queued"})
-        video_id = heard.path.split("/")[3]
+            return Reply(body={"id": f"video_{self.orders}", "status": "queued"})
+        video_id = request.path.split("/")[3]
         is_sick = int(video_id.rpartition("_")[2]) <= self.sick
-        if heard.path.endswith("/content"):
-            return self.content if is_sick else Said(body=FILM)
+        if request.path.endswith("/content"):
+            return self.content if is_sick else Reply(body=FILM)
         if is_sick and self.status:
             return self.status
-        return Said(body={"id": video_id, "status": "completed"})
+        return Reply(body={"id": video_id, "status": "completed"})
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ class TestABareError:
         assert gateway.orders == 1
 
     @pytest.mark.parametrize(
-        "content", [Said(403), Said(405), Said(body="<html>Sign in</html>"), Said(body=FILM[:-5])], ids=str
+        "content", [Reply(403), Reply(405), Reply(body="<html>Sign in</html>"), Reply(body=FILM[:-5])], ids=str
     )
     def test_may_be_of_any_kind(self, task, ten_minutes_later, content):
         gateway = Gateway(content)
@@ -133,7 +133,7 @@ class TestABareError:
 
 
 class TestWordsThatSayNoVideo:
-    @pytest.mark.parametrize("content", [NO_SAMPLE, Said(502, {"error": {"message": "gemini video url not found"}})])
+    @pytest.mark.parametrize("content", [NO_SAMPLE, Reply(502, {"error": {"message": "gemini video url not found"}})])
     def test_end_the_job_and_a_retry_orders(self, task, content):
         gateway = Gateway(content)
         driver = task(gateway, retries=3)
@@ -153,9 +153,9 @@ class TestWordsThatSayNoVideo:
     @pytest.mark.parametrize(
         "content",
         [
-            Said(500, {"error": {"message": FILTERED}}),
-            Said(404, {"error": {"code": "content_filter", "message": "no"}}),
-            Said(body={"done": True, "response": {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": [FILTERED]}}),
+            Reply(500, {"error": {"message": FILTERED}}),
+            Reply(404, {"error": {"code": "content_filter", "message": "no"}}),
+            Reply(body={"done": True, "response": {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": [FILTERED]}}),
         ],
         ids=["Google's words", "a code", "Google's fields"],
     )
@@ -171,7 +171,7 @@ class TestWordsThatSayNoVideo:
 
     def test_of_a_filter_may_stand_in_the_status(self, task):
         fields = {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": [FILTERED]}
-        gateway = Gateway(Said(404), Said(body={"id": "video_1", "status": "completed", "metadata": fields}))
+        gateway = Gateway(Reply(404), Reply(body={"id": "video_1", "status": "completed", "metadata": fields}))
         error = task(gateway, retries=3).run()
         assert isinstance(error, VeoFailException)
         assert error.reason == "moderation"
@@ -180,9 +180,9 @@ class TestWordsThatSayNoVideo:
 
 class TestAnAddressThatRefuses:
     def test_is_no_way_to_the_video_and_a_clear_orders(self, task, serve):
-        cdn = serve(lambda _: Said(403, "<Error><Code>AccessDenied</Code></Error>"))
+        cdn = serve(lambda _: Reply(403, "<Error><Code>AccessDenied</Code></Error>"))
         signed = f"{cdn.url}/a.mp4?X-Amz-Date=20200101T000000Z&X-Amz-Expires=60&X-Amz-Signature=canary"
-        gateway = Gateway(Said(302, headers={"Location": signed}))
+        gateway = Gateway(Reply(302, headers={"Location": signed}))
         driver = task(gateway, retries=3)
         error = driver.run()
         assert isinstance(error, VeoFailException)
@@ -190,7 +190,7 @@ class TestAnAddressThatRefuses:
         assert "clear the task that ordered it" in str(error)
         assert "API key" not in str(error)
         assert "canary" not in str(error)
-        assert len(cdn.heard) == 2
+        assert len(cdn.requests) == 2
         assert gateway.orders == 1
         assert driver.clear().run()["id"] == "video_2"
 
@@ -200,7 +200,7 @@ class TestAStatusThatIsNeverTold:
 
     @pytest.mark.parametrize("status", [500, 403, 400])
     def test_is_asked_for_again_and_replaced_at_a_later_clear(self, task, ten_minutes_later, status):
-        said = Said(status, {"error": {"message": "generatedSamples Field required"}})
+        said = Reply(status, {"error": {"message": "generatedSamples Field required"}})
         gateway = Gateway(status=said)
         driver = task(gateway, retries=1, timeout=timedelta(seconds=0.3))
         error = driver.run()
@@ -213,7 +213,7 @@ class TestAStatusThatIsNeverTold:
         assert driver.clear().run()["id"] == "video_2"
 
     def test_is_no_refusal_where_the_key_is_refused(self, task, ten_minutes_later):
-        gateway = Gateway(status=Said(401, {"error": {"message": "Invalid token"}}))
+        gateway = Gateway(status=Reply(401, {"error": {"message": "Invalid token"}}))
         driver = task(gateway)
         driver.run()
         ten_minutes_later()
@@ -221,7 +221,7 @@ class TestAStatusThatIsNeverTold:
         assert gateway.orders == 1
 
     def test_counts_anew_once_the_server_has_told_of_a_job_that_runs(self, task, ten_minutes_later):
-        refused, running = Said(500), Said(body={"id": "video_1", "status": "processing"})
+        refused, running = Reply(500), Reply(body={"id": "video_1", "status": "processing"})
         gateway = Gateway(status=refused)
         driver = task(gateway, timeout=timedelta(seconds=0.3))
         driver.run()
@@ -230,7 +230,7 @@ class TestAStatusThatIsNeverTold:
         assert driver.store.values[submission.KEY]["withheld_since"] is None
 
     def test_is_no_refusal_while_the_job_is_running(self, task, ten_minutes_later):
-        gateway = Gateway(status=Said(body={"id": "video_1", "status": "processing"}))
+        gateway = Gateway(status=Reply(body={"id": "video_1", "status": "processing"}))
         driver = task(gateway, timeout=timedelta(seconds=0.2))
         driver.run()
         ten_minutes_later()
@@ -243,38 +243,38 @@ class TestADownload:
     def download(self, serve, monkeypatch, tmp_path):
         def run(answer, **what):
             connect(monkeypatch, serve(answer).url)
-            return Driver({"destination": f"{tmp_path}/a.mp4"} | what, operator=VeoDownloadOperator).once()
+            return TaskDriver({"destination": f"{tmp_path}/a.mp4"} | what, operator=VeoDownloadOperator).once()
 
         return run
 
     def test_of_an_unknown_id_says_so_at_once(self, download):
         started = time.monotonic()
         with pytest.raises(VeoFailException, match="The server does not know it any more") as caught:
-            download(lambda _: Said(404, {"error": {"message": "Task not found"}}), video_id="video_9")
+            download(lambda _: Reply(404, {"error": {"message": "Task not found"}}), video_id="video_9")
         assert time.monotonic() - started < 30  # it was two minutes
         assert caught.value.video_id == "video_9"
 
     def test_of_an_unknown_id_says_so_whatever_the_content_route_answers(self, download):
-        def answer(heard):
-            return Said(500) if heard.path.endswith("/content") else Said(404)
+        def answer(request):
+            return Reply(500) if request.path.endswith("/content") else Reply(404)
 
         with pytest.raises(VeoFailException, match="The server does not know it any more"):
             download(answer, video_id="video_9")
 
     def test_of_an_address_that_is_not_valid_any_more_says_what_to_do(self, download, serve):
-        cdn = serve(lambda _: Said(403, "<Error><Code>AccessDenied</Code></Error>"))
+        cdn = serve(lambda _: Reply(403, "<Error><Code>AccessDenied</Code></Error>"))
         with pytest.raises(VeoFailException, match=r"VeoDownloadOperator\(video_id=\.\.\.\)") as caught:
-            download(lambda _: Said(404), url=f"{cdn.url}/a.mp4?X-Amz-Signature=canary")
+            download(lambda _: Reply(404), url=f"{cdn.url}/a.mp4?X-Amz-Signature=canary")
         assert isinstance(caught.value.cause, ContentGoneError)
         assert "API key" not in str(caught.value)
         assert "canary" not in str(caught.value)
-        assert len(cdn.heard) == 1
+        assert len(cdn.requests) == 1
 
     def test_of_a_job_that_is_running_waits(self, download, monkeypatch):
         monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(content_poll_interval=0.01))
 
-        def answer(heard):
-            return Said(405) if heard.path.endswith("/content") else Said(body={"id": "v", "status": "processing"})
+        def answer(request):
+            return Reply(405) if request.path.endswith("/content") else Reply(body={"id": "v", "status": "processing"})
 
         with pytest.raises(ContentNotReadyError, match="not finished"):
             download(answer, video_id="v", content_timeout=timedelta(seconds=0.1))

@@ -17,7 +17,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from dev.airflow_lab import AirflowLab
-from tests.page.people import FAILING, KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, until
+from dev.waiting import wait_until
+from tests.page.constants import FAILING, KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, TIMEOUT
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -64,11 +65,11 @@ def runs(lab):
     started = {dag_id: lab.trigger(dag_id, {"prompt": "A cat <b>wants</b> in"}) for dag_id in RUNS}
     ends = {dag_id: "failed" if dag_id in FAILING else "success" for dag_id in RUNS if dag_id != "slow"}
     for dag_id, end in ends.items():
-        until(f"{dag_id} to end", lambda d=dag_id: lab.run_state(d, started[d]) in ("success", "failed"))
+        wait_until(f"{dag_id} to end", lambda d=dag_id: lab.run_state(d, started[d]) in ("success", "failed"), TIMEOUT)
         assert lab.run_state(dag_id, started[dag_id]) == end, lab.task_states(dag_id, started[dag_id])
-    until("the wait", lambda: lab.task_states("slow", started["slow"]) == {"create": "deferred"})
+    wait_until("the wait", lambda: lab.task_states("slow", started["slow"]) == {"create": "deferred"}, TIMEOUT)
     if TELLS_PROGRESS:
-        until("progress", lambda: "%" in str(xcom(lab, "slow", started["slow"], "create", "progress")))
+        wait_until("progress", lambda: "%" in str(xcom(lab, "slow", started["slow"], "create", "progress")), TIMEOUT)
     return started
 
 
@@ -85,14 +86,14 @@ def xcom(lab, *names):
 def history(lab, runs):
     """Put a hundred older generations into the database, beside those that were really made, and a talkative error."""
     code = f"""
-from tests.support import generations
+from tests.support import page_entries
 from airflow.utils.session import create_session
 from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
 from airflow_provider_veo.observability.page import describe_order
 with create_session() as session:
-    generations.add_generations(session, 100, dag_id="history", per_run=25)
+    page_entries.add_generations(session, 100, dag_id="history", per_run=25)
     notes = {{ORDER_KEY: describe_order("A long story", "m"), OUTCOME_KEY: {{"error": {LONG_ERROR!r}}}}}
-    generations.add_run(session, "long_error", "r", [("create", -1, "failed", notes)])
+    page_entries.add_run(session, "long_error", "r", [("create", -1, "failed", notes)])
 """
     command = [sys.executable, "-c", code]
     for _ in range(5):  # SQLite is locked now and then

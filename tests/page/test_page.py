@@ -12,8 +12,9 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.page.people import KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, until
-from tests.support import generations
+from dev.waiting import wait_until
+from tests.page.constants import KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, TIMEOUT
+from tests.support import page_entries
 
 LINK = "a[href*='plugin/veo?dag_id']"  # among the extra links of a task, not the tab of the same name
 NASTY_TASKS = [("nasty", "create", 0), ("nasty", "create", 1), ("nasty", "create", 2), ("nasty_model",), ("refused",)]
@@ -120,7 +121,7 @@ def see_progress(place):
         return
     seen = bar.evaluate("bar => bar.value")
     assert 0 < seen < 100
-    until("progress", lambda: bar.evaluate("bar => bar.value") > seen)
+    wait_until("progress", lambda: bar.evaluate("bar => bar.value") > seen, TIMEOUT)
     expect(place).to_contain_text(re.compile(r"(queued|processing) \d+ %"))
 
 
@@ -132,11 +133,11 @@ def test_a_video_plays_and_seeks(visit, runs):
     film = card(page, "A lighthouse in a storm")
     film.get_by_role("button", name="Play").click()
     video = film.locator("video")
-    until("the video to play", lambda: video.evaluate("video => video.currentTime") > 0.3)
+    wait_until("the video to play", lambda: video.evaluate("video => video.currentTime") > 0.3, TIMEOUT)
     shape = video.evaluate("video => [video.videoWidth, video.videoHeight, Math.round(video.duration)]")
     assert shape == [1280, 720, 8]
     video.evaluate("video => { video.currentTime = 6 }")
-    until("the video to go on from there", lambda: video.evaluate("video => video.currentTime") > 6.3)
+    wait_until("the video to go on from there", lambda: video.evaluate("video => video.currentTime") > 6.3, TIMEOUT)
     expect(video).to_have_js_property("controls", True)
     assert set(parts) == {206}
 
@@ -158,7 +159,7 @@ def test_times_go_on(visit, runs):
     gallery(page, dag_id="slow")
     taken = cards(page).locator(".taken")
     seen = taken.inner_text()
-    until("the time taken to grow", lambda: taken.inner_text() != seen)
+    wait_until("the time taken to grow", lambda: taken.inner_text() != seen, TIMEOUT)
     page.clock.install()
     page.reload()
     expect(cards(page)).to_have_count(1)
@@ -185,9 +186,9 @@ def test_filters(visit, runs, history):
     choice(page, "dag_id").select_option("slow")
     expect(cards(page)).to_have_count(1)
     page.get_by_role("button", name="Clear filter").click()
-    page.get_by_label("Day").fill(generations.START.strftime("%Y-%m-%d"))
+    page.get_by_label("Day").fill(page_entries.START.strftime("%Y-%m-%d"))
     expect(figure(page, "Videos")).to_have_text("60")
-    page.get_by_label("Day").fill((generations.START + timedelta(days=1)).strftime("%Y-%m-%d"))
+    page.get_by_label("Day").fill((page_entries.START + timedelta(days=1)).strftime("%Y-%m-%d"))
     expect(page.get_by_text("No generation matches this filter.")).to_be_visible()
 
 
@@ -322,7 +323,9 @@ def test_the_link_of_a_stored_video_plays_it(visit, runs, shoot):
     page = followed(page)
     frame = in_airflow(page)
     frame.get_by_role("button", name="Play").click()
-    until("the video to play", lambda: frame.locator("video").evaluate("video => video.currentTime") > 0.3)
+    wait_until(
+        "the video to play", lambda: frame.locator("video").evaluate("video => video.currentTime") > 0.3, TIMEOUT
+    )
     frame.locator("video").evaluate("video => video.pause()")
     expect(frame.get_by_label("About this task")).to_contain_text("lighthouse.mp4")
     shoot(page, "task")
@@ -361,7 +364,7 @@ def test_every_task_of_ours_has_a_page(lab, visit, address, dag_id, task_id, map
     media = page.locator(f".media {shown}").first
     expect(media).to_be_visible()
     if shown == "img":
-        until("the picture", lambda: media.evaluate("img => img.naturalWidth") == 1280)
+        wait_until("the picture", lambda: media.evaluate("img => img.naturalWidth") == 1280, TIMEOUT)
     if shown == "video":
         see(media)
 
@@ -394,7 +397,7 @@ def test_an_address_as_older_airflows_write_it(visit, runs):
 
 def test_a_file_that_is_gone_is_explained(lab, visit, address):
     run_id = lab.trigger("late_download")
-    until("the run", lambda: lab.run_state("late_download", run_id) == "success")
+    wait_until("the run", lambda: lab.run_state("late_download", run_id) == "success", TIMEOUT)
     Path(lab.result("late_download", run_id, "download")["path"]).unlink()
     page = visit(refusals=True)
     page.goto(address("late_download", "download", run_id=run_id))
@@ -455,9 +458,9 @@ def test_the_page_follows_airflows_theme_at_once(visit, runs):
     background = "getComputedStyle(document.body).backgroundColor"
     light = frame.evaluate(background)
     page.evaluate("document.documentElement.classList.replace('light', 'dark')")
-    until("the dark theme", lambda: frame.evaluate(background) != light)
+    wait_until("the dark theme", lambda: frame.evaluate(background) != light, TIMEOUT)
     page.evaluate("document.documentElement.classList.replace('dark', 'light')")
-    until("the light theme", lambda: frame.evaluate(background) == light)
+    wait_until("the light theme", lambda: frame.evaluate(background) == light, TIMEOUT)
 
 
 def test_a_narrow_screen(visit, runs, address, shoot, axe):
@@ -504,7 +507,7 @@ def test_the_keyboard_is_enough(visit, runs):
     tab_to(film.get_by_role("button", name="Play"))
     page.keyboard.press("Enter")
     video = film.locator("video")
-    until("the video to play", lambda: video.evaluate("video => video.currentTime") > 0.3)
+    wait_until("the video to play", lambda: video.evaluate("video => video.currentTime") > 0.3, TIMEOUT)
     expect(video).to_be_focused()
     tab_to(film.get_by_role("link", name="Open"))
     page.keyboard.press("Enter")
@@ -513,7 +516,7 @@ def test_the_keyboard_is_enough(visit, runs):
 
 def test_workers_triggerers_and_dag_processing_load_nothing_of_the_page(lab):
     run_id = lab.trigger("probe")
-    until("the run", lambda: lab.run_state("probe", run_id) == "success")
+    wait_until("the run", lambda: lab.run_state("probe", run_id) == "success", TIMEOUT)
     processes = {
         "dag processor": lab.get("/dags/probe")["description"].split(),
         "worker": lab.result("probe", run_id, "probe", "worker"),

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from dev.airflow_lab import AirflowLab
+from dev.waiting import wait_until
 from tests.docs.pages import ROOT, blocks
 
 RUNS = 20
@@ -50,10 +50,12 @@ def test_every_run_of_the_quickstarts_dag_succeeds_at_its_first_try(lab):
 
 
 def _end(lab, run_id):
-    give_up_at = time.monotonic() + _RUN_TIMEOUT
-    while (state := lab.run_state("cats", run_id)) not in ("success", "failed"):
-        assert time.monotonic() < give_up_at, (state, lab.task_states("cats", run_id), lab.log_tail())
-        time.sleep(0.5)
+    state = wait_until(
+        f"{run_id} to end",
+        lambda: (now := lab.run_state("cats", run_id)) in ("success", "failed") and now,
+        _RUN_TIMEOUT,
+        details=lambda: f"{lab.task_states('cats', run_id)}\n{lab.log_tail()}",
+    )
     instances = lab.get(f"/dags/cats/dagRuns/{run_id}/taskInstances")["task_instances"]
     if all(one["try_number"] <= 1 for one in instances):
         return state, "no second try"

@@ -22,7 +22,7 @@ from tests.storage.stores import (
     StoreServer,
     variable_of,
 )
-from tests.support.servers import connect
+from tests.support.scripted_server import connect
 
 STORES = ("local", "memory", "s3", "azure", "gcs")
 # Azure's client takes up to 64 MiB for small enough to be sent as one

@@ -11,8 +11,8 @@ from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.storage import destinations
 from tests.storage.films import Film, FilmServer
-from tests.support.servers import connect
-from tests.support.titles import IDS, TITLES
+from tests.support.odd_names import IDS, TITLES
+from tests.support.scripted_server import connect
 
 _MOST_REFUSED = 30
 

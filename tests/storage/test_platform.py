@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,10 +12,11 @@ import pytest
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from dev.airflow_lab import AirflowLab
+from dev.waiting import wait_until
 from tests.storage.stores import BUCKET
-from tests.support.servers import KEY
+from tests.support.scripted_server import KEY
 
-PATIENCE = 300.0
+TIMEOUT = 300.0  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +36,14 @@ def platform(tmp_path_factory, s3):
             for dag_id in ("on_asset", "on_alias"):
                 lab.unpause(dag_id)
             runs = {"makes": lab.trigger("makes", {"bucket": s3.uri})}
-            until("the Dags that wait", lambda: all_are_over(lab, runs))
+            wait_until("the Dags that wait", lambda: all_are_over(lab, runs), TIMEOUT)
             made = {task_id: lab.result("makes", runs["makes"], task_id) for task_id in ("create", "copy")}
-            heard = {dag_id: lab.result(dag_id, runs[dag_id], "read") for dag_id in ("on_asset", "on_alias")}
-            lines = until("OpenLineage", lambda: completed(events))
-    yield SimpleNamespace(made=made, heard=heard, lineage=lines, storage=storage, s3=s3, gateway=emulator.url)
+            read_by_dags = {dag_id: lab.result(dag_id, runs[dag_id], "read") for dag_id in ("on_asset", "on_alias")}
+            lines = wait_until("OpenLineage", lambda: completed(events), TIMEOUT)
+    yield SimpleNamespace(
+        made=made, read_by_dags=read_by_dags, lineage=lines, storage=storage, s3=s3, gateway=emulator.url
+    )
     s3.clear()
-
-
-def until(what, condition):
-    give_up_at = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < give_up_at, f"waited for {what} in vain"
-        time.sleep(0.5)
-    return found
 
 
 def all_are_over(lab, runs):
@@ -71,7 +65,7 @@ def completed(file):
 def test_dags_that_wait_for_the_video_read_what_is_known(platform):
     created, copied = platform.made["create"], platform.made["copy"]
     # Airflow shows an event of an alias twice: under the alias, and under the asset
-    [asset], [alias, again] = platform.heard["on_asset"], platform.heard["on_alias"]
+    [asset], [alias, again] = platform.read_by_dags["on_asset"], platform.read_by_dags["on_alias"]
     assert alias == again
     file = platform.storage / "makes" / f"{created['id']}.mp4"
     assert asset == {
@@ -111,7 +105,7 @@ def test_lineage(platform, task_id):
 
 
 def test_nobody_learns_a_secret(platform):
-    told = json.dumps([platform.heard, platform.lineage])
+    told = json.dumps([platform.read_by_dags, platform.lineage])
     assert KEY not in told
-    assert "画小猫" not in json.dumps(platform.heard, ensure_ascii=False)
+    assert "画小猫" not in json.dumps(platform.read_by_dags, ensure_ascii=False)
     assert platform.s3.connection["password"] not in told

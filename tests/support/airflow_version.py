@@ -1,4 +1,4 @@
-"""Which Airflow the tests run with, where the package itself need not know."""
+"""The Airflow version of the test run, for tests whose expectations differ where the package itself does not."""
 
 from __future__ import annotations
 

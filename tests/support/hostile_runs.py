@@ -1,32 +1,33 @@
-"""Runs of the hostile Dags on a real Airflow, whatever its database is, and what they leave behind."""
+"""Runs of the hostile Dags on a real Airflow with any database, and the traces that they leave."""
 
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from dev.waiting import wait_until
+
 POOL = "hostile"
 SENSOR = "innocent_sensor"
 INNOCENT = "innocent_video"
 OVER = ("success", "failed", "upstream_failed")
-PATIENCE = 600.0  # seconds, for a machine that has other things to do
+TIMEOUT = 600.0  # seconds, for a machine that is busy with other work
 
 
 class HostileRuns:
-    """Starts runs of the Dags of `hostile_dags`, and waits for them.
+    """Start runs of the Dags of `hostile_dags`, and wait for them.
 
     Args:
-        lab: Airflow.
-        sql: runs a query on its database, and returns the rows.
+        lab: The Airflow.
+        sql: Runs a query on the database of this Airflow, and returns the rows.
 
     Attributes:
-        run_ids: of the runs that were started, by Dag.
+        run_ids: IDs of the started runs, by Dag ID.
     """
 
     def __init__(self, lab: Any, sql: Callable[[str], list[tuple[Any, ...]]]) -> None:
@@ -40,9 +41,9 @@ class HostileRuns:
         self.run_ids[dag_id] = self.lab.trigger(dag_id, conf)
 
     def delete(self, storage: Path) -> None:
-        """Delete the runs and their videos: others may count those of this Airflow."""
+        """Delete the runs and their videos: other tests may count the videos of this Airflow."""
         for dag_id, run_id in self.run_ids.items():
-            # Airflow deletes no run that goes on
+            # Airflow does not delete a running run
             self.lab.request("PATCH", f"/dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"})
             self.lab.delete_run(dag_id, run_id)
             shutil.rmtree(storage / run_id, ignore_errors=True)
@@ -53,18 +54,21 @@ class HostileRuns:
         rows = self.sql(f"select dag_id, task_id, state from task_instance where dag_id in ({names})")
         return {(dag_id, task_id): state for dag_id, task_id, state in rows}
 
-    def until(self, what: str, states: Iterable[str], *dag_ids: str) -> None:
-        """Wait until all tasks are in one of some states; no longer for deferred ones when a triggerer has died."""
-        give_up_at = time.monotonic() + PATIENCE
-        while left := {task: state for task, state in self.tasks(*dag_ids).items() if state not in states}:
-            if not self.triggerers_live and set(left.values()) == {"deferred"}:
-                return
-            assert time.monotonic() < give_up_at, f"waited {PATIENCE} s for {what}: {left}\n{self.lab.log_tail()}"
-            time.sleep(0.3)
+    def wait_until(self, what: str, states: Collection[str], *dag_ids: str) -> None:
+        """Wait until all tasks are in one of some states; or, if a triggerer has died, until the rest are deferred."""
+
+        def unfinished() -> dict[tuple[str, str], str | None]:
+            return {task: state for task, state in self.tasks(*dag_ids).items() if state not in states}
+
+        def is_over() -> bool:
+            left = unfinished()
+            return not left or (not self.triggerers_live and set(left.values()) == {"deferred"})
+
+        wait_until(what, is_over, TIMEOUT, details=lambda: f"{unfinished()}\n{self.lab.log_tail()}")
 
     @contextmanager
-    def events_held(self):
-        """Let no task resume meanwhile: its trigger's event stays in the database."""
+    def hold_events(self) -> Iterator[None]:
+        """Let no task resume inside this block: the events of the triggers stay in the database."""
         self._pool("PATCH", 0)
         try:
             yield
@@ -77,11 +81,11 @@ class HostileRuns:
 
     @property
     def triggerers_live(self) -> bool:
-        """Whether each process of each triggerer is the one that was there at the beginning."""
+        """Whether each process of each triggerer has been running since this object was made."""
         return self._triggerers <= self._processes()
 
     def _processes(self) -> set[tuple[int, float]]:
-        """Return pid and start of each process of each triggerer."""
+        """Return the process ID and the start time of each process of each triggerer."""
         found = set()
         for process in self.lab.processes():
             with suppress(psutil.Error):
@@ -89,13 +93,13 @@ class HostileRuns:
                     found.add((process.pid, process.create_time()))
         return found
 
-    def last_words(self) -> str:
-        """Return what Airflow's own log says of triggerers, and of errors: the end of it."""
+    def log_of_triggerers(self) -> str:
+        """Return the last lines of Airflow's own log that mention triggerers or errors."""
         lines = self.lab.log.read_text(errors="replace").splitlines()
         return "\n".join([line[:500] for line in lines if "triggerer" in line or "Error" in line][-60:])
 
     def health(self) -> dict[str, str]:
-        """Return what Airflow says of its components."""
+        """Return the health of Airflow's components as Airflow reports it."""
         return {name: part["status"] for name, part in self.lab.get("/monitor/health").items() if part["status"]}
 
     def log(self, dag_id: str, task_id: str) -> str:
@@ -108,7 +112,7 @@ def tables(sql: Callable[[str], list[tuple[Any, ...]]], catalogue: str) -> dict[
     """Return all rows of all tables of a database.
 
     Args:
-        sql: runs a query.
-        catalogue: the query that returns the names of its tables.
+        sql: Runs a query.
+        catalogue: The query that returns the names of the tables.
     """
     return {name: sql(f'select * from "{name}"') for (name,) in sql(catalogue)}

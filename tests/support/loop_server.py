@@ -1,4 +1,4 @@
-"""A server in the event loop of those who ask it: whoever blocks the loop waits for himself, for ever."""
+"""A server in the event loop of its clients: a client that blocks the loop waits for ever, and the test fails."""
 
 from __future__ import annotations
 
@@ -7,61 +7,69 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-Answer = Callable[[str, str], Awaitable[tuple[int, dict, dict]]]
-"""From a job's id and the Authorization header: status, headers, body."""
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Parts = tuple[int, dict[str, str], dict[str, Any]]
+"""Status, headers and JSON body of an answer."""
+
+Answer = Callable[[str, str], Awaitable[Parts]]
+"""Returns the answer to a status call; called with the job's ID and the `Authorization` header."""
 
 
-def running(progress: float = 50.0) -> tuple[int, dict, dict]:
+def running(progress: float = 50.0) -> Parts:
     return 200, {}, {"id": "x", "status": "processing", "progress": progress}
 
 
-def completed() -> tuple[int, dict, dict]:
+def completed() -> Parts:
     return 200, {}, {"id": "x", "status": "completed"}
 
 
 @dataclass
 class LoopServer:
-    """Status route only.
+    """A video API with the status route only: `async with LoopServer(answer) as server: ... server.url ...`.
 
     Attributes:
-        answer: what to say.
-        polls: requests, by id.
-        heard_at: when, on the loop's clock.
-        open: connections now; most_open: at most so far.
+        answer: Makes the answers.
+        polls: Number of status calls, by job ID.
+        request_times: Times of the requests in seconds of the loop's clock.
+        open: Number of open connections.
+        most_open: Highest number of connections that were open at once.
     """
 
     answer: Answer
     polls: Counter[str] = field(default_factory=Counter)
-    heard_at: list[float] = field(default_factory=list)
+    request_times: list[float] = field(default_factory=list)
     open: int = 0
     most_open: int = 0
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1000)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, *_: object) -> None:
         self._server.close()
         await self._server.wait_closed()
 
-    async def _serve(self, reader, writer):
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
         self.most_open = max(self.open, self.most_open)
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                self.heard_at.append(asyncio.get_running_loop().time())
+                self.request_times.append(asyncio.get_running_loop().time())
                 lines = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
                 headers = {name.lower(): value for name, value in lines.items()}
                 video_id = head.split()[1].rpartition("/")[2]
                 self.polls[video_id] += 1
                 status, extra, body = await self.answer(video_id, headers.get("authorization", ""))
                 content = json.dumps(body).encode()
-                said = {"content-type": "application/json", "content-length": str(len(content))} | extra
+                sent = {"content-type": "application/json", "content-length": str(len(content))} | extra
                 writer.write(f"HTTP/1.1 {status} X\r\n".encode())
-                writer.write("".join(f"{name}: {value}\r\n" for name, value in said.items()).encode())
+                writer.write("".join(f"{name}: {value}\r\n" for name, value in sent.items()).encode())
                 writer.write(b"\r\n" + content)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -1,4 +1,4 @@
-"""Values that servers send though nobody expects them, and JSON bodies in which one leaf at a time is such a value."""
+"""Values that servers send against all rules, and JSON bodies in which one leaf at a time is such a value."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ ODD_VALUES: tuple[Any, ...] = (
     {"url": ["x"]},
     {"message": {"message": {"message": {"message": "deep"}}}},
 )
-"""At least 40 of them. Half an emoji is a lone surrogate: JSON can say it, and neither UTF-8 nor a database can."""
+"""At least 40 values. Half an emoji is a lone surrogate: JSON can write it, UTF-8 and databases cannot."""
 
 ODD_HEADERS: tuple[bytes, ...] = (
     b"",
@@ -96,17 +96,17 @@ ODD_HEADERS: tuple[bytes, ...] = (
     b"http://user:secret@127.0.0.1:99999/x",
     b"gzip, gzip",
 )
-"""Values of headers, as bytes: what can stand in a line of HTTP."""
+"""Values of headers, as the bytes of a line of HTTP."""
 
 
 def with_odd_leaves(body: Any) -> Iterator[tuple[str, Any, Any]]:
     """Yield copies of a JSON value in which one leaf at a time is replaced by one odd value at a time.
 
     Args:
-        body: a JSON value. Each object and each list in it counts as a leaf, too.
+        body: A JSON value. Each object and each list in it counts as a leaf, too.
 
     Yields:
-        The place of the leaf like `error.message`, the odd value, the whole copy.
+        The path of the leaf, for example `error.message`; the odd value; the changed copy.
     """
     for place in _places(body):
         for odd in ODD_VALUES:
@@ -114,7 +114,7 @@ def with_odd_leaves(body: Any) -> Iterator[tuple[str, Any, Any]]:
 
 
 def dumped(body: Any) -> bytes:
-    """Return a JSON value as a careless server writes it: NaN, and halves of emojis as escapes."""
+    """Return a JSON value as a careless server writes it: NaN is allowed, and halves of emojis become escapes."""
     return json.dumps(body).encode()
 
 

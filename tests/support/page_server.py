@@ -1,4 +1,4 @@
-"""Airflow's own API server in a process of its own, with generations in its database, and bursts of requests to it."""
+"""Airflow's own API server in a separate process, with runs in its database, and bursts of requests to it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ import statistics
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from dev.server_process import ServerProcess, is_answering
-from tests.support.boxes import film
+from dev.waiting import wait_until
+from tests.support.mp4_boxes import film
 
 FILM = film(bytes(300_000))
 DAG, OUTSIDE = "films", "outside"
 BURSTS = (30, 60, 100, 300)
 LONGEST = 10.0  # seconds that Airflow's own health may take beside a burst
 HEALTH = "/api/v2/monitor/health"
-KEY = {"dag_id": DAG, "run_id": "stored", "task_id": "create", "map_index": -1}
+KEY: dict[str, Any] = {"dag_id": DAG, "run_id": "stored", "task_id": "create", "map_index": -1}
 FILTER = {"model": "veo-3.1-fast", "status": "completed", "dag_id": DAG, "since": "2026-01-01T00:00:00Z"}
 PART = {"Range": "bytes=100000-200000"}
-ROUTES = {
+ROUTES: dict[str, tuple[str, dict[str, Any], dict[str, str], int]] = {
     "the page": ("/veo/", {}, {}, 200),
     "the page of a task": ("/veo/task", KEY, {}, 200),
     "a script": ("/veo/static/gallery.js", {}, {}, 200),
@@ -38,15 +41,15 @@ ROUTES = {
     "a part of a film": ("/veo/api/content", KEY, PART, 206),
     "a film that is not served": ("/veo/api/content", KEY | {"run_id": OUTSIDE}, {}, 404),
 }
-"""Of the page: path, parameters, headers, and the status of the answer."""
+"""Path, parameters, headers, and status of the answer, by name of the route."""
 
 
 class PageServer(ServerProcess):
-    """Airflow's API server, with a few hundred generations: `with PageServer(folder) as server: server.url ...`.
+    """Airflow's API server, with a few hundred page entries: `with PageServer(folder) as server: server.url ...`.
 
     Args:
-        folder: for its files.
-        database: as Airflow names it; None for SQLite in the folder.
+        folder: Folder for the files of the server.
+        database: Address of the database as Airflow's configuration takes it; None for SQLite in the folder.
     """
 
     name = "api-server"
@@ -57,14 +60,14 @@ class PageServer(ServerProcess):
         self.url = f"http://127.0.0.1:{self.port}"
         self._database = database
 
-    def _command(self):
+    def _command(self) -> list[str]:
         return [sys.executable, "-m", __name__, str(self.port), str(self.folder)]
 
-    def _environment(self):
+    def _environment(self) -> dict[str, str]:
         settings = {
             "AIRFLOW_HOME": str(self.folder),
             "AIRFLOW__API__BASE_URL": self.url,
-            "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of at least sixty-four bytes, which nobody knows but this test",
+            "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of at least sixty-four bytes, which only this test may know",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__VEO__STORAGE": str(self.folder / "videos"),
@@ -75,38 +78,50 @@ class PageServer(ServerProcess):
         return super()._environment() | settings
 
     def wait_until_it_is_quiet(self) -> None:
-        """Wait until it has done or given up what it was asked for; its pool gives up after half a minute each time."""
-        give_up_at = time.monotonic() + self.start_timeout
-        while not is_answering(f"{self.url}{HEALTH}"):
-            assert time.monotonic() < give_up_at
-            time.sleep(1)
+        """Wait until the server has finished or given up all requests: its pool gives up each after half a minute."""
+        wait_until("the API server", lambda: is_answering(f"{self.url}{HEALTH}"), self.start_timeout, pause=1)
 
     def _answers(self) -> bool:
         return super()._answers() and is_answering(f"{self.url}/api/v2/version")
 
 
-def health_beside(server: PageServer, count: int, path: str, parameters=None, headers=None, status=None) -> float:
+def health_beside(
+    server: PageServer,
+    count: int,
+    path: str,
+    parameters: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+    status: int | None = None,
+) -> float:
     """Send requests at once, and return the longest time that Airflow's health takes beside them, in seconds.
 
     Args:
-        server: that is asked.
-        count: of the requests.
-        path: for `parameters` and `headers` see `ROUTES`.
-        status: that all answers must have; None where anything will do.
+        server: Server that gets the requests.
+        count: Number of the requests.
+        path: Path of each request.
+        parameters: Query of each request.
+        headers: Headers of each request.
+        status: Status that all answers must have; None if every status is fine.
     """
     times, found = asyncio.run(_burst(server, count, path, parameters, headers))
     assert status is None or found == {status: count}, (path, found)
     return max(times)
 
 
-async def _burst(server, count, path, parameters, headers):
+async def _burst(
+    server: PageServer,
+    count: int,
+    path: str,
+    parameters: Mapping[str, Any] | None,
+    headers: Mapping[str, str] | None,
+) -> tuple[list[float], Counter[int]]:
     # a connection for each: one that is kept may be closed by the server at the very moment when it is used again
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     async with httpx.AsyncClient(base_url=server.url, timeout=60, trust_env=False, limits=limits) as client:
         token = (await client.get("/auth/token")).raise_for_status().json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"
         burst = asyncio.gather(*(client.get(path, params=parameters, headers=headers) for _ in range(count)))
-        times = []
+        times: list[float] = []
         while not burst.done() or not times:
             started = time.monotonic()
             (await client.get(HEALTH)).raise_for_status()
@@ -117,7 +132,7 @@ async def _burst(server, count, path, parameters, headers):
 def beside_the_page(server: PageServer, count: int, rounds: int = 3) -> dict[str, float]:
     """Return how long Airflow's health takes beside bursts on each route of the page: the median of some rounds.
 
-    A round goes over all routes in turn: what else the machine does meets all of them alike.
+    A round goes over all routes in turn, so that other work of the machine slows down all of them alike.
     """
     seen: dict[str, list[float]] = {name: [] for name in ROUTES}
     for _ in range(rounds):
@@ -128,7 +143,9 @@ def beside_the_page(server: PageServer, count: int, rounds: int = 3) -> dict[str
 
 
 def beside_airflows_own(server: PageServer, count: int, rounds: int = 3) -> float:
-    """Return the same beside bursts on Airflow's own list of Dags; infinity where one of them has stopped Airflow."""
+    """Return how long Airflow's health takes beside bursts on Airflow's own list of Dags; infinity if a burst has
+    stopped Airflow.
+    """
     times = []
     for _ in range(rounds):
         try:
@@ -142,13 +159,13 @@ def beside_airflows_own(server: PageServer, count: int, rounds: int = 3) -> floa
 
 
 def _fill(folder: Path) -> None:
-    """Put generations into the database, and one film into the storage."""
+    """Put page entries into the database, and one video into the storage."""
     from airflow.utils.db import initdb
     from airflow.utils.session import create_session
 
     from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
     from airflow_provider_veo.storage.proof import proof_of
-    from tests.support import generations
+    from tests.support import page_entries
 
     initdb()
     videos = folder / "videos"
@@ -156,11 +173,11 @@ def _fill(folder: Path) -> None:
     (videos / "a.mp4").write_bytes(FILM)
     stored = {"bytes": len(FILM), "media_type": "video/mp4", "proof": proof_of(io.BytesIO(FILM))}
     with create_session() as session:
-        generations.add_generations(session, 300)
+        page_entries.add_generations(session, 300)
         for days, (run_id, path) in enumerate(((KEY["run_id"], "videos/a.mp4"), (OUTSIDE, "a.mp4")), 1):
             notes = {ORDER_KEY: {"prompt": "p", "model": "m"}, OUTCOME_KEY: stored | {"path": str(folder / path)}}
-            generations.add_run(
-                session, DAG, run_id, [("create", -1, "success", notes)], at=generations.START + timedelta(days)
+            page_entries.add_run(
+                session, DAG, run_id, [("create", -1, "success", notes)], at=page_entries.START + timedelta(days)
             )
 
 

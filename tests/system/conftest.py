@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_veo.emulator.server import EmulatorServer
 from dev.airflow_lab import AirflowLab
-from tests.system.steps import FAULTS, GATEWAYS, HEALTH_THRESHOLD, KEY, System
+from tests.system.system_lab import FAULTS, GATEWAYS, HEALTH_THRESHOLD, KEY, System
 
 
 @pytest.fixture(scope="session")

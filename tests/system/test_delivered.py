@@ -35,7 +35,7 @@ def test_a_success_that_was_not_written_down_gives_one_clear_for_nothing(system)
     killed = system.start("crashing", point="before delivery", on_unknown="fail")
     with system.held("veo_plain"):
         marked = system.start("deferred")
-        system.until("the first answer", lambda: "after submission" in system.log("deferred", marked))
+        system.wait_until("the first answer", lambda: "after the order" in system.log("deferred", marked))
         state = {"new_state": "success"}
         system.lab.request("PATCH", f"/dags/deferred/dagRuns/{marked}/taskInstances/create", state)
     for dag_id, run_id in {"crashing": killed, "deferred": marked}.items():

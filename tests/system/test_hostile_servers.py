@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from dev.airflow_lab import AirflowLab
-from tests.support.hostile import (
+from tests.support.hostile_gateway import (
     DEADLINES,
     ECHOED,
     KEY,
@@ -24,10 +24,10 @@ from tests.support.hostile import (
     SECRET_WORDS,
     Case,
     Cases,
-    HostileServer,
+    HostileGateway,
 )
 from tests.support.hostile_runs import INNOCENT, OVER, SENSOR, HostileRuns, tables
-from tests.support.spellings import files_with, is_in, rows_with, spellings
+from tests.support.key_spellings import files_with, is_in, rows_with, spellings
 
 CASES = Cases(
     {
@@ -58,7 +58,7 @@ def runs(tmp_path_factory):
         "PYTHONUNBUFFERED": "1",  # Airflow's own log is read while it is written
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "airflow_provider_veo=DEBUG httpx=DEBUG httpcore=DEBUG",
     }
-    with HostileServer(CASES) as server:
+    with HostileGateway(CASES) as server:
         connections = {**server.connections(), "files": {"conn_type": "fs"}}
         dags = Path(__file__).parent / "hostile_dags"
         with AirflowLab(dags, connections, settings | CASES.environment()) as lab:
@@ -80,18 +80,18 @@ def left(runs, tmp_path_factory):
     runs.start(SENSOR, file=str(awaited))
     for dag_id in CASES.by_dag:
         runs.start(dag_id)
-    runs.until("all orders", {"deferred", *ENDS})
+    runs.wait_until("all orders", {"deferred", *ENDS})
     triggers = runs.sql(TRIGGERS)
-    with runs.events_held():
+    with runs.hold_events():
         for dag_id in ("hostile_waits", "hostile_echoes", "hostile_words"):
             runs.server.release(dag_id)
-            runs.until(f"the triggers of {dag_id}", {"scheduled", *ENDS}, dag_id)
+            runs.wait_until(f"the triggers of {dag_id}", {"scheduled", *ENDS}, dag_id)
         events = runs.sql(EVENTS)
-    runs.until("the hostile tasks", OVER, *(dag_id for dag_id in HOSTILE if dag_id != WAITING))
-    runs.until("the tasks that wait", ENDS, WAITING)
+    runs.wait_until("the hostile tasks", OVER, *(dag_id for dag_id in HOSTILE if dag_id != WAITING))
+    runs.wait_until("the tasks that wait", ENDS, WAITING)
     runs.server.release(INNOCENT)
     awaited.touch()
-    runs.until("the innocent tasks", OVER, INNOCENT, SENSOR)
+    runs.wait_until("the innocent tasks", OVER, INNOCENT, SENSOR)
     catalogue = "select name from sqlite_master where type = 'table'"
     return SimpleNamespace(
         states=runs.tasks(),
@@ -104,7 +104,7 @@ def left(runs, tmp_path_factory):
 
 
 def test_the_triggerer_outlives_all_that_servers_say(runs, left):
-    assert runs.triggerers_live, runs.last_words()
+    assert runs.triggerers_live, runs.log_of_triggerers()
 
 
 def test_airflow_stays_healthy(runs, left):

@@ -27,7 +27,7 @@ from airflow_provider_veo.orders.submission import create_pause, is_unknown
 from tests.support.contents import open_content
 from tests.support.dag_runs import run
 from tests.support.pictures import picture_of
-from tests.support.servers import Said, ScriptedServer, connect
+from tests.support.scripted_server import Reply, ScriptedServer, connect
 from tests.system.litellm_proxy import MODEL_WITHOUT_RETRIES, LiteLLMProxy
 
 KEY = "sk-canary-of-the-proxy"
@@ -54,9 +54,9 @@ class Google:
         self.end = None
         self.server = ScriptedServer(self._answer)
 
-    def _answer(self, heard):
+    def _answer(self, request):
         operation = {"name": "models/veo-3.1-generate-preview/operations/abcdefghijkl"}
-        return Said(body=operation | ({"done": True, **self.end} if self.end and heard.method == "GET" else {}))
+        return Reply(body=operation | ({"done": True, **self.end} if self.end and request.method == "GET" else {}))
 
     def order(self, client, prompt, end):
         """Order a video that ends so, and return its id."""
@@ -76,11 +76,11 @@ class Omni:
     def __init__(self):
         self.server = ScriptedServer(self._answer)
 
-    def _answer(self, heard):
+    def _answer(self, request):
         job = {"id": "video_gen_1", "object": "video", "model": "Wan-AI/X", "prompt": "p", "status": "queued"}
-        if heard.method == "POST":
-            return Said(body=job)
-        return Said(500, job | {"status": "failed", "error": {"code": 500, "message": "CUDA out of memory"}})
+        if request.method == "POST":
+            return Reply(body=job)
+        return Reply(500, job | {"status": "failed", "error": {"code": 500, "message": "CUDA out of memory"}})
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import psutil
 
 from airflow_provider_veo.emulator.faults import Fault, Trouble
-from tests.system.steps import KEY
+from tests.system.system_lab import KEY
 
 POINTS = {
     "before intent": "success",
@@ -106,17 +106,17 @@ def act(system, action, run_id, dag_id="deferred"):
 
 def until_it_is_waited_for(system, dag_id, conn_id, run_id):
     """Wait for the first answer: before that, there is nobody whom Airflow could tell of a user's action."""
-    system.until("the order", lambda: system.jobs(conn_id, run_id))
-    system.until("the first answer", lambda: "after submission" in system.log(dag_id, run_id))
+    system.wait_until("the order", lambda: system.jobs(conn_id, run_id))
+    system.wait_until("the first answer", lambda: "after the order" in system.log(dag_id, run_id))
 
 
 def until_dealt_with(system, conn_id, run_id):
     """Wait for what is done about a job that nobody wants any more."""
     if conn_id == "veo_cancel":
-        system.until("the cancellation", lambda: system.cancelled(conn_id, run_id) == 1)
+        system.wait_until("the cancellation", lambda: system.cancelled(conn_id, run_id) == 1)
     else:
         told = "the server cannot cancel jobs"
-        system.until("the word about it", lambda: told in system.log("deferred", run_id))
+        system.wait_until("the word about it", lambda: told in system.log("deferred", run_id))
 
 
 def test_what_users_do_to_a_deferred_task(system):
@@ -173,10 +173,10 @@ def test_a_worker_that_is_asked_to_go_cancels_nothing(system):
         for process in system.lab.task_processes():
             process.terminate()
         # Airflow calls on_kill, which asks whether this is a user's doing; then it lets the task go on
-        system.until("the question", lambda: system.airflow_says("/task-instances/states", quote(run_id)))
+        system.wait_until("the question", lambda: system.airflow_says("/task-instances/states", quote(run_id)))
         counters = system.gateways["veo_cancel"].jobs.counters
         polls = counters.polls
-        system.until("the task to go on", lambda: counters.polls >= polls + 2)
+        system.wait_until("the task to go on", lambda: counters.polls >= polls + 2)
     assert system.until_over("waiting", run_id) == "success"
     assert (system.cancelled("veo_cancel", run_id), system.charged("veo_cancel", run_id)) == (0, 1)
 
@@ -185,7 +185,7 @@ def test_a_clear_of_a_finished_task_makes_exactly_one_new_video(system):
     run_id = system.start("deferred")
     assert system.until_over("deferred", run_id) == "success"
     act(system, "clear", run_id)
-    system.until("the second order", lambda: len(system.jobs("veo_plain", run_id)) == 2)
+    system.wait_until("the second order", lambda: len(system.jobs("veo_plain", run_id)) == 2)
     assert system.until_over("deferred", run_id) == "success"
     assert system.charged("veo_plain", run_id) == 2
 
@@ -214,7 +214,7 @@ def test_the_servers_delay_and_reason_reach_airflow(system):
 
     system.gateways["veo_idempotent"].faults.add("order", Fault(Trouble.RATE_LIMIT, seconds=40))
     run_id = system.start("deferred", "veo_idempotent")
-    system.until("the retry", lambda: system.state("deferred", run_id) == "up_for_retry")
+    system.wait_until("the retry", lambda: system.state("deferred", run_id) == "up_for_retry")
     row = system.sql(
         f"select retry_delay_override, retry_reason from task_instance where run_id = '{run_id}' and task_id = 'create'"
     )[0]
@@ -235,7 +235,9 @@ def test_a_storm_on_a_real_scheduler(system):
         if state == "failed":
             log = "\n".join(system.lab.log_lines("mapped", run_id, "create", try_number, map_index))
             assert "Nobody knows whether a video was ordered" in log, log[-2000:]
-    system.until("jobs to be done", lambda: all(job.status(time.time()) == "completed" for job in gateway.jobs.all()))
+    system.wait_until(
+        "jobs to be done", lambda: all(job.status(time.time()) == "completed" for job in gateway.jobs.all())
+    )
     videos = sum(state == "success" for state in states.values())
     assert videos <= gateway.jobs.report()["charged"] <= 20
     known = {
@@ -277,12 +279,12 @@ def test_a_frozen_triggerer_that_comes_back_cancels_nothing(system):
         frozen = with_children(first)
         for process in frozen:
             process.suspend()
-        system.until("the other triggerer", lambda: holder(system, run_id) not in (None, first_holder))
+        system.wait_until("the other triggerer", lambda: holder(system, run_id) not in (None, first_holder))
         for process in frozen:
             process.resume()
         # Airflow calls on_kill for this; without that the test would prove nothing
         taken_for = "Trigger cancelled by user action"
-        system.until("the old trigger's end", lambda: taken_for in system.log("deferred", run_id))
+        system.wait_until("the old trigger's end", lambda: taken_for in system.log("deferred", run_id))
     assert system.until_over("deferred", run_id) == "success"
     assert (system.cancelled("veo_cancel", run_id), system.charged("veo_cancel", run_id)) == (0, 1)
 
@@ -290,11 +292,11 @@ def test_a_frozen_triggerer_that_comes_back_cancels_nothing(system):
 def test_a_killed_triggerer_loses_none_of_a_hundred_videos(system):
     while len(triggerers(system)) < 2:
         system.lab.start_component("triggerer")
-        system.until("two triggerers", lambda: len(triggerers(system)) == 2)
+        system.wait_until("two triggerers", lambda: len(triggerers(system)) == 2)
     count = "select count(*) from task_instance where dag_id = 'hundred' and state = 'deferred'"
     with system.held("veo_hundred"):
         run_id = system.start("hundred", "veo_hundred")
-        system.until("a hundred deferred tasks", lambda: system.sql(count)[0][0] == 100)
+        system.wait_until("a hundred deferred tasks", lambda: system.sql(count)[0][0] == 100)
         for process in with_children(triggerers(system)[0]):
             os.kill(process.pid, signal.SIGKILL)
     assert system.until_over("hundred", run_id) == "success"

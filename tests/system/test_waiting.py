@@ -28,10 +28,10 @@ def test_progress_is_seen_live_and_at_the_end(system, dag_id, state):
 
     with system.held("veo_plain"):
         run_id = system.start(dag_id)
-        [job] = system.until("the order", lambda: system.jobs("veo_plain", run_id))
+        [job] = system.wait_until("the order", lambda: system.jobs("veo_plain", run_id))
         for percent, text in steps.items():
             jobs.set_progress(percent, job.id)
-            system.until(text, partial(is_seen, text))
+            system.wait_until(text, partial(is_seen, text))
     assert system.until_over(dag_id, run_id) == "success"
     assert progress(system, dag_id, run_id) == "completed 100 %"
     log = system.log(dag_id, run_id)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-import json
 import socket
 from types import SimpleNamespace
 
 import hypothesis
 import pytest
 
-# a slow machine is no failure
+from tests.support.task_state_store import FakeTaskStateStore
+
+# a slow machine must not fail a test
 hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -26,32 +26,9 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect_ex", refuse)
 
 
-class Store:
-    """A task state store in memory, with the interface of Airflow's."""
-
-    def __init__(self):
-        self.values = {}
-        self.retentions = {}
-        self.broken = False
-
-    def get(self, key, default=None):
-        self._check()
-        return copy.deepcopy(self.values.get(key, default))
-
-    def set(self, key, value, *, retention=None):
-        self._check()
-        self.values[key] = json.loads(json.dumps(value))
-        self.retentions[key] = retention
-        assert repr(self.values[key]) == repr(value), "Airflow's store takes JSON values only: no tuples, no enums"
-
-    def _check(self):
-        if self.broken:
-            raise RuntimeError("the API server is away")
-
-
 @pytest.fixture
 def store():
-    return Store()
+    return FakeTaskStateStore()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-"""The gate for all that a server says: bytes become an `Answer` here, and nowhere else.
+"""The gate for everything that a server sends: only here do bytes become an `Answer`.
 
-All of its text can be stored. What people are to read of it goes through `Answer.said`: one line, bounded, without
-secrets.
+Every text of an answer can be stored. A text for people goes through `Answer.quote`, which returns one bounded line
+without secrets.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_provider_veo.api.answers.json_text import objects_in, parse_head, parse_json
-from airflow_provider_veo.api.answers.masking import Mask, mask_of
-from airflow_provider_veo.api.answers.own_words import NOTHING_SAID, OwnWords
-from airflow_provider_veo.api.answers.text import LOOKED_AT, MESSAGE_LIMIT, for_people, is_one_word, storable
+from airflow_provider_veo.api.answers.json_text import find_objects, parse_head, parse_json
+from airflow_provider_veo.api.answers.masking import Mask, make_mask
+from airflow_provider_veo.api.answers.own_words import NO_TEXTS, OwnWords
+from airflow_provider_veo.api.answers.text import LOOKED_AT, MESSAGE_LIMIT, is_plain_text, make_line, make_storable
 
-_LONGEST_HEADER = 16_384  # characters; a longer one is left out, since a part of an address is another address
+_LONGEST_HEADER = 16_384  # characters; a longer header is dropped, since a cut address would be another address
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Answer:
     """An answer of the server.
 
     Attributes:
-        status: the HTTP status.
-        text: the decoded body; or its head, if `is_cut`.
-        headers: names in lower case.
-        url: what was asked, to resolve relative addresses in the body.
-        is_cut: the body was longer than this call allows.
-        mask: hides what must not be shown.
-        method: of the request.
-        own: what was ordered; nothing is known of it where a job is asked for.
+        status: HTTP status.
+        text: Decoded body; only its beginning if `is_cut`.
+        headers: Headers; their names are in lower case.
+        url: Address of the request, against which relative addresses in the body are resolved.
+        is_cut: Whether the body was longer than this call allows.
+        mask: Hides secrets.
+        method: HTTP method of the request.
+        own: Texts of the order. Empty if a job is asked for, since its order is not known then.
     """
 
     status: int
@@ -41,7 +41,7 @@ class Answer:
     is_cut: bool = False
     mask: Mask = field(default=Mask(), repr=False)
     method: str = "GET"
-    own: OwnWords = field(default=NOTHING_SAID, repr=False)
+    own: OwnWords = field(default=NO_TEXTS, repr=False)
 
     @classmethod
     def of(
@@ -54,66 +54,68 @@ class Answer:
         is_cut: bool = False,
         secrets: Collection[str] = (),
         method: str = "GET",
-        own: OwnWords = NOTHING_SAID,
+        own: OwnWords = NO_TEXTS,
     ) -> Answer:
-        """Make an answer of what has arrived. It is read as UTF-8, whatever the server calls it.
+        """Return an answer for received bytes. The body is read as UTF-8 even if the server names another charset.
 
         Args:
-            status: the HTTP status.
-            body: as it was sent, with any content encoding undone.
-            headers: names and values.
-            url: what was asked.
-            is_cut: `body` is only the head of what the server has sent.
-            secrets: the API key, and whatever else was sent and must not be shown.
-            method: of the request.
-            own: what was ordered.
+            status: HTTP status.
+            body: Body without its content encoding.
+            headers: Names and values of the headers.
+            url: Address of the request.
+            is_cut: Whether `body` is only the beginning of the body.
+            secrets: The API key, and other sent values that must not be shown.
+            method: HTTP method of the request.
+            own: Texts of the order.
         """
         kept: dict[str, str] = {}
         for name, value in headers:
             if len(value) <= _LONGEST_HEADER:
-                kept.setdefault(storable(name.lower()), storable(value))
-        text = storable(body.decode("utf-8-sig", "replace"))
-        return cls(status, text, kept, url, is_cut, mask_of(tuple(secrets)), method, own)
+                kept.setdefault(make_storable(name.lower()), make_storable(value))
+        text = make_storable(body.decode("utf-8-sig", "replace"))
+        return cls(status, text, kept, url, is_cut, make_mask(tuple(secrets)), method, own)
 
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """Return the parsed body, or None where it is not JSON. Of one that is cut or damaged: what can be read."""
+        """Return the parsed body; None if it is not JSON. From a cut or damaged body, return the readable beginning."""
         whole = None if self.is_cut else parse_json(self.text)
         return whole if whole is not None else parse_head(self.text) or None
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of the body can be read."""
+        """Whether the body is complete and valid JSON."""
         return not self.is_cut and parse_json(self.text) is not None
 
-    def said(self, text: str, limit: int = MESSAGE_LIMIT) -> str:
-        """Return words of the server for people; see `text.for_people`."""
-        return for_people(self.mask.hide(text[:LOOKED_AT]), limit)
+    def quote(self, text: str, limit: int = MESSAGE_LIMIT) -> str:
+        """Return a text of the server as one line for people, without secrets."""
+        return make_line(self.mask.hide(text[:LOOKED_AT]), limit)
 
     def error(self, *, opens_texts: bool = True) -> ErrorDetail:
-        """Return what the body says as an error.
+        """Return the error that the body describes.
 
         Args:
-            opens_texts: read the bodies that stand in the middle of texts, too; see `read_error`.
+            opens_texts: Whether to read error bodies in the middle of texts, too. `read_error` explains them.
         """
         own = self.own if opens_texts else None
         found = read_error(self.json(), own=own)
         if not (found.message or found.code):
             found = read_error(self.text, own=own)
-        return ErrorDetail(self.said(found.message, WORDS_LIMIT), self.said(found.code, _CODE_LIMIT), found.http_status)
+        return ErrorDetail(
+            self.quote(found.message, ERROR_LIMIT), self.quote(found.code, _CODE_LIMIT), found.http_status
+        )
 
 
 ID_LIMIT = 1_024
-"""Longest id of a job, in characters: it has to go into addresses and database rows. LiteLLM's have up to 410."""
+"""Longest ID of a job, in characters. It must fit into addresses and database rows. LiteLLM's have up to 410."""
 
 _ID_KEYS = ("id", "task_id", "video_id")
 
 
 def unwrap(body: Any) -> dict[str, Any] | None:
-    """Open `{"data": {...}}` envelopes, keeping the innermost object that looks like a video."""
+    """Return the innermost object of `{"data": {...}}` envelopes that looks like a video; None without an object."""
     for _ in range(3):
         if not isinstance(body, dict):
             return None
@@ -127,40 +129,40 @@ def unwrap(body: Any) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def id_in(body: Mapping[str, Any]) -> str | None:
-    """Return the job's id in a body exactly as the server wrote it, or None where it names none."""
+def find_id(body: Mapping[str, Any]) -> str | None:
+    """Return the ID of the job in a body, exactly as the server wrote it; None if there is no ID."""
     values = [body.get(key) for key in _ID_KEYS]
     texts = (value for value in values if isinstance(value, str) and value.strip())
     return next(texts, None) or next((str(value) for value in values if type(value) is int), None)
 
 
-def names_in(body: Any) -> list[str]:
-    """Return the ids in a list of things, as of models: `{"data": [{"id": ...}]}`."""
+def find_names(body: Any) -> list[str]:
+    """Return the IDs in a list such as a list of models: `{"data": [{"id": ...}]}`."""
     listed = body.get("data") if isinstance(body, dict) else None
     found = (item.get("id") for item in listed if isinstance(item, dict)) if isinstance(listed, list) else ()
     return [name for name in found if isinstance(name, str)]
 
 
 def is_usable_id(video_id: str) -> bool:
-    """Whether later calls can name a job by this id, and databases and logs take it."""
-    return 0 < len(video_id) <= ID_LIMIT and is_one_word(video_id) and video_id.strip() not in ("", ".", "..")
+    """Whether later calls can use this ID of a job, and databases and logs can hold it."""
+    return 0 < len(video_id) <= ID_LIMIT and is_plain_text(video_id) and video_id.strip() not in ("", ".", "..")
 
 
-def seen_id(answer: Answer) -> str | None:
-    """Return the id of a job that an answer of any kind names, cleaned, or None."""
+def find_job_id(answer: Answer) -> str | None:
+    """Return the ID of a job that any kind of answer names, as a line for people; None if there is no ID."""
     body = unwrap(answer.json())
-    found = None if body is None else id_in(body)
-    return found and answer.said(found, ID_LIMIT)
+    found = None if body is None else find_id(body)
+    return found and answer.quote(found, ID_LIMIT)
 
 
 @dataclass(frozen=True)
 class ErrorDetail:
-    """What an error body says.
+    """The parts of an error body.
 
     Attributes:
-        message: for people; empty where there is none.
-        code: the machine's words for it, outermost first, joined by "/".
-        http_status: a status between 400 and 599 that the body carries, or None.
+        message: Text for people; empty if there is none.
+        code: Error codes, outermost first, joined by "/".
+        http_status: HTTP status from 400 to 599 that the body names; None if it names none.
     """
 
     message: str = ""
@@ -168,14 +170,14 @@ class ErrorDetail:
     http_status: int | None = None
 
     def __str__(self) -> str:
-        message = for_people(self.message)
+        message = make_line(self.message)
         if self.code and self.code.lower() not in message.lower():
             return f"{message} [{self.code}]".strip()
         return message
 
 
-WORDS_LIMIT = 5_000
-"""Characters of an error in which its reason is looked for."""
+ERROR_LIMIT = 5_000
+"""Number of characters of an error in which its reason is searched."""
 
 MESSAGE_KEYS = ("message", "detail", "msg", "error_message", "fail_reason", "reason")
 _CODE_KEYS = ("code", "type")
@@ -184,24 +186,24 @@ _DEPTH = 6
 _TAG = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^<>]{0,2000}>")
 
 
-def read_error(body: Any, depth: int = _DEPTH, own: OwnWords | None = NOTHING_SAID) -> ErrorDetail:
-    """Find message and code in an error body of any of the shapes that servers use, as bounded lines of text.
+def read_error(body: Any, depth: int = _DEPTH, own: OwnWords | None = NO_TEXTS) -> ErrorDetail:
+    """Return message and code of an error body as bounded lines. Servers use many shapes of such bodies.
 
     Known shapes: `{"error": {"message", "type", "code"}}`, `{"error": "text"}`, new-api's
     `{"code", "message": "<JSON of the upstream>", "data": null}`, LiteLLM's text with the upstream's body in it,
     FastAPI's `{"detail": ...}`, plain text, HTML.
 
     Args:
-        body: the text of the answer, or an already parsed part of it.
-        depth: how many nested bodies to open.
-        own: what was ordered. A body in a text that quotes it is not opened; with None no body in the middle of a text
-            is.
+        body: Text of the answer, or a parsed part of it.
+        depth: Number of nested bodies to open.
+        own: Texts of the order. A body inside a text is not opened if it only quotes the order. None: no body in the
+            middle of a text is opened.
     """
     if isinstance(body, str):
         return _read_text(body, depth, own)
     if isinstance(body, list):
         parts = [read_error(item, depth - 1, own) for item in body[:5]] if depth else []
-        return ErrorDetail(for_people("; ".join(part.message for part in parts if part.message), WORDS_LIMIT))
+        return ErrorDetail(make_line("; ".join(part.message for part in parts if part.message), ERROR_LIMIT))
     if isinstance(body, dict) and depth:
         return _read_object(body, depth, own)
     return ErrorDetail()
@@ -210,35 +212,35 @@ def read_error(body: Any, depth: int = _DEPTH, own: OwnWords | None = NOTHING_SA
 def _read_text(text: str, depth: int, own: OwnWords | None) -> ErrorDetail:
     stripped = text.strip()
     if stripped[:1] == "<":
-        stripped = _TAG.sub(" ", stripped[:WORDS_LIMIT])
-    elif depth and not (own and own.are_all_of(stripped[:LOOKED_AT])):
+        stripped = _TAG.sub(" ", stripped[:ERROR_LIMIT])
+    elif depth and not (own and own.cover(stripped[:LOOKED_AT])):
         parsed = parse_json(stripped) if stripped[:1] in ("{", "[") else None
         if parsed is not None:
             return read_error(parsed, depth - 1, own)
         if own:
             return _read_embedded(stripped, depth, own)
-    return ErrorDetail(for_people(stripped, WORDS_LIMIT))
+    return ErrorDetail(make_line(stripped, ERROR_LIMIT))
 
 
 def _read_embedded(text: str, depth: int, own: OwnWords) -> ErrorDetail:
-    """Read a text in which the body of an upstream may stand; the upstream's words take its place."""
-    for found in objects_in(text):
+    """Read a text that may contain the error body of an upstream. The upstream's message replaces that body."""
+    for found in find_objects(text):
         inner = read_error(found.value, depth - 1, own)
-        if (inner.message or inner.code) and not own.are_all_of(text[found.start : found.end]):
-            told = f"{text[: found.start]}{inner.message}{text[found.end : LOOKED_AT]}" if inner.message else text
-            return replace(inner, message=for_people(told, WORDS_LIMIT))
-    return ErrorDetail(for_people(text, WORDS_LIMIT))
+        if (inner.message or inner.code) and not own.cover(text[found.start : found.end]):
+            message = f"{text[: found.start]}{inner.message}{text[found.end : LOOKED_AT]}" if inner.message else text
+            return replace(inner, message=make_line(message, ERROR_LIMIT))
+    return ErrorDetail(make_line(text, ERROR_LIMIT))
 
 
 def _read_object(body: dict[str, Any], depth: int, own: OwnWords | None) -> ErrorDetail:
     if isinstance(where := body.get("loc"), list) and isinstance(complaint := body.get("msg"), str):
-        # FastAPI names the field apart from what is wrong with it
+        # FastAPI names the field and the complaint separately
         place = ".".join(str(part) for part in where if isinstance(part, (str, int)))
-        return ErrorDetail(for_people(f"{place}: {complaint}", WORDS_LIMIT))
+        return ErrorDetail(make_line(f"{place}: {complaint}", ERROR_LIMIT))
     code = next((body[key] for key in _CODE_KEYS if isinstance(body.get(key), (str, int)) and body[key]), "")
     message = next((body[key] for key in ("error", *MESSAGE_KEYS) if body.get(key)), "")
     inner = read_error(message, depth - 1, own)
-    codes = [for_people(str(code), WORDS_LIMIT)] if code and not isinstance(code, bool) else []
+    codes = [make_line(str(code), ERROR_LIMIT)] if code and not isinstance(code, bool) else []
     if inner.code and inner.code not in codes:
         codes.append(inner.code)
     return ErrorDetail(inner.message, "/".join(codes), inner.http_status or _http_status(code))

@@ -1,4 +1,4 @@
-"""JSON of servers, read without trust: nothing in it can make the reader fail, and what cannot be kept is marked."""
+"""Read JSON of servers: no content makes the reader fail, and characters that cannot be stored are replaced."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_veo.api.answers.text import LOOKED_AT, MARK, storable
+from airflow_provider_veo.api.answers.text import LOOKED_AT, MARK, make_storable
 
-_MOST_DIGITS = 100  # of a whole number; larger ones say nothing here, and Python refuses to read those of 4,300
-_DEPTH = 8  # objects and lists that are opened where the text was cut
-_MOST_PARTS = 200  # of each of them
+_MOST_DIGITS = 100  # of a whole number; longer ones become floats, since Python refuses to read 4,300 digits
+_DEPTH = 8  # nested objects and lists that are opened in a cut text
+_MOST_PARTS = 200  # parts of each of them
 _LONGEST_CUT_TEXT = 65_536  # characters
 
 _LONGEST_ESCAPE = len("\\u0000")
@@ -26,37 +26,37 @@ def _whole_number(digits: str) -> int | float:
     return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
 
 
-# strict=False: line breaks and the like within a text are against the rules, and harmless
+# strict=False: control characters within a text break the rules, and are harmless
 _DECODER = json.JSONDecoder(strict=False, parse_int=_whole_number, parse_constant=lambda _name: None)
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON, None where it is none. Deeply nested garbage counts as none, too.
+    """Return the value of a JSON text; None if the text is not JSON or is nested too deeply.
 
-    Each character in it that cannot be kept is replaced by `text.MARK`; NaN and the infinities are None.
+    Each character that cannot be stored is replaced by `text.MARK`. NaN and the infinities become None.
     """
     try:
-        return _kept(text, _DECODER.decode(text))
+        return _clean(text, _DECODER.decode(text))
     except (ValueError, RecursionError):
         return None
 
 
 def parse_head(text: str) -> Any:
-    """Parse the beginning of a JSON text that was cut off or is damaged, as far as it can be read; None for nothing.
+    """Return the readable beginning of a JSON text that is cut off or damaged; None if nothing can be read.
 
-    A text in which it breaks off is there, and ends in `text.MARK`; a number in which it breaks off is None.
+    If the break lies within a string, its beginning is kept and ends in `text.MARK`. A number at the break is None.
     """
-    return _kept(text, _value(text, len(text) - len(text.lstrip()), _DEPTH)[0])
+    return _clean(text, _read_value(text, len(text) - len(text.lstrip()), _DEPTH)[0])
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """An object that stands in a text.
+    """A JSON object within a text.
 
     Attributes:
-        value: of the object.
-        start: where it begins.
-        end: where it ends; about, if it is not plain JSON.
+        value: Value of the object.
+        start: Position of its first character.
+        end: Position behind its last character. It is an estimate if the object is not plain JSON.
     """
 
     value: dict[str, Any]
@@ -64,41 +64,41 @@ class Embedded:
     end: int
 
 
-_MOST_OBJECTS = 8  # that are tried in one text
+_MOST_OBJECTS = 8  # objects that are tried in one text
 _OBJECT = re.compile(r"""\{(?:\s|\\{1,4}[nrt]){0,19}(?P<slashes>\\{0,15})(?P<quote>["'])""")
 _PYTHON = re.compile(r"""'(?P<text>(?:[^'\\]|\\.)*)'|"(?:[^"\\]|\\.)*"|\b(?P<name>None|True|False)\b""", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_MOST_ESCAPES = 4  # a text in a text in a text
+_MOST_ESCAPES = 4  # levels of escapes: a text in a text in a text
 _NAMES = {"None": "null", "True": "true", "False": "false"}
 
 
-def objects_in(text: str) -> Iterator[Embedded]:
-    """Yield the objects of the beginning of a text, outermost ones only: a server passes on the body of another one.
+def find_objects(text: str) -> Iterator[Embedded]:
+    """Yield the outermost JSON objects in the beginning of a text, such as the body that a gateway quotes.
 
-    They are read as JSON, as JSON in the escapes of a text, and as Python writes them; also where they break off.
+    Objects are read as JSON, as JSON with the escapes of a string, and as Python prints them. They may break off.
     """
     text, done = text[:LOOKED_AT], 0
     for _ in range(_MOST_OBJECTS):
         found = _OBJECT.search(text, done)
         if found is None:
             return
-        value, end = _object(text, found)
+        value, end = _read_object(text, found)
         done = found.start() + 1
         if value:
             yield Embedded(value, found.start(), end)
             done = end
 
 
-def _object(text: str, found: re.Match[str]) -> tuple[Any, int]:
+def _read_object(text: str, found: re.Match[str]) -> tuple[Any, int]:
     if found["quote"] == '"' and not found["slashes"]:
-        value, end = _value(text, found.start(), _DEPTH)
+        value, end = _read_value(text, found.start(), _DEPTH)
         if end is not None:
-            return _kept(text, value), end
+            return _clean(text, value), end
     rest, value = text[found.start() :], None
     for _ in range(_MOST_ESCAPES):
         plain = _PYTHON.sub(_as_json, rest) if found["quote"] == "'" else rest
-        read, end = _value(plain, 0, _DEPTH)
-        value = _kept(plain, read) or value
+        read, end = _read_value(plain, 0, _DEPTH)
+        value = _clean(plain, read) or value
         if end is not None or "\\" not in rest:
             break
         rest = _ESCAPED.sub(lambda escaped: " " if escaped[1] in "nrt" else escaped[1], rest)
@@ -115,69 +115,70 @@ def _as_json(found: re.Match[str]) -> str:
     return '"' + re.sub(r"\\x([0-9a-fA-F]{2})", r"\\u00\1", plain) + '"'
 
 
-def _value(text: str, at: int, depth: int) -> tuple[Any, int | None]:
-    """Return the value that begins at a place, and where it ends; None for an end that is not there."""
+def _read_value(text: str, at: int, depth: int) -> tuple[Any, int | None]:
+    """Return the value at a position, and the position of its end; None for an end that is missing."""
     try:
         value, end = _DECODER.raw_decode(text, at)
     except (ValueError, RecursionError):
-        return _cut_value(text, at, depth), None
+        return _read_cut_value(text, at, depth), None
     is_cut = isinstance(value, (int, float)) and _MORE_OF_A_NUMBER.match(text, end)
     return (None, None) if is_cut else (value, end)
 
 
-def _cut_value(text: str, at: int, depth: int) -> Any:
+def _read_cut_value(text: str, at: int, depth: int) -> Any:
     kind = text[at : at + 1]
     if kind == '"':
-        return _cut_text(text[at : at + _LONGEST_CUT_TEXT])
+        return _read_cut_text(text[at : at + _LONGEST_CUT_TEXT])
     if kind == "{" and depth:
-        return _cut_object(text, at + 1, depth - 1)
-    return _cut_list(text, at + 1, depth - 1) if kind == "[" and depth else None
+        return _read_cut_object(text, at + 1, depth - 1)
+    return _read_cut_list(text, at + 1, depth - 1) if kind == "[" and depth else None
 
 
-def _cut_object(text: str, at: int | None, depth: int) -> dict[str, Any]:
+def _read_cut_object(text: str, at: int | None, depth: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for _ in range(_MOST_PARTS):  # the same name may come again and again
+    for _ in range(_MOST_PARTS):  # bounded, since a server may repeat the same name for ever
         begin = None if at is None else _KEY.match(text, at)
         if begin is None:
             break
-        name, at = _value(text, begin.end() - 1, 0)
+        name, at = _read_value(text, begin.end() - 1, 0)
         colon = None if at is None else _COLON.match(text, at)
         if colon is None:
             break
-        found[name], at = _value(text, colon.end(), depth)
+        found[name], at = _read_value(text, colon.end(), depth)
     return found
 
 
-def _cut_list(text: str, at: int | None, depth: int) -> list[Any]:
+def _read_cut_list(text: str, at: int | None, depth: int) -> list[Any]:
     found: list[Any] = []
     while at is not None and len(found) < _MOST_PARTS and (begin := _ITEM.match(text, at)):
-        value, at = _value(text, begin.end(), depth)
+        value, at = _read_value(text, begin.end(), depth)
         found.append(value)
     return found
 
 
-def _cut_text(text: str) -> str:
+def _read_cut_text(text: str) -> str:
     for end in range(len(text), len(text) - _LONGEST_ESCAPE, -1):
         try:
             whole: str = _DECODER.decode(text[:end] + '"')
-        except ValueError:  # it breaks off within an escape
+        except ValueError:  # the text breaks off within an escape
             continue
         return whole + MARK
     return MARK
 
 
-def _kept(text: str, value: Any) -> Any:
-    # only escapes can bring such characters into what was decoded from bytes
+def _clean(text: str, value: Any) -> Any:
+    """Replace the characters that cannot be stored in a value that was read from a text."""
+    # only escapes can bring such characters into a text that was decoded from bytes
     if "\\u" not in text:
         return value
     whole = [value]
     todo: list[Any] = [whole]
-    while todo:  # no recursion: what the parser has just managed to read may be too deep for it
+    while todo:  # a recursion could fail, since the parser may just have managed the depth of the value
         part = todo.pop()
         places = enumerate(part) if isinstance(part, list) else [(key, part.pop(key)) for key in list(part)]
         for place, item in places:
-            part[storable(place) if isinstance(place, str) else place] = (
-                storable(item) if isinstance(item, str) else item
+            part[make_storable(place) if isinstance(place, str) else place] = (
+                make_storable(item) if isinstance(item, str) else item
             )
             if isinstance(item, (list, dict)):
                 todo.append(item)

@@ -1,6 +1,6 @@
-"""Words that we wrote ourselves, found again in the words of a server: errors quote the prompt, shortened or escaped.
+"""Find quotations of an order in the texts of a server: errors quote the prompt, shortened or escaped.
 
-A reason is found in the words of the server. Nothing that a prompt says may end a wait or stop a task.
+The reason of an error is searched in the rest of the text. A word of the prompt must not end a wait or stop a task.
 """
 
 from __future__ import annotations
@@ -15,34 +15,36 @@ from typing import Any
 from urllib.parse import unquote
 
 _INVISIBLE = "\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
-_MARKS = "\u0300-\u036f"  # of letters that are written as two characters
-_WIDE = "\u2e80-\u9fff\uf900-\ufaff\uac00-\ud7af\u1100-\u11ff\U00020000-\U0003ffff"  # no blanks part these into words
+_MARKS = "\u0300-\u036f"  # combining characters: one letter is written as two characters
+_WIDE = (
+    "\u2e80-\u9fff\uf900-\ufaff\uac00-\ud7af\u1100-\u11ff\U00020000-\U0003ffff"  # scripts without blanks between words
+)
 _ESCAPED = r"\\{1,16}(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2}))"
 _SPELLED = rf"{_ESCAPED}|%[0-9a-fA-F]{{2}}|&(?:amp;){{0,4}}(?:#\d{{1,7}}|#[xX][0-9a-fA-F]{{1,6}}|[a-zA-Z]\w{{1,30}});"
-# an escaped line break is no letter n
+# the n of an escaped line break is not a letter
 _UNIT = re.compile(rf"\\{{1,16}}[nrtbfv]|(?P<unit>(?:{_SPELLED}|[^\W_]|[{_MARKS}{_INVISIBLE}])+)")
 _ESCAPE = re.compile(_ESCAPED)
 _WORD = re.compile(rf"[{_WIDE}]|[^\W_{_WIDE}]+")
-_ROUNDS = 4  # a spelling of a spelling: JSON in JSON, an address in an address
-_LONGEST = 20_000  # characters of all that was ordered
+_ROUNDS = 4  # levels of spellings: JSON in JSON, an address in an address
+_LONGEST = 20_000  # characters of all texts of an order
 _QUOTES = "\"'`‘’“”«»「」『』"
 _CUT = ("…", "...", "\\u2026")  # the last is JSON's spelling of the first
 
 _SAID = 6
-"""Weight of a piece that both sides do not say by chance: three words, or six characters of Chinese."""
+"""Weight from which a common piece counts as a quotation: three words, or six Chinese characters."""
 
 _SURELY_SAID = 16
-"""The same, where to take the server's words for ours would cost money."""
+"""The same limit where a wrong quotation would cost money."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a text, as it compares with others.
+    """A word of a text in a form that compares.
 
     Attributes:
-        plain: without case, accents and escapes.
-        start: where it begins in the text.
-        end: where it ends.
+        plain: The word without case, accents and escapes.
+        start: Position of its first character in the text.
+        end: Position behind its last character in the text.
     """
 
     plain: str
@@ -62,22 +64,22 @@ class OwnWords:
     """The texts of an order: prompt, model, further fields.
 
     Attributes:
-        texts: as they were sent.
+        texts: The texts as they were sent.
     """
 
     texts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, *values: Any) -> OwnWords:
-        """Take all texts of JSON values, however deep, and the names of fields that are not the API's own."""
+        """Collect all texts in JSON values of any depth, and the names of fields that the API does not define."""
         return cls(tuple(dict.fromkeys(text for value in values for text in _texts(value))))
 
-    def without(self, text: str, *, surely: bool = False) -> str:
+    def remove_from(self, text: str, *, surely: bool = False) -> str:
         """Return a text with "…" in place of each quotation.
 
         Args:
-            text: of a server.
-            surely: take out only quotations that are long, or the whole of a text in quotation marks.
+            text: A text of a server.
+            surely: Whether to remove only sure quotations: long ones, and whole texts in quotation marks.
         """
         pieces, done = [], 0
         for start, end in self._quotations(text, surely=surely):
@@ -86,13 +88,13 @@ class OwnWords:
             done = max(done, end)
         return "".join([*pieces, text[done:]])
 
-    def are_all_of(self, text: str) -> bool:
-        """Whether a part of a server's text is nothing but a quotation."""
+    def cover(self, text: str) -> bool:
+        """Whether a text of a server consists of quotations only."""
         quoted = [place for start, end in self._quotations(text) for place in range(start, end)]
         return bool(quoted) and {word.start for word in _words(text)} <= set(quoted)
 
     def _quotations(self, text: str, *, surely: bool = False) -> Iterator[tuple[int, int]]:
-        """Yield where quotations stand, in order; they may overlap."""
+        """Yield start and end of the quotations, in order. They may overlap."""
         if not self._said:
             return
         words = list(_words(text))
@@ -103,7 +105,7 @@ class OwnWords:
                 piece = words[first : last + 1]
                 plain = " ".join(word.plain for word in piece)
                 weight += piece[-1].weight
-                # a word may be cut at either end of a quotation, so that a part of it is enough
+                # a quotation may begin or end within a word, so parts of words count
                 if plain not in self._said:
                     break
                 if weight >= enough or self._is_short_quotation(text, piece, plain, surely=surely):
@@ -119,7 +121,7 @@ class OwnWords:
 
     @cached_property
     def _lines(self) -> frozenset[str]:
-        """All texts in a form that compares."""
+        """All texts of the order in a form that compares."""
         lines: set[str] = set()
         left = _LONGEST
         for text in self.texts:
@@ -132,8 +134,8 @@ class OwnWords:
         return "\n".join(self._lines)
 
 
-NOTHING_SAID = OwnWords()
-"""Where nobody knows what was ordered."""
+NO_TEXTS = OwnWords()
+"""For answers whose order is not known."""
 
 
 _FIELDS = {"prompt", "model", "seconds", "size", "input_reference", "n", "stream"} | {
@@ -143,7 +145,7 @@ _FIELDS = {"prompt", "model", "seconds", "size", "input_reference", "n", "stream
 
 def _texts(value: Any, depth: int = 6) -> Iterator[str]:
     if isinstance(value, str):
-        if not value.startswith("data:"):  # a picture
+        if not value.startswith("data:"):  # a picture in the order
             yield value
     elif isinstance(value, Mapping) and depth:
         yield from (name for name in value if isinstance(name, str) and name not in _FIELDS)
@@ -161,7 +163,7 @@ def _words(text: str) -> Iterator[Word]:
 
 
 def _plain(unit: str) -> str:
-    """Undo the spellings of a word, and drop accents and what cannot be seen."""
+    """Return a word with its spellings resolved, without accents and invisible characters."""
     if unit.isascii() and unit.isalnum():
         return unit
     for _ in range(_ROUNDS):
@@ -183,7 +185,7 @@ def _is_invisible(letter: str) -> bool:
 
 
 def _is_marked(text: str, piece: list[Word]) -> bool:
-    """Whether a text shows that a piece of it is a quotation: by marks on both sides, or by three dots behind it."""
+    """Whether a piece of a text is marked as a quotation: by marks on both sides, or by three dots behind it."""
     start, end = piece[0].start, piece[-1].end
     if text.startswith(_CUT, end):
         return True
@@ -193,10 +195,10 @@ def _is_marked(text: str, piece: list[Word]) -> bool:
 
 
 _NAMED = re.compile(r"(prompt|input|提示词)\W{0,12}$", re.IGNORECASE)
-_BYTES = re.compile(r"""(?:^|\W)b["']$""")  # as Python writes the body of an answer
+_BYTES = re.compile(r"""(?:^|\W)b["']$""")  # as Python prints the body of an answer
 
 
 def is_quoted(text: str, start: int) -> bool:
-    """Whether an object in a text seems to be quoted, or is called a prompt, so that it may be anybody's."""
+    """Whether an object in a text is quoted or is called a prompt. Then it may come from the order."""
     before = text[max(0, start - 40) : start].rstrip()
     return bool(_NAMED.search(before)) or (before[-1:] in tuple(_QUOTES) and not _BYTES.search(before))

@@ -1,4 +1,4 @@
-"""Texts that come in pieces and may never end: read in linear time, with bounded memory."""
+"""Collect texts that arrive in pieces and may never end, in linear time and with bounded memory."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 
 class Head:
-    """A text that comes in pieces. Of one that is longer than a limit, the head is kept.
+    """The beginning of a text that arrives in pieces.
 
     Args:
-        limit: in characters.
+        limit: Number of characters that are kept.
 
     Attributes:
-        is_cut: something is missing.
+        is_cut: Whether a part of the text is missing.
     """
 
     def __init__(self, limit: int) -> None:
@@ -26,27 +26,27 @@ class Head:
         self._text, self._room, self.is_cut = io.StringIO(), self._limit, False
 
     def has_room(self, characters: int) -> bool:
-        """Whether so many more would be kept."""
+        """Whether that many more characters would be kept."""
         return characters <= self._room
 
     def add(self, piece: str, *, is_cut: bool = False) -> None:
-        """Take the next piece in; `is_cut` says that something is missing of it already."""
+        """Add the next piece. `is_cut` says whether a part of this piece is missing."""
         self.is_cut = self.is_cut or is_cut or not self.has_room(len(piece))
         self._room -= self._text.write(piece[: self._room])
 
     def take(self) -> str:
-        """Return the text, and begin another one."""
+        """Return the collected text, and begin a new one."""
         text = self._text.getvalue()
         self._begin()
         return text
 
 
 class Line(NamedTuple):
-    """A line, without its end.
+    """A line without its end.
 
     Attributes:
-        text: of the line, or its head.
-        is_cut: the line was longer.
+        text: Text of the line, or its beginning.
+        is_cut: Whether the line was longer.
     """
 
     text: str
@@ -54,11 +54,11 @@ class Line(NamedTuple):
 
 
 class Lines:
-    """Cuts a text that comes in pieces into lines.
+    """Cuts a text that arrives in pieces into lines.
 
     Args:
-        ends: what ends a line.
-        limit: characters of a line.
+        ends: Pattern of the end of a line.
+        limit: Number of characters that are kept of a line.
     """
 
     def __init__(self, ends: re.Pattern[str], limit: int) -> None:
@@ -66,7 +66,7 @@ class Lines:
         self._head = Head(limit)
 
     def feed(self, text: str) -> Iterator[Line]:
-        """Yield the lines that are complete now."""
+        """Add the next piece, and yield the lines that are complete now."""
         start = 0
         for end in self._ends.finditer(text):
             self._head.add(text[start : end.start()])
@@ -75,5 +75,5 @@ class Lines:
         self._head.add(text[start:])
 
     def rest(self) -> Line:
-        """Return what has come of a line that is not complete, and begin another one."""
+        """Return the incomplete line, and begin a new one."""
         return Line(is_cut=self._head.is_cut, text=self._head.take())

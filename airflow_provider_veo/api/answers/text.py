@@ -1,7 +1,7 @@
-"""Text of servers, made fit for databases and for people: a server may write anything.
+"""Make texts of servers fit for databases and for people: a server may send any characters.
 
-Half a character (a lone surrogate) and NUL end a process that writes them to a database. Control characters end lines
-and colour terminals, and those that turn the direction of writing let a text look like another one.
+A process that writes half a character (a lone surrogate) or NUL to a database ends with an error. Control characters
+end lines and colour terminals. Characters that change the direction of writing make a text look like another one.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from itertools import islice
 from typing import Any
 
 MARK = "\ufffd"
-"""Stands where a character was that cannot be kept. A text that has it is not what the server meant."""
+"""Replaces a character that cannot be stored. A text that contains it differs from the text of the server."""
 
 MESSAGE_LIMIT = 500
-"""Longest message kept from a server, in characters: error pages can be megabytes."""
+"""Longest message that is kept of a server, in characters: error pages can have megabytes."""
 
 LOOKED_AT = 16_384
-"""Characters of a text that are looked at to show some of them."""
+"""Number of characters at the beginning of a text that are read to show a part of them."""
 
 _VALUE_LIMIT = 200  # characters of an argument that an error shows
 
@@ -29,36 +29,36 @@ _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _NOT_ONE_WORD = re.compile(f"{_CANNOT_BE_KEPT.pattern[:-1]}\t\n\r\x85\u2028\u2029{MARK}{_DIRECTION.pattern[1:]}")
 
 
-def storable(text: str) -> str:
-    """Return a text with `MARK` in place of each character that a database may refuse. Lines stay lines."""
+def make_storable(text: str) -> str:
+    """Return a text with `MARK` in place of each character that a database may refuse. Line breaks are kept."""
     return _CANNOT_BE_KEPT.sub(MARK, text)
 
 
-def for_people(text: str, limit: int = MESSAGE_LIMIT) -> str:
-    """Return a text as one line that people can read, which any database, terminal and log takes.
+def make_line(text: str, limit: int = MESSAGE_LIMIT) -> str:
+    """Return a text as one line for people that every database, terminal and log takes.
 
     Args:
-        text: of anybody.
-        limit: characters; a longer text ends in "…".
+        text: A text from any source.
+        limit: Longest line, in characters. A longer text is cut and ends in "…".
     """
-    line = " ".join(_DIRECTION.sub("", storable(text[:LOOKED_AT])).split())
+    line = " ".join(_DIRECTION.sub("", make_storable(text[:LOOKED_AT])).split())
     return line if len(line) <= limit else line[:limit] + "…"
 
 
-def shown(value: Any) -> str:
-    """Return a value as one short line for an error: never the whole of a long one, nor what a dictionary holds."""
+def show(value: Any) -> str:
+    """Return a value as one short line for an error. Long values are cut, and values in a dictionary are not shown."""
     if isinstance(value, str):
-        return repr(for_people(value[:LOOKED_AT], _VALUE_LIMIT))
+        return repr(make_line(value[:LOOKED_AT], _VALUE_LIMIT))
     if isinstance(value, Mapping):
-        return for_people(f"a dictionary of {', '.join(map(str, islice(value, 8))) or 'nothing'}", _VALUE_LIMIT)
+        return make_line(f"a dictionary of {', '.join(map(str, islice(value, 8))) or 'nothing'}", _VALUE_LIMIT)
     if value is None or isinstance(value, (int, float, Decimal, timedelta)):
         try:
-            return for_people(repr(value), _VALUE_LIMIT)
-        except ValueError:  # Python writes no whole number of thousands of digits
+            return make_line(repr(value), _VALUE_LIMIT)
+        except ValueError:  # Python refuses to print a whole number of thousands of digits
             return "a huge number"
     return f"a value of type {type(value).__name__}"
 
 
-def is_one_word(text: str) -> bool:
-    """Whether a name or an address holds nothing but characters that can be kept, sent and read."""
+def is_plain_text(text: str) -> bool:
+    """Whether a name or an address consists only of characters that can be stored, sent and read."""
     return _NOT_ONE_WORD.search(text) is None

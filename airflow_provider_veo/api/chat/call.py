@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from airflow_provider_veo.api.answers.masking import Mask
-from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.backends.openai import requests
 from airflow_provider_veo.api.chat.events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
 from airflow_provider_veo.api.chat.reader import ChatReader
@@ -66,13 +66,13 @@ def hide_key(event: ChatEvent, mask: Mask) -> ChatEvent:
     """
     match event:
         case Failure(message=message):
-            return replace(event, message=for_people(mask.hide(message)))
+            return replace(event, message=make_line(mask.hide(message)))
         case Note(text=text):
-            return Note(for_people(mask.hide(text)))
+            return Note(make_line(mask.hide(text)))
         case Echo(prompt=prompt, mode=mode):
-            return Echo(mask.hide(prompt), mode and for_people(mask.hide(mode)))
+            return Echo(mask.hide(prompt), mode and make_line(mask.hide(mode)))
         case VideoReady(url=url, instead_of=other):
-            return replace(event, url=mask.fold(url), instead_of=other and mask.fold(other))
+            return replace(event, url=mask.hide_in_url(url), instead_of=other and mask.hide_in_url(other))
     return event
 
 

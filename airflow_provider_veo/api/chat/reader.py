@@ -13,8 +13,8 @@ from typing import Any
 
 from airflow_provider_veo.api.answers.answer import ErrorDetail, read_error
 from airflow_provider_veo.api.answers.json_text import parse_json
-from airflow_provider_veo.api.answers.own_words import NOTHING_SAID, OwnWords
-from airflow_provider_veo.api.answers.text import MESSAGE_LIMIT, for_people
+from airflow_provider_veo.api.answers.own_words import NO_TEXTS, OwnWords
+from airflow_provider_veo.api.answers.text import MESSAGE_LIMIT, make_line
 from airflow_provider_veo.api.backends.openai.videos import find_url
 from airflow_provider_veo.api.chat.choices import ChoiceText
 from airflow_provider_veo.api.chat.events import (
@@ -61,7 +61,7 @@ class ChatReader:
         own: Texts of the order. If the server repeats them, they report no failure.
     """
 
-    def __init__(self, *sent: str, most: int, own: OwnWords = NOTHING_SAID) -> None:
+    def __init__(self, *sent: str, most: int, own: OwnWords = NO_TEXTS) -> None:
         self._own = own
         self._videos = OrderedVideos(most, sent)
         self._decoder = EventDecoder()
@@ -146,7 +146,7 @@ class ChatReader:
         if finish or not is_kept:
             yield from self._read_lines(text.end())
         if finish:
-            self._done, self._finish_reason = True, for_people(finish, WORD_LIMIT)
+            self._done, self._finish_reason = True, make_line(finish, WORD_LIMIT)
             if finish == "content_filter":
                 yield Failure("finish_reason content_filter", Reason.MODERATION)
 
@@ -159,8 +159,8 @@ class ChatReader:
         body = parse_json(block)
         if isinstance(body, dict) and isinstance(body.get("prompt"), str):
             mode = body.get("mode")
-            known = for_people(mode, WORD_LIMIT) if isinstance(mode, str) else None
-            yield Echo(for_people(body["prompt"], ECHO_LIMIT), known)
+            known = make_line(mode, WORD_LIMIT) if isinstance(mode, str) else None
+            yield Echo(make_line(body["prompt"], ECHO_LIMIT), known)
         elif isinstance(body, dict):
             yield from self._videos.add(find_url(body, ""))
         else:
@@ -171,7 +171,7 @@ class ChatReader:
         text = line[:LINE_LIMIT].strip().lstrip("> ").strip()
         if not text:
             return
-        is_trouble = _TROUBLE.search(text) is not None and _TROUBLE.search(self._own.without(text)) is not None
+        is_trouble = _TROUBLE.search(text) is not None and _TROUBLE.search(self._own.remove_from(text)) is not None
         is_success = _SUCCESS.search(text) is not None and not is_trouble
         videos = [url for url in find_urls(text) if self._videos.may_be_video(url, is_success=is_success)]
         percent = _PERCENT.search(text)
@@ -186,10 +186,10 @@ class ChatReader:
         elif _PATIENCE.search(text):
             yield Waiting()
         else:
-            yield Note(for_people(text, MESSAGE_LIMIT))
+            yield Note(make_line(text, MESSAGE_LIMIT))
 
     def _failure(self, detail: ErrorDetail) -> Failure:
-        return Failure(for_people(str(detail), MESSAGE_LIMIT), find_reason(detail, detail.http_status, self._own))
+        return Failure(make_line(str(detail), MESSAGE_LIMIT), find_reason(detail, detail.http_status, self._own))
 
 
 def _tokens(value: Any) -> int:

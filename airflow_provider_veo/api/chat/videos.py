@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from airflow_provider_veo.api.answers.text import is_one_word
+from airflow_provider_veo.api.answers.text import is_plain_text
 from airflow_provider_veo.api.chat.events import LeftOut, VideoReady
 from airflow_provider_veo.api.chat.limits import MOST_COUNTED
 from airflow_provider_veo.api.net.urls import LONGEST_URL
@@ -69,7 +69,7 @@ class OrderedVideos:
         """
         if not url or url in self._urls.values() or self._was_sent(url):
             return
-        if len(url) > LONGEST_URL or not is_one_word(url):
+        if len(url) > LONGEST_URL or not is_plain_text(url):
             self._unusable += 1
         elif len(self._urls) < self._most:
             free = [number for number in range(1, self._most + 1) if number not in self._urls]

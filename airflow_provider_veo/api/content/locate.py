@@ -38,8 +38,8 @@ from airflow_provider_veo.api.errors import (
     VeoError,
     VideoFailedError,
 )
-from airflow_provider_veo.api.net.signatures import is_over
-from airflow_provider_veo.api.net.urls import absolute, redact
+from airflow_provider_veo.api.net.signatures import is_expired
+from airflow_provider_veo.api.net.urls import redact, resolve_url
 from airflow_provider_veo.api.reasons import find_reason_without_video
 from airflow_provider_veo.api.video import Video, VideoStatus
 
@@ -188,11 +188,11 @@ def _read_hop(answer: Answer, asked: Asked) -> str:
     if not text:
         raise ContentNotReadyError(f"{action}: the server sent an empty body.")
     if asked.is_api and _has_running_status(answer):
-        raise ContentNotReadyError(f"{action}: the file is not there yet ({answer.said(text, 60)}).")
+        raise ContentNotReadyError(f"{action}: the file is not there yet ({answer.quote(text, 60)}).")
     if asked.is_api:
         _raise_if_named_error(answer, asked)
     kind = "an HTML page" if text[:1] == "<" else "something else"
-    raise ContentError(f"{action}: expected a video file, got {kind} that begins with {answer.said(text, 60)!r}.")
+    raise ContentError(f"{action}: expected a video file, got {kind} that begins with {answer.quote(text, 60)!r}.")
 
 
 def _refusal_of_api(answer: Answer, asked: Asked) -> VeoError:
@@ -224,12 +224,12 @@ def _refusal_elsewhere(answer: Answer, action: str) -> VeoError:
             detail=error.detail,
             retry_after=error.retry_after,
         )
-    address = answer.said(redact(answer.url).removesuffix("?…"), 200)
+    address = answer.quote(redact(answer.url).removesuffix("?…"), 200)
     return AddressRefusedError(
         f"{action}: {address} refuses the file ({_text_of(error)}). That is not the API, and no key was sent there.",
         address,
         is_missing=answer.status == _NOT_FOUND,
-        is_over=is_over(answer.url, pendulum.now("UTC")),
+        is_over=is_expired(answer.url, pendulum.now("UTC")),
     )
 
 
@@ -239,7 +239,7 @@ def _without_video(answer: Answer, asked: Asked) -> VideoFailedError | None:
     reason = find_reason_without_video(detail, answer.text[:LOOKED_AT])
     if asked.video_id is None or reason is None:
         return None
-    said = str(detail) or answer.said(answer.text)
+    said = str(detail) or answer.quote(answer.text)
     return VideoFailedError(asked.video_id, "is completed without a video", reason, said)
 
 
@@ -364,8 +364,8 @@ def _is_bare_url(text: str) -> bool:
 
 
 def _absolute(answer: Answer, url: str, action: str) -> str:
-    target = absolute(answer.url, url)
+    target = resolve_url(answer.url, url)
     if target is None:
-        where = answer.said(redact(url), 200)
+        where = answer.quote(redact(url), 200)
         raise ContentError(f"{action}: the server points to {where!r}, which is not an http(s) address.")
     return target

@@ -151,7 +151,7 @@ def open_content(
     """
     url = _unfold(session, url)
     for _ in range(locate.MAX_HOPS):
-        is_api = urls.same_origin(url, session.settings.base_url) and not is_presigned(url)
+        is_api = urls.is_same_origin(url, session.settings.base_url) and not is_presigned(url)
         request = _build_request(session, url, action, resume, with_key=is_api)
         clock = Clock(limits.of_content(session.settings.timeout))
         with _send(session, request, clock) as response:
@@ -165,19 +165,19 @@ def open_content(
 
 
 def _unfold(session: Session, url: str) -> str:
-    """Put the key back into an address of the API from which it was cut out; see `masking.Mask.fold`.
+    """Put the key back into an address of the API from which it was cut out; see `masking.Mask.hide_in_url`.
 
     Raises:
         ContentError: The address is not of the API, and the key goes only to the API.
     """
     if masking.KEY_IN_ADDRESS not in url:
         return url
-    if not urls.same_origin(url, session.settings.base_url):
+    if not urls.is_same_origin(url, session.settings.base_url):
         raise ContentError(
             f"The video's address {urls.redact(url)!r} held the API key, which is neither kept nor sent anywhere "
             "but to the API itself. Look for the video in the gateway's console."
         )
-    return session.settings.mask.unfold(url)
+    return session.settings.mask.restore_in_url(url)
 
 
 def _build_request(session: Session, url: str, action: str, resume: Resume | None, *, with_key: bool) -> httpx.Request:
@@ -186,7 +186,7 @@ def _build_request(session: Session, url: str, action: str, resume: Resume | Non
     extensions: dict[str, Any] = {}
     if with_key:
         headers |= session.authorization
-    elif not urls.same_origin(url, session.settings.base_url):
+    elif not urls.is_same_origin(url, session.settings.base_url):
         rule = _address_rule(session)
         rule.check(url, action)
         extensions |= rule.connection_check(url, action)
@@ -199,7 +199,7 @@ def _build_request(session: Session, url: str, action: str, resume: Resume | Non
 
 def _address_rule(session: Session) -> addresses.AddressRule:
     """Return the rule for addresses that the API names: public networks, and those in which the API itself is."""
-    allowed = addresses.own_networks(session.settings.base_url, lambda: _reach_api(session))
+    allowed = addresses.find_own_networks(session.settings.base_url, lambda: _reach_api(session))
     if session.settings.allow_private_addresses:
         allowed |= addresses.NOT_PUBLIC
     return addresses.AddressRule(allowed, _PRIVATE_ADVICE, session.settings.mask.hide)
@@ -208,9 +208,9 @@ def _address_rule(session: Session) -> addresses.AddressRule:
 def _reach_api(session: Session) -> addresses.IPAddress | None:
     """Return the IP address of the API; None if it is behind a proxy."""
     base_url = session.settings.base_url
-    if session.exchanges.reached(base_url) is None:
+    if session.exchanges.find_peer(base_url) is None:
         session.send(requests.list_models())  # any answer shows the address
-    return session.exchanges.reached(base_url)
+    return session.exchanges.find_peer(base_url)
 
 
 @contextmanager
@@ -219,7 +219,7 @@ def _send(session: Session, request: httpx.Request, clock: Clock) -> Iterator[Re
         try:
             response = stack.enter_context(session.exchanges.open(request, clock))
         except TransportError as error:
-            is_api = urls.same_origin(str(request.url), session.settings.base_url)
+            is_api = urls.is_same_origin(str(request.url), session.settings.base_url)
             if isinstance(error, UnusableProxyError) or is_api:
                 raise
             raise AddressUnreachableError(str(error)) from error
@@ -257,5 +257,5 @@ def _read_head(chunks: Iterator[bytes], size: int) -> bytes:
 
 def _count_bytes(chunks: Iterator[bytes], clock: Clock) -> Iterator[bytes]:
     for chunk in chunks:
-        clock.used(len(chunk))
+        clock.record_used(len(chunk))
         yield chunk

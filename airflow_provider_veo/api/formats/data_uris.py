@@ -1,4 +1,4 @@
-"""Pictures that are written out in an argument: `data:` URIs (RFC 2397), as browsers and other programs write them."""
+"""Decode pictures in `data:` URIs (RFC 2397), as browsers and other programs write them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.formats.frames import MAX_FRAME_BYTES
 
 _MOST_CHARACTERS = 3 * MAX_FRAME_BYTES + 1_024
-"""A byte takes up to three of them."""
+"""Longest URI. A byte takes up to three characters."""
 
 _SPACE = b" \t\n\r\f\v"
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _ODD = re.compile(b"[^A-Za-z0-9+/]")
 
 
-def picture_of(uri: str, argument: str) -> bytes:
-    """Return the bytes of a `data:` URI; the type that it names is not looked at.
+def decode_data_uri(uri: str, argument: str) -> bytes:
+    """Return the bytes of a `data:` URI. The media type in the URI is ignored.
 
     Base64 may have line breaks, the alphabet of URLs, no padding, and escapes like `%2B`.
 
     Args:
-        uri: begins with `data:`, in any case.
-        argument: the operator's argument, for error messages.
+        uri: The URI. It begins with `data:`, in upper or lower case.
+        argument: Name of the operator's argument, for errors.
 
     Raises:
-        InvalidInputError: it cannot be read, or holds more than 10 MB.
+        InvalidInputError: The URI is invalid, or contains more than 10 MB.
     """
     if len(uri) > _MOST_CHARACTERS:
         raise _too_large(argument)

@@ -1,1 +1,1 @@
-"""The network below the clients: every call has an end, and a bound on the bytes that are read."""
+"""The network layer below the clients: every call has a time limit and a limit of bytes."""

@@ -1,4 +1,4 @@
-"""Which hosts an address leads to: those of a private network must not be reached by a word from outside."""
+"""Refuse addresses of servers that lead into a private network (server-side request forgery)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 import httpx
 
 from airflow_provider_veo.api.errors import AddressNotAllowedError, InvalidInputError
-from airflow_provider_veo.api.net.proxies import proxy_for
+from airflow_provider_veo.api.net.proxies import find_proxy
 from airflow_provider_veo.api.net.urls import redact
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Network(Enum):
-    """What kind of network an IP address belongs to."""
+    """The kind of network of an IP address."""
 
     PUBLIC = "public"
     PRIVATE = "private"
@@ -27,32 +27,32 @@ class Network(Enum):
     LINK_LOCAL = "link-local"
     METADATA = "metadata service of a cloud"
     RESERVED = "reserved"
-    """Multicast, obsolete or not in use: no file is there."""
+    """Multicast, obsolete or unused addresses. No file is there."""
 
 
 NOT_PUBLIC = frozenset({Network.PRIVATE, Network.LOOPBACK})
-"""What a person may open up. The others are closed in every setting: clouds keep their credentials there."""
+"""Networks that `allow_private_addresses` can open. The others stay closed: clouds keep their credentials there."""
 
-_CLOSED = "No setting opens such addresses, allow_private_addresses of a connection neither."
+_CLOSED = "No setting opens such addresses, not even allow_private_addresses of a connection."
 
 # The registries of special addresses (https://www.iana.org/assignments/iana-ipv4-special-registry and
-# .../iana-ipv6-special-registry), and what clouds document. Python's `ipaddress` has an edition of the registries, too,
-# but another one in each version. The smallest network that holds an address counts.
+# .../iana-ipv6-special-registry), and addresses that clouds document. Python's `ipaddress` also has these registries,
+# but each version has another edition. The smallest network that contains an address counts.
 _NETWORKS: Mapping[Network, tuple[str, ...]] = {
-    Network.PUBLIC: ("0.0.0.0/0", "2000::/3"),  # nothing else of IPv6 is in use worldwide
+    Network.PUBLIC: ("0.0.0.0/0", "2000::/3"),  # no other part of IPv6 is in public use
     Network.PRIVATE: (
         "10.0.0.0/8",
-        "100.64.0.0/10",  # shared by providers and their customers
+        "100.64.0.0/10",  # shared by internet providers and their customers
         "172.16.0.0/12",
         "192.0.0.0/24",  # protocol assignments
         "192.168.0.0/16",
-        "198.18.0.0/15",  # measurements; some proxies give all hosts such an address
-        "240.0.0.0/4",  # never assigned, used inside of some networks
+        "198.18.0.0/15",  # benchmarks; some proxies give all hosts such an address
+        "240.0.0.0/4",  # never assigned, used inside some networks
         "fc00::/7",
-        "fec0::/10",  # the site-local ones of old
+        "fec0::/10",  # the former site-local addresses
     ),
-    Network.LOOPBACK: ("0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128"),  # 0.0.0.0 leads to this machine, too
-    Network.LINK_LOCAL: ("169.254.0.0/16", "fe80::/10"),  # metadata services of nearly all clouds
+    Network.LOOPBACK: ("0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128"),  # 0.0.0.0 also leads to this machine
+    Network.LINK_LOCAL: ("169.254.0.0/16", "fe80::/10"),  # metadata services of most clouds
     Network.METADATA: (
         "100.80.80.80/32",  # UCloud
         "100.96.0.96/32",  # Volcano Engine
@@ -84,18 +84,18 @@ _SMALLEST_FIRST = sorted(
     ((ipaddress.ip_network(text), kind) for kind, texts in _NETWORKS.items() for text in texts),
     key=lambda entry: -entry[0].prefixlen,
 )
-# IPv6 forms of IPv4 addresses that systems and networks translate (RFC 4291, RFC 6052). Others are reserved.
+# IPv6 forms of IPv4 addresses that systems and networks translate (RFC 4291, RFC 6052). Other forms are reserved.
 _TRANSLATED = (ipaddress.IPv6Network("::ffff:0:0/96"), ipaddress.IPv6Network("64:ff9b::/96"))
 
 
 @dataclass(frozen=True)
 class AddressRule:
-    """Which addresses may be asked besides public ones.
+    """The addresses that requests may go to besides public ones.
 
     Attributes:
-        allowed: their networks, and single ones.
-        advice: what to do about a refusal that a person may lift.
-        hide: takes the secrets out of an address that is quoted.
+        allowed: Allowed networks, and single allowed addresses.
+        advice: End of the error if a person can allow the address: the setting to change.
+        hide: Removes secrets from an address that the error quotes.
     """
 
     allowed: Collection[Network | IPAddress]
@@ -106,22 +106,22 @@ class AddressRule:
         """Refuse an address whose host lies in a network that is not allowed.
 
         Args:
-            url: the address to be asked next.
-            name: of what is fetched, for the error message.
+            url: Address of the next request.
+            name: Name of the fetched file, for the error.
 
         Raises:
-            InvalidInputError: the address is refused.
+            AddressNotAllowedError: The address is refused.
         """
         for address in _addresses_of(_host(url)):
             self._check(address, url, name)
 
     def connection_check(self, url: str, name: str) -> dict[str, Any]:
-        """Return the extensions of an httpx request that make it check the peer before anything is sent.
+        """Return the extensions of an httpx request that check the peer before anything is sent.
 
-        A name may lead to another address by the time of the connection than when it was checked. Where a proxy makes
-        the connection, there is nothing to check here.
+        A host name may lead to one address at the time of the check and to another at the time of the connection. If a
+        proxy makes the connection, there is no peer to check.
         """
-        return {} if proxy_for(url) else {"trace": self._check_at_connection(url, name)}
+        return {} if find_proxy(url) else {"trace": self._check_at_connection(url, name)}
 
     def _check_at_connection(self, url: str, name: str) -> Callable[[str, Mapping[str, Any]], None]:
         def trace(event: str, info: Mapping[str, Any]) -> None:
@@ -136,7 +136,7 @@ class AddressRule:
         return trace
 
     def _check(self, address: IPAddress, url: str, name: str) -> None:
-        network = network_of(address)
+        network = find_network(address)
         if network is Network.PUBLIC or network in self.allowed or _plain(address) in self.allowed:
             return
         advice = self.advice if network in NOT_PUBLIC else _CLOSED
@@ -146,21 +146,20 @@ class AddressRule:
         )
 
 
-def own_networks(base_url: str, reach: Callable[[], IPAddress | None]) -> frozenset[Network | IPAddress]:
-    """Say where an API may send us besides public addresses, since it is there itself.
+def find_own_networks(base_url: str, reach: Callable[[], IPAddress | None]) -> frozenset[Network | IPAddress]:
+    """Return the networks and addresses that an API may send us to because it is in them itself.
 
-    A name alone proves nothing: whoever owns it decides where it leads, each time anew. So all of its addresses must be
-    in networks that are not public, and a connection must really have reached the API there.
+    A host name proves nothing, since its owner can change its addresses at any time. So all addresses of the name must
+    be in networks that are not public, and a connection must have reached the API there.
 
     Args:
-        base_url: the API's own address. An IP address that is written in it is allowed, whatever it is. Where a proxy
-            makes the connections, nothing else is.
-        reach: returns the address from which the API has answered; None if that is not known. Called only if needed.
+        base_url: Address of the API. An IP address in it is always allowed. Behind a proxy nothing else is allowed.
+        reach: Returns the address from which the API has answered; None if it is not known. Called only if needed.
     """
     host = _host(base_url)
     if literal := _literal(host):
         return frozenset({_plain(literal), *_opened_by(literal)})
-    found = [] if proxy_for(base_url) else _addresses_of(host)
+    found = [] if find_proxy(base_url) else _addresses_of(host)
     if not found or not all(map(_opened_by, found)):
         return frozenset()
     peer = reach()
@@ -168,36 +167,36 @@ def own_networks(base_url: str, reach: Callable[[], IPAddress | None]) -> frozen
 
 
 def _opened_by(address: IPAddress) -> frozenset[Network]:
-    return frozenset({network_of(address)} & NOT_PUBLIC)
+    return frozenset({find_network(address)} & NOT_PUBLIC)
 
 
-def peer_of(extensions: Mapping[str, Any]) -> IPAddress | None:
-    """Return the address that an answer comes from.
+def read_peer(extensions: Mapping[str, Any]) -> IPAddress | None:
+    """Return the address from which an answer comes; None if the connection is closed.
 
     Args:
-        extensions: of the httpx response, whose body is not read yet.
+        extensions: Extensions of the httpx response. Its body must not be read yet.
     """
     try:
         return _address(extensions["network_stream"].get_extra_info("server_addr")[0])
-    except (OSError, KeyError, TypeError, ValueError):  # it is gone already
+    except (OSError, KeyError, TypeError, ValueError):  # the connection is closed already
         return None
 
 
-def network_of(address: IPAddress) -> Network:
-    """Say what kind of network an address belongs to; of a translated IPv4 address, that one's."""
+def find_network(address: IPAddress) -> Network:
+    """Return the kind of network of an address. For an IPv6 form of an IPv4 address, that of the IPv4 address."""
     address = _plain(address)
     return next(kind for network, kind in _SMALLEST_FIRST if address in network)
 
 
 def _plain(address: IPAddress) -> IPAddress:
-    """Return an IPv4 address for the IPv6 forms that are translated into it."""
+    """Return the IPv4 address for an IPv6 form of it, and every other address unchanged."""
     if any(address in form for form in _TRANSLATED):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address
 
 
 def _host(url: str) -> str:
-    """Return the host that a request for an address asks; nothing where there can be no such request."""
+    """Return the host of an address; an empty string if the address is invalid."""
     try:
         return httpx.URL(url).host
     except (httpx.InvalidURL, ValueError):
@@ -212,7 +211,7 @@ def _literal(host: str) -> IPAddress | None:
 
 
 def _addresses_of(host: str) -> list[IPAddress]:
-    """Return the addresses of a host; none where it is unknown here: then a proxy knows it, or the request fails."""
+    """Return the IP addresses of a host; an empty list if this machine cannot resolve it, but perhaps a proxy can."""
     try:
         found = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError):
@@ -221,4 +220,4 @@ def _addresses_of(host: str) -> list[IPAddress]:
 
 
 def _address(text: str) -> IPAddress:
-    return ipaddress.ip_address(text.partition("%")[0])  # a scope ("%eth0") is no part of the address
+    return ipaddress.ip_address(text.partition("%")[0])  # a scope ("%eth0") is not part of the address

@@ -1,7 +1,7 @@
-"""Bodies of answers: unpacked block by block, and no more of them than a limit.
+"""Bodies of answers: decompressed block by block, up to a limit.
 
-No answer is asked for in a content encoding; one that comes encoded all the same is unpacked. A few kilobytes may
-unpack to gigabytes, so nothing here ever holds more than a block beyond what is kept.
+Requests ask for no content encoding. A server may compress its answer nevertheless, and a few kilobytes may decompress
+to gigabytes. So nothing here holds more than one block beyond the bytes that are kept.
 """
 
 from __future__ import annotations
@@ -14,44 +14,44 @@ from typing import Any
 from airflow_provider_veo.api.errors import UnpackError
 
 BLOCK = 64 * 1024
-"""Bytes that are unpacked at a time."""
+"""Number of bytes that are decompressed at a time."""
 
 Unpack = Callable[[bytes], Iterator[bytes]]
-"""From the next piece of a body to the blocks that it unpacks to."""
+"""Takes the next piece of a body, and yields its decompressed blocks."""
 
-_GZIP, _ZLIB, _RAW = 31, 15, -15  # what zlib calls the three formats
+_GZIP, _ZLIB, _RAW = 31, 15, -15  # zlib's numbers of the three formats
 _MOST_LAYERS = 3
 _OTHERS = ("br", "compress", "x-compress", "dcb", "dcz", "zstd")
 
 
-def unpacking(headers: Mapping[str, str]) -> Unpack:
-    """Return what unpacks a body.
+def make_unpacker(headers: Mapping[str, str]) -> Unpack:
+    """Return the function that decompresses a body.
 
     Args:
-        headers: of the answer, names in lower case.
+        headers: Headers of the answer, with names in lower case.
 
     Raises:
-        UnpackError: here, or while unpacking.
+        UnpackError: The encoding is unknown. The returned function raises it for damaged data.
     """
     named = [name.strip().lower() for name in headers.get("content-encoding", "").split(",")]
     layers = [name for name in named if name not in ("", "identity")]
     if len(layers) > _MOST_LAYERS:
-        raise UnpackError("The answer is packed more than three times, and no packing was asked for.")
-    unpack: Unpack = _as_it_is
+        raise UnpackError("The answer is compressed more than three times, and no compression was asked for.")
+    unpack: Unpack = _pass_on
     for name in layers:
-        unpack = _after(_unpacking_layer(name), unpack)
+        unpack = _combine(_make_layer(name), unpack)
     return unpack
 
 
 class Body:
-    """The beginning of an answer's body: all of it, unless it is longer than a limit.
+    """The body of an answer, or its beginning if it is longer than a limit.
 
     Args:
-        headers: of the answer, names in lower case.
-        most: bytes that are kept.
+        headers: Headers of the answer, with names in lower case.
+        most: Number of bytes that are kept.
 
     Attributes:
-        is_cut: there is more of it.
+        is_cut: Whether the body is longer.
     """
 
     def __init__(self, headers: Mapping[str, str], most: int) -> None:
@@ -61,19 +61,19 @@ class Body:
         self._kept = bytearray()
         self._trouble = ""
         try:
-            self._unpack = unpacking(headers)
+            self._unpack = make_unpacker(headers)
         except UnpackError as error:
             self._trouble = str(error)
 
     def __bytes__(self) -> bytes:
-        """Return what was kept; where it cannot be unpacked, words that say so, for the error that follows from it."""
+        """Return the kept bytes. If the body cannot be decompressed, return a text that says so, for the error."""
         return self._trouble.encode() or bytes(self._kept)
 
     def take(self, piece: bytes) -> bool:
-        """Take the next piece in.
+        """Add the next piece.
 
         Returns:
-            Whether another one is wanted.
+            Whether the next piece is needed.
         """
         if self._trouble:
             return False
@@ -91,12 +91,12 @@ class Body:
         return not self.is_cut
 
 
-def _as_it_is(piece: bytes) -> Iterator[bytes]:
+def _pass_on(piece: bytes) -> Iterator[bytes]:
     yield piece
 
 
-def _after(outer: Unpack, inner: Unpack) -> Unpack:
-    """Return what unpacks first the layer that was packed last."""
+def _combine(outer: Unpack, inner: Unpack) -> Unpack:
+    """Return the function that decompresses the outer layer first, then the inner one."""
 
     def unpack(piece: bytes) -> Iterator[bytes]:
         for block in outer(piece):
@@ -105,17 +105,17 @@ def _after(outer: Unpack, inner: Unpack) -> Unpack:
     return unpack
 
 
-def _unpacking_layer(name: str) -> Unpack:
+def _make_layer(name: str) -> Unpack:
     if name in ("gzip", "x-gzip"):
-        return partial(_inflated, zlib.decompressobj(_GZIP))
+        return partial(_inflate, zlib.decompressobj(_GZIP))
     if name == "deflate":
         return _Deflate().unpack
-    known = repr(name) if name in _OTHERS else "something unknown"  # it may quote what we have sent
+    known = repr(name) if name in _OTHERS else "something unknown"  # the name may quote our request
     raise UnpackError(f"The answer is encoded as {known}, which was not asked for and cannot be read.")
 
 
 class _Deflate:
-    """The coding `deflate`: two formats have that name, and the first two bytes tell which one it is."""
+    """The encoding `deflate`. Two formats have this name; the first two bytes show which one it is."""
 
     def __init__(self) -> None:
         self._head = b""
@@ -128,17 +128,17 @@ class _Deflate:
                 return
             is_zlib = piece[0] & 15 == 8 and int.from_bytes(piece[:2], "big") % 31 == 0
             self._inflate = zlib.decompressobj(_ZLIB if is_zlib else _RAW)
-        yield from _inflated(self._inflate, piece)
+        yield from _inflate(self._inflate, piece)
 
 
-def _inflated(inflate: Any, piece: bytes) -> Iterator[bytes]:
+def _inflate(inflate: Any, piece: bytes) -> Iterator[bytes]:
     while not inflate.eof:
         try:
             block: bytes = inflate.decompress(piece, BLOCK)
         except zlib.error as error:
-            raise UnpackError(f"The answer's packing is damaged: {error}.") from None
+            raise UnpackError(f"The answer is compressed, and its data is damaged: {error}.") from None
         if block:
             yield block
         piece = inflate.unconsumed_tail
-        if not piece and len(block) < BLOCK:  # a full block may have more behind it
+        if not piece and len(block) < BLOCK:  # after a full block there may be more
             return

@@ -1,4 +1,4 @@
-"""The time of one call: how long its next operation may take."""
+"""The clock of one call: the seconds that its next network operation may take."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from math import inf
 
 from airflow_provider_veo.api.net.limits import HEAD_BYTES, LEAST_RATE, MOST_WASTE, WASTE_BYTES, Limits
 
-_LONGEST = 86_400.0  # seconds; sockets take no larger numbers than some weeks
+_LONGEST = 86_400.0  # seconds; sockets refuse numbers of many weeks
 
 
 class Clock:
-    """Tells how many seconds each operation of a call's connection may take; 0 or less: the call's time is over.
+    """Limits the seconds of each network operation of a call. With 0 seconds or less, the time of the call is over.
 
-    The connection asks it before each operation and reports after it. So no byte that a server sends delays the end,
-    nor does an interim answer (1xx), which the HTTP library does not hand on.
+    The connection asks the clock before each operation, and reports to it afterwards. So a server cannot delay the end
+    of a call by sending bytes or interim answers (1xx), which the HTTP library does not pass on.
 
-    A transfer whose length is the sender's has a credit of seconds instead: waiting uses it up, and bytes earn it back
-    at `LEAST_RATE`, up to where it began. Only waiting for the network counts, so a slow disk breaks nothing off.
+    A transfer whose length the sender chooses has a credit of seconds instead. Waiting for the network uses the credit
+    up, and transferred bytes restore it at `LEAST_RATE`. The time of a slow disk does not count.
 
     Args:
-        limits: of the call.
-        now: seconds of a monotonic clock.
+        limits: Limits of the call.
+        now: Returns the seconds of a monotonic clock.
     """
 
     def __init__(self, limits: Limits, now: Callable[[], float] = time.monotonic) -> None:
@@ -33,7 +33,7 @@ class Clock:
         self.begin()
 
     def begin(self) -> None:
-        """Begin an exchange; a call that follows redirects has several."""
+        """Begin an exchange. A call that follows redirects has several exchanges."""
         self._connect_end = self.now() + self.limits.timeout
         self._answer_end = inf
         self._credit = self.limits.timeout
@@ -42,13 +42,13 @@ class Clock:
         self._allowed = WASTE_BYTES
 
     def begin_body(self) -> None:
-        """Note that the answer's head is there."""
+        """Record that the head of the answer has arrived."""
         self._in_body = True
         if self.limits.flows:
             self._answer_end = inf
             self._credit = self.limits.timeout
 
-    def spent(self) -> float:
+    def count_seconds(self) -> float:
         """Return the seconds since the call began."""
         return self.now() - self._begun
 
@@ -56,35 +56,40 @@ class Clock:
         """Whether the seconds of the whole call have passed."""
         return self.now() >= self._end
 
-    def to_connect(self) -> float:
-        """Return the seconds in which the connection must be made."""
+    def seconds_to_connect(self) -> float:
+        """Return the seconds that are left to make the connection."""
         return min(min(self._connect_end, self._end) - self.now(), _LONGEST)
 
-    def to_send(self) -> float:
-        """Return the seconds in which the next block must be sent."""
+    def seconds_to_send(self) -> float:
+        """Return the seconds that are left to send the next block."""
         return min(self._credit, self._end - self.now(), _LONGEST)
 
-    def to_receive(self) -> float:
-        """Return the seconds in which the next bytes must be there."""
+    def seconds_to_receive(self) -> float:
+        """Return the seconds that are left until the next bytes must arrive."""
         left = min(min(self._answer_end, self._end) - self.now(), _LONGEST)
         return min(self._credit, left) if self._in_body and self.limits.flows else left
 
-    def sent(self, size: int, since: float) -> None:
-        """Note that bytes were sent.
+    def record_sent(self, size: int, since: float) -> None:
+        """Record sent bytes.
 
         Args:
-            size: how many.
-            since: when their sending began.
+            size: Number of bytes.
+            since: Time at which their sending began.
         """
         now = self.now()
         self._earn(size, now - since)
         self._answer_end = now + self.limits.answer
 
-    def received(self, size: int, since: float) -> bool:
-        """Note that bytes have come, as `sent`.
+    def record_received(self, size: int, since: float) -> bool:
+        """Record received bytes.
+
+        Args:
+            size: Number of bytes.
+            since: Time at which the wait for them began.
 
         Returns:
-            Whether the answer may go on: its head may not be too long, and a video's bytes must bring a video.
+            Whether the answer may continue. It must end if its head is too long, or if a transfer brings many bytes
+            that contain no bytes of a video.
         """
         if self._in_body:
             if self.limits.flows:
@@ -94,11 +99,11 @@ class Clock:
         self._head_bytes += size
         return self._head_bytes <= HEAD_BYTES
 
-    def used(self, size: int) -> None:
-        """Take in that bytes of a video have come out of what was received.
+    def record_used(self, size: int) -> None:
+        """Record that received bytes contained bytes of a video.
 
         Args:
-            size: how many.
+            size: Number of bytes of the video.
         """
         self._allowed += MOST_WASTE * size
 

@@ -1,4 +1,4 @@
-"""Which proxy a call takes: one rule for all calls, so that no two of them go different ways to one address."""
+"""Choose the proxy of a call: one rule for all calls, so that all calls to one address take the same way."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from airflow_provider_veo.api.net.urls import DEFAULT_PORT
 _ENTRY = re.compile(r"(?:(?P<scheme>\w+)://)?(?P<host>\[.*?\]|.*?:.*:.*?|[^:]*?)(?::(?P<port>\d+))?(?P<rest>/.*)?")
 
 
-def proxy_for(url: str) -> str | None:
+def find_proxy(url: str) -> str | None:
     """Return the proxy that the environment (`HTTPS_PROXY`, `NO_PROXY` ...) names for an address, or None."""
     return choose(url, getproxies())
 
 
 def choose(url: str, settings: Mapping[str, str]) -> str | None:
-    """Return the proxy for an address, or None where it is asked directly.
+    """Return the proxy for an address; None for a direct connection.
 
     Args:
-        url: an http(s) address. Anything else has no proxy.
-        settings: by their names in lower case without `_PROXY`. `http`, `https` and `all` name a proxy. `no` is a list
-            with commas or spaces between its entries, which are asked directly:
+        url: An http(s) address. Other addresses have no proxy.
+        settings: The settings by their names in lower case without `_PROXY`. `http`, `https` and `all` name a proxy.
+            `no` is a list of hosts with direct connections. Its entries are separated by commas or spaces:
 
             - `*`: every host.
-            - `example.com`, `.example.com` or `*.example.com`: this host, and all below it.
-            - `10.0.0.1`, `::1` or `[::1]`: this address, where the URL names an address and not a host.
-            - `10.0.0.0/8`: all addresses of a network, likewise.
-            - Each of them may begin with a scheme (`http://`) or end with a port (`:8080`), and counts for that only.
+            - `example.com`, `.example.com` or `*.example.com`: this host, and all hosts below it.
+            - `10.0.0.1`, `::1` or `[::1]`: this address, if the URL contains an address and not a host name.
+            - `10.0.0.0/8`: all addresses of this network, if the URL contains an address and not a host name.
+            - Each entry may begin with a scheme (`http://`) or end with a port (`:8080`), and then holds only for it.
     """
     try:
         target = httpx.URL(url)
@@ -46,7 +46,7 @@ def choose(url: str, settings: Mapping[str, str]) -> str | None:
 
 
 def _covers(entry: str, target: httpx.URL) -> bool:
-    """Say whether an entry of `NO_PROXY` means an address."""
+    """Whether an entry of `NO_PROXY` covers an address."""
     parts = _ENTRY.fullmatch(entry)
     if parts is None or (parts["scheme"] or "all").lower() not in ("all", target.scheme):
         return False
@@ -56,13 +56,13 @@ def _covers(entry: str, target: httpx.URL) -> bool:
     try:
         network = ipaddress.ip_network(parts["host"].strip("[]") + (parts["rest"] or "").rstrip("/"), strict=False)
         return ipaddress.ip_address(host) in network
-    except ValueError:  # one of the two is a name
+    except ValueError:  # the entry or the host is a name
         domain = _ascii(parts["host"].removeprefix("*").strip("."))
         return parts["host"] == "*" or (bool(domain) and f".{host}".endswith(f".{domain}"))
 
 
 def _ascii(host: str) -> str:
-    """Return the form of a host in which two spellings of it are equal."""
+    """Return the form of a host in which all its spellings are equal."""
     try:
         return httpx.URL(scheme="http", host=host).raw_host.decode("ascii").rstrip(".")
     except (httpx.InvalidURL, ValueError):

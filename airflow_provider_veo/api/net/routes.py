@@ -1,4 +1,4 @@
-"""The way of a request to its server: by the right proxy, and without a signed address in a log."""
+"""Connections through the right proxy, and requests without a signed address in a log."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ import httpx
 from airflow_provider_veo.api.errors import UnusableProxyError
 
 Trace = Callable[[str, dict[str, Any]], None]
-"""Called by httpcore with an event of a request, and with the facts that httpcore logs right after, at DEBUG."""
+"""Called by httpcore with an event of a request, and with the facts that httpcore then logs at DEBUG."""
 
 _KEPT_FOR = 60.0  # seconds that an idle connection is kept open
 _LOGS = tuple(
     logging.getLogger(f"httpcore.{part}") for part in ("connection", "http11", "http2", "proxy", "socks")
-)  # each may be switched on alone
+)  # each of them may be enabled alone
 
 
-def pool_options(tls: ssl.SSLContext, proxy: str | None) -> dict[str, Any]:
+def make_pool_options(tls: ssl.SSLContext, proxy: str | None) -> dict[str, Any]:
     """Return the options of a connection pool.
 
     Args:
-        tls: for the connections to servers.
-        proxy: that makes the connections, or None.
+        tls: TLS settings of the connections to servers.
+        proxy: Proxy that makes the connections; None for direct connections.
 
     Raises:
-        UnusableProxyError: the proxy cannot be used. A worker with another environment may do better.
+        UnusableProxyError: The proxy cannot be used. It may work on a worker with another environment.
     """
     options: dict[str, Any] = {"ssl_context": tls, "keepalive_expiry": _KEPT_FOR}
     if proxy is None:
@@ -38,7 +38,7 @@ def pool_options(tls: ssl.SSLContext, proxy: str | None) -> dict[str, Any]:
     try:
         named = httpx.Proxy(proxy)
         if named.url.scheme.startswith("socks") and not find_spec("socksio"):
-            raise ImportError  # httpcore does so, too, when the request is on its way
+            raise ImportError  # httpcore raises it, too, but only during the request
         url = httpcore.URL(
             scheme=named.url.raw_scheme, host=named.url.raw_host, port=named.url.port, target=named.url.raw_path
         )
@@ -48,49 +48,49 @@ def pool_options(tls: ssl.SSLContext, proxy: str | None) -> dict[str, Any]:
             f"The proxy that the environment names for this call cannot be used ({type(error).__name__}). Correct "
             "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY of this process, or name the host in NO_PROXY. A SOCKS proxy needs "
             "`pip install 'httpx[socks]'`."
-        ) from None  # the other error may quote a password
+        ) from None  # the original error may quote a password
 
 
 def sign_in(request: httpx.Request) -> None:
-    """Send the user and the password that stand in an address, as httpx's clients do."""
+    """Send user and password of an address as basic authentication, as httpx's clients do."""
     if request.url.userinfo:
         next(httpx.BasicAuth(request.url.username, request.url.password).sync_auth_flow(request))
 
 
-def traced(trace: Trace | None) -> dict[str, Any]:
-    """Return the extensions of a request that keep out of httpcore's log what it must not show.
+def add_trace(trace: Trace | None) -> dict[str, Any]:
+    """Return the extensions of a request that keep secrets out of httpcore's log.
 
     Args:
-        trace: the request's own, to be called first.
+        trace: Trace function of the request itself, which is called first.
     """
     if not _may_log():
         return {"trace": trace} if trace else {}
 
-    def told(event: str, facts: dict[str, Any]) -> None:
+    def call_both(event: str, facts: dict[str, Any]) -> None:
         if trace:
             trace(event, facts)
         _conceal(event, facts)
 
-    return {"trace": told}
+    return {"trace": call_both}
 
 
-def traced_async() -> dict[str, Any]:
-    """Do as `traced`, for requests without a trace of their own."""
-    return {"trace": _quiet_async} if _may_log() else {}
+def add_trace_async() -> dict[str, Any]:
+    """Return such extensions for an asynchronous request, which has no trace function."""
+    return {"trace": _conceal_async} if _may_log() else {}
 
 
 def _may_log() -> bool:
     return any(log.isEnabledFor(logging.DEBUG) for log in _LOGS)
 
 
-async def _quiet_async(event: str, facts: dict[str, Any]) -> None:
+async def _conceal_async(event: str, facts: dict[str, Any]) -> None:
     _conceal(event, facts)
 
 
 def _conceal(event: str, facts: dict[str, Any]) -> None:
-    """Take the headers of an answer from the facts, and what an error quotes: a `Location` is as good as a password.
+    """Remove the headers of an answer and the text of an error from the facts: a `Location` may hold a signature.
 
-    The level of a logger would be everybody's. The facts are this request's own.
+    Changing the level of a logger instead would affect all users of httpcore in this process.
     """
     if event.endswith("receive_response_headers.complete"):
         facts["return_value"] = facts["return_value"][:2]  # of version, status, reason and headers

@@ -1,6 +1,7 @@
-"""Addresses that carry their own permission: presigned ones, as object storages and CDNs give them out.
+"""Recognize presigned addresses, whose query contains a signature: object storages and CDNs issue them.
 
-They take one kind of credentials only, and are for whoever holds them: the API key never goes along.
+A request to such an address must carry no other credentials, and everybody who knows the address can use it. So the API
+key is never sent to it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pendulum
 
-# S3 (both versions) and those that speak like it, Google, Azure, CloudFront, Alibaba, Tencent, Volcengine, Huawei
+# S3 (both versions) and compatible storages, Google, Azure, CloudFront, Alibaba, Tencent, Volcengine, Huawei
 _SIGNS = re.compile(
     r"(.*-)?sig(nature|ned)?|hmac|hdnt[ls]|(x-)?(amz|goog|oss|cos|tos|obs|bce)-.+"
     r"|(aws|google|oss|obs)?accesskeyid|googleaccessid|key-pair-id|q-sign-.+|__gda__|__token__"
@@ -19,19 +20,19 @@ _SIGNS = re.compile(
 _SIGNED_AT = re.compile(r"x-\w+-date")
 _LASTS = re.compile(r"x-\w+-expires")
 _ENDS = ("expires", "se", "x-oss-expires")
-_ROUNDS = 2  # of spelling: an address in an address
+_ROUNDS = 2  # levels of spellings: an address in an address
 
 
 def is_presigned(url: str) -> bool:
-    """Whether an address carries a signature, however its query is spelled."""
+    """Whether an address carries a signature, in every spelling of its query."""
     return any(_SIGNS.fullmatch(name) for name in _query(url))
 
 
-def is_over(url: str, now: pendulum.DateTime) -> bool:
-    """Whether a presigned address says that its time is over; False where it does not say when."""
+def is_expired(url: str, now: pendulum.DateTime) -> bool:
+    """Whether a presigned address has expired by the time in its query; False if it names no time."""
     try:
         end = _end(_query(url))
-    except Exception:  # noqa: BLE001 - whatever stands there, the server's refusal counts
+    except Exception:  # noqa: BLE001 - a query may hold any text; then the server's refusal counts
         return False
     return end is not None and end <= now
 
@@ -50,12 +51,12 @@ def _moment(text: str) -> pendulum.DateTime:
         return pendulum.from_timestamp(int(text))
     moment = pendulum.parse(text)
     if not isinstance(moment, pendulum.DateTime):
-        raise TypeError("that is a span of time")
+        raise TypeError("a span of time is not a moment")
     return moment
 
 
 def _query(url: str) -> dict[str, str]:
-    """Return names and values of the query; names in lower case, with hyphens."""
+    """Return names and values of a query. Names are in lower case, with hyphens."""
     try:
         text = urlsplit(url).query
     except ValueError:

@@ -1,1 +1,1 @@
-"""Polling: the next status call, and the end of the wait."""
+"""Polling: when to ask for the status of a job, and how the wait for a job ends."""

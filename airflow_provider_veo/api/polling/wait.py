@@ -1,4 +1,7 @@
-"""Waiting for a job: `polling` decides, this brings clock and chance, and whoever waits brings requests and sleep."""
+"""Wait for a job: `decision.observe` with the clock of this machine, random jitter, and the memory of one wait.
+
+Callers bring the status call. `wait_for_video` also sleeps; the sensor and the triggerer's poller sleep themselves.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from airflow_provider_veo.api.errors import VeoError
-from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy, WaitState, first_delay, observe
+from airflow_provider_veo.api.polling.decision import News, WaitPolicy, WaitState, choose_first_delay, observe
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.video import Video
 
 
@@ -17,53 +21,56 @@ class Wait:
     """The wait for one job.
 
     Args:
-        video_id: of the job.
-        policy: how to wait.
-        tell: called whenever something has changed.
-        earlier: seconds that earlier jobs of the same model took. What this one takes is added.
+        video_id: ID of the job.
+        policy: How to wait.
+        report: Called with each change.
+        earlier: Durations of earlier jobs of the same model, in seconds. The duration of this job is added.
 
     Attributes:
-        last_error: of the last status call; None if it was answered, or there was none.
+        last_error: Error of the last status call; None if the server answered, or before the first call.
     """
 
-    __slots__ = ("_earlier", "_polls", "_state", "_tell", "last_error", "policy", "video_id")
+    __slots__ = ("_earlier", "_polls", "_report", "_state", "last_error", "policy", "video_id")
 
     def __init__(
-        self, video_id: str, policy: WaitPolicy, tell: Callable[[News], None], earlier: deque[float] | None = None
+        self, video_id: str, policy: WaitPolicy, report: Callable[[News], None], earlier: deque[float] | None = None
     ) -> None:
         self.video_id = video_id
         self.policy = policy
-        self._tell = tell
+        self._report = report
         self._earlier = deque() if earlier is None else earlier
         self._state = WaitState()
         self._polls = 0
         self.last_error: VeoError | None = None
 
-    def first_delay(self) -> float:
+    def choose_first_delay(self) -> float:
         """Return the seconds until the first status call."""
-        return first_delay(self.policy, time.time(), random.random(), self._earlier)
+        return choose_first_delay(self.policy, time.time(), random.random(), self._earlier)
 
     @property
     def is_failing(self) -> bool:
         """Whether the last status call failed."""
         return self._state.failures > 0
 
-    def ask(self, ask: Callable[[str], Video]) -> Outcome | float:
-        """Ask for the status, and return what `see` makes of the answer.
+    def ask(self, get_video: Callable[[str], Video]) -> Outcome | float:
+        """Make a status call, and return the result of `handle_answer`.
 
         Args:
-            ask: the status call.
+            get_video: Makes the status call for a job ID.
         """
         try:
-            return self.see(ask(self.video_id))
+            return self.handle_answer(get_video(self.video_id))
         except VeoError as error:
-            return self.see(error)
+            return self.handle_answer(error)
 
-    def see(self, seen: Video | VeoError) -> Outcome | float:
-        """Return what follows from an answer: the end, or the seconds until the next status call.
+    def handle_answer(self, seen: Video | VeoError) -> Outcome | float:
+        """Take in a status call.
 
         Args:
-            seen: the answer, or why there is none.
+            seen: The answer, or the error of the call.
+
+        Returns:
+            The outcome if the wait is over, else the seconds until the next status call.
         """
         now = time.time()
         self._polls += 1
@@ -74,19 +81,19 @@ class Wait:
                 self._earlier.append(seen.took or now - self.policy.submitted_at)
             return replace(step, polls=self._polls)
         if step.news:
-            self._tell(step.news)
+            self._report(step.news)
         return step.delay
 
 
-def wait_for_video(ask: Callable[[str], Video], wait: Wait) -> Outcome:
-    """Ask until the job is finished, the deadline has passed or asking has become pointless.
+def wait_for_video(get_video: Callable[[str], Video], wait: Wait) -> Outcome:
+    """Block until the job is finished, the deadline has passed, or no status call can succeed any more.
 
     Args:
-        ask: the status call.
-        wait: for what, and how.
+        get_video: Makes the status call for a job ID.
+        wait: The wait for the job.
     """
-    step: Outcome | float = wait.first_delay()
+    step: Outcome | float = wait.choose_first_delay()
     while not isinstance(step, Outcome):
         time.sleep(step)
-        step = wait.ask(ask)
+        step = wait.ask(get_video)
     return step

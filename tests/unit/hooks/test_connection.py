@@ -173,11 +173,13 @@ def test_airflow_hides_the_values_of_headers(monkeypatch, mocker):
 def test_an_address_that_is_kept_contains_no_secret_header():
     mask = settings({"headers": HEADERS | {"x-hint": "vertex-ai"}}, password=KEY).mask
     url = f"https://x/vertex-ai/a.mp4?k={KEY}&p=pk-canary-0123456789ab"
-    kept = mask.fold(url)
+    kept = mask.hide_in_url(url)
     assert "canary" not in kept
     assert "/vertex-ai/" in kept  # a part of many addresses
-    assert mask.unfold(kept) == url
-    assert settings({"headers": HEADERS}).mask.unfold(settings({"headers": HEADERS}).mask.fold(url)) == url
+    assert mask.restore_in_url(kept) == url
+    assert (
+        settings({"headers": HEADERS}).mask.restore_in_url(settings({"headers": HEADERS}).mask.hide_in_url(url)) == url
+    )
 
 
 @pytest.mark.parametrize("ask", [lambda hook: hook.settings, lambda hook: asyncio.run(hook.aget_settings())])

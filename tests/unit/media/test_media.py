@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import VeoFailException
-from airflow_provider_veo.media.clip import Clip, Source, Track, even, shown_size
-from airflow_provider_veo.media.concat import reason_to_encode
-from airflow_provider_veo.media.encode import Look, Span, fitted, picture_steps, sound_steps
+from airflow_provider_veo.media.clip import Clip, Source, Track, find_shown_size, round_to_even
+from airflow_provider_veo.media.concat import find_reason_to_encode
+from airflow_provider_veo.media.encode import Format, Span, fit_size, make_picture_steps, make_sound_steps
 from airflow_provider_veo.media.orientation import Orientation
 from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
 
@@ -50,14 +50,14 @@ def variant(picture=None, sound=None, **changes):
     ],
 )
 def test_clips_that_agree_are_copied(clip):
-    assert reason_to_encode([CLIP, clip]) is None
-    assert reason_to_encode([clip, CLIP, clip]) is None
+    assert find_reason_to_encode([CLIP, clip]) is None
+    assert find_reason_to_encode([clip, CLIP, clip]) is None
 
 
 @pytest.mark.parametrize(
     ("clip", "reason"),
     [
-        (variant(container="matroska,webm"), "b.mp4 is no MP4 file"),
+        (variant(container="matroska,webm"), "b.mp4 is not an MP4 file"),
         (variant(picture={"codec": "vp9"}), "b.mp4 has a codec that is not usual"),
         (variant(sound={"codec": "opus"}), "b.mp4 has a codec that is not usual"),
         (variant(picture={"whole": False}), "b.mp4 hides some of its pictures"),
@@ -68,7 +68,7 @@ def test_clips_that_agree_are_copied(clip):
     ],
 )
 def test_clips_that_differ_are_encoded(clip, reason):
-    assert reason in reason_to_encode([CLIP, CLIP, clip])
+    assert reason in find_reason_to_encode([CLIP, CLIP, clip])
 
 
 @given(
@@ -89,7 +89,7 @@ boxes = st.tuples(st.integers(1, 2000), st.integers(1, 2000)).map(lambda box: (2
 
 @given(sizes, boxes)
 def test_a_picture_fits_into_its_box_and_touches_it(size, box):
-    width, height = fitted(size, box)
+    width, height = fit_size(size, box)
     assert 2 <= width <= box[0]
     assert 2 <= height <= box[1]
     assert width % 2 == height % 2 == 0
@@ -99,8 +99,8 @@ def test_a_picture_fits_into_its_box_and_touches_it(size, box):
 
 @given(sizes)
 def test_a_picture_that_fits_stays_as_it_is(size):
-    size = even(size[0]), even(size[1])
-    assert fitted(size, size) == size
+    size = round_to_even(size[0]), round_to_even(size[1])
+    assert fit_size(size, size) == size
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_a_picture_that_fits_stays_as_it_is(size):
         ((1, 1), Fraction(1), UPRIGHT, (2, 2)),
     ],
 )
-def test_the_size_on_screen(size, aspect, orientation, shown):
-    assert shown_size(*size, aspect, orientation) == shown
+def test_the_size_on_screen_follows_pixel_aspect_and_orientation(size, aspect, orientation, shown):
+    assert find_shown_size(*size, aspect, orientation) == shown
 
 
 ONE = 2**16
@@ -138,43 +138,43 @@ ONE = 2**16
         ((0, 0, 0, 0), []),
     ],
 )
-def test_a_display_matrix_says_how_a_picture_lies(matrix, steps):
+def test_a_display_matrix_gives_the_orientation(matrix, steps):
     a, b, c, d = matrix
     orientation = Orientation.of(struct.pack("=9i", a, b, 0, c, d, 0, 99, 99, 2**30))
     assert [name for name, _ in orientation.steps] == steps
 
 
 @pytest.mark.parametrize("matrix", [b"", bytes(8), bytes(40)])
-def test_bytes_that_are_no_display_matrix_turn_nothing(matrix):
+def test_an_invalid_display_matrix_changes_nothing(matrix):
     assert Orientation.of(matrix) == UPRIGHT
 
 
-def test_the_look_is_that_of_the_first_clip():
+def test_the_format_of_a_film_is_that_of_its_first_clip():
     silent = replace(variant(size=(640, 360), rate=Fraction(30)), sound=None, sample_rate=0, channels=0)
-    assert Look.of([CLIP, silent]) == Look((720, 1280), Fraction(24), 44_100, "mono")
-    assert Look.of([silent, CLIP]) == Look((640, 360), Fraction(30), 44_100, "mono")
-    assert Look.of([silent]).sample_rate == 0
-    assert Look.of([variant(channels=6)]).layout == "stereo"
-    assert Look.of([variant(sample_rate=37_800)]).sample_rate == 48_000
+    assert Format.of([CLIP, silent]) == Format((720, 1280), Fraction(24), 44_100, "mono")
+    assert Format.of([silent, CLIP]) == Format((640, 360), Fraction(30), 44_100, "mono")
+    assert Format.of([silent]).sample_rate == 0
+    assert Format.of([variant(channels=6)]).layout == "stereo"
+    assert Format.of([variant(sample_rate=37_800)]).sample_rate == 48_000
 
 
-def test_the_filters_know_how_much_to_make():
-    look = Look((640, 360), Fraction(24), 48_000, "stereo")
-    steps = dict(picture_steps(CLIP, look, Span(Fraction(8), Fraction(16))))
+def test_the_filters_make_the_right_number_of_frames_and_samples():
+    look = Format((640, 360), Fraction(24), 48_000, "stereo")
+    steps = dict(make_picture_steps(CLIP, look, Span(Fraction(8), Fraction(16))))
     assert steps["scale"].startswith("202:360:")
     assert steps["trim"] == f"end_frame={8 * 24}"
     late = variant(picture={"start": Fraction(7, 5)})
-    steps = dict(sound_steps(late, look, Span(Fraction(8), Fraction(16))))
+    steps = dict(make_sound_steps(late, look, Span(Fraction(8), Fraction(16))))
     assert (steps["asetpts"], steps["atrim"]) == ("PTS-(7/5)/TB", f"end_sample={8 * 48_000}")
 
 
 @pytest.mark.parametrize("at", ["last", "first", 0, 1.5, "1.5", "0"])
-def test_moments(at):
+def test_a_valid_time_is_accepted(at):
     assert extract(at=at).at == at
 
 
 @pytest.mark.parametrize("at", [-1, -0.001, "middle", "", None, True, "nan", float("inf"), [1]])
-def test_what_is_no_moment(at):
+def test_an_invalid_time_is_refused(at):
     with pytest.raises(InvalidInputError, match=r"at is .*'first', 'last', or seconds"):
         extract(at=at)
 
@@ -197,7 +197,7 @@ def concat(**changes):
         (extract(source={"id": "video_1"}), "source names no file"),
         (concat(sources=[Path(__file__), {"path": None}]), r"sources\[1\] names no file"),
         (concat(), r"sources\[0\] '/nosuch/a.mp4' does not exist"),
-        (concat(sources=[__file__]), "test_media.py is no video"),
+        (concat(sources=[__file__]), "test_media.py is not a video"),
     ],
 )
 def test_bad_input_fails_without_a_retry_and_leaves_nothing(operator, complaint, tmp_path):

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from airflow_provider_veo.api.backends.profiles import GENERIC
 from airflow_provider_veo.api.client import VeoClient
-from airflow_provider_veo.api.polling.decision import Outcome
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.links.video import VeoVideoLink
 from airflow_provider_veo.observability import page, summary

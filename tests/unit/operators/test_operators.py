@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskD
 from airflow_provider_veo.api.backends.profiles import GENERIC, VEO_GATEWAY
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import Reason, TransportError, VideoFailedError, VideoTimeoutError
-from airflow_provider_veo.api.polling.decision import Outcome
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator

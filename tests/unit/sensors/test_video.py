@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import ApiError, InvalidInputError, Reason, TransportError, VeoError
-from airflow_provider_veo.api.polling.decision import Outcome
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.observability import metrics
@@ -197,8 +197,8 @@ def look_until_the_end(waiting, context, clock):
     ("trouble", "words", "after"),
     [
         (NOT_FOUND, "does not know video v", 60),
-        (BROKEN, "could not be learnt", 300),
-        (TransportError("no route to host"), "could not be learnt", 300),
+        (BROKEN, "could not be read", 300),
+        (TransportError("no route to host"), "could not be read", 300),
     ],
 )
 def test_it_gives_up_on_failing_status_calls_as_the_trigger_does(context, clock, answers, mode, trouble, words, after):

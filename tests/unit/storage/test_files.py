@@ -17,7 +17,7 @@ from airflow_provider_veo.storage import files
 from airflow_provider_veo.storage.checksums import sha256_of
 from airflow_provider_veo.storage.destinations import resolve
 from airflow_provider_veo.storage.local import LocalTarget
-from tests.support.boxes import film
+from tests.support.mp4_boxes import film
 
 FILM = film()
 SHA256 = hashlib.sha256(FILM).hexdigest()

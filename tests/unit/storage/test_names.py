@@ -14,8 +14,8 @@ from hypothesis import strategies
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.storage import destinations, files, names
 from airflow_provider_veo.storage.local import LocalTarget
-from tests.support.boxes import film
-from tests.support.titles import CAT, IDS, TITLES
+from tests.support.mp4_boxes import film
+from tests.support.odd_names import CAT, IDS, TITLES
 
 FILM = film()
 LETTERS = strategies.text(min_size=1, max_size=300)

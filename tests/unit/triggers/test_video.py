@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_veo.api.polling.decision import Outcome
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.triggers import video as module
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
@@ -19,7 +19,7 @@ def trigger(**changes):
     return VeoVideoTrigger(**arguments | changes)
 
 
-async def test_a_wait_that_breaks_off_still_resumes_the_task():
+async def test_a_wait_that_ends_with_an_error_still_resumes_the_task():
     events = [event async for event in trigger().run()]
     outcome = Outcome.from_event(events[0].payload)
     assert (len(events), outcome.kind, outcome.video_id) == (1, "error", "v")
@@ -28,12 +28,12 @@ async def test_a_wait_that_breaks_off_still_resumes_the_task():
 
 @pytest.fixture
 def cancel(mocker):
-    """Stand for the hook's way to the API."""
+    """Replace the cancellation by the hook."""
     return mocker.patch.object(VeoHook, "acancel_video", return_value=True)
 
 
 def state_is(mocker, state):
-    """Stand for what Airflow's supervisor answers."""
+    """Make Airflow's supervisor answer with a state of the task."""
     answer = SimpleNamespace(task_states={"r": {"t": state}})
     supervisor = SimpleNamespace(asend=mocker.AsyncMock(return_value=answer))
     mocker.patch("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", supervisor, create=True)
@@ -44,7 +44,7 @@ needs_airflow_3 = pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 asks its d
 
 @needs_airflow_3
 @pytest.mark.parametrize(("state", "calls"), [("deferred", 0), ("failed", 1), ("success", 1), (None, 1), ("queued", 1)])
-async def test_only_a_task_that_was_given_up_is_cancelled(mocker, cancel, state, calls):
+async def test_the_job_is_cancelled_only_if_its_task_was_stopped(mocker, cancel, state, calls):
     state_is(mocker, state)
     one = trigger()
     one.task_instance = TI
@@ -65,7 +65,7 @@ async def test_a_mapped_task_is_found_by_its_index(mocker, cancel):
 
 
 @needs_airflow_3
-async def test_a_user_may_forbid_cancelling(mocker, cancel):
+async def test_nothing_is_cancelled_if_cancel_on_kill_is_off(mocker, cancel):
     state_is(mocker, "failed")
     one = trigger(cancel_on_kill=False)
     one.task_instance = TI
@@ -89,7 +89,7 @@ async def test_an_unknown_state_cancels_nothing(mocker, cancel):
 
 
 @needs_airflow_3
-async def test_a_cancellation_that_fails_does_not_spread(mocker):
+async def test_a_failed_cancellation_raises_nothing(mocker):
     state_is(mocker, "failed")
     mocker.patch.object(VeoHook, "acancel_video", side_effect=RuntimeError("away"))
     one = trigger()
@@ -98,7 +98,7 @@ async def test_a_cancellation_that_fails_does_not_spread(mocker):
 
 
 @pytest.mark.parametrize("airflow_calls_on_kill", [True, False])
-async def test_before_airflow_3_3_the_trigger_asks_for_itself(mocker, airflow_calls_on_kill):
+async def test_before_airflow_3_3_the_trigger_calls_on_kill_itself(mocker, airflow_calls_on_kill):
     mocker.patch.object(module, "AIRFLOW_V_3_3_PLUS", airflow_calls_on_kill)
     on_kill = mocker.patch.object(VeoVideoTrigger, "on_kill")
 
@@ -120,7 +120,7 @@ async def test_before_airflow_3_3_the_trigger_asks_for_itself(mocker, airflow_ca
 
 
 @needs_airflow_3
-async def test_airflow_repeats_its_cancellation_and_the_job_is_cancelled_all_the_same(mocker):
+async def test_a_repeated_cancellation_by_airflow_does_not_stop_the_cancellation_of_the_job(mocker):
     state_is(mocker, "failed")
     done = []
 
@@ -142,8 +142,8 @@ async def test_airflow_repeats_its_cancellation_and_the_job_is_cancelled_all_the
 OUTCOMES = ("completed", "failed", "timeout", "error")
 
 
-class Held:
-    """A trigger whose wait is over at once, in a triggerer or not, and what it has slept."""
+class FinishedTrigger:
+    """A trigger whose wait is over at once. `pauses` holds the seconds that it has slept."""
 
     def __init__(self, mocker, kind="completed", **changes):
         self.pauses = []
@@ -159,41 +159,41 @@ class Held:
 
 
 @pytest.mark.parametrize("kind", OUTCOMES)
-async def test_no_event_fires_before_its_time(mocker, kind):
-    held = Held(mocker, kind, not_before=1_007.5)
+async def test_no_event_fires_before_not_before(mocker, kind):
+    held = FinishedTrigger(mocker, kind, not_before=1_007.5)
     assert await held.run() == [kind]
     assert held.pauses == [7.5]
 
 
-async def test_an_event_whose_time_has_come_fires_at_once(mocker):
-    held = Held(mocker, not_before=999.0)
+async def test_an_event_fires_at_once_after_not_before(mocker):
+    held = FinishedTrigger(mocker, not_before=999.0)
     assert await held.run() == ["completed"]
     assert held.pauses == []
 
 
-async def test_where_no_triggerer_runs_it_the_event_fires_at_once(mocker):
-    held = Held(mocker, not_before=1_007.5)
+async def test_without_a_triggerer_the_event_fires_at_once(mocker):
+    held = FinishedTrigger(mocker, not_before=1_007.5)
     assert await held.run(ti=None) == ["completed"]
     assert held.pauses == []
 
 
-async def test_a_row_of_an_earlier_version_is_understood_and_fires_at_once(mocker):
+async def test_a_row_of_an_earlier_version_is_read_and_its_event_fires_at_once(mocker):
     row = {"conn_id": "c", "video_id": "v", "submitted_at": 0.0, "deadline": 1.0, "poll_interval": 1.0}
-    held = Held(mocker, **row | {"model": None, "cancel_on_kill": True})
+    held = FinishedTrigger(mocker, **row | {"model": None, "cancel_on_kill": True})
     assert held.trigger.serialize()[1]["not_before"] is None
     assert await held.run() == ["completed"]
     assert held.pauses == []
 
 
-async def test_a_clock_that_is_far_off_keeps_no_event_for_ever(mocker):
-    held = Held(mocker, not_before=1e9)
+async def test_an_event_is_held_back_for_ten_minutes_at_most(mocker):
+    held = FinishedTrigger(mocker, not_before=1e9)
     assert await held.run() == ["completed"]
     assert held.pauses == [600.0]
 
 
 @needs_airflow_3
 @pytest.mark.parametrize(("kind", "calls"), [("completed", 0), ("timeout", 1)])
-async def test_a_kept_back_event_ends_with_its_trigger_and_a_finished_video_is_not_deleted(mocker, cancel, kind, calls):
+async def test_a_held_event_ends_with_its_trigger_and_a_finished_video_is_not_deleted(mocker, cancel, kind, calls):
     state_is(mocker, "failed")
     mocker.patch.object(VeoVideoTrigger, "_wait", return_value=Outcome(kind=kind, video_id="v", status="completed"))
     one = trigger(not_before=module.time.time() + 60)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from airflow_provider_veo.api.answers.answer import MESSAGE_KEYS, Answer, ErrorDetail, id_in, read_error
-from airflow_provider_veo.api.answers.json_text import objects_in, parse_json
+from airflow_provider_veo.api.answers.answer import MESSAGE_KEYS, Answer, ErrorDetail, find_id, read_error
+from airflow_provider_veo.api.answers.json_text import find_objects, parse_json
 from airflow_provider_veo.api.answers.own_words import OwnWords, is_quoted
 from airflow_provider_veo.api.backends.openai.status_words import is_filter_word, read_status
 from airflow_provider_veo.api.errors import Reason
@@ -105,7 +105,7 @@ def read_ending(answer: Answer, body: dict[str, Any], word: str) -> Ending:
             return Ending(status)
         status = VideoStatus.FAILED
     detail = detail or ErrorDetail(filtered)
-    message = answer.said(str(replace(detail, message=answer.mask.hide(detail.message))))
+    message = answer.quote(str(replace(detail, message=answer.mask.hide(detail.message))))
     if status is not VideoStatus.FAILED:
         return Ending(status, Reason.UNKNOWN, message=message)
     by_filter = bool(filtered) or is_filter_word(word)
@@ -198,7 +198,7 @@ def find_failed_job(answer: Answer, body: dict[str, Any] | None, video_id: str) 
         body: Parsed body of the answer.
         video_id: ID of the job in the status call.
     """
-    if body is not None and _has_failed(body) and id_in(body) == video_id:
+    if body is not None and _has_failed(body) and find_id(body) == video_id:
         return body
     parts = [answer.text] if body is None else [body.get(key) for key in ("error", *MESSAGE_KEYS)]
     return next((job for part in parts if (job := _find_nested_job(part, answer.own, _DEPTH))), None)
@@ -207,12 +207,12 @@ def find_failed_job(answer: Answer, body: dict[str, Any] | None, video_id: str) 
 def _find_nested_job(part: Any, own: OwnWords, depth: int) -> dict[str, Any] | None:
     if isinstance(part, str) and depth:
         whole = parse_json(part) if part.strip()[:1] in ("{", "[") else None
-        if isinstance(whole, dict) and not own.are_all_of(part):
+        if isinstance(whole, dict) and not own.cover(part):
             return _find_nested_job(whole, own, depth - 1)
         inner: list[Any] = [
             found.value
-            for found in objects_in(part)
-            if not is_quoted(part, found.start) and not own.are_all_of(part[found.start : found.end])
+            for found in find_objects(part)
+            if not is_quoted(part, found.start) and not own.cover(part[found.start : found.end])
         ]
     elif isinstance(part, dict) and depth:
         if _has_failed(part) and _is_whole_job(part):
@@ -233,4 +233,4 @@ def _is_whole_job(body: dict[str, Any]) -> bool:
     The value of the ID does not matter: LiteLLM's ID differs from that of its upstream.
     """
     marks = len(_MARKS_OF_A_JOB & body.keys())
-    return id_in(body) is not None and marks > 0 and marks + len(_MORE_OF_A_JOB & body.keys()) > 1
+    return find_id(body) is not None and marks > 0 and marks + len(_MORE_OF_A_JOB & body.keys()) > 1

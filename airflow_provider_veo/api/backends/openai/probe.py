@@ -83,6 +83,6 @@ def _signature(answer: Answer) -> tuple[int, str]:
 
 
 def _describe(answer: Answer, base_url: str) -> str:
-    kind = answer.said(answer.headers.get("content-type", "no content type").partition(";")[0], 50)
-    words = "" if answer.ok else answer.said(str(answer.error()), 200)
+    kind = answer.quote(answer.headers.get("content-type", "no content type").partition(";")[0], 50)
+    words = "" if answer.ok else answer.quote(str(answer.error()), 200)
     return f"GET {base_url}{_VIDEO.path} is HTTP {answer.status} ({kind})" + (f" {words!r}" if words else "")

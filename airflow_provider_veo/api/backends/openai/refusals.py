@@ -92,8 +92,8 @@ def judge(error: ApiError) -> Verdict:
     # in a body that was cut at our limit, only the fields separate a quoted order from the server's own words
     values = list(_iterate_values((answer.is_cut and answer.json()) or answer.text))
     everything = _ESCAPE.sub(_unescape, "\n".join(f"{key}: {value}" for key, value in values))
-    words = answer.own.without(everything[:LOOKED_AT], surely=True) + everything[LOOKED_AT:]
-    named = answer.own.without(everything[:LOOKED_AT])
+    words = answer.own.remove_from(everything[:LOOKED_AT], surely=True) + everything[LOOKED_AT:]
+    named = answer.own.remove_from(everything[:LOOKED_AT])
     has_job = _ID_IN_TEXT.search(words) or any(_ID_KEY.fullmatch(key) and value for key, value in values)
     if has_job or _DOUBT.search(words):
         return Verdict.UNKNOWN
@@ -131,7 +131,7 @@ def _names_refusal(answer: Answer) -> bool:
     """Return whether the body of a success names a refusal, in its code or in the words of its field `error`."""
     body = answer.json()
     detail = read_error(body, own=None)
-    words = answer.own.without(f"{detail.code} {detail.message}" if body.get("error") else detail.code)
+    words = answer.own.remove_from(f"{detail.code} {detail.message}" if body.get("error") else detail.code)
     return bool(NAMES_A_REFUSAL.search(words) or _PASSES.search(words))
 
 

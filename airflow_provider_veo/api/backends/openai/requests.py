@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import quote
 
 from airflow_provider_veo.api.answers.answer import Answer, is_usable_id
-from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.backends.openai.refusals import Verdict, judge
 from airflow_provider_veo.api.error_answers import error_from
 from airflow_provider_veo.api.errors import InvalidInputError, Reason
@@ -121,7 +121,7 @@ def list_videos(limit: int = 100) -> ApiRequest:
 
 def _quoted(video_id: str) -> str:
     if not isinstance(video_id, str) or not is_usable_id(video_id):
-        raise InvalidInputError(f"video_id must be the id of a video job, not {for_people(repr(video_id), 100)}.")
+        raise InvalidInputError(f"video_id must be the id of a video job, not {make_line(repr(video_id), 100)}.")
     return quote(video_id, safe="")
 
 

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import pendulum
 
-from airflow_provider_veo.api.answers.answer import ID_LIMIT, Answer, id_in, is_usable_id, unwrap
+from airflow_provider_veo.api.answers.answer import ID_LIMIT, Answer, find_id, is_usable_id, unwrap
 from airflow_provider_veo.api.backends.openai.endings import find_failed_job, find_text, read_ending, read_status_word
 from airflow_provider_veo.api.backends.openai.status_words import is_word_of_missing_job
 from airflow_provider_veo.api.error_answers import error_from, no_such_job, pause_asked_by, reading, unreadable
 from airflow_provider_veo.api.errors import ApiError
-from airflow_provider_veo.api.net.urls import absolute
+from airflow_provider_veo.api.net.urls import resolve_url
 from airflow_provider_veo.api.video import Video, VideoStatus
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def parse_videos(answer: Answer, action: str) -> list[Video]:
     for item in listed[:_MOST_LISTED] if isinstance(listed, list) else ():
         with contextlib.suppress(ApiError):
             video = parse_video(replace(answer, text=json.dumps(item), is_cut=False), action)
-            if answer.said(video.id, ID_LIMIT) == video.id:
+            if answer.quote(video.id, ID_LIMIT) == video.id:
                 found.append(video)
     return found
 
@@ -89,17 +89,17 @@ def _read(answer: Answer, action: str, video_id: str | None) -> Video:
             raise no_such_job(answer, action)
         if not word and (body.get("error") or "code" in body or not answer.is_whole):
             raise error_from(answer, action, about_a_job=True)
-    elif (found := id_in(body)) is None and not (word and end.status is not VideoStatus.FAILED):
+    elif (found := find_id(body)) is None and not (word and end.status is not VideoStatus.FAILED):
         raise error_from(answer, action)
     elif found is None or not is_usable_id(found):
-        raise unreadable(answer, action, f"{_UNUSABLE_ID}: {answer.said(found or '', 100)!r}")
+        raise unreadable(answer, action, f"{_UNUSABLE_ID}: {answer.quote(found or '', 100)!r}")
     model = find_text(body, "model")
     return Video(
         id=video_id or str(found),
         status=end.status,
-        status_word=answer.said(word, _WORD_LIMIT),
+        status_word=answer.quote(word, _WORD_LIMIT),
         progress=_read_optional(_read_progress, body.get("progress")),
-        model=model and answer.said(model, _MODEL_LIMIT),
+        model=model and answer.quote(model, _MODEL_LIMIT),
         url=None if end.status is VideoStatus.FAILED else _read_url(answer, body),
         size=_read_optional(_read_size, body),
         seconds=_read_optional(_read_seconds, body),
@@ -131,7 +131,7 @@ def find_url(body: Any, base_url: str) -> str | None:
     """
     unwrapped = unwrap(body)
     found = None if unwrapped is None else _find_url_text(unwrapped)
-    return None if found is None else absolute(base_url, found)
+    return None if found is None else resolve_url(base_url, found)
 
 
 def _read_number(value: Any) -> float | None:
@@ -182,8 +182,8 @@ def _read_time(value: Any) -> pendulum.DateTime | None:
 
 def _read_url(answer: Answer, body: dict[str, Any]) -> str | None:
     found = _find_url_text(body)
-    url = None if found is None else absolute(answer.url, found)
-    return None if url is None else answer.mask.fold(url)
+    url = None if found is None else resolve_url(answer.url, found)
+    return None if url is None else answer.mask.hide_in_url(url)
 
 
 def _find_url_text(body: dict[str, Any], depth: int = 3) -> str | None:

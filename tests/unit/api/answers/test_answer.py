@@ -24,7 +24,7 @@ def answer(body, status=200, headers=(), **more):
 
 
 @pytest.mark.parametrize("charset", ["", "utf-8", "undefined", "utf-7", "idna", "hex", "latin-1", '"', "\ufffd"])
-def test_the_body_is_utf_8_whatever_the_charset_says(charset):
+def test_the_body_is_read_as_utf_8_with_every_charset(charset):
     given = answer('{"id": "é"}'.encode(), headers=[("Content-Type", f"application/json; charset={charset}")])
     assert given.json() == {"id": "é"}
 
@@ -40,11 +40,11 @@ def test_the_body_is_utf_8_whatever_the_charset_says(charset):
         (b"", ""),
     ],
 )
-def test_what_is_kept_of_a_body(body, text):
+def test_characters_that_cannot_be_stored_are_replaced_in_a_body(body, text):
     assert answer(body).text == text
 
 
-def test_headers_are_in_lower_case_and_bounded_and_the_first_of_two_counts():
+def test_headers_have_lower_case_names_and_a_limit_and_the_first_of_two_counts():
     given = answer(
         b"", headers=[("Retry-After", "1"), ("retry-after", "2"), ("Location", "x" * 20_000), ("X", "a\x00b")]
     )
@@ -72,7 +72,7 @@ def test_headers_are_in_lower_case_and_bounded_and_the_first_of_two_counts():
     "shape",
     [lambda found: {"id": found, "status": "queued"}, lambda found: {"data": {"task_id": found, "status": "x"}}],
 )
-def test_an_id_that_cannot_be_used_later_is_unreadable_and_no_refusal(video_id, shape):
+def test_an_unusable_id_makes_the_answer_unreadable_and_is_not_a_refusal(video_id, shape):
     with pytest.raises(ApiError) as caught:
         parse_video(answer(shape(video_id)), "Creating the video")
 
@@ -111,11 +111,11 @@ def test_an_id_and_an_address_to_ask_are_never_masked():
         (500, b'{"id": "a\\ud83d"}', f"a{MARK}"),
     ],
 )
-def test_an_error_tells_the_job_that_its_answer_names(status, body, job_id):
+def test_an_error_holds_the_job_id_of_its_answer(status, body, job_id):
     assert error_from(answer(body, status), "Creating").job_id == job_id
 
 
-def test_whatever_goes_wrong_while_reading_carries_the_jobs_id(monkeypatch):
+def test_an_error_while_reading_an_answer_holds_the_job_id(monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("a\nbug")
 
@@ -129,7 +129,7 @@ def test_whatever_goes_wrong_while_reading_carries_the_jobs_id(monkeypatch):
 FILM = b'{"id": "v", "status": "completed", "progress": 100, "video": "' + b"A" * 100_000
 
 
-def test_a_status_with_a_film_in_it_is_a_status():
+def test_a_status_that_contains_a_video_is_read():
     video = parse_video(answer(FILM, is_cut=True), "Asking", "v")
     assert (video.status, video.progress) == (VideoStatus.COMPLETED, 100.0)
     assert parse_video(answer(FILM, is_cut=True), "Creating").id == "v"
@@ -144,24 +144,24 @@ def test_a_status_with_a_film_in_it_is_a_status():
     ],
 )
 @pytest.mark.parametrize("video_id", [None, "v"])
-def test_damage_behind_all_that_counts_loses_no_job(body, video_id):
+def test_damage_behind_the_needed_fields_loses_no_job(body, video_id):
     video = parse_video(answer(body), "Asking", video_id)
     assert (video.id, video.status) == ("v", VideoStatus.QUEUED)
 
 
 @pytest.mark.parametrize("body", [b"{'detail': no}", b"{no", b'{"', b'{"x": 1, no', b"[no"])
-def test_words_that_are_no_json_are_words(body):
+def test_a_text_that_is_not_json_is_an_error_message(body):
     assert str(error_from(answer(body, 500), "Asking")) == f"Asking failed (HTTP 500): {body.decode()}"
 
 
 @pytest.mark.parametrize("video_id", [None, "v"])
-def test_a_film_before_all_that_counts_is_unreadable(video_id):
+def test_a_status_that_is_cut_before_the_needed_fields_is_unreadable(video_id):
     with pytest.raises(ApiError) as caught:
         parse_video(answer(b'{"video": "' + b"A" * 100_000, is_cut=True), "Asking", video_id)
     assert caught.value.reason is Reason.UNREADABLE
 
 
-def test_an_id_that_was_cut_is_not_used():
+def test_a_cut_id_is_not_used():
     with pytest.raises(ApiError) as caught:
         parse_video(answer(b'{"status": "queued", "id": "video_12', is_cut=True), "Creating")
     assert caught.value.reason is Reason.UNREADABLE
@@ -180,7 +180,7 @@ ECHO = {"type": "missing", "loc": ["body", "prompt"], "msg": "Field required", "
         (200, {"code": 429, "message": "A" * 100_000}, Reason.RATE_LIMITED),
     ],
 )
-def test_an_error_that_was_cut_is_judged_by_its_status_and_the_words_that_were_read(status, body, reason):
+def test_a_cut_error_is_classified_by_its_status_and_its_beginning(status, body, reason):
     given = answer(json.dumps(body).encode()[:65_536], status, is_cut=True)
     error = error_from(given, "Creating")
     assert error.reason is reason
@@ -238,5 +238,5 @@ def test_an_address_is_kept_without_the_key(body, url):
         ({"retry-after": "7"}, 7.0),
     ],
 )
-def test_no_server_makes_us_wait_longer_than_an_hour(headers, seconds):
+def test_a_retry_after_of_more_than_an_hour_counts_as_an_hour(headers, seconds):
     assert retry_after(headers) == seconds

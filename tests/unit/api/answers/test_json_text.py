@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.json_text import parse_head, parse_json
-from airflow_provider_veo.api.answers.text import MARK, storable
+from airflow_provider_veo.api.answers.text import MARK, make_storable
 
 PLAIN_TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc", "Cn")))
 LEAVES = st.none() | st.booleans() | st.integers(-(10**50), 10**50) | st.floats(allow_nan=False, allow_infinity=False)
@@ -41,17 +41,17 @@ def test_json_is_read(body, ascii_only):
         ("{} {}", None),
     ],
 )
-def test_odd_json(text, value):
+def test_unusual_json_is_read_without_errors(text, value):
     assert parse_json(text) == value
 
 
 def is_part_of(part, whole):
-    """Whether nothing in what was read of a head is other than in the whole, but for its last text and number."""
+    """Whether the values of a cut text equal those of the whole text, except for the last text and number."""
     if isinstance(whole, str):
         return (
             part is None
             or part == whole
-            or (part.endswith(MARK) and storable(whole).startswith(part[:-1].rstrip(MARK)))
+            or (part.endswith(MARK) and make_storable(whole).startswith(part[:-1].rstrip(MARK)))
         )
     if isinstance(whole, dict):
         return part is None or all(name in whole and is_part_of(part[name], whole[name]) for name in part)
@@ -61,13 +61,13 @@ def is_part_of(part, whole):
 
 
 @given(BODIES, st.booleans(), st.integers(0, 3_000))
-def test_what_is_read_of_a_head_is_in_the_whole(body, ascii_only, length):
+def test_a_cut_text_gives_only_values_of_the_whole_text(body, ascii_only, length):
     text = json.dumps(body, ensure_ascii=ascii_only)
     assert is_part_of(parse_head(text[:length]), body)
 
 
 @given(BODIES, st.text())
-def test_all_that_stands_before_the_break_is_read(body, more):
+def test_everything_before_the_break_is_read(body, more):
     text = json.dumps(body | {"the last of them": more})
     found = parse_head(text[: text.rindex(": ") + 3])
     assert {name: found[name] for name in body if name != "the last of them"} == {
@@ -95,14 +95,14 @@ def test_all_that_stands_before_the_break_is_read(body, more):
         ("<html>", None),
     ],
 )  # fmt: skip
-def test_heads(text, value):
+def test_the_beginning_of_a_text_is_read(text, value):
     assert parse_head(text) == value
 
 
 @pytest.mark.parametrize(
     "unit", ["\\n", "\\", "[", "{", '{"a":1},', '"a":1,', ",", " ", '"', "1,", "\\ud83d", '{"a":[', "9"]
 )
-def test_no_head_takes_long(unit):
+def test_reading_a_cut_text_takes_little_time(unit):
     begun = time.process_time()
     for start in ('{"id": "v1", "a": "', '{"id": "v1", "a": [', '{"id": "v1", '):
         parse_head((start + unit * 1_000_000)[:1_000_000])
@@ -110,10 +110,10 @@ def test_no_head_takes_long(unit):
 
 
 @pytest.mark.parametrize("depth", [100, 900, 5_000, 100_000])
-def test_no_depth_escapes(depth):
+def test_deeply_nested_values_raise_no_error(depth):
     parse_json("[" * depth + '"\\ud83d"' + "]" * depth)
     parse_head("[" * depth + '"\\ud83d"')
 
 
-def test_a_name_that_comes_again_and_again_takes_bounded_work():
+def test_a_repeated_name_takes_bounded_work():
     assert parse_head('{"a": 1, ' * 100 + '"a": 1, ' * 100_000) is not None

@@ -79,7 +79,7 @@ def test_every_spelling_is_hidden(key, spelling):
     assert " after " in shown
     assert spelled not in shown
     assert shown.count("***") == 2
-    # what is left of base64 tells of the letters around the key
+    # the rest of the base64 text depends on the letters around the key
     assert len(shown) <= len("before *** after ***, end") + (30 if "base64" in spelling else 0)
 
 
@@ -87,7 +87,7 @@ LETTERS = st.characters(exclude_categories=("C", "Z"), exclude_characters="\\%&"
 
 
 @given(st.text(LETTERS, min_size=8, max_size=40))
-def test_any_key_is_hidden_in_a_mixture_of_spellings(key):
+def test_a_key_in_mixed_spellings_is_hidden(key):
     chance = random.Random(key)
     ways = [lambda c: c, units, lambda c: quote(c, safe=""), lambda c: f"&#{ord(c)};"]
     spelled = "".join(chance.choice(ways)(c) for c in key)
@@ -98,27 +98,27 @@ def test_any_key_is_hidden_in_a_mixture_of_spellings(key):
 @pytest.mark.parametrize(
     "text", ["", "nothing", "C:\\users\\new", "100 %", "a&b", "\\u12", "%", "\\", "&#99999999;", "\\u{fffffff}"]
 )
-def test_other_text_stays_as_it_is(text):
+def test_text_without_the_key_stays_unchanged(text):
     assert Mask(("sk-plain0123456789",)).hide(text) == text
 
 
 @given(st.text(), st.text())
-def test_what_stands_beside_the_key_stays(before, after):
+def test_text_beside_the_key_stays(before, after):
     key = "sk-plain0123456789"
     assert Mask((key,)).hide(f"{before} {key} {after}") == f"{before} *** {after}"
 
 
-def test_the_beginning_of_a_key_at_the_end_of_a_text_that_was_cut_is_hidden():
+def test_the_beginning_of_a_key_at_the_end_of_a_cut_text_is_hidden():
     mask = Mask(("sk-plain0123456789",))
     assert mask.hide("refused: sk-plain012") == "refused: ***"
     assert mask.hide("refused: sk-pl") == "refused: sk-pl"
 
 
-def test_short_keys_are_no_secrets():
+def test_short_keys_are_not_hidden():
     assert Mask(("EMPTY", "x")).hide("EMPTY boxes") == "EMPTY boxes"
 
 
-def test_no_text_takes_long():
+def test_masking_a_text_takes_little_time():
     mask = Mask(("sk-plain0123456789",))
     begun = time.process_time()
     for unit in ("\\", "%41", "\\u0041", "&amp;", "sk-plain", "sk-plain0123456789", "\\\\u005cu0041", "%25"):
@@ -132,10 +132,10 @@ def test_the_mask_does_not_show_its_secrets():
 
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("spelling", ["percent", "percent, lower case", "percent of percent"])
-def test_an_address_is_kept_without_the_key_and_asked_with_it(key, spelling):
+def test_an_address_is_stored_without_the_key_and_requested_with_it(key, spelling):
     mask = Mask((rest_of(key),))
     spelled = SPELLINGS[spelling](rest_of(key))
-    kept = mask.fold(f"https://api.example.com/f/v.mp4?token={spelled}&x=1")
+    kept = mask.hide_in_url(f"https://api.example.com/f/v.mp4?token={spelled}&x=1")
 
     assert kept == f"https://api.example.com/f/v.mp4?token={KEY_IN_ADDRESS}&x=1"
-    assert mask.unfold(kept) == f"https://api.example.com/f/v.mp4?token={quote(rest_of(key), safe='')}&x=1"
+    assert mask.restore_in_url(kept) == f"https://api.example.com/f/v.mp4?token={quote(rest_of(key), safe='')}&x=1"

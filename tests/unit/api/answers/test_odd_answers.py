@@ -19,7 +19,8 @@ from airflow_provider_veo.api.backends.profiles import GENERIC
 from airflow_provider_veo.api.content import locate
 from airflow_provider_veo.api.error_answers import LONGEST_WAIT, error_from
 from airflow_provider_veo.api.errors import ApiError, VeoError
-from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy, WaitState, observe
+from airflow_provider_veo.api.polling.decision import News, WaitPolicy, WaitState, observe
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.orders.result import video_result
 from tests.support.odd_values import ODD_HEADERS, ODD_VALUES, dumped, with_odd_leaves
@@ -67,10 +68,10 @@ def check(answer, known):
             found = read(answer)
         except VeoError as error:
             found = error
-        told = found if isinstance(found, Video) else (type(found), str(found), getattr(found, "retry_after", None))
-        if isinstance(found, (Video, VeoError)) and told not in known:
+        result = found if isinstance(found, Video) else (type(found), str(found), getattr(found, "retry_after", None))
+        if isinstance(found, (Video, VeoError)) and result not in known:
             check_what_is_told(found)
-            known.add(told)
+            known.add(result)
 
 
 def check_what_is_told(found):
@@ -121,7 +122,7 @@ def assert_storable(value):
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=NAMES)
-def test_no_odd_value_in_a_body_escapes(recorded):
+def test_an_odd_value_in_a_body_raises_only_errors_of_this_package(recorded):
     places, readings, known = set(), 0, set()
     for place, odd, body in with_odd_leaves(recorded["body"]):
         answer = answer_of(recorded, dumped(body))
@@ -136,7 +137,7 @@ def test_no_odd_value_in_a_body_escapes(recorded):
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=NAMES)
-def test_no_odd_value_in_a_header_escapes(recorded):
+def test_an_odd_value_in_a_header_raises_only_errors_of_this_package(recorded):
     known = set()
     names = sorted({*WORDS, *recorded["headers"]})
     for name in names:
@@ -150,7 +151,7 @@ def test_no_odd_value_in_a_header_escapes(recorded):
 
 
 @pytest.mark.parametrize("odd", ODD_VALUES, ids=lambda odd: repr(odd)[:20])
-def test_no_odd_value_in_an_event_escapes(odd):
+def test_an_odd_value_in_an_event_raises_only_errors_of_this_package(odd):
     event = Outcome(
         "failed", "v", "failed", "no", url="https://a/b.mp4", created_at="2026", completed_at="2027"
     ).to_event()
@@ -160,7 +161,7 @@ def test_no_odd_value_in_an_event_escapes(odd):
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=NAMES)
-def test_no_answer_that_is_cut_anywhere_escapes(recorded):
+def test_an_answer_cut_at_any_place_raises_only_errors_of_this_package(recorded):
     body, known = dumped(recorded["body"]), set()
     for length in range(0, len(body), 3):
         answer = Answer.of(recorded["status"], body[:length], recorded["headers"].items(), URL, is_cut=True)

@@ -1,4 +1,4 @@
-"""What was ordered is found again in a server's words, however they quote it; and nothing else is."""
+"""Texts of an order are found in the texts of a server in every spelling, and no other text is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROMPT = (
     "审核违规内容的电影 at 5 %"
 )
 LONG = " ".join(f"{PROMPT} (scene {number})" for number in range(12))
-TELLING = ("safety", "moderation", "prohibited", "审核", "违规")
+REASON_WORDS = ("safety", "moderation", "prohibited", "审核", "违规")
 
 SPELLINGS = {
     "as it is": str,
@@ -49,9 +49,9 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
 @pytest.mark.parametrize("prompt", [PROMPT, LONG], ids=["short", "long"])
-def test_a_quotation_is_taken_out_in_every_spelling(spell, prompt):
-    left = OwnWords((prompt,)).without(f"Generation failed for {spell(prompt)} since memory ran out.").lower()
-    assert not [word for word in TELLING if word in left]
+def test_a_quotation_is_removed_in_every_spelling(spell, prompt):
+    left = OwnWords((prompt,)).remove_from(f"Generation failed for {spell(prompt)} since memory ran out.").lower()
+    assert not [word for word in REASON_WORDS if word in left]
     assert "generation failed" in left
     assert "memory ran out" in left
 
@@ -69,8 +69,8 @@ def test_a_quotation_is_taken_out_in_every_spelling(spell, prompt):
         ("5", "error 5: safety"),
     ],
 )
-def test_words_that_the_server_says_by_itself_stay(own, text):
-    assert OwnWords((own,)).without(text) == text
+def test_the_servers_own_words_stay(own, text):
+    assert OwnWords((own,)).remove_from(text) == text
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_words_that_the_server_says_by_itself_stay(own, text):
     ],
 )
 def test_short_texts_are_found_as_a_whole_or_in_quotation_marks(own, text, left):
-    found = OwnWords((own,)).without(text)
+    found = OwnWords((own,)).remove_from(text)
     assert found.replace(" … ", "").strip() == left.replace(" … ", "").strip()
 
 
@@ -97,17 +97,17 @@ def test_short_texts_are_found_as_a_whole_or_in_quotation_marks(own, text, left)
         ("the prompt 'connection reset by peer' is too short", False),
     ],
 )
-def test_where_money_is_at_stake_a_short_text_counts_only_in_quotation_marks(text, stays):
+def test_a_sure_quotation_of_a_short_text_needs_quotation_marks(text, stays):
     own = OwnWords(("connection reset by peer",))
-    assert ("reset" in own.without(text, surely=True)) is stays
+    assert ("reset" in own.remove_from(text, surely=True)) is stays
 
 
-def test_where_money_is_at_stake_a_long_quotation_counts():
+def test_a_long_quotation_is_sure():
     own = OwnWords(("a film in which the connection is reset by a peer who has no time left",))
-    assert "reset" not in own.without("bad prompt: a film in which the connection is reset by a p", surely=True)
+    assert "reset" not in own.remove_from("bad prompt: a film in which the connection is reset by a p", surely=True)
 
 
-def test_all_texts_of_an_order_count_but_pictures_and_the_names_of_the_apis_own_fields():
+def test_all_texts_of_an_order_count_except_pictures_and_field_names_of_the_api():
     body = {"prompt": "p q", "image": "data:image/png;base64,AAAA", "metadata": {"negative_prompt": ["safety", 5]}}
     assert OwnWords.of(body, None, "gem").texts == ("image", "metadata", "p q", "negative_prompt", "safety", "gem")
 
@@ -115,23 +115,23 @@ def test_all_texts_of_an_order_count_but_pictures_and_the_names_of_the_apis_own_
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_any_text_can_be_read(own, text):
     words = OwnWords((own,))
-    assert isinstance(words.without(text), str)
-    assert isinstance(words.are_all_of(text), bool)
-    assert OwnWords().without(text) == text
+    assert isinstance(words.remove_from(text), str)
+    assert isinstance(words.cover(text), bool)
+    assert OwnWords().remove_from(text) == text
 
 
 @given(
     st.lists(st.sampled_from(["safety", "rai", "a", "违规", "é", "\u202e", "{", '"', "\\", "\n", "&", "%41", "İ", "𝒮"]))
 )
-def test_nothing_of_a_quotation_is_left_whatever_it_is_made_of(parts):
+def test_a_quotation_of_any_text_is_removed_completely(parts):
     own = " ".join(parts)
     for spell in (str, json.dumps, repr, ascii, html.escape, str.upper, str.lower):
-        left = OwnWords((own,)).without(f'failed: "{spell(own)}"')
+        left = OwnWords((own,)).remove_from(f'failed: "{spell(own)}"')
         assert not [word for word in ("safety", "违规") if word in left.lower()]
 
 
 def test_long_texts_take_little_work():
     # a repetition is the worst case; the time would grow with the square of its length
     own = OwnWords(("a " * 8_000 + "safety", "\\" * 8_000))
-    assert "safety" not in own.without("a " * 8_000 + "safety")
-    assert own.without("\\" * 60_000) == "\\" * 60_000
+    assert "safety" not in own.remove_from("a " * 8_000 + "safety")
+    assert own.remove_from("\\" * 60_000) == "\\" * 60_000

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.api.answers.text import MARK, for_people, is_one_word, storable
+from airflow_provider_veo.api.answers.text import MARK, is_plain_text, make_line, make_storable
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=200)
 
@@ -29,13 +29,13 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=200)
         ("", ""),
     ],
 )
-def test_people_read_one_bounded_line(text, shown):
-    assert for_people(text) == shown
+def test_a_text_for_people_is_one_bounded_line(text, shown):
+    assert make_line(text) == shown
 
 
 @given(ANY_TEXT, st.integers(0, 50))
 def test_any_text_becomes_a_line_that_can_be_stored_and_read(text, limit):
-    line = for_people(text, limit)
+    line = make_line(text, limit)
 
     assert len(line) <= limit + 1
     assert "\x00" not in line
@@ -44,20 +44,20 @@ def test_any_text_becomes_a_line_that_can_be_stored_and_read(text, limit):
 
 
 @given(ANY_TEXT)
-def test_what_can_be_stored_stays_as_it_is(text):
-    kept = storable(text)
+def test_a_storable_text_stays_unchanged(text):
+    kept = make_storable(text)
 
     kept.encode()
     assert "\x00" not in kept
     assert len(kept) == len(text)
-    assert storable(kept) == kept
+    assert make_storable(kept) == kept
 
 
 @pytest.mark.parametrize("text", ["", "video_1", "a b", "ünï😀", "https://a/b?c=d#e"])
-def test_usual_names_are_one_word(text):
-    assert is_one_word(text)
+def test_usual_names_and_addresses_are_plain_text(text):
+    assert is_plain_text(text)
 
 
 @pytest.mark.parametrize("character", ["\n", "\t", "\x00", "\x1b", "\x7f", "\x85", "\ud83d", "\u202e", "\u2028", MARK])
-def test_one_odd_character_is_enough(character):
-    assert not is_one_word(f"video{character}1")
+def test_one_odd_character_makes_a_text_not_plain(character):
+    assert not is_plain_text(f"video{character}1")

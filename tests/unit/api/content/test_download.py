@@ -26,7 +26,7 @@ from airflow_provider_veo.api.errors import (
     StorageFullError,
     TransportError,
 )
-from tests.support.boxes import film
+from tests.support.mp4_boxes import film
 
 FILM = film(bytes(range(256)) * 40)
 AT_ONCE = DownloadPolicy(content_timeout=0.05, content_poll_interval=0.01, retry_pause=0)

@@ -33,7 +33,7 @@ from airflow_provider_veo.api.errors import (
     TransportError,
     VideoFailedError,
 )
-from airflow_provider_veo.api.net.urls import redact, same_origin
+from airflow_provider_veo.api.net.urls import is_same_origin, redact
 from airflow_provider_veo.api.video import Video, VideoStatus
 
 URL = "https://api.example.com/v1/videos/v/content"
@@ -408,11 +408,11 @@ def test_the_error_says_why_the_content_will_never_come(seen, words):
     ],
 )
 def test_the_key_goes_only_to_its_own_origin(other, same):
-    assert same_origin(other, "https://api.example.com") is same
+    assert is_same_origin(other, "https://api.example.com") is same
 
 
 def test_two_broken_addresses_have_no_origin_in_common():
-    assert same_origin("nonsense", "nonsense") is False
+    assert is_same_origin("nonsense", "nonsense") is False
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ VARIANTS = {
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize(("width", "height"), [(72, 128), (1, 1), (300, 7)])
-def test_type_and_size(variant, width, height):
+def test_type_and_size_of_a_picture_are_read(variant, width, height):
     kind, options = VARIANTS[variant]
     content = picture(kind, width, height) if not options else _picture(kind, width, height, options)
     assert read_picture(content) == Picture(f"image/{kind.lower()}", width, height)
@@ -38,7 +38,7 @@ def _picture(kind, width, height, options):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_no_beginning_of_a_picture_is_a_picture(variant):
+def test_a_cut_picture_is_refused(variant):
     kind, options = VARIANTS[variant]
     content = _picture(kind, 16, 16, options)
     for end in range(len(content)):
@@ -46,7 +46,7 @@ def test_no_beginning_of_a_picture_is_a_picture(variant):
             read_picture(content[:end])
 
 
-def test_a_png_with_a_wrong_byte():
+def test_a_png_with_a_wrong_byte_is_damaged():
     content = bytearray(picture("PNG"))
     content[len(content) // 2] ^= 1
     with pytest.raises(ValueError, match="a checksum does not match"):
@@ -65,7 +65,7 @@ def _head(width, height):
     return _chunk(b"IHDR", struct.pack(">II5B", width, height, 8, 2, 0, 0, 0))
 
 
-def test_a_png_needs_a_head_data_and_a_size():
+def test_a_png_needs_a_header_image_data_and_a_size():
     data = _chunk(b"IDAT", b"x")
     assert read_picture(_png(_head(7, 5), data)) == Picture("image/png", 7, 5)
     for damaged in (_png(_head(7, 5)), _png(data, _head(7, 5))):
@@ -81,19 +81,19 @@ def test_a_png_needs_a_head_data_and_a_size():
     [b"\xff", b"\xff\xff\xff", b"\xff\x01", b"\xff\xd0\xff\xd7", b"\xff\xfe\0\2", b"\xff\xfe\0\3x\xff\xff\x01"],
     ids=["a fill byte", "fill bytes", "a marker alone", "two of them", "an empty segment", "all of it"],
 )
-def test_what_may_stand_between_the_segments_of_a_jpeg(more):
+def test_fill_bytes_and_markers_between_the_segments_of_a_jpeg_are_skipped(more):
     content = picture("JPEG", 72, 128)
     assert read_picture(content[:2] + more + content[2:]) == Picture("image/jpeg", 72, 128)
 
 
 @pytest.mark.parametrize("more", [b"\xff\xfe\0\1", b"\xff\xfe\0\2x"], ids=["a length below its own", "no marker"])
-def test_a_damaged_jpeg(more):
+def test_a_damaged_jpeg_is_refused(more):
     content = picture("JPEG")
     with pytest.raises(ValueError, match="is a damaged JPEG picture"):
         read_picture(content[:2] + more + content[2:])
 
 
-def test_a_webp_with_an_unknown_first_chunk():
+def test_a_webp_with_an_unknown_first_chunk_is_damaged():
     content = bytearray(picture("WEBP"))
     content[12:16] = b"VP9 "
     with pytest.raises(ValueError, match="is a damaged WebP picture"):
@@ -117,7 +117,7 @@ def test_a_webp_with_an_unknown_first_chunk():
         (b"", ""),
     ],
 )
-def test_other_files_are_named(content, kind):
+def test_the_error_names_the_format_of_another_file(content, kind):
     with pytest.raises(ValueError, match=f"^is {kind}not a JPEG, PNG or WebP picture"):
         read_picture(content)
 
@@ -126,7 +126,7 @@ def test_other_files_are_named(content, kind):
     st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"RIFF\0\0\0\0WEBPVP8X", b"RIFF\0\0\0\0WEBPVP8 "]),
     st.binary(max_size=200),
 )
-def test_garbage_is_refused_with_words(start, rest):
+def test_garbage_is_refused_with_an_explanation(start, rest):
     try:
         read = read_picture(start + rest)
     except ValueError:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from airflow_provider_veo.api.formats import mp4
 from airflow_provider_veo.api.formats.mp4 import IncompleteError, NoPictureError, check_whole, is_video
 from airflow_provider_veo.emulator.render import Scene, render
-from tests.support.boxes import FTYP, box, film, large_box, moov, numbers, track, track_of
+from tests.support.mp4_boxes import FTYP, box, film, large_box, moov, numbers, track, track_of
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def in_fragments(*fragments, size=0):
     return FTYP + moov(track([], [], []), track([], [], [], handler=b"soun", number=2), extends) + b"".join(fragments)
 
 
-INDEX = moov(track([len(FTYP)], [8], [(1, 1)]))  # its sample is somewhere in the file, whatever follows
+INDEX = moov(track([len(FTYP)], [8], [(1, 1)]))  # its sample lies at the start of the file
 WHOLE = {
     "index at the end": film(),
     "index first": with_index_first(),
@@ -83,7 +83,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_whole_files(name):
+def test_a_complete_file_is_accepted(name):
     check(WHOLE[name])
 
 
@@ -124,14 +124,14 @@ TRAILERS = {
 
 @pytest.mark.parametrize("trailer", TRAILERS)
 @pytest.mark.parametrize("name", [name for name in WHOLE if name != "media up to the end"])
-def test_bytes_behind_everything_that_a_player_reads_are_no_fault(name, trailer):
+def test_bytes_behind_the_last_sample_are_allowed(name, trailer):
     check(WHOLE[name] + TRAILERS[trailer])
     with pytest.raises(IncompleteError):
         check(FTYP + TRAILERS[trailer])
 
 
 @given(st.sampled_from(["index at the end", "index first", "fragments"]), st.binary(max_size=100))
-def test_a_film_stays_whole_whatever_follows(name, trailer):
+def test_any_bytes_may_follow_a_complete_video(name, trailer):
     """Only the head of one more fragment may follow no film in fragments: it is the rest of another."""
     assume(name != "fragments" or trailer[4:8] not in (b"moof", b"sidx", b"styp", b"ssix", b"prft", b"emsg"))
     check(WHOLE[name] + trailer)
@@ -144,7 +144,7 @@ def test_a_film_may_be_followed_by_another_that_is_cut():
 
 
 @pytest.mark.parametrize("kind", [b"moof", b"sidx", b"styp", b"emsg", b"prft"])
-def test_the_head_of_a_fragment_that_is_cut_tells_that_the_film_is(kind):
+def test_a_cut_head_of_a_fragment_makes_the_video_incomplete(kind):
     with pytest.raises(IncompleteError, match=f"its '{kind.decode()}' box is cut"):
         check(WHOLE["fragments"] + box(kind, bytes(100))[:50])
 
@@ -171,7 +171,7 @@ def test_the_head_of_a_fragment_that_is_cut_tells_that_the_film_is(kind):
         (FTYP + moov(track_of(box(b"stbl", b"\0\0\0\x7fstsz"))), "its 'stsz' box is cut"),
     ],
 )
-def test_files_that_are_not_whole(content, complaint):
+def test_an_incomplete_file_is_refused_with_the_fault(content, complaint):
     with pytest.raises(IncompleteError, match=complaint) as caught:
         check(content)
     assert not isinstance(caught.value, NoPictureError)
@@ -190,7 +190,7 @@ def test_files_that_are_not_whole(content, complaint):
         moov(box(b"trak", box(b"mdia"))),
     ],
 )
-def test_a_file_without_a_picture_is_no_video(index):
+def test_a_file_without_a_picture_is_not_a_video(index):
     with pytest.raises(NoPictureError, match=r"^it has no picture$"):
         check(FTYP + box(b"mdat", bytes(99)) + index)
 
@@ -269,7 +269,7 @@ def test_tables_are_read_block_by_block(monkeypatch):
     assert end_by(*tables) == 10_000 + sum(range(100))
 
 
-def test_a_file_that_becomes_shorter_meanwhile_is_no_crash():
+def test_a_file_that_becomes_shorter_during_the_check_is_incomplete():
     class File(io.BytesIO):
         def read(self, size=-1):
             return super().read(size)[: 5 if size > 16 else None]
@@ -278,7 +278,7 @@ def test_a_file_that_becomes_shorter_meanwhile_is_no_crash():
 
 
 @pytest.mark.parametrize("version", [0, 1])
-def test_a_segment_index_tells_of_missing_segments(version):
+def test_a_segment_index_shows_missing_segments(version):
     segment = fragment()
     times = bytes(8) if version == 0 else bytes(16)
     head = numbers(version << 24, 1, 1000) + times + numbers(2)  # reserved, and the count
@@ -328,19 +328,19 @@ def test_an_index_points_to_the_end_of_the_last_sample():
     assert end_by(box(b"stsc", STSC), box(b"stsz", numbers(0, 2**24, 1)), box(b"stco", STCO)) == 10_000 + 2**24
 
 
-def test_a_large_box_has_contents_too():
+def test_the_boxes_in_a_box_with_a_long_size_are_read():
     index = large_box(b"moov", track([10_000], [300], [(1, 1)]))
     with pytest.raises(IncompleteError, match="index points to byte 10300,"):
         check(FTYP + index + box(b"mdat"))
 
 
-def test_a_box_may_say_that_it_is_very_large():
+def test_a_box_may_claim_a_huge_size():
     head = numbers(1) + b"mdat" + struct.pack(">Q", 2**60 + 5)
     with pytest.raises(IncompleteError, match=f"its 'mdat' box is cut: it ends at byte {len(FTYP) + 2**60 + 5},"):
         check(FTYP + head)
 
 
-def test_only_the_index_is_read():
+def test_the_check_reads_only_the_index():
     class File(io.BytesIO):
         def read(self, size=-1):
             assert 0 <= size < 100
@@ -359,7 +359,7 @@ def test_the_last_chunk_may_be_any_and_have_any_number_of_samples(last, samples)
     assert end == 20_000 + sum(sizes[slice(*samples)])
 
 
-def test_tables_are_read_as_far_as_they_say_and_as_far_as_they_go():
+def test_a_table_ends_at_its_count_or_at_the_end_of_its_box():
     more, cut = numbers(99_999, 1, 1, 1), b"\xff\xff\xff"
     say_less = box(b"stsc", STSC, numbers(1, 9, 9)), box(b"stsz", STSZ, more), box(b"stco", STCO, more)
     assert end_by(*say_less) == 10_300
@@ -368,7 +368,7 @@ def test_tables_are_read_as_far_as_they_say_and_as_far_as_they_go():
     assert end_by(*say_more) == 10_300
 
 
-def test_a_run_of_chunks_that_is_cut_is_taken_for_one_like_the_run_before():
+def test_a_cut_run_of_chunks_counts_like_the_previous_run():
     tables = box(b"stsc", numbers(0, 2, 1, 1, 1, 2)), box(b"stsz", numbers(0, 0, 2, 300, 400))
     assert end_by(*tables, box(b"stco", numbers(0, 2, 10_000, 20_000))) == 20_400
 
@@ -382,7 +382,7 @@ def test_without_one_of_its_tables_a_track_has_no_samples(lacking):
 
 
 @pytest.mark.parametrize(("bits", "letter"), [(8, "B"), (16, "H")])
-def test_sizes_of_samples_may_be_written_in_fewer_bits(bits, letter):
+def test_sizes_of_samples_may_have_fewer_bits(bits, letter):
     sizes = box(b"stz2", numbers(0, bits, 4), struct.pack(f">4{letter}", 1, 2, 200, 250))
     runs = box(b"stsc", numbers(0, 1, 1, 2, 1))
     assert end_by(runs, sizes, box(b"stco", numbers(0, 2, 10_000, 20_000))) == 20_450
@@ -390,10 +390,10 @@ def test_sizes_of_samples_may_be_written_in_fewer_bits(bits, letter):
         check(film_of(runs, box(b"stz2", numbers(0, bits, 4), bytes(8)), box(b"stco", STCO)))
 
 
-def test_no_index_is_larger_than_that_of_hours(monkeypatch):
+def test_an_index_larger_than_any_video_needs_is_refused(monkeypatch):
     monkeypatch.setattr(mp4, "_LARGEST_INDEX", len(STSC))
     assert end_by(box(b"stsc", STSC), box(b"stsz", STSZ), box(b"stco", STCO)) == 10_300
-    with pytest.raises(IncompleteError, match="its 'stsc' box is absurdly large"):
+    with pytest.raises(IncompleteError, match="its 'stsc' box is larger than any video needs"):
         check(film_of(box(b"stsc", STSC, b"x"), box(b"stsz", STSZ), box(b"stco", STCO)))
 
 
@@ -405,15 +405,15 @@ def test_a_table_of_chunks_out_of_order_is_damage(runs):
 
 
 @given(st.binary(max_size=200), st.integers(0, 1700))
-def test_damage_is_told_from_crashes(noise, at):
-    """Whatever a file holds, it is whole or not; nothing else is raised."""
+def test_damage_raises_only_an_incomplete_error(noise, at):
+    """Every content is either complete or raises this error."""
     content = film()
     with contextlib.suppress(IncompleteError):
         check(content[:at] + noise + content[at + len(noise) :])
 
 
 @given(st.binary(max_size=50), st.integers(0, 800))
-def test_damage_of_fragments_is_told_from_crashes(noise, at):
+def test_damage_of_fragments_raises_only_an_incomplete_error(noise, at):
     content = WHOLE["fragments with sound first"]
     with contextlib.suppress(IncompleteError):
         check(content[:at] + noise + content[at + len(noise) :])
@@ -426,7 +426,7 @@ def clip(tmp_path_factory):
     return path.read_bytes()
 
 
-def test_a_real_clip_is_whole(clip):
+def test_a_real_clip_is_complete(clip):
     check(clip)
 
 

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.net.addresses import NOT_PUBLIC, AddressRule, Network, network_of, own_networks, peer_of
+from airflow_provider_veo.api.net.addresses import (
+    NOT_PUBLIC,
+    AddressRule,
+    Network,
+    find_network,
+    find_own_networks,
+    read_peer,
+)
 
 HOSTS = {
     "cdn.example": ["93.184.216.34", "2606:2800:220:1::1"],
@@ -59,8 +66,8 @@ def resolver(monkeypatch):
         (Network.RESERVED, "2001:2::1 2001:10::1 2001:20::1 100::1 4000::1 5f00::1 ::1:127.0.0.1"),
     ],
 )
-def test_the_network_of_an_address(network, addresses):
-    assert {address: network_of(ipaddress.ip_address(address)) for address in addresses.split()} == dict.fromkeys(
+def test_each_address_belongs_to_the_right_network(network, addresses):
+    assert {address: find_network(ipaddress.ip_address(address)) for address in addresses.split()} == dict.fromkeys(
         addresses.split(), network
     )
 
@@ -76,13 +83,13 @@ IPV4 = {
 
 @pytest.mark.parametrize("form", ["::ffff:0:0", "64:ff9b::"])
 @pytest.mark.parametrize("address", IPV4)
-def test_a_translated_address_is_of_its_own_network(form, address):
+def test_an_ipv6_form_belongs_to_the_network_of_its_ipv4_address(form, address):
     translated = ipaddress.IPv6Address(int(ipaddress.ip_address(form)) | int(ipaddress.ip_address(address)))
-    assert network_of(translated) is IPV4[address]
+    assert find_network(translated) is IPV4[address]
 
 
 @pytest.mark.parametrize("address", IPV4)
-def test_other_forms_of_ipv4_addresses_are_closed(address):
+def test_other_ipv6_forms_of_ipv4_addresses_are_refused(address):
     """IPv4-compatible, IPv4-translated, local NAT64, 6to4 and Teredo."""
     number = int(ipaddress.ip_address(address))
     forms = [
@@ -92,25 +99,25 @@ def test_other_forms_of_ipv4_addresses_are_closed(address):
         int(ipaddress.ip_address("2002::")) | number << 80,
         int(ipaddress.ip_address("2001::")) | (number ^ 0xFFFFFFFF),
     ]
-    assert {network_of(ipaddress.IPv6Address(form)) for form in forms} == {Network.RESERVED}
+    assert {find_network(ipaddress.IPv6Address(form)) for form in forms} == {Network.RESERVED}
 
 
 @given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
 def test_every_address_has_a_network(address):
-    assert network_of(address) in Network
+    assert find_network(address) in Network
 
 
 @given(st.one_of(*(st.ip_addresses(network=network) for network in ("10.0.0.0/8", "100.64.0.0/10", "fc00::/7"))))
-def test_no_address_of_an_inner_network_counts_as_public(address):
-    assert network_of(address) in (Network.PRIVATE, Network.METADATA)
+def test_an_address_of_a_private_network_never_counts_as_public(address):
+    assert find_network(address) in (Network.PRIVATE, Network.METADATA)
 
 
-def test_nothing_depends_on_the_tables_of_python(monkeypatch):
+def test_the_networks_do_not_depend_on_the_version_of_python(monkeypatch):
     """They differ between versions."""
     for kind in (ipaddress.IPv4Address, ipaddress.IPv6Address):
         for name in ("is_global", "is_private", "is_reserved", "is_link_local", "is_loopback", "is_multicast"):
             monkeypatch.delattr(kind, name)
-    assert network_of(ipaddress.ip_address("192.0.0.8")) is Network.PRIVATE
+    assert find_network(ipaddress.ip_address("192.0.0.8")) is Network.PRIVATE
 
 
 def check(host, allowed=()):
@@ -118,7 +125,7 @@ def check(host, allowed=()):
 
 
 @pytest.mark.parametrize("host", ["intranet.example", "two-faced.example", "localhost", "2130706433", "[::1]"])
-def test_an_inner_network_is_refused_and_may_be_opened(host):
+def test_a_private_network_is_refused_unless_it_is_opened(host):
     with pytest.raises(
         InvalidInputError, match=r"^last_frame leads to http://.*is not a public address \(.*\)\. Advice\.$"
     ) as e:
@@ -144,17 +151,17 @@ def test_an_inner_network_is_refused_and_may_be_opened(host):
     ],
 )
 @pytest.mark.parametrize("allowed", [(), NOT_PUBLIC])
-def test_where_clouds_keep_their_credentials_nobody_is_led(host, allowed):
+def test_metadata_services_of_clouds_are_always_refused(host, allowed):
     with pytest.raises(InvalidInputError, match=r"is not a public address.*No setting opens such addresses"):
         check(host, allowed)
 
 
 @pytest.mark.parametrize("host", ["cdn.example", "unknown.example"])
-def test_what_is_public_or_unknown_here_is_asked(host):
+def test_public_and_unknown_hosts_are_allowed(host):
     check(host)
 
 
-def test_a_scope_is_no_part_of_an_address():
+def test_the_scope_of_an_address_is_ignored():
     with pytest.raises(InvalidInputError, match=" fe80::1 is not a public address"):
         check("link.example")
 
@@ -181,7 +188,7 @@ def connect(address, allowed=()):
         extensions["trace"]("connection.connect_tcp.started", {"host": address})
         extensions["trace"]("connection.connect_tcp.complete", {"return_value": stream})
     finally:
-        assert stream.open is (network_of(ipaddress.ip_address(address)) in {Network.PUBLIC, *allowed})
+        assert stream.open is (find_network(ipaddress.ip_address(address)) in {Network.PUBLIC, *allowed})
 
 
 @pytest.fixture
@@ -201,7 +208,7 @@ def test_a_connection_to_another_address_than_the_checked_one_is_closed():
 
 
 @pytest.mark.usefixtures("no_proxy")
-def test_where_a_proxy_makes_the_connection_there_is_nothing_to_check(monkeypatch):
+def test_behind_a_proxy_the_peer_is_not_checked(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://10.0.0.1:3128")
     assert AddressRule((), "").connection_check("http://cdn.example/a.png", "last_frame") == {}
     assert AddressRule((), "").connection_check("https://cdn.example/a.png", "last_frame") != {}
@@ -217,7 +224,7 @@ def own(url, peer=None):
         asked.append(url)
         return peer and ipaddress.ip_address(peer)
 
-    return own_networks(url, reach), bool(asked)
+    return find_own_networks(url, reach), bool(asked)
 
 
 @pytest.mark.usefixtures("no_proxy")
@@ -235,7 +242,7 @@ def own(url, peer=None):
         ("localhost", "10.1.2.3", PRIVATE),
     ],
 )
-def test_a_name_that_leads_inside_counts_where_the_connection_has_led(host, peer, networks):
+def test_a_private_host_name_opens_the_network_that_the_connection_reached(host, peer, networks):
     assert own(f"http://{host}:8000", peer) == (networks, True)
 
 
@@ -244,7 +251,7 @@ def test_a_name_that_leads_inside_counts_where_the_connection_has_led(host, peer
     "host", ["two-faced.example", "cdn.example", "cloud.example", "link.example", "unknown.example"]
 )
 @pytest.mark.parametrize("peer", ["127.0.0.1", "10.1.2.3", "169.254.169.254"])
-def test_a_name_that_leads_elsewhere_too_opens_nothing(host, peer):
+def test_a_host_name_that_also_leads_to_a_public_address_opens_nothing(host, peer):
     assert own(f"http://{host}", peer) == (set(), False)
 
 
@@ -261,13 +268,13 @@ def test_a_name_that_leads_elsewhere_too_opens_nothing(host, peer):
         ("100.100.100.200", {ipaddress.ip_address("100.100.100.200")}),
     ],
 )
-def test_an_address_that_is_written_in_the_connection_needs_no_proof(monkeypatch, host, networks):
+def test_an_ip_address_in_the_connection_is_allowed_without_a_request(monkeypatch, host, networks):
     assert own(f"http://{host}:8000") == (networks, False)
     monkeypatch.setenv("HTTP_PROXY", "http://10.0.0.1:3128")
     assert own(f"http://{host}:8000") == (networks, False)
 
 
-def test_the_own_address_of_a_gateway_is_allowed_and_not_its_neighbour():
+def test_the_address_of_a_gateway_is_allowed_and_its_neighbour_is_not():
     allowed, _ = own("http://169.254.1.5:8000")
     check("169.254.1.5", allowed)
     check("[::ffff:169.254.1.5]", allowed)
@@ -275,12 +282,12 @@ def test_the_own_address_of_a_gateway_is_allowed_and_not_its_neighbour():
         check("169.254.1.6", allowed)
 
 
-def test_through_a_proxy_a_name_opens_nothing(monkeypatch, no_proxy):
+def test_behind_a_proxy_a_host_name_opens_nothing(monkeypatch, no_proxy):
     monkeypatch.setenv("ALL_PROXY", "http://10.0.0.1:3128")
     assert own("http://intranet.example", "10.1.2.3") == (set(), False)
 
 
-def test_a_peer_that_is_gone_is_not_known():
+def test_a_closed_connection_has_no_peer():
     class Gone:
         def get_extra_info(self, _):
             raise OSError
@@ -289,8 +296,10 @@ def test_a_peer_that_is_gone_is_not_known():
         def get_extra_info(self, _):
             return None
 
-    assert peer_of({"network_stream": Stream("fe80::1%eth0")}) == ipaddress.ip_address("fe80::1")
-    assert [peer_of(extensions) for extensions in ({}, {"network_stream": Gone()}, {"network_stream": Nothing()})] == [
+    assert read_peer({"network_stream": Stream("fe80::1%eth0")}) == ipaddress.ip_address("fe80::1")
+    assert [
+        read_peer(extensions) for extensions in ({}, {"network_stream": Gone()}, {"network_stream": Nothing()})
+    ] == [
         None,
         None,
         None,

@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_veo.api.backends.openai import requests
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import NotSentError, VeoError
-from airflow_provider_veo.api.net.proxies import choose, proxy_for
+from airflow_provider_veo.api.net.proxies import choose, find_proxy
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.storage.frames import load_frame
 from tests.support.contents import open_content
@@ -51,7 +51,7 @@ def set_environment(monkeypatch, settings):
 )
 def test_the_environment_names_the_proxy(monkeypatch, settings, url, proxy):
     set_environment(monkeypatch, settings)
-    assert proxy_for(url) == proxy
+    assert find_proxy(url) == proxy
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_the_environment_names_the_proxy(monkeypatch, settings, url, proxy):
         ("\udc80", "http://example.com", False),
     ],
 )
-def test_what_no_proxy_means(entry, url, direct):
+def test_each_form_of_a_no_proxy_entry_covers_the_right_addresses(entry, url, direct):
     found = choose(url, {"http": PROXY, "https": PROXY, "no": entry})
     assert found == (None if direct else PROXY)
 
@@ -210,21 +210,21 @@ async def ways(url, connected):
     return found
 
 
-def test_there_are_settings_enough():
+def test_the_table_covers_every_kind_of_setting():
     assert SETTINGS >= 165
 
 
 @pytest.mark.parametrize("exception", EXCEPTIONS)
-async def test_all_kinds_of_calls_go_the_same_way(monkeypatch, connected, exception):
+async def test_all_kinds_of_calls_use_the_same_proxy(monkeypatch, connected, exception):
     for proxies, url in itertools.product(PROXIES, URLS):
         set_environment(monkeypatch, proxies if exception is None else proxies | {"NO_PROXY": exception})
         found = await ways(url, connected)
-        assert set(found.values()) == {proxy_for(url) is not None}, (proxies, exception, url, found)
+        assert set(found.values()) == {find_proxy(url) is not None}, (proxies, exception, url, found)
 
 
 @pytest.mark.parametrize("proxy", ["ftp://proxy.example", "http://proxy.example:port", "socks5://p:1"])
 @pytest.mark.parametrize("kind", [order, content, poll])
-async def test_a_proxy_that_cannot_be_used_is_named(monkeypatch, connected, proxy, kind):
+async def test_an_unusable_proxy_is_an_error_that_names_it(monkeypatch, connected, proxy, kind):
     if proxy.startswith("socks5"):
         monkeypatch.setitem(sys.modules, "socksio", None)
     set_environment(monkeypatch, {"ALL_PROXY": proxy.replace("://", "://user:secret@")})
@@ -234,7 +234,7 @@ async def test_a_proxy_that_cannot_be_used_is_named(monkeypatch, connected, prox
     assert connected == []
 
 
-def test_the_proxy_of_httpx_is_not_asked(monkeypatch, connected):
+def test_the_proxy_settings_of_httpx_have_no_effect(monkeypatch, connected):
     """Its rules are others: it would send `.example.com` itself through the proxy."""
     set_environment(monkeypatch, {"ALL_PROXY": PROXY, "NO_PROXY": ".example.com"})
     with httpx.Client() as client, pytest.raises(httpx.ConnectError):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.api.net.signatures import is_over, is_presigned
+from airflow_provider_veo.api.net.signatures import is_expired, is_presigned
 
 PRESIGNED = [
     "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=k&X-Amz-Expires=60&X-Amz-Signature=ab",
@@ -43,7 +43,7 @@ def test_an_address_with_a_signature_is_presigned(query):
 
 
 @pytest.mark.parametrize("query", NOT_PRESIGNED)
-def test_an_address_without_a_signature_is_not(query):
+def test_an_address_without_a_signature_is_not_presigned(query):
     assert not is_presigned(f"https://api.example.com/files/a.mp4?{query}")
     assert not is_presigned("http://[broken?signature=a")
 
@@ -73,12 +73,12 @@ AMZ = "X-Amz-Date={}&X-Amz-Expires=3600"
         ("", False),
     ],
 )
-def test_when_its_time_is_over(query, over):
-    assert is_over(f"https://s3.example.net/a.mp4?{query}", NOW) is over
+def test_an_address_expires_at_the_time_in_its_query(query, over):
+    assert is_expired(f"https://s3.example.net/a.mp4?{query}", NOW) is over
 
 
 @given(st.text(), st.sampled_from(["", "Expires=", "X-Amz-Date=20261126T110000Z&X-Amz-Expires=", "se="]))
-def test_no_address_is_too_odd(text, name):
+def test_an_odd_address_raises_no_error(text, name):
     for url in (text, f"https://s3.example.net/a.mp4?{name}{text}"):
         assert is_presigned(url) in (True, False)
-        assert is_over(url, NOW) in (True, False)
+        assert is_expired(url, NOW) in (True, False)

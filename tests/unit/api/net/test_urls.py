@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_veo.api.net.urls import absolute, redact, with_port
+from airflow_provider_veo.api.net.urls import add_port, redact, resolve_url
 
 
 @pytest.mark.parametrize(
@@ -14,15 +14,15 @@ from airflow_provider_veo.api.net.urls import absolute, redact, with_port
     ],
 )
 def test_an_address_keeps_the_port_that_it_names(url, found):
-    assert with_port(url, 8443) == found
+    assert add_port(url, 8443) == found
 
 
-def test_port_1_can_be_asked_and_port_0_cannot():
-    assert absolute("", "http://h.example:1/a") == "http://h.example:1/a"
-    assert absolute("", "http://h.example:0/a") is None
+def test_port_1_is_valid_and_port_0_is_not():
+    assert resolve_url("", "http://h.example:1/a") == "http://h.example:1/a"
+    assert resolve_url("", "http://h.example:0/a") is None
 
 
-def test_what_is_no_address_is_shown_without_what_may_be_secret_in_it_and_not_at_any_length():
+def test_an_invalid_address_is_shown_without_its_secret_parts_and_cut():
     assert redact("http://[broken?signature=s?t") == "http://[broken"
     assert redact("http://[" + "x" * 1000) == "http://[" + "x" * 192
 
@@ -39,6 +39,6 @@ def test_what_is_no_address_is_shown_without_what_may_be_secret_in_it_and_not_at
         "http://[broken\n#secret",
     ],
 )
-def test_no_form_of_an_address_is_shown_with_its_secrets(url):
+def test_the_secret_parts_of_every_form_of_an_address_are_hidden(url):
     assert "sec" not in redact(url)
     assert redact(url).partition("://")[2].startswith(("h.example", "[broken"))

@@ -20,7 +20,7 @@ COMPLETED = Video("v", VideoStatus.COMPLETED, "completed")
 
 @pytest.fixture(autouse=True)
 def sleeps(monkeypatch):
-    """A clock that only sleep moves on, and no chance; returns the sleeps."""
+    """Replace the clock by one that only sleeping moves, and chance by a constant. Return the sleeps."""
     slept = []
 
     clock = SimpleNamespace(time=lambda: START + sum(slept), sleep=slept.append)
@@ -29,8 +29,8 @@ def sleeps(monkeypatch):
     return slept
 
 
-def waited(answers, wait):
-    """Wait with these answers; return the outcome, and for which ids was asked."""
+def run_wait(answers, wait):
+    """Wait with these answers. Return the outcome, and the IDs of the status calls."""
     answers, asked = iter(answers), []
 
     def ask(video_id):
@@ -43,48 +43,48 @@ def waited(answers, wait):
     return wait_for_video(ask, wait), asked
 
 
-def test_a_job_is_asked_for_until_it_is_finished(sleeps):
-    told = []
+def test_status_calls_are_made_until_the_job_is_finished(sleeps):
+    reports = []
     answers = [RUNNING, RUNNING, TransportError("broken pipe"), COMPLETED]
-    outcome, asked = waited(answers, Wait("v", POLICY, told.append))
+    outcome, asked = run_wait(answers, Wait("v", POLICY, reports.append))
     assert (outcome.kind, outcome.video_id, outcome.polls) == ("completed", "v", 4)
     assert asked == ["v"] * 4
     assert sleeps == [5.0, 10.0, 10.0, 10.0]
-    assert [news.text for news in told] == [
-        "Video v: processing 30 %, 5 s after submission",
-        "Video v: asking for its status failed, and is repeated. broken pipe",
+    assert [news.text for news in reports] == [
+        "Video v: processing 30 %, 5 s after the order",
+        "Video v: The status call failed and will be repeated. broken pipe",
     ]
 
 
-def test_a_wait_ends_when_asking_is_pointless():
+def test_a_permanent_error_ends_a_wait():
     refused = ApiError("Asking failed", reason=Reason.AUTHENTICATION, status=401)
-    outcome, asked = waited([refused], Wait("v", POLICY, [].append))
+    outcome, asked = run_wait([refused], Wait("v", POLICY, [].append))
     assert (outcome.kind, outcome.reason, outcome.polls, asked) == ("error", "authentication", 1, ["v"])
 
 
-def test_what_earlier_jobs_took_decides_when_to_begin():
+def test_the_durations_of_earlier_jobs_choose_the_first_delay():
     learning = WaitPolicy(submitted_at=START, deadline=2200.0)
-    assert Wait("v", learning, [].append).first_delay() == 45.0
-    assert Wait("v", learning, [].append, deque([20.0] * 3)).first_delay() == 18.0
+    assert Wait("v", learning, [].append).choose_first_delay() == 45.0
+    assert Wait("v", learning, [].append, deque([20.0] * 3)).choose_first_delay() == 18.0
 
 
-def test_what_earlier_jobs_took_decides_how_to_go_on(sleeps):
+def test_the_durations_of_earlier_jobs_choose_the_next_delays(sleeps):
     learning = WaitPolicy(submitted_at=START, deadline=2200.0)
     running = Video("v", VideoStatus.RUNNING, "processing")
-    waited([running, COMPLETED], Wait("v", learning, [].append, deque([20.0] * 3)))
+    run_wait([running, COMPLETED], Wait("v", learning, [].append, deque([20.0] * 3)))
     assert sleeps == [18.0, 5.0]
 
 
-def test_what_a_job_took_is_remembered_for_the_next_by_the_servers_clock_if_it_tells():
+def test_the_duration_of_a_job_is_remembered_by_the_servers_clock_if_the_server_names_it():
     earlier = deque()
-    waited([RUNNING, COMPLETED], Wait("v", POLICY, [].append, earlier))
+    run_wait([RUNNING, COMPLETED], Wait("v", POLICY, [].append, earlier))
     created = pendulum.datetime(2026, 1, 1)
-    told = Video("v", VideoStatus.COMPLETED, created_at=created, completed_at=created.add(seconds=90))
-    waited([told], Wait("v", POLICY, [].append, earlier))
+    reports = Video("v", VideoStatus.COMPLETED, created_at=created, completed_at=created.add(seconds=90))
+    run_wait([reports], Wait("v", POLICY, [].append, earlier))
     assert list(earlier) == [15.0, 90.0]
 
 
-def test_a_job_without_a_video_tells_nothing_of_the_next():
+def test_the_duration_of_a_job_without_a_video_is_not_remembered():
     earlier = deque()
-    waited([Video("v", VideoStatus.FAILED)], Wait("v", POLICY, [].append, earlier))
+    run_wait([Video("v", VideoStatus.FAILED)], Wait("v", POLICY, [].append, earlier))
     assert not earlier

@@ -15,7 +15,8 @@ from airflow_provider_veo.api.answers.own_words import OwnWords
 from airflow_provider_veo.api.backends.openai.status_words import read_status
 from airflow_provider_veo.api.backends.openai.videos import parse_video
 from airflow_provider_veo.api.errors import ApiError, Reason, VideoFailedError
-from airflow_provider_veo.api.polling.decision import Outcome, WaitPolicy, WaitState, observe
+from airflow_provider_veo.api.polling.decision import WaitPolicy, WaitState, observe
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.video import VideoStatus
 
 URL = "https://api.example.com/v1/videos/v"
@@ -199,7 +200,7 @@ def test_a_failed_job_within_an_error_is_the_job_of_the_call(inner, status):
     video = read(litellm(inner, status), status)
     assert (video.id, video.status) == (ID, VideoStatus.FAILED)
     assert "out of memory" in video.message
-    judged = Outcome.of(video).judged(OwnWords(("a workplace safety film", "gem-rai")))
+    judged = Outcome.of(video).judge_reason(OwnWords(("a workplace safety film", "gem-rai")))
     assert judged.reason == Reason.UNKNOWN.value
 
 
@@ -287,7 +288,7 @@ def test_a_prompt_in_the_message_of_a_failed_job_is_not_its_reason(said, prompt)
     for error in (said.format(prompt), {"message": said.format(prompt), "code": 500}):
         outcome = Outcome.of(read({"status": "failed", "error": error}))
         resumed = Outcome.from_event(json.loads(json.dumps(outcome.to_event())))
-        assert resumed.judged(OwnWords((prompt, "gem-rai"))).reason == Reason.UNKNOWN.value
+        assert resumed.judge_reason(OwnWords((prompt, "gem-rai"))).reason == Reason.UNKNOWN.value
         assert read({"status": "failed", "error": error}, own=(prompt,)).reason is Reason.UNKNOWN
 
 
@@ -302,22 +303,24 @@ def test_a_prompt_in_the_message_of_a_failed_job_is_not_its_reason(said, prompt)
 )
 def test_the_words_of_the_server_remain_the_reason(message, reason):
     outcome = Outcome.of(read({"status": "failed", "error": message}))
-    assert outcome.judged(OwnWords(("a safety film", "gem-rai"))).reason == reason.value
+    assert outcome.judge_reason(OwnWords(("a safety film", "gem-rai"))).reason == reason.value
 
 
 def test_a_reason_beyond_the_shown_message_is_kept_unless_the_prompt_may_be_its_source():
     outcome = Outcome.of(read({"status": "failed", "error": "x" * 600 + " content policy violation"}))
-    assert outcome.judged(OwnWords(("a cat",))).reason == Reason.MODERATION.value
+    assert outcome.judge_reason(OwnWords(("a cat",))).reason == Reason.MODERATION.value
     prompt = "x y " * 200 + "safety"
     outcome = Outcome.of(read({"status": "failed", "error": f"bad: {prompt}"}))
     assert outcome.reason == Reason.MODERATION.value
-    assert outcome.judged(OwnWords((prompt,))).reason == Reason.UNKNOWN.value
+    assert outcome.judge_reason(OwnWords((prompt,))).reason == Reason.UNKNOWN.value
 
 
 def test_a_field_of_a_filter_is_a_reason_without_words():
     outcome = Outcome.of(read({"status": "completed", "raiMediaFilteredReasons": ["not 'a safety film'"]}))
-    assert outcome.judged(OwnWords(("a safety film",))) == outcome
-    assert replace(outcome, reason_in_words=True).judged(OwnWords(("a safety film",))).reason == Reason.UNKNOWN.value
+    assert outcome.judge_reason(OwnWords(("a safety film",))) == outcome
+    assert (
+        replace(outcome, reason_in_words=True).judge_reason(OwnWords(("a safety film",))).reason == Reason.UNKNOWN.value
+    )
 
 
 @pytest.mark.parametrize(

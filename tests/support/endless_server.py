@@ -1,4 +1,4 @@
-"""A server that harms whoever reads all that it sends, or waits until it has ended."""
+"""A server whose answers never end, unpack to gigabytes, or arrive one byte at a time."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Answer = Callable[[], Iterator[bytes | None]]
-"""Returns what follows a request, piece by piece; None for silence until the other side closes the connection."""
+"""Returns the pieces of an answer. None stands for silence until the client closes the connection."""
 
 PAUSE = 0.05  # seconds between two bytes that drip
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -18,7 +22,7 @@ _BLOCK = b"x" * 65536
 
 
 def gzip_bomb(megabytes: int) -> bytes:
-    """Return bytes that unpack to megabytes of spaces, which JSON may begin with."""
+    """Return bytes that unpack to that many megabytes of spaces: JSON may begin with spaces."""
     pack = zlib.compressobj(9, wbits=-15)
     packed = pack.compress(b" " * 2**20) + pack.flush(zlib.Z_FULL_FLUSH)
     return b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + packed * megabytes + b"\x03\0" + bytes(8)
@@ -112,19 +116,19 @@ DRIPS: dict[str, Answer] = {
 }
 
 
-class HostileServer:
-    """Reads a request, and answers it in one of the ways of `BOMBS` and `DRIPS`. A context manager.
+class EndlessServer:
+    """Answer each request in one of the ways of `BOMBS` and `DRIPS`. A context manager.
 
     Args:
-        answer: says how; called with the request's first line.
+        answer: Called with the first line of a request. Returns the answer.
 
     Attributes:
-        heard: first lines of the requests.
-        most_open: connections at once, at most so far.
+        requests: First lines of the requests.
+        most_open: Highest number of connections that were open at once.
     """
 
     def __init__(self, answer: Callable[[str], Answer]) -> None:
-        self.heard: list[str] = []
+        self.requests: list[str] = []
         self.most_open = 0
         self._answer = answer
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -132,7 +136,7 @@ class HostileServer:
         self._open: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -160,13 +164,13 @@ class HostileServer:
                     while header := file.readline().strip().lower():
                         length = int(header[15:]) if header.startswith(b"content-length:") else length
                     file.read(length)
-                    self.heard.append(line)
+                    self.requests.append(line)
                     for piece in self._answer(line)():
                         if piece is None:
                             file.read(1)
                             return
                         connection.sendall(piece)
         except (OSError, ValueError):
-            pass  # the other side has had enough
+            pass  # the client has closed the connection
         finally:
             self._open.discard(connection)

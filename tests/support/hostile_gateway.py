@@ -1,4 +1,4 @@
-"""A server whose answers are hostile: to each task another one, which the task's prompt asks for by name."""
+"""A gateway whose answers are hostile. Each task names in its prompt the case that it wants."""
 
 from __future__ import annotations
 
@@ -7,30 +7,33 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tests.support.boxes import film
-from tests.support.servers import Heard, Said, ScriptedServer
-from tests.support.spellings import IN_JSON, IN_TEXT
+from tests.support.key_spellings import IN_JSON, IN_TEXT
+from tests.support.mp4_boxes import film
+from tests.support.scripted_server import Reply, ScriptedServer, SeenRequest
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 KEY = 'sk-Qv7/Tz+3=Lm&9"Wx-Rk4Hy'
 KEY_OF_OTHER_LETTERS = "sk-Schlüssel-鍵-Qv7Tz3Lm9"
-SECRET_WORDS = "a cat whose name nobody may read"
+SECRET_WORDS = "a cat whose name must stay secret"
 """In every prompt."""
 
 
 @dataclass
 class Job:
-    """What the server knows of an order.
+    """The job that an order has made.
 
     Attributes:
-        dag_id: of the task that has ordered.
-        task_id: of the same.
-        id: of the job.
-        key: that the task has shown.
-        url: of the server.
-        questions: how often its status was asked for since it was released.
+        dag_id: Dag ID of the task that has ordered.
+        task_id: Task ID of the task that has ordered.
+        id: ID of the job.
+        key: API key that the task has sent.
+        url: Address of the gateway.
+        questions: Number of status calls since the job was released.
     """
 
     dag_id: str
@@ -41,39 +44,39 @@ class Job:
     questions: int = 0
 
 
-Answering = Callable[[Job], Said]
+MakeReply = Callable[[Job], Reply]
 
 
-def accepted(job: Job) -> Said:
-    return Said(body={"id": job.id, "status": "queued"})
+def accepted(job: Job) -> Reply:
+    return Reply(body={"id": job.id, "status": "queued"})
 
 
-def completed(job: Job) -> Said:
-    return Said(body={"id": job.id, "status": "completed"})
+def completed(job: Job) -> Reply:
+    return Reply(body={"id": job.id, "status": "completed"})
 
 
-def video(job: Job) -> Said:
-    return Said(body=film(), headers={"Content-Type": "video/mp4"})
+def video(job: Job) -> Reply:
+    return Reply(body=film(), headers={"Content-Type": "video/mp4"})
 
 
 @dataclass(frozen=True)
 class Case:
-    """How the server treats a job, and what becomes of the task.
+    """How the gateway treats a job, and how the task must end.
 
     Attributes:
-        order: the answer to the order, by a video call or a chat call.
-        status: the answer to each question for the status.
-        content: the answer to each question for the content.
-        end: how the task ends; None: any way.
-        says: words that are in its log.
-        timeout: seconds that the task gives the job.
-        is_held: a deferred task's job does not go on before its Dag is released.
-        conn_id: of the task.
+        order: Makes the reply to the order, which is a video call or a chat call.
+        status: Makes the reply to each status call.
+        content: Makes the reply to each request for the content.
+        end: State in which the task must end; None if every end is fine.
+        says: Text that the log of the task must hold.
+        timeout: Seconds that the task waits for the job.
+        is_held: Whether the job of a deferred task runs until the Dag is released.
+        conn_id: Connection of the task.
     """
 
-    order: Answering = accepted
-    status: Answering = completed
-    content: Answering = video
+    order: MakeReply = accepted
+    status: MakeReply = completed
+    content: MakeReply = video
     end: str | None = "failed"
     says: str = ""
     timeout: float = 1200.0
@@ -81,7 +84,7 @@ class Case:
     conn_id: str = "hostile"
 
 
-# --- Words that no database, no log and no person should have to take
+# --- Texts that break databases and logs
 
 
 _HALF = "half an emoji \ud83d here"
@@ -98,26 +101,26 @@ POISONS = {
 
 
 def _poisoned(place: str, words: str) -> Case:
-    def until_asked_twice(job: Job) -> Said:
-        """A word that is not known counts as running."""
-        return Said(body={"id": job.id, "status": words}) if job.questions < 2 else completed(job)
+    def until_asked_twice(job: Job) -> Reply:
+        """Send an unknown status, which counts as running, and then `completed`."""
+        return Reply(body={"id": job.id, "status": words}) if job.questions < 2 else completed(job)
 
-    def with_(**more: Any) -> Answering:
-        return lambda job: Said(body={"id": job.id, "status": "completed", **more})
+    def with_(**more: Any) -> MakeReply:
+        return lambda job: Reply(body={"id": job.id, "status": "completed", **more})
 
-    def error(status: int) -> Answering:
-        # words that say that another try is of no use, so that there is one
-        return lambda job: Said(status, {"error": {"code": "content_policy_violation", "message": words}})
+    def error(status: int) -> MakeReply:
+        # the code says that a retry is useless, so that the task has one try
+        return lambda job: Reply(status, {"error": {"code": "content_policy_violation", "message": words}})
 
-    def failed(job: Job) -> Said:
-        return Said(body={"id": job.id, "status": "failed", "error": {"message": f"Content policy: {words}"}})
+    def failed(job: Job) -> Reply:
+        return Reply(body={"id": job.id, "status": "failed", "error": {"message": f"Content policy: {words}"}})
 
     return {
-        "id": Case(order=lambda job: Said(body={"status": "queued", "id": words}), says="Nobody knows"),
+        "id": Case(order=lambda job: Reply(body={"status": "queued", "id": words}), says="Nobody knows"),
         "message": Case(status=failed),
         "status_word": Case(status=until_asked_twice, end="success"),
         "model": Case(
-            order=lambda job: Said(body={"id": job.id, "status": "queued", "model": words}),
+            order=lambda job: Reply(body={"id": job.id, "status": "queued", "model": words}),
             status=with_(model=words),
             end="success",
         ),
@@ -150,14 +153,14 @@ _WAITS = {
 }
 
 
-def _later(wait: str, status: int = 429) -> Answering:
+def _later(wait: str, status: int = 429) -> MakeReply:
     headers = {"Retry-After": _WAITS[wait], "Date": "Sat, 28 Nov 2026 00:00:00 GMT"}
-    return lambda job: Said(status, {"error": {"message": "too many requests", "code": "rate_limited"}}, headers)
+    return lambda job: Reply(status, {"error": {"message": "too many requests", "code": "rate_limited"}}, headers)
 
 
-def _running_later(job: Job) -> Said:
-    said = _later("too_long_for_python", 200)(job)
-    return Said(200, {"id": job.id, "status": "processing"}, said.headers)
+def _running_later(job: Job) -> Reply:
+    later = _later("too_long_for_python", 200)(job)
+    return Reply(200, {"id": job.id, "status": "processing"}, later.headers)
 
 
 LATE = {
@@ -165,7 +168,7 @@ LATE = {
     **{f"content_{wait}": Case(content=_later(wait), end="up_for_retry") for wait in _WAITS},
 }
 DEADLINES = {
-    # on a connection of its own, since all who ask there wait then
+    # on a separate connection, since this answer makes all waits of a connection pause
     "status_refused": Case(status=_later("too_long_for_python"), timeout=5.0, is_held=False, conn_id="hostile_busy"),
     "status_running": Case(status=_running_later, timeout=5.0, is_held=False),
 }
@@ -176,12 +179,12 @@ DEADLINES = {
 
 def _after_all(status: int, body: Any = b"", **headers: str) -> Case:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Case(order=lambda job: Said(status, body, named), says="Nobody knows")
+    return Case(order=lambda job: Reply(status, body, named), says="Nobody knows")
 
 
 def _redirect(status: int) -> Case:
     return Case(
-        order=lambda job: Said(status, b"", {"Location": f"{job.url}/v1/videos?again=1"}),
+        order=lambda job: Reply(status, b"", {"Location": f"{job.url}/v1/videos?again=1"}),
         says="Nobody knows",
     )
 
@@ -208,8 +211,8 @@ PAID = {
 
 
 ECHO = "".join(f" <{name}>" for name in (*IN_JSON, *IN_TEXT))
-"""Stands for the key in all spellings, in the bodies of `_echoing`."""
-_BESIDE = "echo-of-the-key"  # to see that the words have arrived
+"""Stands for the key in all spellings, in the bodies of `_echo_key`."""
+_BESIDE = "echo-of-the-key"  # shows that the text has arrived
 
 
 def _spelled(name: str, key: str) -> str:
@@ -217,22 +220,22 @@ def _spelled(name: str, key: str) -> str:
     return IN_JSON[name](key) if name in IN_JSON else json.dumps(IN_TEXT[name](key))[1:-1]
 
 
-def _echoing(key: str, status: int, body: Any, headers: Mapping[str, str] | None = None) -> Said:
-    """Return an answer with all that stands in angle brackets spelled out."""
+def _echo_key(key: str, status: int, body: Any, headers: Mapping[str, str] | None = None) -> Reply:
+    """Return a reply in which each name of a spelling in angle brackets is replaced by the key in that spelling."""
     names = "|".join(map(re.escape, (*IN_JSON, *IN_TEXT)))
     text = re.sub(f"<({names})>", lambda name: _spelled(name[1], key), json.dumps(body))
     in_header = key.encode().decode("latin-1")
     odd = {"X-Request-Id": in_header, "X-Upstream-Authorization": f"Bearer {in_header}"}
-    return Said(status, text, {"Content-Type": "application/json", **odd, **(headers or {})})
+    return Reply(status, text, {"Content-Type": "application/json", **odd, **(headers or {})})
 
 
-def _error(status: int, code: str = "content_policy_violation") -> Answering:
-    return lambda job: _echoing(job.key, status, {"error": {"message": f"{_BESIDE}{ECHO}", "code": code}})
+def _error(status: int, code: str = "content_policy_violation") -> MakeReply:
+    return lambda job: _echo_key(job.key, status, {"error": {"message": f"{_BESIDE}{ECHO}", "code": code}})
 
 
-def _page(job: Job) -> Said:
+def _page(job: Job) -> Reply:
     spelled = ", ".join(spell(job.key) for spell in IN_TEXT.values())
-    return Said(400, f"<html><body>{_BESIDE} {spelled}</body></html>", {"Content-Type": "text/html"})
+    return Reply(400, f"<html><body>{_BESIDE} {spelled}</body></html>", {"Content-Type": "text/html"})
 
 
 def _address(pattern: str, job: Job) -> str:
@@ -240,28 +243,28 @@ def _address(pattern: str, job: Job) -> str:
     return pattern.format(url=job.url, host=host, key=job.key, quoted=quote(job.key, safe=""))
 
 
-def _moved(pattern: str, status: int = 302) -> Answering:
-    return lambda job: Said(status, b"", {"Location": _address(pattern, job)})
+def _moved(pattern: str, status: int = 302) -> MakeReply:
+    return lambda job: Reply(status, b"", {"Location": _address(pattern, job)})
 
 
-def _failed(job: Job) -> Said:
+def _failed(job: Job) -> Reply:
     message = f"Content policy: {_BESIDE}{ECHO}"
-    return _echoing(job.key, 200, {"id": job.id, "status": "failed", "error": {"message": message}})
+    return _echo_key(job.key, 200, {"id": job.id, "status": "failed", "error": {"message": message}})
 
 
-def _passing(job: Job) -> Said:
+def _passing(job: Job) -> Reply:
     return _error(500, "server_error")(job) if job.questions < 2 else completed(job)
 
 
-def _fields(job: Job) -> Said:
+def _fields(job: Job) -> Reply:
     words = f"{_BESIDE}{ECHO}"
     about = {"model": words, "size": words, "resolution": words, "seconds": words}
     status = words if job.questions < 2 else "completed"
-    return _echoing(job.key, 200, {"id": job.id, "status": status, **about})
+    return _echo_key(job.key, 200, {"id": job.id, "status": status, **about})
 
 
-def _url(pattern: str) -> Answering:
-    return lambda job: Said(body={"id": job.id, "status": "completed", "url": _address(pattern, job)})
+def _url(pattern: str) -> MakeReply:
+    return lambda job: Reply(body={"id": job.id, "status": "completed", "url": _address(pattern, job)})
 
 
 _URLS = {
@@ -274,19 +277,20 @@ _URLS = {
 }
 
 
-def _chat(*lines: str) -> Answering:
+def _chat(*lines: str) -> MakeReply:
     """Answer a chat call with lines for people, in which `{echo}`, `{spelled}` and `{url}` are filled in."""
 
-    def answer(job: Job) -> Said:
+    def answer(job: Job) -> Reply:
         spelled = ", ".join(spell(job.key) for spell in IN_TEXT.values())
         url = _address("{url}/files/{quoted}/film.mp4?key={quoted}", job)
         filled = {"echo": ECHO, "spelled": json.dumps(spelled), "url": url}
         content = "".join(line.format(**filled) + "\n" for line in lines)
         chunk = {"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": None}]}
         end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-        said = _echoing(job.key, 200, chunk, {"Content-Type": "text/event-stream"})
-        events = f"data: {said.body}\n\ndata: {json.dumps(end)}\n\ndata: [DONE]\n\n"
-        return Said(200, events, said.headers)
+        reply = _echo_key(job.key, 200, chunk, {"Content-Type": "text/event-stream"})
+        assert isinstance(reply.body, str)
+        events = f"data: {reply.body}\n\ndata: {json.dumps(end)}\n\ndata: [DONE]\n\n"
+        return Reply(200, events, reply.headers)
 
     return answer
 
@@ -312,7 +316,7 @@ ECHOED = {
     "error_of_content__deferred": Case(content=_error(403)),
     "redirect_of_content__deferred": Case(content=_moved("{url}/files/{quoted}/film.mp4?key={key}"), end=None),
     "scheme_of_content__deferred": Case(content=_moved("gopher://{quoted}@{host}/{quoted}?{key}"), end=None),
-    "text_of_content__deferred": Case(content=lambda job: Said(body=f"{job.key} is not a video"), end=None),
+    "text_of_content__deferred": Case(content=lambda job: Reply(body=f"{job.key} is not a video"), end=None),
     "words__chat": Case(order=_chat(*_CHAT_HEAD, "> 50%", "> ✅ done: {url}"), end=None),
     "failure__chat": Case(order=_chat(*_CHAT_HEAD, "> ❌ failed, content policy: {echo}")),
     "error__chat": Case(order=_error(400)),
@@ -329,7 +333,8 @@ class Cases:
     """Cases by Dag and task, and the environment in which `hostile_dags` makes tasks of them.
 
     Attributes:
-        by_dag: the cases; a task's id says how it waits: `..._worker`, `..._chat`, and else deferred.
+        by_dag: The cases by Dag ID and task ID. The end of a task ID says how the task waits: `__worker`, `__chat`,
+            or else deferred.
     """
 
     by_dag: Mapping[str, Mapping[str, Case]]
@@ -353,12 +358,12 @@ _NAME = re.compile(r"(\w+)\.(\w+): ")  # at the beginning of a prompt
 
 
 @dataclass
-class HostileServer:
-    """Treats each order as its case says: `with HostileServer(cases) as server: ... server.url ...`.
+class HostileGateway:
+    """Treat each order as its case says: `with HostileGateway(cases) as gateway: ... gateway.url ...`.
 
     Attributes:
-        cases: of the tasks that order here.
-        orders: POSTs, by the Dag and the task that have sent them.
+        cases: The cases of the tasks that order here.
+        orders: Number of orders, by the Dag ID and the task ID of their sender.
     """
 
     cases: Cases
@@ -366,7 +371,7 @@ class HostileServer:
     _jobs: dict[str, Job] = field(default_factory=dict)
     _released: set[str] = field(default_factory=set)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._server = ScriptedServer(self._answer)
         self.url = self._server.url
         return self
@@ -375,20 +380,22 @@ class HostileServer:
         self._server.close()
 
     def connections(self) -> dict[str, dict[str, str]]:
-        """Return Airflow's connections to this server."""
+        """Return Airflow's connections to this gateway."""
         keys = {"hostile": KEY, "hostile_busy": KEY, "hostile_letters": KEY_OF_OTHER_LETTERS}
         return {name: {"conn_type": "veo", "host": self.url, "password": key} for name, key in keys.items()}
 
     def release(self, dag_id: str) -> None:
-        """Let the jobs go on for which deferred tasks of a Dag wait; until then they are processed, for ever."""
+        """Let the jobs of the deferred tasks of a Dag end. Until then their status stays `processing`."""
         self._released.add(dag_id)
 
-    def _answer(self, heard: Heard) -> Said:
+    def _answer(self, request: SeenRequest) -> Reply:
         # http.server reads headers as Latin-1, as the standard once said
-        key = heard.headers.get("authorization", "").removeprefix("Bearer ").encode("latin-1").decode(errors="replace")
-        if heard.method == "POST":
-            return self._take(heard.body.decode(), key)
-        parts = heard.path.partition("?")[0].split("/")
+        key = (
+            request.headers.get("authorization", "").removeprefix("Bearer ").encode("latin-1").decode(errors="replace")
+        )
+        if request.method == "POST":
+            return self._take(request.body.decode(), key)
+        parts = request.path.partition("?")[0].split("/")
         job = self._jobs.get(parts[3]) if len(parts) > 3 else None
         if job is None:
             return _error(404)(Job("", "", "", key or KEY, self.url))
@@ -397,12 +404,14 @@ class HostileServer:
             return case.content(job)
         is_held = case.is_held and not job.task_id.endswith("__worker")
         if is_held and job.dag_id not in self._released:
-            return Said(body={"id": job.id, "status": "processing"})
+            return Reply(body={"id": job.id, "status": "processing"})
         job.questions += 1
         return case.status(job)
 
-    def _take(self, body: str, key: str) -> Said:
-        dag_id, task_id = _NAME.search(body).groups()
+    def _take(self, body: str, key: str) -> Reply:
+        name = _NAME.search(body)
+        assert name, body
+        dag_id, task_id = name.groups()
         self.orders[dag_id, task_id] += 1
         job = Job(dag_id, task_id, f"job-{len(self._jobs)}", key, self.url)
         self._jobs[job.id] = job

@@ -1,8 +1,9 @@
-"""MP4 files by hand: boxes, and a small film of zeros whose index points to where its samples are."""
+"""MP4 files made of single boxes, and a small video of zeros whose index points to its samples."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 
 def box(kind: bytes, *contents: bytes) -> bytes:
@@ -21,8 +22,27 @@ def numbers(*values: int) -> bytes:
 FTYP = box(b"ftyp", b"isom", numbers(0x200), b"isommp41")
 
 
-def track(offsets, sizes, per_chunk, *, wide=False, same_size=0, handler=b"vide", number=1) -> bytes:
-    """Return a track whose chunks lie at `offsets`; `per_chunk` holds (first chunk from 1, samples in each)."""
+def track(
+    offsets: Sequence[int],
+    sizes: Sequence[int],
+    per_chunk: Sequence[tuple[int, int]],
+    *,
+    wide: bool = False,
+    same_size: int = 0,
+    handler: bytes = b"vide",
+    number: int = 1,
+) -> bytes:
+    """Return a track.
+
+    Args:
+        offsets: Positions of the chunks in the file.
+        sizes: Sizes of the samples in bytes.
+        per_chunk: Runs of equal chunks: number of the first chunk (from 1), and samples in each chunk.
+        wide: Write positions of 64 bits.
+        same_size: Size of all samples; 0 if `sizes` holds them one by one.
+        handler: Type of the track: `vide` or `soun`.
+        number: Number of the track.
+    """
     width = "Q" if wide else "I"
     chunks = numbers(0, len(offsets)) + struct.pack(f">{len(offsets)}{width}", *offsets)
     runs = [number for first, count in per_chunk for number in (first, count, 1)]
@@ -36,7 +56,7 @@ def track(offsets, sizes, per_chunk, *, wide=False, same_size=0, handler=b"vide"
     return track_of(table, handler=handler, number=number)
 
 
-def track_of(tables: bytes, *, handler=b"vide", number=1) -> bytes:
+def track_of(tables: bytes, *, handler: bytes = b"vide", number: int = 1) -> bytes:
     """Return a track with these sample tables."""
     kind = box(b"hdlr", numbers(0, 0), handler, bytes(13))
     return box(b"trak", box(b"tkhd", numbers(7, 0, 0, number)), box(b"mdia", kind, box(b"minf", tables)))
@@ -47,7 +67,7 @@ def moov(*tracks: bytes) -> bytes:
 
 
 def film(media: bytes = bytes(1000)) -> bytes:
-    """Return a whole film with the index at its end: a picture, and sound that ends with the media."""
+    """Return a complete video with its index at the end: a picture, and sound that ends with the media."""
     start = len(FTYP) + 8
     first = track([start], [100, 200], [(1, 2)])
     second = track(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
-_FRAGMENT = 12  # letters: a key that was cut is a key all the same
+_FRAGMENT = 12  # letters: a part of a key that long counts as the key
 
 
 def _dumped(text: str) -> str:
@@ -32,7 +32,7 @@ IN_JSON: dict[str, Callable[[str], str]] = {
     "as .NET writes it": _with_signs_as_letters,
     "with all letters escaped": _as_letters,
 }
-"""Between the quotation marks of a JSON string: a parser finds the key in each."""
+"""Spellings inside a JSON string: a parser finds the key in each of them."""
 
 IN_TEXT: dict[str, Callable[[str], str]] = {
     "plain": str,
@@ -44,7 +44,7 @@ IN_TEXT: dict[str, Callable[[str], str]] = {
     "in HTML, by hexadecimal numbers": lambda key: re.sub(r"[^\w-]", lambda sign: f"&#x{ord(sign[0]):X};", key),
     "in JSON in a text": _dumped,
 }
-"""In any text."""
+"""Spellings in any text."""
 
 
 def spellings(key: str) -> dict[str, str]:
@@ -53,7 +53,7 @@ def spellings(key: str) -> dict[str, str]:
 
 
 def is_in(key: str, text: str) -> bool:
-    """Say whether a text holds a key, or the beginning or the end of it, in any spelling, one within another too."""
+    """Whether a text holds a key, or the beginning or the end of the key, in any spelling, also one inside another."""
     fragments = key[:_FRAGMENT], key[-_FRAGMENT:]
     return any(fragment in view for view in _views(text) for fragment in fragments)
 
@@ -62,7 +62,7 @@ _ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([/\"'\\]))")
 
 
 def _views(text: str, depth: int = 4) -> Iterator[str]:
-    """Yield a text, and what is left of it when escapes are read, again and again."""
+    """Yield a text, then the text with its escapes resolved, then the same once more, as long as something changes."""
     for _ in range(depth):
         yield text
         read = html.unescape(unquote(_ESCAPE.sub(_escaped, text)))

@@ -11,6 +11,7 @@ import psycopg2
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from dev.airflow_lab import AirflowLab
+from dev.waiting import wait_until
 from tests.cluster.services import PostgreSQL, Redis
 
 VIDEOS = 300
@@ -31,7 +32,7 @@ SETTINGS = {
 }
 DAGS = Path(__file__).parent / "dags"
 HOUR = 3600.0
-PATIENCE = 1800.0  # seconds, for a machine that has other things to do
+TIMEOUT = 1800.0  # seconds, for a machine that is busy with other work
 
 # new-api is what many real gateways run, and its videos may be small
 GATEWAY = Settings(dialect="new-api", api_key=KEY, generation_seconds=HOUR, content_lag=HOUR)
@@ -58,7 +59,7 @@ class Cluster:
 
     def _note_triggerer(self, leader):
         query = f"select id from job where job_type = 'TriggererJob' and id > {self._newest}"
-        [(self._newest,)] = self.until("the triggerer", lambda: self.sql(query))
+        [(self._newest,)] = self.wait_until("the triggerer", lambda: self.sql(query))
         self.triggerers[self._newest] = leader
 
     def sql(self, query):
@@ -84,15 +85,11 @@ class Cluster:
         waiting = {number: count for number, count in self.waiting().items() if number}
         lost = max(waiting, key=waiting.get)
         self.lab.kill(self.triggerers.pop(lost))
-        self.until("the other triggerer", lambda: lost not in self.waiting())
+        self.wait_until("the other triggerer", lambda: lost not in self.waiting())
         return waiting[lost]
 
-    def until(self, what, condition, pause=1.0):
-        give_up_at = time.monotonic() + PATIENCE
-        while not (value := condition()):
-            assert time.monotonic() < give_up_at, f"waited for {what}: {self.story()}"
-            time.sleep(pause)
-        return value
+    def wait_until(self, what, condition, pause=1.0):
+        return wait_until(what, condition, TIMEOUT, pause=pause, details=self.story)
 
     def story(self):
         """Return where things stand, for the message of an assertion."""

@@ -1,4 +1,4 @@
-"""Drives a task through its tries in one process: execute, trigger, resume, retry, Clear."""
+"""Run a task through all its tries in one process: execute, trigger, resume, retry, clear."""
 
 from __future__ import annotations
 
@@ -6,62 +6,47 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_veo.operators.base import mark_delivered
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
-
-
-class Store:
-    """A task state store in memory; `broken` names the calls that fail."""
-
-    def __init__(self):
-        self.values = {}
-        self.broken = set()
-
-    def get(self, key, default=None):
-        if "get" in self.broken:
-            raise RuntimeError("the API server is away")
-        return self.values.get(key, default)
-
-    def set(self, key, value, *, retention=None):
-        if "set" in self.broken:
-            raise RuntimeError("the API server is away")
-        self.values[key] = json.loads(json.dumps(value))
-        assert self.values[key] == value, "Airflow's store takes JSON values only: no tuples"
-
-    def delete(self, key):
-        if "delete" in self.broken:
-            raise RuntimeError("the API server is away")
-        self.values.pop(key, None)
+from tests.support.task_state_store import FakeTaskStateStore
 
 
 @dataclass
-class Driver:
-    """One task instance. Airflow writes down that a task has succeeded only after all of its own steps.
+class TaskDriver:
+    """Run one task instance as worker and triggerer do: `TaskDriver({"prompt": "p"}, retries=1).run()`.
 
     Attributes:
-        fails_afterwards: how many tries fail in one of those steps, after the operator has returned its result.
-        arguments: of the operator.
-        operator: its class.
-        retries: after the first try.
+        arguments: Arguments of the operator.
+        retries: Number of retries after the first try.
+        operator: Class of the operator.
+        name: Task ID.
+        store: Task state store of the task; None before Airflow 3.3.
+        max_tries: Airflow's counter of this name, which changes with each clear.
+        tries: Number of tries so far.
+        errors: Errors of the tries that failed.
+        xcoms: All XComs that were pushed, in order: key and value.
+        fails_afterwards: Number of tries that fail in a step of Airflow after the operator has returned its result.
+            Only after all these steps does Airflow record that a task has succeeded.
     """
 
-    arguments: dict
+    arguments: dict[str, Any]
     retries: int = 0
-    operator: type = VeoCreateVideoOperator
+    operator: type[Any] = VeoCreateVideoOperator
     name: str = "t"
-    store: Store | None = field(default_factory=Store)
+    store: FakeTaskStateStore | None = field(default_factory=FakeTaskStateStore)
     max_tries: int = 0
     tries: int = 0
-    errors: list = field(default_factory=list)
-    xcoms: list = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+    xcoms: list[tuple[str, Any]] = field(default_factory=list)
     fails_afterwards: int = 0
 
-    def run(self):
-        """Try until there is a result, a permanent failure, or no try left; return the result or the last error."""
+    def run(self) -> Any:
+        """Try until a result, a permanent failure, or the last try. Return the result or the last error."""
         for _ in range(self.retries + 1):
             self.tries += 1
             try:
@@ -69,26 +54,27 @@ class Driver:
             except AirflowFailException as error:
                 self.errors.append(error)
                 return error
-            except Exception as error:  # noqa: BLE001 - Airflow retries whatever it is
+            except Exception as error:  # noqa: BLE001 - Airflow retries after any error
                 self.errors.append(error)
         return self.errors[-1]
 
-    def once(self):
-        """Run one try, as worker, triggerer and worker do."""
+    def once(self) -> Any:
+        """Run one try, as worker, triggerer and worker do, and return the result."""
         ti = SimpleNamespace(
             dag_id="d", run_id="r", task_id=self.name, map_index=-1, max_tries=self.max_tries, try_number=self.tries
         )
-        xcoms = {}  # of this try
+        xcoms: dict[str, Any] = {}  # of this try
         ti.xcom_pull = lambda task_ids, key, map_indexes: xcoms.get(key)
 
-        def push(key, value):
+        def push(key: str, value: Any) -> None:
             xcoms[key] = json.loads(json.dumps(value))
             self.xcoms.append((key, xcoms[key]))
 
         ti.xcom_push = push
         ti.get_task_states = lambda **_: {ti.run_id: {ti.task_id: "success"}}
         context = {"ti": ti} | ({} if self.store is None else {"task_state_store": self.store})
-        method, arguments = "execute", {}
+        method = "execute"
+        arguments: dict[str, Any] = {}
         while True:
             # Airflow makes the operator anew when a task resumes
             operator = self.operator(task_id=self.name, **self.arguments)
@@ -101,21 +87,22 @@ class Driver:
                 self._finish(operator, context)
                 return result
 
-    def _finish(self, operator, context):
+    def _finish(self, operator: Any, context: dict[str, Any]) -> None:
         if self.fails_afterwards:
             self.fails_afterwards -= 1
             raise RuntimeError("the template of the task's name is wrong")
-        # before Airflow 3.3 there is no store, and so nobody to tell; this driver has one all the same
-        for callback in operator.on_success_callback if AIRFLOW_V_3_3_PLUS else [mark_delivered]:
+        # before Airflow 3.3 operators have no such callback, since there is no store; this driver has a store
+        callbacks: list[Any] = operator.on_success_callback if AIRFLOW_V_3_3_PLUS else [mark_delivered]
+        for callback in callbacks:
             callback(context)
 
-    def clear(self):
+    def clear(self) -> TaskDriver:
         """Do what Airflow does when a user clears the task."""
         self.max_tries = self.tries + self.retries
         return self
 
 
-async def _first_event(trigger):
+async def _first_event(trigger: Any) -> Any:
     """Run a trigger as a triggerer does: from its serialized form, until its first event."""
     path, kwargs = trigger.serialize()
     assert path == f"{type(trigger).__module__}.{type(trigger).__qualname__}"

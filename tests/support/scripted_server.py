@@ -1,4 +1,4 @@
-"""A server that says exactly what a test tells it to say, and the connection to it."""
+"""A server whose replies a test writes, and the Airflow connection to a server."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -16,26 +17,29 @@ from airflow_provider_veo.emulator.dialects import DIALECTS
 KEY = "sk-canary-7f3a"
 
 every_dialect = pytest.mark.parametrize("emulator", DIALECTS, indirect=True)
-"""Runs a test with the emulator in each dialect."""
+"""Run a test with the emulator in each dialect."""
 
 
-def connect(monkeypatch, url: str, key: str = KEY, **extra: object) -> None:
-    """Make a server the default connection, with the profile `veo-gateway`, and poll it briskly."""
+def connect(monkeypatch: pytest.MonkeyPatch, url: str, key: str = KEY, **extra: object) -> None:
+    """Make a server the default connection, with the profile `veo-gateway` and ten status calls a second."""
     value = {"conn_type": "veo", "host": url, "password": key, "extra": {"profile": "veo-gateway"} | extra}
     monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps(value))
     monkeypatch.setenv("AIRFLOW__VEO__POLL_INTERVAL", "0.1")
 
 
 @dataclass
-class Said:
-    """An answer of the scripted server.
+class Reply:
+    """A reply of the scripted server.
 
     Attributes:
-        close_early: cut the connection after this many bytes of the body.
+        status: HTTP status.
+        body: Bytes or text as they are sent, or a JSON value.
+        headers: Headers besides `Content-Length`.
+        close_early: Number of bytes of the body after which the connection is cut.
     """
 
     status: int = 200
-    body: bytes | str | dict | list = b""
+    body: bytes | str | dict[str, Any] | list[Any] = b""
     headers: dict[str, str] = field(default_factory=dict)
     close_early: int | None = None
 
@@ -46,8 +50,8 @@ class Said:
 
 
 @dataclass
-class Heard:
-    """A request that the scripted server got."""
+class SeenRequest:
+    """A request that the scripted server has received. The names of its headers are in lower case."""
 
     method: str
     path: str
@@ -56,10 +60,18 @@ class Heard:
 
 
 class ScriptedServer:
-    """Answers each request with what `answer` returns for it, and keeps all requests."""
+    """Reply to each request as a function says, and keep all requests.
 
-    def __init__(self, answer: Callable[[Heard], Said]) -> None:
-        self.heard: list[Heard] = []
+    Args:
+        answer: Called with each request. Returns the reply.
+
+    Attributes:
+        url: Address of the server.
+        requests: All requests so far.
+    """
+
+    def __init__(self, answer: Callable[[SeenRequest], Reply]) -> None:
+        self.requests: list[SeenRequest] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -68,17 +80,17 @@ class ScriptedServer:
             def handle_one(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                heard = Heard(self.command, self.path, headers, body)
-                outer.heard.append(heard)
-                said = answer(heard)
-                content = said.content()
-                self.send_response(said.status)
-                for name, value in ({"Content-Length": str(len(content))} | said.headers).items():
+                seen = SeenRequest(self.command, self.path, headers, body)
+                outer.requests.append(seen)
+                reply = answer(seen)
+                content = reply.content()
+                self.send_response(reply.status)
+                for name, value in ({"Content-Length": str(len(content))} | reply.headers).items():
                     self.send_header(name, value)
                 self.end_headers()
-                with contextlib.suppress(ConnectionError):  # a client may have had enough
-                    self.wfile.write(content[: said.close_early])
-                self.close_connection = said.close_early is not None
+                with contextlib.suppress(ConnectionError):  # the client may have closed the connection
+                    self.wfile.write(content[: reply.close_early])
+                self.close_connection = reply.close_early is not None
 
             do_GET = do_POST = do_DELETE = handle_one  # noqa: N815 - names of http.server
 

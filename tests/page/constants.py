@@ -1,8 +1,6 @@
-"""What the tests of the page know of their Airflow, and how they wait for it."""
+"""Names and texts that the Dags of this suite and its tests share."""
 
 from __future__ import annotations
-
-import time
 
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
 
@@ -14,10 +12,5 @@ FAILING = ("refused", "nasty_model")
 LONG_ERROR = "<b>The server</b> said " + "E" * 9_900
 KEY = "sk-canary-58f3a0"
 
-
-def until(what, condition, timeout=300):
-    give_up_at = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < give_up_at, f"waited {timeout} s for {what}"
-        time.sleep(0.3)
-    return value
+TIMEOUT = 300.0
+"""Seconds that a test waits for the browser or for Airflow."""

@@ -1,4 +1,4 @@
-"""Titles and ids as people and servers make them, for tables of names: odd letters, lengths, and look-alike paths."""
+"""Titles and IDs for tables of names: odd letters, odd lengths, and texts that look like paths."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ TITLES = (
     "/".join(["folder" * 10] * 18),
     "/".join([CAT] * 10),
 )
-"""Of a destination that is text; each is stored under its own name, or refused before the order."""
+"""Destinations as text. Each is stored under its own name, or refused before the order."""
 
 IDS = (
     "video_1",
@@ -109,4 +109,4 @@ IDS = (
     "x.veo-part",
     "~x",
 )
-"""Of jobs, which are known after the order only; each is stored, and no two under one name."""
+"""IDs of jobs, which are known only after the order. Each is stored, and no two under one name."""

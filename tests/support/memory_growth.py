@@ -1,4 +1,4 @@
-"""How much memory a piece of work takes at its peak, measured in a process of its own."""
+"""Measure how much memory a line of Python takes at its peak, in a separate process."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ print(status("VmHWM") - before)
 """
 
 
-def growth_of(prepare, work):
-    """Return what a piece of work said, and by how many MB the process has grown at its peak.
+def measure_memory_growth(prepare: str, work: str) -> tuple[str, float]:
+    """Run a line of Python in a new process.
 
     Args:
-        prepare: lines of Python that come before; their memory does not count.
-        work: one line of Python.
+        prepare: Lines of Python that run before. Their memory does not count.
+        work: One line of Python.
+
+    Returns:
+        The last line that the process printed, and the growth of the process at its peak in MB.
     """
     program = _PROGRAM.format(root=str(ROOT), prepare=prepare, work=work)
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)

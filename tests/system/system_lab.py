@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 
 from airflow_provider_veo.emulator.faults import Faults
 from airflow_provider_veo.emulator.jobs import Settings
+from dev.waiting import wait_until
 
 KEY = "sk-canary-9d2e71"
 GATEWAYS = {
@@ -19,7 +19,7 @@ GATEWAYS = {
 }
 FAULTS = {"veo_storm": Faults(share=0.3, seed=7, seconds=0.5)}
 HEALTH_THRESHOLD = 12
-PATIENCE = 600.0  # seconds, for a machine that has other things to do
+TIMEOUT = 600.0  # seconds, for a machine that is busy with other work
 
 
 class System:
@@ -35,12 +35,8 @@ class System:
     def state(self, dag_id, run_id):
         return self.lab.task_states(dag_id, run_id).get("create")
 
-    def until(self, what, condition):
-        give_up_at = time.monotonic() + PATIENCE
-        while not (value := condition()):
-            assert time.monotonic() < give_up_at, f"waited {PATIENCE} s for {what}; {self.lab.log_tail(5)}"
-            time.sleep(0.3)
-        return value
+    def wait_until(self, what, condition):
+        return wait_until(what, condition, TIMEOUT, details=lambda: self.lab.log_tail(5))
 
     @contextlib.contextmanager
     def held(self, conn_id):
@@ -52,11 +48,11 @@ class System:
             self.gateways[conn_id].jobs.release()
 
     def until_deferred(self, dag_id, run_id):
-        self.until(f"{run_id} to be deferred", lambda: self.state(dag_id, run_id) == "deferred")
+        self.wait_until(f"{run_id} to be deferred", lambda: self.state(dag_id, run_id) == "deferred")
 
     def until_over(self, dag_id, run_id):
         over = ("success", "failed")
-        return self.until(f"{run_id} to end", lambda: (s := self.lab.run_state(dag_id, run_id)) in over and s)
+        return self.wait_until(f"{run_id} to end", lambda: (s := self.lab.run_state(dag_id, run_id)) in over and s)
 
     def jobs(self, conn_id, prompt):
         return [job for job in self.gateways[conn_id].jobs.all() if job.prompt == prompt]
@@ -67,7 +63,7 @@ class System:
         def statuses():
             return [job.status(self.gateways[conn_id].jobs.clock()) for job in self.jobs(conn_id, prompt)]
 
-        self.until("jobs to be done", lambda: not {"queued", "processing"}.intersection(statuses()))
+        self.wait_until("jobs to be done", lambda: not {"queued", "processing"}.intersection(statuses()))
         return statuses().count("completed")
 
     def cancelled(self, conn_id, prompt):

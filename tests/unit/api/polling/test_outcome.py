@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from airflow_provider_veo.api.errors import Reason, VeoError, VideoFailedError, VideoTimeoutError
+from airflow_provider_veo.api.polling.outcome import Outcome
+
+
+def test_an_event_gives_the_same_outcome_again():
+    outcome = Outcome("completed", "v", "completed", url="https://x.example/a.mp4", seconds=8.0)
+    event = outcome.to_event()
+    assert Outcome.from_event(event) == outcome
+    assert all(isinstance(value, (str, int, float, type(None))) for value in event.values())
+    assert Outcome.from_event(event | {"field_of_a_later_version": 1}) == outcome
+
+
+def test_the_duration_of_a_job_needs_its_start_and_its_end():
+    created, completed = "2026-11-26T16:02:21Z", "2026-11-26T16:05:13Z"
+    outcome = Outcome("completed", "v", "completed", created_at=created, completed_at=completed)
+    assert outcome.generation_seconds == 172.0
+    assert replace(outcome, created_at=None).generation_seconds is None
+    assert replace(outcome, completed_at=None).generation_seconds is None
+
+
+@pytest.mark.parametrize("event", [None, {}, "success", {"version": 2, "video_id": "v"}, {"version": 1}])
+def test_an_event_of_another_form_is_refused(event):
+    with pytest.raises(VeoError, match="cannot read"):
+        Outcome.from_event(event)
+
+
+def test_an_event_holds_no_address_that_may_be_signed():
+    """Airflow writes events into the triggerer's log."""
+    signed = Outcome(kind="completed", video_id="v", status="completed", url="https://x.example/a.mp4?signature=s")
+    event = signed.to_event()
+    assert "signature" not in json.dumps(event)
+    assert Outcome.from_event(event).url_withheld
+    plain = replace(signed, url="https://x.example/a.mp4")
+    assert Outcome.from_event(plain.to_event()) == plain
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:secret@x.example/a.mp4",
+        "https://x.example/a.mp4#secret",
+        "https://x.example/a.mp4;secret",
+        "https://x.example/exp=1~hmac=secret/a.mp4",
+        "https://x.example/a.mp4&secret",
+        "https://x.example/a%3Dsecret.mp4",
+        "https://x.example/__veo_api_key__/secret.mp4",
+        "https://x.example/secret" + "/x" * 1_000,
+    ],
+)
+def test_an_address_that_may_be_signed_is_not_in_the_event(url):
+    event = Outcome("completed", "v", "completed", url=url).to_event()
+    assert (event["url"], event["url_withheld"]) == (None, True)
+
+
+@pytest.mark.parametrize("url", ["https://x.example:8443/a/b-c_d.e~f.mp4", "http://[::1]:80/v1/videos/v/content"])
+def test_a_plain_address_is_in_the_event(url):
+    event = Outcome("completed", "v", "completed", url=url).to_event()
+    assert (event["url"], event["url_withheld"]) == (url, False)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kept"),
+    [
+        ("message", "half an emoji \ud83d and \x00", "half an emoji \ufffd and \ufffd"),
+        ("message", "x" * 5_000_000, "x" * 2_000),
+        ("model", ["a"], None),
+        ("seconds", float("nan"), None),
+        ("seconds", float("inf"), None),
+        ("progress", 1, None),
+    ],
+)
+def test_every_outcome_gives_an_event_that_can_be_stored(field, value, kept):
+    outcome = Outcome("failed", "v", "failed")
+    object.__setattr__(outcome, field, value)
+    event = outcome.to_event()
+
+    assert event.get(field) == kept
+    assert "\\u0000" not in json.dumps(event, allow_nan=False, ensure_ascii=False).encode().decode()
+
+
+@pytest.mark.parametrize("reason", ["a reason of a later version", None, 7, ["x"]])
+def test_an_invalid_reason_in_an_event_counts_as_unknown(reason):
+    event = Outcome("failed", "v", "failed", "no").to_event() | {"reason": reason}
+    with pytest.raises(VideoFailedError) as caught:
+        Outcome.from_event(event).raise_for_kind()
+    assert caught.value.reason is Reason.UNKNOWN
+
+
+def test_a_timeout_event_of_an_earlier_version_still_gives_a_timeout():
+    with pytest.raises(VideoTimeoutError) as caught:
+        Outcome("timeout", "v", "running", "late", reason="unknown").raise_for_kind()
+    assert caught.value.reason is Reason.TIMEOUT
