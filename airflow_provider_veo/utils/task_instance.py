@@ -1,0 +1,43 @@
+"""The parts of Airflow's task instance that this provider uses."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class TaskInstanceKey(Protocol):
+    """The names that identify a task instance in Airflow.
+
+    Attributes:
+        dag_id: ID of the Dag.
+        run_id: ID of the Dag run.
+        task_id: ID of the task, with the ID of its group.
+        map_index: Index of a mapped task instance; -1 for a task that is not mapped.
+    """
+
+    @property
+    def dag_id(self) -> str: ...
+
+    @property
+    def run_id(self) -> str: ...
+
+    @property
+    def task_id(self) -> str: ...
+
+    @property
+    def map_index(self) -> int: ...
+
+
+class TaskInstance(TaskInstanceKey, Protocol):
+    """The task instance in the context of a running task.
+
+    Attributes:
+        max_tries: Number of the last try that Airflow makes; None where Airflow does not say.
+    """
+
+    @property
+    def max_tries(self) -> int | None: ...
+
+    def xcom_push(self, key: str, value: Any) -> None: ...
+
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any: ...
