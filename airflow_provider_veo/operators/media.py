@@ -12,11 +12,11 @@ from airflow.providers.common.compat.sdk import Context
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.observability import page
-from airflow_provider_veo.observability.summary import conclude, failures_reported
 from airflow_provider_veo.operators.base import VeoTask
 from airflow_provider_veo.storage import checksums, files, places
 from airflow_provider_veo.storage.proof import proof_of
 from airflow_provider_veo.tasks import arguments
+from airflow_provider_veo.tasks.run import TaskRun
 
 if TYPE_CHECKING:
     from airflow_provider_veo.media.still import PictureType
@@ -65,20 +65,21 @@ class VeoExtractFrameOperator(VeoTask):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Store the frame."""
-        with failures_reported(context), fail_fast():
+        run = TaskRun(context, self.log)
+        with run.reporting_failures(), fail_fast():
             self._settle_arguments()
             with _needs_av():
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.still import extract_frame  # noqa: PLC0415
             at = None if self.at == "last" else 0.0 if self.at == "first" else float(self.at)
             target = places.resolve(self.destination)
-            self._check_own_place(context)
+            self._check_own_place(run)
             kind = _PICTURE_TYPES[target.suffix.lower()]
             source = places.find(self.source, "source")
             with files.local_copy(source) as video, files.staged(target) as part:
                 still = extract_frame(Source(str(source), video), part, kind=kind, at=at)
                 stored, proof = _described(target, part)
-            conclude(context, page.stored(stored, proof, f"image/{kind}"))
+            run.report_outcome(page.stored(stored, proof, f"image/{kind}"))
         return stored | {"width": still.width, "height": still.height, "seconds": still.seconds}
 
 
@@ -117,19 +118,20 @@ class VeoConcatOperator(VeoTask):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Store the film."""
-        with failures_reported(context), fail_fast():
+        run = TaskRun(context, self.log)
+        with run.reporting_failures(), fail_fast():
             self._settle_arguments()
             with _needs_av():
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.concat import concat  # noqa: PLC0415
             target = places.resolve(self.destination)
-            self._check_own_place(context)
+            self._check_own_place(run)
             sources = [places.find(source, f"sources[{n}]") for n, source in enumerate(self.sources)]
             with ExitStack() as copies, files.staged(target) as part:
                 clips = [Source(str(source), copies.enter_context(files.local_copy(source))) for source in sources]
                 film = concat(clips, part)
                 stored, proof = _described(target, part)
-            conclude(context, page.stored(stored, proof))
+            run.report_outcome(page.stored(stored, proof))
         if film.reencoded:
             self.log.info("The clips were encoded anew: %s", film.reencoded)
         return stored | {"seconds": film.seconds, "clips": film.clips, "reencoded": film.reencoded is not None}

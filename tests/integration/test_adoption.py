@@ -135,7 +135,7 @@ def refused(driver, value, *words, task, count):
 
 def test_an_unknown_id_is_refused(task, mocker):
     driver = lost(task)
-    mocker.patch("airflow_provider_veo.orders.video._YOUNG", 0.0)
+    mocker.patch("airflow_provider_veo.orders.decision.RECENT", 0.0)
     refused(driver, "task_nobody_knows", "task_nobody_knows", "could not be asked for", task=task, count=1)
 
 

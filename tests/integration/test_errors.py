@@ -19,7 +19,7 @@ from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
-from airflow_provider_veo.orders import submission
+from airflow_provider_veo.orders import failures
 from airflow_provider_veo.sensors.video import VeoVideoSensor
 from airflow_provider_veo.utils import airflow_internals
 from tests.support.driving import Driver
@@ -65,14 +65,14 @@ def orders_then(*answers):
 
 @both_ways
 def test_a_gateway_that_is_down_when_ordering(url_of_nobody, monkeypatch, summary, deferrable):
-    monkeypatch.setattr(submission, "_CREATE_ATTEMPTS", 1)
+    monkeypatch.setattr(failures, "_MOST_ATTEMPTS", 1)
     connect(monkeypatch, url_of_nobody)
     error = Driver(CREATE | {"deferrable": deferrable}).run()
     assert isinstance(error, TransportError)
     assert (error.reason, error.video_id) == (Reason.NETWORK, None)
     assert str(error).startswith(f"POST {url_of_nobody}/v1/videos: ConnectError")
     assert str(error).endswith(
-        "Nothing was ordered: a retry or a Clear of the task orders it. (connection 'veo_default')"
+        "Nothing was ordered: a retry or a clear of the task orders it. (connection 'veo_default')"
     )
     assert summary() == [f"Summary: failed (reason network): {error}"]
 
@@ -90,7 +90,7 @@ def test_a_gateway_that_dies_while_a_task_waits(serve, monkeypatch, summary, def
     assert text.startswith("Video video_1 was not finished")
     assert "Wait until the API can be reached again." in text
     if remembers:
-        assert "A retry or a Clear of the task goes on with video video_1 and orders nothing." in text
+        assert "A retry or a clear of the task continues with video video_1 and orders nothing." in text
     else:
         assert "VeoDownloadOperator(video_id='video_1') stores it. Do not clear the task" in text
     assert text.endswith(" (connection 'veo_default')")
@@ -104,7 +104,7 @@ def test_a_clear_does_as_the_error_says(serve, monkeypatch):
     server = serve(lambda heard: job("queued") if heard.method == "POST" else answers[0])
     connect(monkeypatch, server.url)
     task = Driver(CREATE | {"timeout": timedelta(seconds=1)})
-    assert "a Clear of the task goes on with video video_1 and orders nothing" in str(task.run())
+    assert "a clear of the task continues with video video_1 and orders nothing" in str(task.run())
     answers[0] = job("completed")
     assert task.clear().run()["id"] == "video_1"
     assert [heard.method for heard in server.heard].count("POST") == 1
@@ -119,7 +119,7 @@ def test_a_dead_gateway_is_no_other_reason_where_a_sensor_waits(serve, monkeypat
     error = task.run()
     assert isinstance(error, VeoSensorTimeout)
     assert (error.reason, error.video_id) == (Reason.NETWORK, "video_1")
-    assert "A retry or a Clear of the task asks again, and orders nothing. (connection 'veo_default')" in str(error)
+    assert "A retry or a clear of the task asks again, and orders nothing. (connection 'veo_default')" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ class TestAWordThatNobodyKnows:
 
     @pytest.mark.parametrize("word", ["Task not found", "not_found", "JOB_DOES_NOT_EXIST"])
     def test_of_an_unknown_job_counts_as_one(self, task, monkeypatch, word):
-        monkeypatch.setattr("airflow_provider_veo.orders.video._YOUNG", 0.0)
+        monkeypatch.setattr("airflow_provider_veo.orders.decision.RECENT", 0.0)
         gateway = Gateway({"status": "processing"}, Said(404))
         driver = task(gateway, timeout=timedelta(seconds=0.2))
         driver.run()

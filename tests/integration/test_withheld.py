@@ -19,7 +19,8 @@ from airflow_provider_veo.api.errors import (
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.download import VeoDownloadOperator
-from airflow_provider_veo.orders import submission
+from airflow_provider_veo.orders import record
+from airflow_provider_veo.orders.store import KEY
 from tests.support.boxes import film
 from tests.support.driving import Driver
 from tests.support.servers import Said, connect
@@ -60,7 +61,7 @@ class Gateway:
 @pytest.fixture
 def ten_minutes_later(monkeypatch):
     """Return a function after which the server has refused for long enough."""
-    return lambda: monkeypatch.setattr(submission, "LONGEST_REFUSAL", 0.0)
+    return lambda: monkeypatch.setattr(record, "LONGEST_REFUSAL", 0.0)
 
 
 class TestABareError:
@@ -97,10 +98,10 @@ class TestABareError:
         gateway = Gateway()
         driver = task(gateway)
         driver.run()
-        since = driver.store.values[submission.KEY]["withheld_since"]
+        since = driver.store.values[KEY]["withheld_since"]
         assert abs(since - time.time()) < 60
         driver.run()
-        assert driver.store.values[submission.KEY]["withheld_since"] == since
+        assert driver.store.values[KEY]["withheld_since"] == since
 
     @pytest.mark.parametrize("most", [1, 2])
     def test_does_not_count_against_the_order_of_the_clear(self, task, ten_minutes_later, most):
@@ -226,7 +227,7 @@ class TestAStatusThatIsNeverTold:
         driver.run()
         gateway.status = running
         assert isinstance(driver.clear().run(), VideoTimeoutError)
-        assert driver.store.values[submission.KEY]["withheld_since"] is None
+        assert driver.store.values[KEY]["withheld_since"] is None
 
     def test_is_no_refusal_while_the_job_is_running(self, task, ten_minutes_later):
         gateway = Gateway(status=Said(body={"id": "video_1", "status": "processing"}))

@@ -71,7 +71,7 @@ async def say(word):
 @pytest.mark.parametrize("function", [ask, partial(ask), AsyncCall(), lambda word="a cat": say(word), lambda: "a cat"])
 def test_an_async_function_is_awaited(function):
     made = VeoVideoDecoratedOperator(task_id="t", python_callable=function)
-    assert made._ask_function({}) == "a cat"
+    assert made._call_function({}) == "a cat"
 
 
 def test_an_error_of_an_async_function_passes():
@@ -79,7 +79,7 @@ def test_an_error_of_an_async_function_passes():
         raise AirflowSkipException("not today")
 
     with pytest.raises(AirflowSkipException, match="not today"):
-        VeoVideoDecoratedOperator(task_id="t", python_callable=skip)._ask_function({})
+        VeoVideoDecoratedOperator(task_id="t", python_callable=skip)._call_function({})
 
 
 def yields():

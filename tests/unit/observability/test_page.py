@@ -92,7 +92,7 @@ def test_why_a_task_fails_is_on_record(context, written):
     assert written[OUTCOME_KEY] == {
         "error": (
             "Video v failed: no cats today. There is no video to collect: a retry (max_submissions allowing) or a "
-            "Clear of the task orders another one. (connection 'veo_default'; https://api.example.com)"
+            "clear of the task orders another one. (connection 'veo_default'; https://api.example.com)"
         ),
         "reason": "unknown",
     }
