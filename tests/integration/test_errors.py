@@ -152,7 +152,7 @@ def test_a_wrong_key_names_the_connection_and_the_host(emulator, monkeypatch, su
     assert error.reason is Reason.AUTHENTICATION
     assert str(error).endswith(
         "Check the API key (password) and auth_scheme of the Airflow connection. Nothing was ordered: when that is "
-        f"mended, clear the task. (connection 'veo_default'; {emulator.url})"
+        f"corrected, clear the task. (connection 'veo_default'; {emulator.url})"
     )
     assert "sk-wrong" not in repr(error)
     assert summary() == [f"Summary: failed (reason authentication): {error}"]

@@ -203,7 +203,7 @@ class TestAnAddressThatLeadsNowhere:
         driver = task(gateway)
         error = driver.run()
         assert isinstance(error, TransportError)
-        assert "A later Clear asks once more" in str(error)
+        assert "A later clear asks once more" in str(error)
         clock(700)
         gateway.well.add("video_2")
         assert driver.clear().run()["id"] == "video_2"
@@ -211,7 +211,7 @@ class TestAnAddressThatLeadsNowhere:
     def test_is_none_where_the_api_itself_is_not_reached(self, task, clock):
         gateway = Gateway({"status": "completed"}, Said(200, FILM, close_early=0))
         driver = task(gateway)
-        assert "A later Clear" not in str(driver.run())
+        assert "A later clear" not in str(driver.run())
 
     def test_does_not_hide_the_address_that_the_status_names(self, task, serve, tmp_path):
         cdn = serve(lambda _: Said(body=FILM))

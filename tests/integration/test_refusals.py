@@ -330,7 +330,7 @@ def test_a_changed_prompt_at_a_clear_says_which_video_it_leaves(serve, monkeypat
     assert driver.clear().run()["submissions"] == 1
     said = " ".join(str(call.args[0]) % call.args[1:] for call in log.warning.call_args_list)
     assert "VeoDownloadOperator(video_id='video_left')" in said
-    assert "nothing here collects it" in said
+    assert "no task collects it" in said
 
 
 def test_a_record_that_cannot_be_written_is_no_unknown_order(serve, monkeypatch):

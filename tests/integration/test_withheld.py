@@ -79,7 +79,7 @@ class TestABareError:
         error = task(Gateway()).run()
         refused = re.search(r"has refused it since (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\. A retry asks", str(error))
         assert refused, error
-        assert "A later Clear asks once more, and orders another video only if it is refused again" in str(error)
+        assert "A later clear asks once more, and orders another video only if it is refused again" in str(error)
         assert error.video_id == "video_1"
 
     def test_orders_at_a_clear_ten_minutes_later_and_no_earlier(self, task, ten_minutes_later):
@@ -127,7 +127,7 @@ class TestABareError:
     def test_may_be_of_any_kind(self, task, ten_minutes_later, content):
         gateway = Gateway(content)
         driver = task(gateway)
-        assert "A later Clear asks once more" in str(driver.run())
+        assert "A later clear asks once more" in str(driver.run())
         ten_minutes_later()
         assert driver.clear().run()["id"] == "video_2"
 
@@ -204,7 +204,7 @@ class TestAStatusThatIsNeverTold:
         gateway = Gateway(status=said)
         driver = task(gateway, retries=1, timeout=timedelta(seconds=0.3))
         error = driver.run()
-        assert "A later Clear asks once more" in str(error)
+        assert "A later clear asks once more" in str(error)
         assert error.video_id == "video_1"
         driver.clear().run()
         assert gateway.orders == 1
