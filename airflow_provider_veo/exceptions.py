@@ -1,84 +1,69 @@
-"""How the errors of the video API become Airflow's."""
+"""The exceptions of Airflow that this provider's tasks raise, and how a `VeoError` becomes one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
-from airflow_provider_veo.api.errors import InvalidInputError, Reason, VeoError
+from airflow_provider_veo.api.errors import CausedByVeoError, InvalidInputError, VeoError
 from airflow_provider_veo.hooks.veo import place_of_connection
 
+__all__ = ["VeoFailException", "VeoSensorTimeout"]
 
-class _Caused(AirflowException):
-    """An exception of Airflow that says what an error of this package says, and knows what it knows.
 
-    Attributes:
-        cause: the error.
+class VeoFailException(CausedByVeoError, AirflowFailException):  # noqa: N818 - named as Airflow's
+    """Fails the task without retries, since a retry would fail, too. Do what the message says, then clear the task.
+
+    Args:
+        cause: The original error.
     """
 
-    def __init__(self, cause: VeoError) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
 
-    @property
-    def reason(self) -> Reason:
-        """Why, in one word: the word of the metrics."""
-        return self.cause.reason
+class VeoSensorTimeout(CausedByVeoError, AirflowSensorTimeout):  # noqa: N818
+    """The sensor's `timeout` passed before the job was finished. Raise it, or collect the video later.
 
-    @property
-    def video_id(self) -> str | None:
-        """The job that it is about; None where there is none, or where it is not known."""
-        return self.cause.video_id
-
-    def __str__(self) -> str:
-        return str(self.cause)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.cause,)
-
-
-class VeoFailException(_Caused, AirflowFailException):
-    """The task fails at once, whatever its `retries`: the same again would fail again."""
-
-
-class VeoSensorTimeout(_Caused, AirflowSensorTimeout):
-    """The time of a sensor is over."""
+    Args:
+        cause: The original error.
+    """
 
 
 @contextmanager
 def fail_fast(conn_id: str | None = None, advise: Callable[[VeoError], str] = lambda _: "") -> Iterator[None]:
-    """Let permanent errors fail the task without a retry, and all others pass; each says where, and what to do next.
+    """Let permanent errors fail the task without retries, and add the connection and the advice to all errors.
 
     Args:
-        conn_id: the task's connection; None where it has none.
-        advise: returns what to do about an error, see `advice`.
+        conn_id: The task's connection; None if it has none.
+        advise: Returns what to do about an error.
 
     Raises:
-        VeoFailException: in place of a permanent `VeoError`, with the same message.
+        VeoFailException: The block raised a `VeoError` that is permanent.
     """
     try:
         yield
     except VeoError as error:
         _complete(error, conn_id, advise)
         if error.permanent:
-            raise refusal(error) from None
+            raise as_failure(error) from None
         raise
-    except _Caused as error:
+    except CausedByVeoError as error:
         _complete(error.cause, conn_id, advise)
         raise
 
 
-def refusal(error: VeoError) -> VeoFailException:
-    """Return what to raise `from None` in place of an error: with its traceback, so that the log has one, not two."""
+def as_failure(error: VeoError) -> VeoFailException:
+    """Return the exception to raise `from None` instead of an error. It has the error's traceback, so the log has one.
+
+    Args:
+        error: The original error.
+    """
     return VeoFailException(error).with_traceback(error.__traceback__)
 
 
 def _complete(error: VeoError, conn_id: str | None, advise: Callable[[VeoError], str]) -> None:
     if isinstance(error, InvalidInputError):
-        return  # it is about the task's arguments, or names its connection itself
+        return  # it is about an argument of the task, or names its connection already
     error.add(advice=advise(error))
     if conn_id is not None and not error.where:
         error.add(where=place_of_connection(conn_id))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from airflow_provider_veo.emulator.jobs import Job, Settings
     from airflow_provider_veo.emulator.server import EmulatorServer
 
+__all__ = ["VeoEmulator", "veo_emulator", "veo_emulator_settings"]
+
 _POLL_INTERVAL = "0.1"  # seconds; a test has no time to wait
 
 

@@ -1,4 +1,4 @@
-"""Which Airflow this is, where no feature of it tells."""
+"""The version of Airflow that this process runs, as flags."""
 
 from __future__ import annotations
 
@@ -8,4 +8,10 @@ from packaging.version import Version
 _RELEASE = Version(__version__).release
 
 AIRFLOW_V_3_1_PLUS = _RELEASE >= (3, 1)
+"""Airflow's UI shows pages of plugins."""
+
+AIRFLOW_V_3_3_PLUS = _RELEASE >= (3, 3)
+"""Tasks have a state store and retry policies. Triggers have `on_kill`, and can write XComs."""
+
 AIRFLOW_V_3_4_PLUS = _RELEASE >= (3, 4)
+"""Tabs of plugins can be limited to operators. A person who clears a task chooses whether its state is kept."""

@@ -1,1 +1,32 @@
-"""The video API (`/v1/videos` and its chat twin), free of Airflow."""
+"""The video API (`/v1/videos` and its chat call), free of Airflow.
+
+The names of `__all__` are imported when they are first used, so importing one module does not import all others.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_veo.api.polling.decision import Outcome, WaitPolicy
+    from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
+    from airflow_provider_veo.api.video import Video, VideoStatus
+
+__all__ = ["ChatSpec", "Outcome", "Video", "VideoSpec", "VideoStatus", "WaitPolicy"]
+
+_MODULES = {
+    "ChatSpec": "airflow_provider_veo.api.requests",
+    "Outcome": "airflow_provider_veo.api.polling.decision",
+    "Video": "airflow_provider_veo.api.video",
+    "VideoSpec": "airflow_provider_veo.api.requests",
+    "VideoStatus": "airflow_provider_veo.api.video",
+    "WaitPolicy": "airflow_provider_veo.api.polling.decision",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):  # noqa: ANN001, ANN202 - type checkers read the imports above
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_MODULES[name]), name)

@@ -1,4 +1,4 @@
-"""An answer that is no success becomes the error to raise, with the reason and the pause that it asks for."""
+"""Turn an answer that is not a success into the error to raise, with its reason and the pause that it asks for."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from email.utils import parsedate_to_datetime
 from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail, seen_id
 from airflow_provider_veo.api.answers.text import LOOKED_AT
 from airflow_provider_veo.api.errors import ApiError, Reason, VeoError
-from airflow_provider_veo.api.reasons import reason_of, reason_of_answer_about_a_job, reason_of_order
+from airflow_provider_veo.api.reasons import find_reason, find_reason_of_order, find_reason_of_status_call
 
 LONGEST_WAIT = 3_600.0
-"""Seconds; a server that asks to wait longer is asked again all the same."""
+"""Seconds. A server that asks for a longer wait is asked again after this time."""
 
 LONGEST_CONTENT_WAIT = 600.0
-"""Seconds; the same for a video that was paid for: some servers keep it for an hour only."""
+"""Seconds. The same for a video that was paid for: some servers keep a video for an hour only."""
 
 
 def error_from(answer: Answer, what: str, longest_wait: float = LONGEST_WAIT, *, about_a_job: bool = False) -> ApiError:
-    """Turn an answer that is no success into the error to raise.
+    """Return the error for an answer that is not a success.
 
     Args:
-        answer: any answer; one with a 2xx status counts as unreadable unless its body names an error.
-        what: the failed action, for example "Creating the video".
-        longest_wait: seconds; see `retry_after`.
-        about_a_job: it answers a question about a job, so that its texts may quote a prompt that is not known here:
-            statuses and codes say why, and no text.
+        answer: Any answer. One with a 2xx status counts as unreadable unless its body names an error.
+        what: The action that failed, for example "Creating the video".
+        longest_wait: Seconds that the error asks to wait at most.
+        about_a_job: Whether the request was about a job. The answer may then quote a prompt that is not known here, so
+            only statuses and codes decide on the reason.
     """
     detail = answer.error(opens_texts=not about_a_job)
+    reason = _find_reason(answer, detail, about_a_job=about_a_job)
     return ApiError(
         f"{what} failed",
-        reason=_reason(answer, detail, about_a_job=about_a_job),
+        reason=find_reason_of_order(reason, answer.status) if answer.method == "POST" else reason,
         status=answer.status,
         detail=detail,
         retry_after=pause_asked_by(answer, longest_wait),
@@ -43,12 +44,7 @@ def error_from(answer: Answer, what: str, longest_wait: float = LONGEST_WAIT, *,
     )
 
 
-def _reason(answer: Answer, detail: ErrorDetail, *, about_a_job: bool) -> Reason:
-    reason = _reason_of_any(answer, detail, about_a_job=about_a_job)
-    return reason_of_order(reason, answer.status) if answer.method == "POST" else reason
-
-
-def _reason_of_any(answer: Answer, detail: ErrorDetail, *, about_a_job: bool) -> Reason:
+def _find_reason(answer: Answer, detail: ErrorDetail, *, about_a_job: bool) -> Reason:
     status = answer.status
     if answer.ok:
         # Some gateways put the status into the body: 200 with {"code": 400, "message": ...}
@@ -57,16 +53,16 @@ def _reason_of_any(answer: Answer, detail: ErrorDetail, *, about_a_job: bool) ->
         status = detail.http_status or (500 if about_a_job else 400)
     elif 300 <= status < 400:
         return Reason.UNREADABLE
-    return reason_of_answer_about_a_job(detail, status) if about_a_job else reason_of(detail, status, answer.own)
+    return find_reason_of_status_call(detail, status) if about_a_job else find_reason(detail, status, answer.own)
 
 
 def unreadable(answer: Answer, what: str, why: str) -> ApiError:
-    """Return the error for an answer of which nobody knows what it means.
+    """Return the error for an answer that cannot be understood.
 
     Args:
-        answer: of the server.
-        what: the failed action.
-        why: it cannot be read.
+        answer: Answer of the server.
+        what: The action that failed, for example "Creating the video".
+        why: Why the answer cannot be understood, as a part of a sentence.
     """
     return ApiError(
         f"{what} failed",
@@ -78,11 +74,11 @@ def unreadable(answer: Answer, what: str, why: str) -> ApiError:
 
 
 def no_such_job(answer: Answer, what: str) -> ApiError:
-    """Return the error for a success that says that there is no such job.
+    """Return the error for an answer that reports success, and says that there is no such job.
 
     Args:
-        answer: of the server.
-        what: the failed action.
+        answer: Answer of the server.
+        what: The action that failed, for example "Asking for the video".
     """
     detail = ErrorDetail("the server does not know it")
     return ApiError(f"{what} failed", reason=Reason.NOT_FOUND, status=answer.status, detail=detail)
@@ -90,10 +86,14 @@ def no_such_job(answer: Answer, what: str) -> ApiError:
 
 @contextmanager
 def reading(answer: Answer, what: str) -> Iterator[None]:
-    """Turn each exception that reading an answer raises into an `ApiError`.
+    """Turn each exception that is raised while an answer is read into an `ApiError`.
+
+    Args:
+        answer: Answer of the server.
+        what: The action that fails, for example "Asking for the video".
 
     Raises:
-        ApiError: in place of an exception that is no `VeoError`.
+        ApiError: The block raised an exception that is not a `VeoError`.
     """
     try:
         yield
@@ -113,18 +113,20 @@ class _DelayHeader:
 _DELAY_HEADERS = (
     _DelayHeader("retry-after-ms", 0.001),
     _DelayHeader("retry-after", 1.0),
-    # LiteLLM's proxy hides the upstream's header under this name
+    # LiteLLM's proxy passes the upstream's header on under this name
     _DelayHeader("llm_provider-retry-after", 1.0),
     _DelayHeader("openai-poll-after-ms", 0.001),
 )
 
 
 def retry_after(headers: Mapping[str, str], longest: float = LONGEST_WAIT) -> float | None:
-    """Return the seconds that the server asks to wait, or None. A date is one of the server's clock, as its `Date` is.
+    """Return the seconds that the headers of an answer ask to wait, or None.
+
+    A date is compared with the answer's own `Date`, since the server's clock may differ from ours.
 
     Args:
-        headers: of the answer, names in lower case.
-        longest: seconds; a longer wait is shortened to this.
+        headers: Headers of the answer, with names in lower case.
+        longest: Seconds to which a longer wait is shortened.
     """
     for header in _DELAY_HEADERS:
         value = headers.get(header.name)
@@ -146,21 +148,21 @@ def _seconds_until(http_date: str, date_header: str) -> float:
         if then.tzinfo is None:
             then = then.replace(tzinfo=timezone.utc)
         return max(0.0, then.timestamp() - now)
-    except Exception:  # noqa: BLE001 - dates are odd in many ways, and a wait can be done without
+    except Exception:  # noqa: BLE001 - a date can be wrong in many ways, and the wait is optional
         return -1.0
 
 
-# Google's RetryInfo, as it is and in the texts of those who pass it on
+# Google's RetryInfo, as Google sends it and as gateways quote it
 _DELAY = re.compile(r"""retryDelay[\\"']{1,12}\s{0,9}:\s{0,9}[\\"']{1,12}(\d{1,6}(?:\.\d{1,12})?)s""")
-_LONGEST_WAIT_IN_TEXT = 120.0  # seconds; where the order is not known, it may be a prompt that says such a thing
+_LONGEST_WAIT_IN_TEXT = 120.0  # seconds; if the order is not known, the text may quote a prompt
 
 
 def pause_asked_by(answer: Answer, longest: float = LONGEST_WAIT) -> float | None:
-    """Return the seconds that an answer asks to wait, in a header or (Google's `retryDelay`) in its body, or None.
+    """Return the seconds that an answer asks to wait, or None. They stand in a header or in Google's `retryDelay`.
 
     Args:
-        answer: of the server.
-        longest: seconds; a longer wait is shortened to this.
+        answer: Answer of the server.
+        longest: Seconds to which a longer wait is shortened.
     """
     seconds = retry_after(answer.headers, longest)
     if seconds is not None or not _is_rate_limit(answer):

@@ -1,10 +1,33 @@
-"""What can go wrong with the video API, and what it means.
+"""All errors of this package.
 
-`Reason` says *why*; whether trying again can help and what to do follow from it, for an HTTP error and for
-a job that failed alike. `reasons` finds it in a server's words, and `error_answers` turns an answer into an error.
+ * VeoError
+   - InvalidInputError (also a ValueError)
+     - AddressNotAllowedError
+   - TransportError
+     - NotSentError
+       - UnusableProxyError
+     - AddressUnreachableError
+     - TooSlowError
+     - UnpackError
+   - ApiError
+   - VideoFailedError
+   - VideoTimeoutError
+   - StatusUnknownError
+   - ChatIncompleteError
+   - ContentError
+     - ContentNotReadyError
+     - ContentCutError
+     - ContentChangedError
+     - ContentGoneError
+     - ContentTooLargeError
+     - AddressRefusedError
+   - StorageError
+     - StorageFullError
+   - NotOrderedError
+   - UnknownSubmissionError
 
-All errors of this package are here, and each is a `VeoError`. The operators turn those that are permanent into an
-exception of Airflow. Each says connection, host and video where they are known.
+Each error has a `reason`, and says whether the same request can succeed later (`permanent`). The operators turn
+permanent errors into an exception of Airflow that fails the task without retries (`airflow_provider_veo.exceptions`).
 """
 
 from __future__ import annotations
@@ -12,109 +35,87 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 from typing import Any, ClassVar
 
 from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail
 from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.reasons import Reason
 
-
-class Reason(str, Enum):
-    """Why there is no video, in one word: the server's reasons first, then those of this side."""
-
-    AUTHENTICATION = "authentication"
-    FORBIDDEN = "forbidden"
-    QUOTA = "quota"
-    MODERATION = "moderation"
-    MODEL_UNAVAILABLE = "model_unavailable"
-    BAD_REQUEST = "bad_request"
-    REQUEST_FORMAT = "request_format"
-    NOT_FOUND = "not_found"
-    NO_ROUTE = "no_route"
-    RATE_LIMITED = "rate_limited"
-    SERVER = "server"
-    UNREADABLE = "unreadable"
-    UNKNOWN = "unknown"
-
-    INVALID_INPUT = "invalid_input"
-    NOT_ORDERED = "not_ordered"
-    UNKNOWN_SUBMISSION = "unknown_submission"
-    TIMEOUT = "timeout"
-    NETWORK = "network"
-    CONTENT = "content"
-    STORAGE = "storage"
-    OTHER = "other"
-
-    def __str__(self) -> str:
-        return self.value  # Python 3.11 and later would write the member's name
-
-    @property
-    def permanent(self) -> bool:
-        """Whether the same request would fail again, so that a retry only loses time."""
-        return self in _ADVICE_FOR_PERMANENT
-
-    @property
-    def advice(self) -> str:
-        """What to do about it, or an empty string where waiting is all there is."""
-        return _ADVICE_FOR_PERMANENT.get(self) or _ADVICE_FOR_PASSING.get(self, "")
-
-
-_ADVICE_FOR_PERMANENT = {
-    Reason.AUTHENTICATION: "Check the API key (password) and auth_scheme of the Airflow connection.",
-    Reason.FORBIDDEN: "The API key may not do this: check its group, model list and billing mode in the gateway.",
-    Reason.QUOTA: "The account is out of money or quota: top it up.",
-    Reason.MODERATION: "The content filter refused it: change the prompt or the frames.",
-    Reason.MODEL_UNAVAILABLE: "The gateway has no channel for this model: choose another model, or ask its operator.",
-    Reason.BAD_REQUEST: "The server does not accept the request: check model, seconds, size, frames and extra_body.",
-    Reason.REQUEST_FORMAT: (
-        "The server did not read the request's fields: in the Airflow connection, set request_format "
-        'to "multipart" (or to "json", if it is "multipart" now).'
-    ),
-    Reason.NOT_FOUND: "Check the id and the connection, and how long this server keeps its jobs.",
-    Reason.NO_ROUTE: (
-        "There is no such route here: check that the connection's host is the base URL of a video API, like "
-        "https://api.example.com, and whether this server offers the call."
-    ),
-    Reason.INVALID_INPUT: "Correct what the message names.",
-}
-_ADVICE_FOR_PASSING = {
-    Reason.RATE_LIMITED: "Lower the number of parallel tasks (an Airflow pool) if this goes on.",
-    Reason.UNREADABLE: "Check that the connection's host is the base URL of a video API and not of a web page.",
-}
+__all__ = [
+    "AddressNotAllowedError",
+    "AddressRefusedError",
+    "AddressUnreachableError",
+    "ApiError",
+    "ChatIncompleteError",
+    "ContentChangedError",
+    "ContentCutError",
+    "ContentError",
+    "ContentGoneError",
+    "ContentNotReadyError",
+    "ContentTooLargeError",
+    "InvalidInputError",
+    "NotOrderedError",
+    "NotSentError",
+    "Reason",
+    "StatusUnknownError",
+    "StorageError",
+    "StorageFullError",
+    "TooSlowError",
+    "TransportError",
+    "UnknownSubmissionError",
+    "UnpackError",
+    "UnusableProxyError",
+    "VeoError",
+    "VideoFailedError",
+    "VideoTimeoutError",
+]
 
 
 class VeoError(Exception):
-    """Root of every error of this package. All of them survive pickling and copying.
+    """Root of all errors of this package. All of them survive pickling and copying.
 
-    The message says what happened and why. A caller adds the facts that only it knows, see `add`: they stand behind
-    the message.
+    The message says what happened and why. A caller adds more facts with `add`: the text of the error then
+    ends with the advice and, in parentheses, the facts that the message lacks.
 
     Args:
-        message: for people.
-        video_id: see below.
+        message: Text for people.
+        video_id: ID of the job that the error is about, if it is known.
 
     Attributes:
-        permanent: trying the same again cannot help.
-        reason: why, in one word: the word of the metrics.
-        video_id: of the job that it is about; None where there is none, or where it is not known.
-        where: where it happened, as people call it: the connection, and the API's base URL.
-        advice: what to do next, where the message does not say it.
+        reason: Why it failed, in one word. Metrics and the Veo page show this word.
+        video_id: ID of the job that the error is about; None without a job, or if the id is not known.
+        where: Where it happened, in words for people: the connection, and the base URL of the API.
+        advice: What to do next, if the message does not say it.
     """
 
-    permanent = False
     reason: Reason = Reason.OTHER
     video_id: str | None = None
     where: tuple[str, ...] = ()
     advice: str = ""
+
+    _is_permanent: bool | None = None
+    """Overrides the answer of the reason, in the few errors whose permanence does not follow from it."""
+
     _LEFT_BEHIND: ClassVar[frozenset[str]] = frozenset()
-    """Attributes that do not leave the process, since they may hold a secret."""
+    """Names of attributes that do not leave the process, since they may hold a secret."""
 
     def __init__(self, message: str = "", *, video_id: str | None = None) -> None:
         self.video_id = video_id
         super().__init__(message)
 
+    @property
+    def permanent(self) -> bool:
+        """Whether the same request would fail again, so that a retry cannot help."""
+        return self.reason.permanent if self._is_permanent is None else self._is_permanent
+
     def add(self, *, video_id: str | None = None, where: tuple[str, ...] = (), advice: str = "") -> None:
-        """Add facts that a caller knows; those that are known already stay. For the arguments see the attributes."""
+        """Add facts. A fact that the error has already stays.
+
+        Args:
+            video_id: ID of the job that the error is about.
+            where: Where it happened, in words for people.
+            advice: What to do next.
+        """
         self.video_id = self.video_id or video_id
         self.where = self.where or where
         self.advice = self.advice or advice
@@ -124,7 +125,7 @@ class VeoError(Exception):
         if self.advice and self.advice not in text:
             text = f"{text.rstrip('.')}. {self.advice}"
         facts = (*self.where, f"video {self.video_id}" if self.video_id else "")
-        missing = [fact for fact in facts if fact and not _is_said(fact, text)]
+        missing = [fact for fact in facts if fact and not _has_fact(text, fact)]
         return f"{text} ({'; '.join(missing)})" if missing else text
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -133,18 +134,23 @@ class VeoError(Exception):
 
 
 def _restored(kind: type[VeoError], args: tuple[Any, ...]) -> VeoError:
-    """Return an error without calling its constructor, whose arguments are not kept: its message is made of them."""
+    """Return an error without calling its constructor, whose arguments are part of the message by now."""
     return kind.__new__(kind, *args)
 
 
-def _is_said(fact: str, text: str) -> bool:
-    """Whether a text has this very fact: "video 1" is not said by "video 12"."""
+def _has_fact(text: str, fact: str) -> bool:
+    """Return whether a text has this very fact: "video 12" does not have "video 1"."""
     return re.search(rf"{re.escape(fact)}(?![\w.:-]*\w)", text, re.IGNORECASE) is not None
 
 
 @contextmanager
 def adding(*, video_id: str | None = None, where: tuple[str, ...] = ()) -> Iterator[None]:
-    """Let each error that passes know which job and which place it is about; see `VeoError`."""
+    """Add facts to each `VeoError` that leaves the block.
+
+    Args:
+        video_id: ID of the job that the block is about.
+        where: Where the block works, in words for people.
+    """
     try:
         yield
     except VeoError as error:
@@ -153,48 +159,53 @@ def adding(*, video_id: str | None = None, where: tuple[str, ...] = ()) -> Itera
 
 
 class InvalidInputError(VeoError, ValueError):
-    """The caller's input is wrong. Raised before any request leaves the machine."""
+    """An argument, a connection or a setting is wrong. Correct it: nothing was sent."""
 
-    permanent = True
     reason = Reason.INVALID_INPUT
 
 
 class AddressNotAllowedError(InvalidInputError):
-    """An address that a server or a user has named is not asked: it leads into a private network."""
+    """An address leads into a private network, so it is not asked.
+
+    A server or a user has named the address. If it is yours, allow it with `allow_private_addresses` of the connection.
+    """
 
 
 class TransportError(VeoError):
-    """No complete answer came. Nobody knows whether the server has acted on the request."""
+    """No complete answer came, and the server may have acted on the request. Retry, except for an order."""
 
     reason = Reason.NETWORK
 
 
 class NotSentError(TransportError):
-    """The connection was never made: the request surely did not arrive."""
+    """No connection was made, so the request did not reach the server. Retry."""
 
 
 class UnusableProxyError(NotSentError):
-    """The proxy that this process's environment names cannot be used; no server has a part in that."""
+    """The proxy that the environment of this process names cannot be used. Correct the proxy variables."""
 
 
 class AddressUnreachableError(TransportError):
-    """A place that the API has just named could not be reached: a CDN, an object storage."""
+    """An address that the API has named, for example of a CDN, could not be reached. Retry: the API names it again."""
 
 
 class TooSlowError(TransportError):
-    """The server did not answer in time, or sent or took its bytes too slowly."""
+    """The server did not answer in time, or sent or took bytes too slowly. Retry, except for an order."""
+
+
+class UnpackError(TransportError):
+    """The answer has a content encoding that was not requested and cannot be read. Check the proxies on the way."""
 
 
 class ApiError(VeoError):
-    """The server answered, and the answer is a refusal or cannot be understood.
+    """The server refused the request, or sent an answer that cannot be understood. The message says what to do.
 
     Attributes:
-        reason: what it means.
-        status: the HTTP status.
-        detail: message and code of the server, as found in the body.
-        retry_after: seconds the server asks to wait, at most `error_answers.LONGEST_WAIT`; or None.
-        job_id: of the job that the answer names all the same, as people can read it; or None.
-        answer: all of it, or None; see `refusals.judge`. A copy has none: it may hold what must not be shown.
+        status: HTTP status of the answer.
+        detail: Message and code that the server sent.
+        retry_after: Seconds that the server asks to wait, at most `error_answers.LONGEST_WAIT`; None if it does not.
+        job_id: ID of a job that the answer names in spite of the refusal, as people can read it; or None.
+        answer: The whole answer. A copy of the error has None instead: the answer may hold a secret.
     """
 
     answer: Answer | None = None
@@ -219,85 +230,79 @@ class ApiError(VeoError):
         self.answer = answer
         super().__init__(_sentence(f"{what} (HTTP {status})", str(self.detail), reason.advice))
 
-    @property
-    def permanent(self) -> bool:  # type: ignore[override]
-        return self.reason.permanent
-
 
 class VideoFailedError(VeoError):
-    """The job ended without a video: failed, cancelled or expired. Such jobs are not charged (seed gateway)."""
+    """The job ended without a video: it failed, expired or was cancelled. The message says what to do."""
 
     def __init__(self, video_id: str, status: str, reason: Reason, message: str) -> None:
         self.reason = reason
         message = message or "the server gave no reason"
         super().__init__(_sentence(f"Video {video_id} {status}", message, reason.advice), video_id=video_id)
 
-    @property
-    def permanent(self) -> bool:  # type: ignore[override]
-        return self.reason.permanent
-
-
-class ChatIncompleteError(VeoError):
-    """A chat call ended with fewer videos than were ordered. The seed gateway charges for it all the same."""
-
-    def __init__(self, what: str, reason: Reason, message: str) -> None:
-        self.reason = reason
-        super().__init__(_sentence(what, message or "the server gave no reason", reason.advice))
-
-    @property
-    def permanent(self) -> bool:  # type: ignore[override]
-        return self.reason.permanent
-
 
 class VideoTimeoutError(VeoError):
-    """The deadline passed while the job was still running. The job goes on, and is billed when it completes."""
+    """The deadline passed while the job was running, and the job may be billed. Collect the video later.
+
+    Its reason may be that of the last failed status call; a later status call may succeed all the same.
+    """
 
     reason = Reason.TIMEOUT
+    _is_permanent = False
 
 
 class StatusUnknownError(VeoError):
-    """Asking for the status failed for good. The job itself may be well, and may be billed."""
+    """The status calls failed for good. The job may be running and billed. Look for the job at the server."""
 
     def __init__(self, message: str, reason: Reason, *, video_id: str | None = None) -> None:
         self.reason = reason
         super().__init__(message, video_id=video_id)
 
-    @property
-    def permanent(self) -> bool:  # type: ignore[override]
-        return self.reason.permanent
+
+class ChatIncompleteError(VeoError):
+    """A chat call ended with fewer videos than were ordered, and may be charged. A retry orders the missing ones."""
+
+    def __init__(self, what: str, reason: Reason, message: str) -> None:
+        self.reason = reason
+        super().__init__(_sentence(what, message or "the server gave no reason", reason.advice))
 
 
 class ContentError(VeoError):
-    """What the server delivered is not a whole video file."""
+    """The server did not deliver a whole video file. Retry the download."""
 
     reason = Reason.CONTENT
 
 
 class ContentNotReadyError(ContentError):
-    """The content is not there yet; some servers say `completed` seconds before it is."""
+    """The content is not there yet: some servers report `completed` some seconds before it is. Retry."""
 
 
 class ContentCutError(ContentError):
-    """The transfer ended before the end of the file."""
+    """The transfer ended before the end of the file. Retry."""
 
 
 class ContentChangedError(ContentError):
-    """The server cannot go on where a transfer has broken off: it has to begin anew."""
+    """The server cannot continue a transfer that broke off. The download has to start again."""
 
 
 class ContentGoneError(ContentError):
-    """The video was there, and the server has thrown it away: what was paid for can only be made anew."""
+    """The server has deleted the video. Only another order brings a video."""
 
-    permanent = True
+    _is_permanent = True
+
+
+class ContentTooLargeError(ContentError):
+    """The file is larger than `max_bytes`. Raise that limit."""
+
+    _is_permanent = True
 
 
 class AddressRefusedError(ContentError):
-    """An address that the API has named, or the caller, does not hand out the file. It was asked without the key.
+    """An address that the API or the caller has named does not deliver the file. It was asked without the API key.
 
     Attributes:
-        address: of the file, without what may be secret in it.
-        is_missing: the file is not there, or not yet.
-        is_over: the time of the address, or of the video, has passed.
+        address: Address of the file, without the parts that may be secret.
+        is_missing: Whether the file is not there, or not there yet.
+        is_over: Whether the address, or the video, has expired.
     """
 
     def __init__(self, message: str, address: str, *, is_missing: bool = False, is_over: bool = False) -> None:
@@ -307,17 +312,11 @@ class AddressRefusedError(ContentError):
         super().__init__(message)
 
 
-class ContentTooLargeError(ContentError):
-    """The file is larger than the caller allows."""
-
-    permanent = True
-
-
 class StorageError(VeoError):
-    """A file could not be stored, and that is the storage's fault: rights, a full disk, a driver that fails.
+    """The storage did not take a file: rights are missing, or a driver failed. Correct the storage, then retry.
 
     Attributes:
-        kept: where the video is safe meanwhile, for the next try: see `storage.files.StoredVideo`; None if nowhere.
+        kept: The `StoredVideo` in the salvage folder, which the next try takes; None if the video is not stored.
     """
 
     reason = Reason.STORAGE
@@ -328,35 +327,61 @@ class StorageError(VeoError):
 
 
 class StorageFullError(StorageError):
-    """The disk has no room for the file."""
+    """The disk has no room for the file. Make room, then retry."""
 
 
 class NotOrderedError(VeoError):
-    """Nothing was ordered: it would risk paying twice, or for nothing, or without a record.
+    """Nothing was ordered, since an order might be paid twice, or for nothing, or without a record.
 
-    Attributes:
-        permanent: a retry would not order either.
+    The message says what to do. `permanent` is whether a retry would not order either.
     """
 
     reason = Reason.NOT_ORDERED
 
     def __init__(self, message: str, *, permanent: bool = True, video_id: str | None = None) -> None:
-        self.permanent = permanent
+        self._is_permanent = permanent
         super().__init__(message, video_id=video_id)
 
 
 class UnknownSubmissionError(VeoError):
-    """Nobody knows whether an order made a job.
+    """It is unknown whether an order made a job. Look for the job at the server; the message says what comes next.
 
-    Attributes:
-        permanent: a retry must not order again.
+    `permanent` is whether a retry must not order again.
     """
 
     reason = Reason.UNKNOWN_SUBMISSION
 
     def __init__(self, message: str, *, permanent: bool, video_id: str | None = None) -> None:
-        self.permanent = permanent
+        self._is_permanent = permanent
         super().__init__(message, video_id=video_id)
+
+
+class CausedByVeoError(Exception):
+    """Base of exceptions of other frameworks that stand for a `VeoError`. They have its text, reason and job.
+
+    Args:
+        cause: The original error.
+    """
+
+    def __init__(self, cause: VeoError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+    @property
+    def reason(self) -> Reason:
+        """Why it failed, in one word."""
+        return self.cause.reason
+
+    @property
+    def video_id(self) -> str | None:
+        """ID of the job that the error is about; None without a job, or if the id is not known."""
+        return self.cause.video_id
+
+    def __str__(self) -> str:
+        return str(self.cause)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.cause,)
 
 
 def _sentence(what: str, message: str, advice: str) -> str:

@@ -1,4 +1,4 @@
-"""Why something failed, found in the words of a server.
+"""Why there is no video: the reasons, the advice that belongs to each, and how to find one in a server's answer.
 
 The words and patterns for a reason stand here, and only here; those for the status of a job are in `status_words`.
 Sources: QuantumNous/new-api (quota_not_enough, model_not_found, task_not_exist), documentation and logs of the gateways
@@ -8,14 +8,78 @@ and their resellers, Google's PUBLIC_ERROR_* words and filter texts, OpenAI's er
 from __future__ import annotations
 
 import re
+from enum import Enum
 
 from airflow_provider_veo.api.answers.answer import WORDS_LIMIT, ErrorDetail
 from airflow_provider_veo.api.answers.own_words import NOTHING_SAID, OwnWords
-from airflow_provider_veo.api.errors import Reason
+
+
+class Reason(str, Enum):
+    """Why there is no video, in one word: first the reasons that servers give, then those of this package."""
+
+    AUTHENTICATION = "authentication"
+    FORBIDDEN = "forbidden"
+    QUOTA = "quota"
+    MODERATION = "moderation"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    BAD_REQUEST = "bad_request"
+    REQUEST_FORMAT = "request_format"
+    NOT_FOUND = "not_found"
+    NO_ROUTE = "no_route"
+    RATE_LIMITED = "rate_limited"
+    SERVER = "server"
+    UNREADABLE = "unreadable"
+    UNKNOWN = "unknown"
+
+    INVALID_INPUT = "invalid_input"
+    NOT_ORDERED = "not_ordered"
+    UNKNOWN_SUBMISSION = "unknown_submission"
+    TIMEOUT = "timeout"
+    NETWORK = "network"
+    CONTENT = "content"
+    STORAGE = "storage"
+    OTHER = "other"
+
+    def __str__(self) -> str:
+        return self.value  # Python 3.11 and later would write the member's name
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the same request would fail again, so that a retry cannot help."""
+        return self in _ADVICE_FOR_PERMANENT
+
+    @property
+    def advice(self) -> str:
+        """What to do about it; empty if it passes by itself."""
+        return _ADVICE_FOR_PERMANENT.get(self) or _ADVICE_FOR_PASSING.get(self, "")
+
+
+_ADVICE_FOR_PERMANENT = {
+    Reason.AUTHENTICATION: "Check the API key (password) and auth_scheme of the Airflow connection.",
+    Reason.FORBIDDEN: "The API key may not do this: check its group, model list and billing mode in the gateway.",
+    Reason.QUOTA: "The account is out of money or quota: top it up.",
+    Reason.MODERATION: "The content filter refused it: change the prompt or the frames.",
+    Reason.MODEL_UNAVAILABLE: "The gateway has no channel for this model: choose another model, or ask its operator.",
+    Reason.BAD_REQUEST: "The server does not accept the request: check model, seconds, size, frames and extra_body.",
+    Reason.REQUEST_FORMAT: (
+        "The server did not read the request's fields: in the Airflow connection, set request_format "
+        'to "multipart" (or to "json", if it is "multipart" now).'
+    ),
+    Reason.NOT_FOUND: "Check the id and the connection, and how long this server keeps its jobs.",
+    Reason.NO_ROUTE: (
+        "There is no such route here: check that the connection's host is the base URL of a video API, like "
+        "https://api.example.com, and whether this server offers the call."
+    ),
+    Reason.INVALID_INPUT: "Correct the input that the message names.",
+}
+_ADVICE_FOR_PASSING = {
+    Reason.RATE_LIMITED: "If this continues, run fewer tasks in parallel (with an Airflow pool).",
+    Reason.UNREADABLE: "Check that the connection's host is the base URL of a video API and not of a web page.",
+}
 
 
 def any_of(*patterns: str) -> re.Pattern[str]:
-    """Return a pattern that finds each of several, whatever the case of the letters."""
+    """Return a pattern that finds each of several patterns, in upper or lower case."""
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
@@ -34,9 +98,9 @@ _MODERATION = (
     r"sensitive[ _-](content|words)|prohibited|敏感|违规",
 )
 NAMES_A_REFUSAL = any_of(*_QUOTA, *_MODEL, *_MODERATION, "PUBLIC_ERROR_", "missing_model|parse_request_failed")
-"""Words that name by themselves why an order was refused."""
+"""Words that name, without any context, why an order was refused."""
 
-# LiteLLM's 400 to any key but the master key, where it has no database to look others up in
+# LiteLLM answers 400 to any key except the master key if it has no database to look other keys up in.
 _NO_KEY = any_of("no connected db")
 _REASON_OF_WORDS = (
     (Reason.AUTHENTICATION, _NO_KEY),
@@ -53,22 +117,22 @@ _REASON_OF_WORDS = (
         ),
     ),
 )
-# Every order has a prompt. A server that misses it has read no field, since it wants another format. FastAPI's words,
-# and vLLM's for the same.
+# Every order has a prompt. A server that misses the prompt wants another format, and has read no field. The words are
+# those of FastAPI and of vLLM.
 _FIELDS_NOT_READ = any_of(r"\bbody\W{1,6}prompt\W.{0,20}field required")
-# The filter of the soundtrack often lets the same prompt pass at the next try: no moderation. Words of the reference
-# gateway, and of Google (googleapis/js-genai#1272).
+# The filter of the soundtrack often lets the same prompt pass at the next try, so it does not count as moderation. The
+# words are those of Veo gateways, and of Google (googleapis/js-genai#1272).
 _AUDIO_FILTER = any_of(r"audio[ _-]?filtered", r"issue with the audio")
-# The whole of what servers say of a job that they do not know; more words may be those of a prompt.
+# The whole sentence that servers send about a job that they do not know; more words may be those of a prompt.
 _UNKNOWN_JOB = any_of(
     r"\W{0,3}(the )?(requested )?(task|video|job)( with)?( id)?[\W_]{0,3}(\S{1,1024}\W{1,3})?"
     r"((is|was|does|could)[ _])?not[ _](be )?(found|exists?)\W{0,3}"
 )
 
-# Closed lists for an answer about a completed job. It may quote a prompt that nobody here knows, so these are sentences
-# that no prompt has by chance, and words of machines. Not among them is new-api's "Failed to resolve Gemini video URL",
-# which also comes of a network error, and passes then. Sources: LiteLLM's routes for Gemini and Vertex, new-api's for
-# Gemini, Google's filter.
+# Closed lists for an answer about a completed job. The answer may quote a prompt that is not known here. So the lists
+# hold sentences that no prompt has by chance, and words of machines. new-api's "Failed to resolve Gemini video URL" is
+# not on them: a network error causes it, too, and passes. Sources: LiteLLM's routes for Gemini and Vertex, new-api's
+# route for Gemini, Google's filter.
 _NO_VIDEO = any_of(
     r"\bno (response data|generated samples) in (the )?completed operation\b",
     r"\bno (generated )?videos?( (data|content|url|uri))?( (was|were))? (found|generated|returned) in (the )?"
@@ -99,8 +163,8 @@ _REASON_OF_STATUS = {
 _NO_ROUTE = (404, 405, 410, 501)
 """HTTP statuses of an address that takes no orders."""
 
-# The error code of a failed job: a status of HTTP (vLLM-Omni), or one of gRPC (Google's operations). Other codes tell
-# of the gateway's upstream, of which the caller's key and connection know nothing.
+# The error code of a failed job is an HTTP status (vLLM-Omni) or a gRPC status (Google's operations). Other codes are
+# about the upstream of the gateway, which the caller's key and connection cannot change.
 _REASON_OF_JOB_CODE = {
     "400": Reason.BAD_REQUEST,
     "422": Reason.BAD_REQUEST,
@@ -110,79 +174,79 @@ _REASON_OF_JOB_CODE = {
 }
 
 
-def reason_of(detail: ErrorDetail, status: int | None = None, own: OwnWords = NOTHING_SAID) -> Reason:
-    """Say why, from the server's words and (for an HTTP error) the status.
+def find_reason(detail: ErrorDetail, status: int | None = None, own: OwnWords = NOTHING_SAID) -> Reason:
+    """Return the reason that the server's words name; without such words, the reason of the status.
 
-    The words go first: "no money" comes as 402, 403 or 429, "no such model" as 404 or 503, and an unknown task
+    The words decide first: "no money" comes as 402, 403 or 429, "no such model" as 404 or 503, and an unknown task
     as 400.
 
     Args:
-        detail: what the server says.
-        status: of HTTP, or one that the body carries; None for a job.
-        own: what was ordered. Quoted by the server, it decides nothing.
+        detail: Message and code that the server sent.
+        status: HTTP status, or a status that the body carries; None for a job.
+        own: Texts of the order. A quotation of them decides nothing.
     """
-    if status == 401:  # no word can make a refused key anything else
+    if status == 401:  # a refused key stays a refused key, whatever the words
         return Reason.AUTHENTICATION
     words = own.without(f"{detail.code} {detail.message}"[:WORDS_LIMIT])
     if status in (400, 422) and _FIELDS_NOT_READ.search(words):
         return Reason.REQUEST_FORMAT
     if _AUDIO_FILTER.search(words):
         return Reason.UNKNOWN
-    return reason_in(words) or _reason_of_status(status)
+    return find_reason_in(words) or _reason_of_status(status)
 
 
-def reason_of_order(reason: Reason, status: int) -> Reason:
-    """Return what a reason means of a call that names no job, so that the server cannot have forgotten it.
+def find_reason_of_order(reason: Reason, status: int) -> Reason:
+    """Return the meaning of a reason for a call that names no job: the server cannot have forgotten a job then.
 
     Args:
-        reason: that its answer names.
-        status: of HTTP.
+        reason: Reason that the answer names.
+        status: HTTP status of the answer.
     """
     if status in _NO_ROUTE and reason in (Reason.NOT_FOUND, Reason.BAD_REQUEST, Reason.SERVER):
         return Reason.NO_ROUTE
     return Reason.BAD_REQUEST if reason is Reason.NOT_FOUND else reason
 
 
-def reason_of_answer_about_a_job(detail: ErrorDetail, status: int) -> Reason:
-    """Say why asking for a job has failed. The words may quote a prompt that nobody here knows, so that none decides.
+def find_reason_of_status_call(detail: ErrorDetail, status: int) -> Reason:
+    """Return why a call about a job failed. Its words may quote a prompt that is not known here, so they do not decide.
 
     Args:
-        detail: what the server says.
-        status: of HTTP, or one that the body carries.
+        detail: Message and code that the server sent.
+        status: HTTP status, or a status that the body carries.
     """
     if status != 401 and _UNKNOWN_JOB.fullmatch(detail.message[:WORDS_LIMIT].strip()):
         return Reason.NOT_FOUND
-    if status == 400 and _NO_KEY.search(detail.message[:WORDS_LIMIT]):  # final, with this reason or another
+    if status == 400 and _NO_KEY.search(detail.message[:WORDS_LIMIT]):  # final, with any reason
         return Reason.AUTHENTICATION
-    return reason_of(ErrorDetail(code=detail.code), status)
+    return find_reason(ErrorDetail(code=detail.code), status)
 
 
-def reason_in(words: str) -> Reason | None:
+def find_reason_in(words: str) -> Reason | None:
     """Return the reason that words name, or None."""
     return next((reason for reason, pattern in _REASON_OF_WORDS if pattern.search(words)), None)
 
 
-def reason_of_job(detail: ErrorDetail, own: OwnWords = NOTHING_SAID, otherwise: Reason = Reason.UNKNOWN) -> Reason:
-    """Say why a job has failed, from the server's words and its error code.
+def find_reason_of_job(detail: ErrorDetail, own: OwnWords = NOTHING_SAID, otherwise: Reason = Reason.UNKNOWN) -> Reason:
+    """Return why a job failed, from the server's words and the error code.
 
     Args:
-        detail: what the server says.
-        own: what was ordered. Quoted by the server, it decides nothing.
-        otherwise: what it means if neither tells.
+        detail: Message and code that the server sent.
+        own: Texts of the order. A quotation of them decides nothing.
+        otherwise: Reason if neither the words nor the code name one.
     """
     words = own.without(f"{detail.code} {detail.message}"[:WORDS_LIMIT])
     if _AUDIO_FILTER.search(words):
         return Reason.UNKNOWN
     codes = (_REASON_OF_JOB_CODE[code] for code in detail.code.split("/") if code in _REASON_OF_JOB_CODE)
-    return reason_in(words) or next(codes, otherwise)
+    return find_reason_in(words) or next(codes, otherwise)
 
 
-def reason_without_video(detail: ErrorDetail, text: str) -> Reason | None:
-    """Say why a completed job has no video; None where an answer does not say that it has none.
+def find_reason_without_video(detail: ErrorDetail, text: str) -> Reason | None:
+    """Return why a completed job has no video; None if the answer does not say that there is none.
 
     Args:
-        detail: what the server says.
-        text: of the answer.
+        detail: Message and code that the server sent.
+        text: Whole text of the answer.
     """
     words = f"{detail.code} {detail.message}"
     has_none = _NO_VIDEO.search(words) is not None

@@ -8,26 +8,32 @@ from urllib.parse import quote, urlencode
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 
 ROUTE = "veo"
-"""The name of our page among those of plugins. Airflow's frame around it shows the gallery, which reads the address
-around it and goes on to the task."""
+"""Name of the page among the pages of plugins.
+
+Airflow shows the gallery in a frame. The gallery reads the address of the frame, and then opens the page of the task.
+"""
 
 
 class VeoVideoLink(BaseOperatorLink):
-    """Leads to the page of one task instance: its video, or how far it is.
+    """Leads to the page of one task instance, with its video or its progress.
 
-    The address depends on nothing but the task instance: it is there as soon as the task is deferred, and no failure
-    makes it worse.
+    The address depends on the task instance only. So the link works while the task waits, and after a failure.
     """
 
     name = "Video"
 
     @property
     def xcom_key(self) -> str:
-        """Where Airflow 3 keeps the link of a task instance."""
+        """Key of the XCom in which Airflow 3 stores the link."""
         return "veo_link"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow's signature
-        """Return the address, relative to the base of Airflow's UI."""
+        """Return the address, relative to the base of Airflow's UI.
+
+        Args:
+            operator: The operator; the address does not depend on it.
+            ti_key: The names and the try number of the task instance.
+        """
         query = {
             "dag_id": ti_key.dag_id,
             "run_id": ti_key.run_id,
@@ -35,5 +41,5 @@ class VeoVideoLink(BaseOperatorLink):
             "map_index": ti_key.map_index,
             "try_number": ti_key.try_number,
         }
-        # relative, as all our addresses in Airflow's UI: its pages have a base address, so a proxy's prefix holds here
+        # relative: Airflow's pages have a base address, so the prefix of a proxy stays
         return f"plugin/{ROUTE}?{urlencode(query, quote_via=quote)}"

@@ -1,92 +1,142 @@
-"""What is known about a stored video, for those who were not there: asset events, the sidecar file, lineage."""
+"""Publish the facts about a stored video: as asset events, as a sidecar file, and to OpenLineage."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import unquote, urlsplit
 
-from airflow.providers.common.compat.sdk import Asset, AssetAlias, Context
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
 from airflow_provider_veo import __version__
 from airflow_provider_veo.storage.files import StoredVideo, staged
 from airflow_provider_veo.storage.names import SIDECAR
 from airflow_provider_veo.storage.places import place_of, sibling
+from airflow_provider_veo.utils.task_instance import TaskInstanceKey
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-_OF_THE_JOB = (
-    "model",
-    "prompt_sha256",
-    "size",
-    "seconds",
-    "created_at",
-    "completed_at",
-    "estimated_cost_usd",
-)
+
+class StoredFacts(TypedDict):
+    """The facts about a stored video that an asset event carries. Facts that are not known are None.
+
+    Attributes:
+        video_id: ID of the job.
+        uri: Address of the file, without the Airflow connection.
+        bytes: Size of the file.
+        sha256: Hash of the file, in hexadecimal.
+        model: Name of the model.
+        prompt_sha256: Hash of the prompt, in hexadecimal.
+        size: Size of the video as `<width>x<height>`.
+        seconds: Length of the video.
+        created_at: When the server created the job, in ISO 8601.
+        completed_at: When the server completed the job, in ISO 8601.
+        estimated_cost_usd: Price of the video, in US dollars.
+    """
+
+    video_id: str | None
+    uri: str
+    bytes: int
+    sha256: str
+    model: str | None
+    prompt_sha256: str | None
+    size: str | None
+    seconds: float | None
+    created_at: str | None
+    completed_at: str | None
+    estimated_cost_usd: float | None
 
 
-def prompt_sha256(prompt: str) -> str:
-    """Return the fingerprint of a prompt, which tells equal ones without telling what they say."""
+class TaskNames(TypedDict):
+    """The names of a task instance, as the sidecar file holds them."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+
+
+def hash_prompt(prompt: str) -> str:
+    """Return the SHA-256 of a prompt, in hexadecimal: equal prompts can be found without their texts."""
     return hashlib.sha256(prompt.encode()).hexdigest()
 
 
-def facts_of(stored: StoredVideo, video_id: str | None, job: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an asset event says of a video; what is not known is None.
+def describe_stored(stored: StoredVideo, video_id: str | None, job: Mapping[str, Any]) -> StoredFacts:
+    """Return the facts about a stored video.
 
     Args:
-        stored: the video.
-        video_id: of the job.
-        job: the result of the task that ordered it, as far as it is known.
+        stored: The stored video.
+        video_id: ID of the job, if it is known.
+        job: Result of the task that ordered the video, or as much of it as is known.
     """
-    of_the_file = {"uri": stored.uri, "bytes": stored.bytes, "sha256": stored.sha256}
-    return {"video_id": video_id} | of_the_file | {name: job.get(name) for name in _OF_THE_JOB}
+    return {
+        "video_id": video_id,
+        "uri": stored.uri,
+        "bytes": stored.bytes,
+        "sha256": stored.sha256,
+        "model": job.get("model"),
+        "prompt_sha256": job.get("prompt_sha256"),
+        "size": job.get("size"),
+        "seconds": job.get("seconds"),
+        "created_at": job.get("created_at"),
+        "completed_at": job.get("completed_at"),
+        "estimated_cost_usd": job.get("estimated_cost_usd"),
+    }
 
 
-def announce(context: Context, outlets: Iterable[Any], facts: dict[str, Any]) -> None:
-    """Give a task's asset events what is known about its video; an `AssetAlias` gets the file itself as an asset."""
+def announce(events: Any, outlets: Iterable[Any], facts: StoredFacts) -> None:
+    """Add the facts to the asset events of a task. An `AssetAlias` gets the file itself as an asset.
+
+    Args:
+        events: Asset events of the task, by outlet.
+        outlets: Outlets of the task.
+        facts: Facts about the stored video.
+    """
     for outlet in outlets:
         if isinstance(outlet, (Asset, AssetAlias)):
-            event: Any = context["outlet_events"][outlet]
+            event: Any = events[outlet]
             if isinstance(outlet, AssetAlias):
-                event.add(Asset(uri=facts["uri"]), extra=facts)
+                event.add(Asset(uri=facts["uri"]), extra=dict(facts))
             else:
-                event.extra |= facts
+                event.extra.update(facts)
 
 
-def write_sidecar(stored: StoredVideo, facts: dict[str, Any], **more: Any) -> str:
+def write_sidecar(stored: StoredVideo, facts: StoredFacts, **more: Any) -> str:
     """Write a JSON file beside a video, `<name>.json`, and return its path.
 
     Args:
-        stored: the video.
-        facts: what is known about it.
-        more: what an asset event has no place for, such as the prompt.
+        stored: The stored video.
+        facts: Facts about the stored video.
+        more: Facts for which an asset event has no place, such as the prompt.
     """
     video = place_of(stored.path)
     target = sibling(video, f"{video.name}{SIDECAR}")
-    told = facts | more | {"provider": f"airflow-provider-veo {__version__}"}
+    content = {**facts, **more, "provider": f"airflow-provider-veo {__version__}"}
     with staged(target) as part:
-        part.write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return str(target)
 
 
-def task_of(context: Context) -> dict[str, Any]:
-    """Say which task instance made a video."""
-    ti: Any = context["ti"]
+def name_task(ti: TaskInstanceKey) -> TaskNames:
+    """Return the names of the task instance that made a video, for the sidecar file.
+
+    Args:
+        ti: Task instance of the context.
+    """
     return {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
 
 
-def lineage_of(facts: Mapping[str, Any], source: str) -> OperatorLineage:
-    """Describe a stored video to OpenLineage.
+def describe_to_openlineage(facts: StoredFacts, source: str) -> OperatorLineage:
+    """Return the lineage of a task that has stored a video.
 
     Args:
-        facts: see `facts_of`.
-        source: base URL of the gateway.
+        facts: Facts about the stored video.
+        source: Base URL of the API.
     """
-    from airflow.providers.common.compat.openlineage.facet import (  # noqa: PLC0415 - where OpenLineage is installed
+    from airflow.providers.common.compat.openlineage.facet import (  # noqa: PLC0415 - OpenLineage is optional
         ExternalQueryRunFacet,
         OutputDataset,
         OutputStatisticsOutputDatasetFacet,
@@ -94,7 +144,7 @@ def lineage_of(facts: Mapping[str, Any], source: str) -> OperatorLineage:
     from airflow.providers.openlineage.extractors import OperatorLineage  # noqa: PLC0415
     from openlineage.client.facet_v2 import dataset_version_dataset  # noqa: PLC0415
 
-    namespace, name = dataset_name(facts["uri"])
+    namespace, name = name_dataset(facts["uri"])
     version = dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=facts["sha256"])
     statistics = OutputStatisticsOutputDatasetFacet(size=facts["bytes"], fileCount=1)
     video = OutputDataset(
@@ -104,8 +154,8 @@ def lineage_of(facts: Mapping[str, Any], source: str) -> OperatorLineage:
     return OperatorLineage(outputs=[video], run_facets={"externalQuery": job})
 
 
-def dataset_name(uri: str) -> tuple[str, str]:
-    """Return namespace and name of a file, as OpenLineage names datasets (its spec: Naming.md)."""
+def name_dataset(uri: str) -> tuple[str, str]:
+    """Return the namespace and the name of a file, as OpenLineage names datasets (Naming.md of its specification)."""
     parts = urlsplit(uri)
     path = unquote(parts.path)
     if parts.scheme == "file":

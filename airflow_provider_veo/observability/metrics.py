@@ -1,7 +1,7 @@
-"""What Airflow's Stats are told: counters and times of orders and of tasks that end.
+"""Metrics for Airflow's Stats: orders, and tasks that end.
 
-All of it is sent by workers, what a triggerer has counted included: the process that runs triggers on Airflow 3 has its
-Stats in another copy of the module, so that what is sent through the common name arrives nowhere.
+Only workers send metrics, also those that a triggerer has counted: on Airflow 3 the process that runs triggers has its
+own copy of `Stats`, and metrics sent through it are lost.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+
+from airflow_provider_veo.observability.page import OutcomeEntry
+from airflow_provider_veo.utils.task_instance import TaskInstanceKey
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +28,12 @@ ESTIMATED_COST_CENTS = "veo.estimated_cost_cents"
 
 @dataclass(frozen=True)
 class Metric:
-    """One thing to tell.
+    """One value for Airflow's Stats.
 
     Attributes:
-        value: to add to a counter; a `timedelta` is a time instead.
-        tags: beside those of the task.
+        name: Name of the metric.
+        value: Number to add to a counter, or a `timedelta` for a timer.
+        tags: Tags of the metric, beside those of the task.
     """
 
     name: str
@@ -38,33 +41,36 @@ class Metric:
     tags: Mapping[str, str]
 
 
-def of_order(model: str, videos: int, charged_usd: float | None = None) -> list[Metric]:
-    """Return what to tell of an order that the server has accepted.
+def measure_order(model: str, videos: int, charged_usd: float | None = None) -> list[Metric]:
+    """Return the metrics of an order that the server has accepted.
 
     Args:
-        model: that was ordered.
-        videos: how many.
-        charged_usd: what the order itself costs, whatever comes of it; None where finished videos are charged.
+        model: Name of the model.
+        videos: Number of videos.
+        charged_usd: Price of the order in US dollars, even if it brings no video; None if only finished videos are
+            charged.
     """
-    return [Metric(SUBMITTED, videos, {"model": model}), *_cost(charged_usd, {"model": model})]
+    return [Metric(SUBMITTED, videos, {"model": model}), *_measure_cost(charged_usd, {"model": model})]
 
 
-def of_outcome(outcome: Mapping[str, Any], charged_usd: float | None = None) -> list[Metric]:
-    """Return what to tell of a task that has ended.
+def measure_outcome(outcome: OutcomeEntry, charged_usd: float | None = None) -> list[Metric]:
+    """Return the metrics of a task that has ended.
 
     Args:
-        outcome: see `reporting.conclude`.
-        charged_usd: see there.
+        outcome: Facts about the videos, or the failure.
+        charged_usd: Price in US dollars that is charged because the task has ended; None if it is not known, or was
+            reported with the order.
     """
     if "error" in outcome:
-        reason = str(outcome.get("reason") or "unknown")
-        # plain StatsD knows no tags, so that the name has to tell
+        reason = outcome["reason"]
+        # plain StatsD takes no tags, so the name holds the reason, too
         return [Metric(FAILED, 1, {"reason": reason}), Metric(f"{FAILED}.{reason}", 1, {})]
-    tags = {"model": str(outcome["model"])} if outcome.get("model") else {}
+    model = outcome.get("model")
+    tags = {"model": model} if model else {}
     found = [
         Metric(name, value, tags)
         for name, value in (
-            (COMPLETED, len(outcome.get("videos", ()))),
+            (COMPLETED, len(outcome.get("videos", []))),
             (POLLS, outcome.get("polls")),
             (STORED_BYTES, outcome.get("bytes")),
         )
@@ -72,17 +78,17 @@ def of_outcome(outcome: Mapping[str, Any], charged_usd: float | None = None) -> 
     ]
     if (seconds := outcome.get("generation_seconds")) is not None:
         found.append(Metric(GENERATION_SECONDS, timedelta(seconds=seconds), tags))
-    return found + _cost(charged_usd, tags)
+    return found + _measure_cost(charged_usd, tags)
 
 
-def send(metrics: Iterable[Metric], task: Any) -> None:
-    """Tell Airflow's Stats. A failure is logged: what is measured must not cost a video.
+def send(metrics: Iterable[Metric], ti: TaskInstanceKey | None) -> None:
+    """Send metrics to Airflow's Stats. A failure is logged: it must not cost a video.
 
     Args:
-        metrics: what to tell.
-        task: whose `dag_id` and `task_id` are tags of all of them; None where there is none.
+        metrics: The metrics.
+        ti: Task instance whose `dag_id` and `task_id` become tags of all metrics; None without a task.
     """
-    tags = {} if task is None else {"dag_id": task.dag_id, "task_id": task.task_id}
+    tags = {} if ti is None else {"dag_id": ti.dag_id, "task_id": ti.task_id}
     try:
         from airflow.providers.common.compat.sdk import Stats  # noqa: PLC0415 - no Dag file needs it
 
@@ -92,9 +98,9 @@ def send(metrics: Iterable[Metric], task: Any) -> None:
             else:
                 Stats.incr(metric.name, metric.value, tags={**tags, **metric.tags})
     except Exception:
-        log.warning("Airflow's Stats could not be told", exc_info=True)
+        log.warning("The metrics could not be sent to Airflow's Stats", exc_info=True)
 
 
-def _cost(usd: float | None, tags: Mapping[str, str]) -> list[Metric]:
+def _measure_cost(usd: float | None, tags: Mapping[str, str]) -> list[Metric]:
     # counters hold whole numbers
     return [Metric(ESTIMATED_COST_CENTS, math.ceil(usd * 100 - 1e-9), tags)] if usd else []

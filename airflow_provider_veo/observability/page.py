@@ -1,7 +1,7 @@
-"""What the Veo page of Airflow's UI knows of a task: two records, kept in Airflow's database as XComs.
+"""The entries that a task leaves for the Veo page of Airflow's UI: two XComs in Airflow's database.
 
-The order is written when the task is about to order, so that its time is the time of the order; the outcome when the
-task ends. Airflow drops both when the next try starts: they tell of the latest try.
+A task writes the order entry when it is about to order, so the time of that XCom is the time of the order. The task
+writes the outcome entry when it ends. Airflow deletes both when the next try starts, so they are about the latest try.
 """
 
 from __future__ import annotations
@@ -10,38 +10,98 @@ import hashlib
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
-from airflow.providers.common.compat.sdk import Context, redact
+from airflow.providers.common.compat.sdk import redact
 
 from airflow_provider_veo.api.answers.text import storable
 from airflow_provider_veo.api.backends.profiles import CARD
+from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
+from airflow_provider_veo.utils.airflow_internals import write_xcom_past_backend
+from airflow_provider_veo.utils.task_instance import TaskInstanceKey
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
-ORDER_KEY = "veo_order"
-OUTCOME_KEY = "veo_outcome"
-
-PAGE_EXISTS = AIRFLOW_V_3_1_PLUS
-"""Airflow's UI takes pages of plugins since 3.1."""
-
 VIDEO = "video/mp4"
-_LONGEST_TEXT = 10_000  # letters; nobody reads more on a page, and an XCom should stay small
+
+_LONGEST_TEXT = 10_000  # letters; an XCom should stay small
 
 log = logging.getLogger(__name__)
 
 
-def order(prompt: str, model: str, size: str | None = None, videos: int = 1) -> dict[str, Any]:
-    """Return the record of an order.
+class OrderEntry(TypedDict):
+    """The entry of a task that is about to order.
+
+    Attributes:
+        prompt: Prompt of the order, without secrets.
+        model: Name of the model that is ordered.
+        size: Size of the video as `<width>x<height>`; None if it is not known yet.
+        videos: Number of videos that are ordered.
+        estimated_cost_usd: Price of all these videos, in US dollars; None if it is not known.
+    """
+
+    prompt: str
+    model: str
+    size: str | None
+    videos: int
+    estimated_cost_usd: float | None
+
+
+class OutcomeEntry(TypedDict, total=False):
+    """The entry of a task that has ended: either `error` and `reason`, or facts that are known about its videos.
+
+    Attributes:
+        error: Why the task failed, in words for people.
+        reason: Why the task failed, as the value of a `Reason`.
+        videos: Names of the videos that the task has ordered: job ids, or names of `name_of_url`.
+        of: Name of the video that another task has ordered, and that this one has stored or waited for.
+        model: Name of the model.
+        size: Size of the video as `<width>x<height>`.
+        seconds: Length of the video.
+        created_at: When the server created the job, in ISO 8601.
+        completed_at: When the server completed the job, in ISO 8601.
+        generation_seconds: Seconds that the server worked.
+        polls: Number of status calls.
+        submissions: Number of orders.
+        estimated_cost_usd: Price of the videos, in US dollars.
+        path: Local path or URI of the stored file; None if nothing was stored.
+        bytes: Size of the stored file.
+        sha256: Hash of the stored file, in hexadecimal.
+        proof: Proof that the task has held the file (see `storage.proof`). The page plays no file without it.
+        media_type: Media type of the stored file, for example `video/mp4`.
+    """
+
+    error: str
+    reason: str
+    videos: list[str]
+    of: str | None
+    model: str | None
+    size: str | None
+    seconds: float | None
+    created_at: str | None
+    completed_at: str | None
+    generation_seconds: float | None
+    polls: int
+    submissions: int | None
+    estimated_cost_usd: float | None
+    path: str | None
+    bytes: int | None
+    sha256: str | None
+    proof: str | None
+    media_type: str
+
+
+def describe_order(prompt: str, model: str, size: str | None = None, videos: int = 1) -> OrderEntry:
+    """Return the entry of a task that is about to order.
 
     Args:
-        prompt: what to show.
-        model: that is ordered.
-        size: `<width>x<height>`, where it is known already.
-        videos: how many.
+        prompt: Prompt of the order.
+        model: Name of the model.
+        size: Size of the video as `<width>x<height>`, if it is known already.
+        videos: Number of videos.
     """
     card = CARD.get(model)
     return {
-        "prompt": words(prompt),
+        "prompt": clean(prompt),
         "model": model,
         "size": size or (card.size if card else None),
         "videos": videos,
@@ -49,75 +109,93 @@ def order(prompt: str, model: str, size: str | None = None, videos: int = 1) -> 
     }
 
 
-def stored(result: Mapping[str, Any], proof: str | None, media_type: str = VIDEO) -> dict[str, Any]:
-    """Return what an outcome says of a stored file.
+def describe_file(result: Mapping[str, Any], proof: str | None, media_type: str = VIDEO) -> OutcomeEntry:
+    """Return the part of an outcome entry that describes a stored file.
 
     Args:
-        result: of the task, with `path`, `bytes` and `sha256`.
-        proof: that the task has held the file, see `storage.proof`; the page plays nothing without it. None where
-            nothing was stored.
-        media_type: of the file.
+        result: Result of the task, with `path`, `bytes` and `sha256` if it has stored a file.
+        proof: Proof that the task has held the file (see `storage.proof`); None if it has stored nothing.
+        media_type: Media type of the file.
     """
-    file = {name: result.get(name) for name in ("path", "bytes", "sha256")}
-    return file | {"proof": proof, "media_type": media_type}
+    return {
+        "path": result.get("path"),
+        "bytes": result.get("bytes"),
+        "sha256": result.get("sha256"),
+        "proof": proof,
+        "media_type": media_type,
+    }
 
 
-def reference(url: str) -> str:
-    """Return a name for a video that has an address only: the address itself may be signed."""
+def describe_failure(error: Exception, reason: str) -> OutcomeEntry:
+    """Return the entry of a task that fails.
+
+    Args:
+        error: The exception that the task raises.
+        reason: Why the task fails, as the value of a `Reason`.
+    """
+    return {"error": clean(str(error) or type(error).__name__), "reason": reason}
+
+
+def name_of_url(url: str) -> str:
+    """Return a name for a video that has an address only: the address itself may hold a signature.
+
+    Args:
+        url: Address of the video.
+    """
     return "url-" + hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def publish(context: Context, key: str, record: Mapping[str, Any]) -> None:
-    """Write a record. A failure is logged: what the page knows must not cost a video.
+def publish_order(ti: TaskInstanceKey | None, entry: OrderEntry) -> None:
+    """Write the entry of a task that is about to order. A failure is logged: it must not cost a video.
 
     Args:
-        context: of the task.
-        key: `ORDER_KEY` or `OUTCOME_KEY`.
-        record: of JSON values.
+        ti: Task instance; None if a test runs the operator without one.
+        entry: Entry of `describe_order`.
     """
-    if not PAGE_EXISTS or (ti := context.get("ti")) is None:
+    _publish(ti, ORDER_KEY, entry)
+
+
+def publish_outcome(ti: TaskInstanceKey | None, entry: OutcomeEntry) -> None:
+    """Write the entry of a task that has ended. A failure is logged: it must not cost a video.
+
+    Args:
+        ti: Task instance; None if a test runs the operator without one.
+        entry: Facts about the videos, or the failure.
+    """
+    _publish(ti, OUTCOME_KEY, entry)
+
+
+def _publish(ti: TaskInstanceKey | None, key: str, entry: Mapping[str, Any]) -> None:
+    if not AIRFLOW_V_3_1_PLUS or ti is None:
         return
     try:
-        _write(ti, key, _storable(record))
+        # not into a configured XCom backend: the page can search the database only
+        write_xcom_past_backend(ti, key, {name: _clean_value(value) for name, value in entry.items()})
     except Exception:
-        log.warning("The record %s could not be written, so the Veo page knows less of this task", key, exc_info=True)
+        log.warning("The entry %s could not be written, so the Veo page shows less of this task", key, exc_info=True)
 
 
-def _write(ti: Any, key: str, record: dict[str, Any]) -> None:
-    from airflow.sdk.bases.xcom import BaseXCom  # noqa: PLC0415 - Airflow 3
+def clean(text: str) -> str:
+    """Return a text of people or servers as every database takes it, with the secrets that Airflow knows masked.
 
-    # not the XCom backend that may be configured: what is kept elsewhere cannot be searched
-    BaseXCom.set(
-        key=key,
-        value=record,
-        dag_id=ti.dag_id,
-        task_id=ti.task_id,
-        run_id=ti.run_id,
-        map_index=ti.map_index,
-    )
-
-
-def words(value: str) -> str:
-    """Return what people or servers have written, as databases take it, without secrets that Airflow knows.
-
-    Paths are left as they are: the password of many a test database is part of them.
+    Paths are not cleaned like this: the password of many a test database is a part of them.
     """
-    return shortened(storable(str(redact(value))))
+    return shorten(storable(str(redact(text))))
 
 
-def shortened(text: str) -> str:
-    """Return as much of a text as a record may hold and the page shows."""
+def shorten(text: str) -> str:
+    """Return a text in the length that an entry holds and the page shows."""
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
 
 
-def _storable(value: Any) -> Any:
-    """Return what every database takes in place of a JSON value: PostgreSQL knows no NUL in texts, and no NaN."""
+def _clean_value(value: Any) -> Any:
+    """Return a JSON value as every database takes it: PostgreSQL takes neither NUL in texts nor NaN."""
     if isinstance(value, str):
         return storable(value[:_LONGEST_TEXT])
     if isinstance(value, Mapping):
-        return {storable(str(name)): _storable(one) for name, one in value.items()}
+        return {storable(str(name)): _clean_value(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_storable(one) for one in value]
+        return [_clean_value(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

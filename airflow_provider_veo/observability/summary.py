@@ -1,75 +1,93 @@
-"""How a task ends, told to all who want to know: the Veo page, Airflow's Stats, and one line in the task's log."""
+"""Report the end of a task: on the Veo page, to Airflow's Stats, and in one line of the task's log."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, Context
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_provider_veo.api.answers.text import for_people
-from airflow_provider_veo.api.errors import Reason
+from airflow_provider_veo.api.errors import CausedByVeoError, Reason, VeoError
 from airflow_provider_veo.observability import metrics, page
+from airflow_provider_veo.observability.page import OutcomeEntry
+from airflow_provider_veo.utils.task_instance import TaskInstanceKey
 
 log = logging.getLogger(__name__)
 
 _CONTROL_FLOW = (AirflowSkipException, AirflowRescheduleException)
-"""Airflow's own signals that are exceptions. A deferral is a `BaseException`."""
+"""Exceptions that are signals of Airflow, not failures. A deferral is a `BaseException`."""
 
-_SENTENCE_LIMIT = 2_000
-"""Letters of an error in the summary; the exception below it has all of them."""
+_LONGEST_ERROR = 2_000
+"""Letters of an error in the summary line. The log has the whole error below it."""
 
 
-def conclude(context: Context, outcome: Mapping[str, Any], *, charged_usd: float | None = None) -> None:
-    """Tell how a task has ended, the Veo page too.
+def conclude(ti: TaskInstanceKey | None, outcome: OutcomeEntry, *, charged_usd: float | None = None) -> None:
+    """Report the end of a task everywhere.
 
     Args:
-        context: of the task.
-        outcome: JSON values, as far as they are known: `videos` (their names), `of` (the name of the video that
-            another task has ordered), `model`, `generation_seconds`, `polls`, `submissions`, `size`, `seconds`,
-            `estimated_cost_usd`, what `records.stored` returns; or `error` and `reason`.
-        charged_usd: what the end of the task costs; None where it is not known, or was told with the order.
+        ti: Task instance; None if a test runs the operator without one.
+        outcome: Facts about the videos, or the failure.
+        charged_usd: Price in US dollars that is charged because the task has ended; None if it is not known, or was
+            reported with the order.
     """
-    page.publish(context, page.OUTCOME_KEY, outcome)
-    report(context, outcome, charged_usd=charged_usd)
+    page.publish_outcome(ti, outcome)
+    report(ti, outcome, charged_usd=charged_usd)
 
 
-def report(context: Context, outcome: Mapping[str, Any], *, charged_usd: float | None = None) -> None:
-    """Tell how a task has ended that the Veo page does not show. For the arguments see `conclude`."""
-    log.log(logging.ERROR if "error" in outcome else logging.INFO, "Summary: %s", summary_of(outcome))
-    metrics.send(metrics.of_outcome(outcome, charged_usd), context.get("ti"))
+def report(ti: TaskInstanceKey | None, outcome: OutcomeEntry, *, charged_usd: float | None = None) -> None:
+    """Report the end of a task everywhere except on the Veo page.
+
+    Args:
+        ti: Task instance; None if a test runs the operator without one.
+        outcome: Facts about the videos, or the failure.
+        charged_usd: Price in US dollars that is charged because the task has ended; None if it is not known, or was
+            reported with the order.
+    """
+    log.log(logging.ERROR if "error" in outcome else logging.INFO, "Summary: %s", summarize(outcome))
+    metrics.send(metrics.measure_outcome(outcome, charged_usd), ti)
 
 
 @contextmanager
-def failures_reported(context: Context, *, on_page: bool = True) -> Iterator[None]:
-    """Report why a task fails. A task that is skipped, rescheduled or deferred has not failed."""
+def failures_reported(ti: TaskInstanceKey | None, *, on_page: bool = True) -> Iterator[None]:
+    """Report an exception that leaves the block. A task that is skipped, rescheduled or deferred has not failed.
+
+    Args:
+        ti: Task instance; None if a test runs the operator without one.
+        on_page: Whether the Veo page shows the task.
+    """
     try:
         yield
     except _CONTROL_FLOW:
         raise
     except Exception as error:
-        outcome = {"error": page.words(str(error) or type(error).__name__), "reason": reason_of(error)}
-        (conclude if on_page else report)(context, outcome)
+        (conclude if on_page else report)(ti, page.describe_failure(error, name_reason(error)))
         raise
 
 
-def reason_of(error: Exception) -> str:
-    """Return why a task fails in one word: a `Reason`'s value."""
-    reason = getattr(error, "reason", None)
-    if isinstance(reason, Reason):
-        return str(reason.value)
-    return "timeout" if isinstance(error, AirflowSensorTimeout) else Reason.OTHER.value
+def name_reason(error: Exception) -> str:
+    """Return why a task fails, as the value of a `Reason`.
+
+    Args:
+        error: The exception that the task raises.
+    """
+    if isinstance(error, (VeoError, CausedByVeoError)):
+        return str(error.reason)
+    return str(Reason.TIMEOUT if isinstance(error, AirflowSensorTimeout) else Reason.OTHER)
 
 
-def summary_of(outcome: Mapping[str, Any]) -> str:
-    """Return what has come of a task, in one line. For the arguments see `conclude`."""
+def summarize(outcome: OutcomeEntry) -> str:
+    """Return the end of a task as one line.
+
+    Args:
+        outcome: Facts about the videos, or the failure.
+    """
     if "error" in outcome:
-        return f"failed (reason {outcome['reason']}): {for_people(outcome['error'], _SENTENCE_LIMIT)}"
-    videos, of = outcome.get("videos", ()), outcome.get("of")
-    named = ", ".join(videos) or of
+        return f"failed (reason {outcome['reason']}): {for_people(outcome['error'], _LONGEST_ERROR)}"
+    videos = outcome.get("videos", [])
+    named = ", ".join(videos) or outcome.get("of")
     parts = [f"video{'s' if len(videos) > 1 else ''} {named}"] if named else []
     for name, text in (
         ("model", "model {}"),

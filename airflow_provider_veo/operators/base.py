@@ -18,10 +18,16 @@ from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.links.video import VeoVideoLink
-from airflow_provider_veo.observability.lineage import announce, lineage_of, task_of, write_sidecar
-from airflow_provider_veo.observability.page import PAGE_EXISTS
+from airflow_provider_veo.observability.lineage import (
+    StoredFacts,
+    announce,
+    describe_to_openlineage,
+    name_task,
+    write_sidecar,
+)
 from airflow_provider_veo.orders.identity import TaskIdentity
 from airflow_provider_veo.orders.order import OnUnknownSubmission, Order, fingerprint_of
+from airflow_provider_veo.orders.result import FileResult
 from airflow_provider_veo.policies.retry import default_retry_policy
 from airflow_provider_veo.storage import places
 from airflow_provider_veo.storage.files import StoredVideo
@@ -29,7 +35,8 @@ from airflow_provider_veo.storage.frames import FrameSource
 from airflow_provider_veo.tasks import arguments
 from airflow_provider_veo.tasks.checked import CheckedTask
 from airflow_provider_veo.tasks.run import TaskRun
-from airflow_provider_veo.utils.airflow_internals import STORE_EXISTS, task_has_succeeded
+from airflow_provider_veo.utils.airflow_internals import task_has_succeeded
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -41,7 +48,7 @@ log = logging.getLogger(__name__)
 class VeoTask(CheckedTask):
     """An operator whose tasks the Veo page of Airflow's UI shows, by the link "Video" (Airflow 3.1 and later)."""
 
-    operator_extra_links = (VeoVideoLink(),) if PAGE_EXISTS else ()
+    operator_extra_links = (VeoVideoLink(),) if AIRFLOW_V_3_1_PLUS else ()
     _placeholder = "{{ ti.map_index }}"
     """Text for a destination that gives each mapped task its own file."""
 
@@ -83,8 +90,7 @@ class VeoOperator(VeoTask):
     def __init__(self, *, conn_id: str = VeoHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.conn_id = conn_id
-        # the attribute exists since Airflow 3.3; an argument or default_args have set it by now
-        if getattr(self, "retry_policy", False) is None:
+        if AIRFLOW_V_3_3_PLUS and self.retry_policy is None:  # no argument and no default_args have set it
             self.retry_policy = default_retry_policy()
 
     @cached_property
@@ -105,7 +111,7 @@ def mark_delivered(context: Context) -> None:
     run = TaskRun(context, log)
     try:
         record = run.store.read()
-        if record and record.has_job and task_has_succeeded(run.ti):
+        if record and record.has_job and run.ti and task_has_succeeded(run.ti):
             run.store.write_or_log(record.as_delivered())
     except Exception:
         log.warning(
@@ -150,7 +156,7 @@ class OrderingOperator(VeoOperator):
         if self._are_known("model", "first_frame", "last_frame"):
             check_frames(self.model or "", first=self.first_frame is not None, last=self.last_frame is not None)
 
-    if STORE_EXISTS:
+    if AIRFLOW_V_3_3_PLUS:
 
         @property
         def on_success_callback(self) -> Sequence[Callable[[Context], Any]]:
@@ -216,26 +222,27 @@ class StoringOperator(VeoOperator):
         super().__init__(**kwargs)
         self.max_bytes: Any = max_bytes
         self.sidecar = sidecar
-        self._announced: tuple[dict[str, Any], str] | None = None
+        self._announced: tuple[StoredFacts, str] | None = None
         self._proof: str | None = None  # of the file that this try has stored: for the Veo page, never for the result
 
-    def _announce(self, run: TaskRun, stored: StoredVideo, facts: dict[str, Any], **more: Any) -> dict[str, Any]:
+    def _announce(self, run: TaskRun, stored: StoredVideo, facts: StoredFacts, **more: Any) -> FileResult:
         """Announce a stored video to the platform, and return the part of the task's result about the file.
 
         Args:
             run: This call of the task.
             stored: The stored video.
-            facts: The facts about it; see `facts_of`.
+            facts: The facts about it; see `describe_stored`.
             more: Further facts for the sidecar; see `write_sidecar`.
         """
-        result = {"path": stored.path, "bytes": stored.bytes, "sha256": stored.sha256}
+        result: FileResult = {"path": stored.path, "bytes": stored.bytes, "sha256": stored.sha256}
         if self.sidecar:
-            result["sidecar"] = write_sidecar(stored, facts, task=task_of(run.context), conn_id=self.conn_id, **more)
-        announce(run.context, self.outlets, facts)
+            task = name_task(run.identity)
+            result["sidecar"] = write_sidecar(stored, facts, task=task, conn_id=self.conn_id, **more)
+        announce(run.outlet_events, self.outlets, facts)
         self._announced = facts, self.hook.settings.base_url
         self._proof = stored.proof
         return result
 
     def get_openlineage_facets_on_complete(self, _task_instance: Any) -> OperatorLineage | None:
         """Describe the stored video to OpenLineage, whose listener calls this after the task's success."""
-        return lineage_of(*self._announced) if self._announced else None
+        return describe_to_openlineage(*self._announced) if self._announced else None

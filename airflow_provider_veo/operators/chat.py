@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import Context
 from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT
-from airflow_provider_veo.observability import page
+from airflow_provider_veo.observability.page import describe_order, name_of_url
 from airflow_provider_veo.operators.base import OrderingOperator
 from airflow_provider_veo.orders.chat import ChatOrders
 from airflow_provider_veo.orders.order import OnUnknownSubmission
@@ -106,14 +106,14 @@ class VeoChatCompletionOperator(OrderingOperator):
             self._settle_arguments()
             spec = self._make_spec()
             order = self._make_order(run.identity, spec, time.time())
-            entry = page.order(spec.prompt, spec.model, videos=spec.n)
+            entry = describe_order(spec.prompt, spec.model, videos=spec.n)
             run.report_order(entry)
             with self.hook.get_conn() as client:
                 orders = ChatOrders(client, run.store, run.identity, self.log, run.show_progress)
                 record = orders.collect(order, spec)
         run.report_outcome(
             {
-                "videos": [page.reference(url) for url in record.urls],
+                "videos": [name_of_url(url) for url in record.urls],
                 "model": spec.model,
                 "submissions": record.submissions,
                 "estimated_cost_usd": entry["estimated_cost_usd"],

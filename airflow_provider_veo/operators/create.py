@@ -18,16 +18,17 @@ from airflow_provider_veo.api.requests import VideoSpec, ignored_warnings
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, poll_interval_or_default, wait_policy
-from airflow_provider_veo.observability import page
-from airflow_provider_veo.observability.lineage import facts_of, prompt_sha256
-from airflow_provider_veo.observability.tracing import past_span
+from airflow_provider_veo.observability.lineage import describe_stored, hash_prompt
+from airflow_provider_veo.observability.page import OutcomeEntry, describe_file, describe_order
+from airflow_provider_veo.observability.progress import format_progress
+from airflow_provider_veo.observability.tracing import trace_past_step
 from airflow_provider_veo.operators.base import OrderingOperator, StoringOperator
 from airflow_provider_veo.orders import advice
 from airflow_provider_veo.orders.collecting import NotCollected, judge_collecting
 from airflow_provider_veo.orders.decision import HandOver
 from airflow_provider_veo.orders.order import OnUnknownSubmission
 from airflow_provider_veo.orders.record import Kept, OrderRecord
-from airflow_provider_veo.orders.result import video_result
+from airflow_provider_veo.orders.result import OrderedVideoResult, video_result
 from airflow_provider_veo.orders.video import JobOrders
 from airflow_provider_veo.storage import places, salvage
 from airflow_provider_veo.storage.delivery import unchanged
@@ -36,7 +37,7 @@ from airflow_provider_veo.storage.frames import FrameSource, load_frame, warn_of
 from airflow_provider_veo.tasks import arguments
 from airflow_provider_veo.tasks.deferral import defer, shortest_deferral
 from airflow_provider_veo.tasks.run import TaskRun
-from airflow_provider_veo.utils.airflow_internals import progress_text, task_was_given_up
+from airflow_provider_veo.utils.airflow_internals import task_was_given_up
 from airflow_provider_veo.utils.task_instance import TaskInstance
 
 _NEEDED_AFTERWARDS = ("prompt", "model", "seconds", "destination", "conn_id", "max_bytes", "sidecar")
@@ -154,7 +155,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         self.max_submissions = max_submissions
         self.on_unknown_submission = on_unknown_submission
         self.cancel_on_kill = cancel_on_kill
-        self._in_flight: tuple[TaskInstance | None, str] | None = None
+        self._in_flight: tuple[TaskInstance, str] | None = None
         self._check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -219,13 +220,14 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         spec = self._make_spec()
         self._check_before_order(run)
         order = self._make_order(run.identity, spec, now, spec.frame_hashes())
-        run.report_order(page.order(spec.prompt, spec.model, spec.size))
+        run.report_order(describe_order(spec.prompt, spec.model, spec.size))
         with self.hook.get_conn() as client:
             orders = JobOrders(client, run.store, run.identity, self.log, self._find)
             found = orders.order_or_resume(order, spec)
             if isinstance(found, HandOver):
                 return found
-            self._in_flight = run.ti, found.video_id
+            if run.ti:
+                self._in_flight = run.ti, found.video_id
             if found.job and found.job.status.finished:
                 return Outcome.of(found.job)
             deadline = order.deadline(found.record.waiting_since)
@@ -278,14 +280,14 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             self.log.info("Video %s was cancelled when this task was cleared; ordering another one", outcome.video_id)
             return None
         if record:
-            past_span(
+            trace_past_step(
                 "veo.wait_for_video",
                 record.sent_at,
                 video_id=outcome.video_id,
                 polls=outcome.polls,
                 status=outcome.status,
             )
-        run.show_progress(progress_text(outcome.status, 100.0 if outcome.kind == "completed" else None))
+        run.show_progress(format_progress(outcome.status, 100.0 if outcome.kind == "completed" else None))
         try:
             outcome, stored = self._fetch(outcome)
         except StorageError as error:
@@ -305,7 +307,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             run.store.write_or_log(record.as_stored(_keep(stored, outcome, record)))
         submissions, frames = (record.submissions, record.frames) if record else (None, None)
         result = self._make_result(run, outcome, stored, submissions, frames)
-        run.report_outcome(_show(result, outcome, self._proof), charged_usd=result["estimated_cost_usd"])
+        run.report_outcome(_describe_outcome(result, outcome, self._proof), charged_usd=result["estimated_cost_usd"])
         return result
 
     def _read_record(self, run: TaskRun, outcome: Outcome) -> OrderRecord | None:
@@ -365,10 +367,10 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
     def _hand_over(self, run: TaskRun, found: HandOver) -> dict[str, Any]:
         """Return the result of an earlier try that has stored the video and then failed."""
         outcome = Outcome.from_event(found.kept.outcome)
-        run.show_progress(progress_text(outcome.status, 100.0))
+        run.show_progress(format_progress(outcome.status, 100.0))
         get_hook_lineage_collector().add_output_asset(context=self.hook, uri=found.stored.uri)
         result = self._make_result(run, outcome, found.stored, found.kept.submissions, found.record.frames)
-        run.report_outcome(_show(result, outcome, self._proof))  # the earlier try has reported the charge
+        run.report_outcome(_describe_outcome(result, outcome, self._proof))  # the earlier try has reported the charge
         return result
 
     def _make_result(
@@ -388,13 +390,15 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             submissions: Number of orders that the epoch took; None if it is not known.
             frames: SHA-256 of each picture of the request, by argument; None if it is not known.
         """
-        result = video_result(outcome, self._model, length_was_asked=self.seconds is not None)
-        result["submissions"] = submissions
-        result["prompt_sha256"] = prompt_sha256(self.prompt)
-        if stored:
-            facts = facts_of(stored, outcome.video_id, result)
-            result |= self._announce(run, stored, facts, prompt=self.prompt, frames=frames)
-        return result
+        result: OrderedVideoResult = {
+            **video_result(outcome, self._model, length_was_asked=self.seconds is not None),
+            "submissions": submissions,
+            "prompt_sha256": hash_prompt(self.prompt),
+        }
+        if stored is None:
+            return {**result}
+        facts = describe_stored(stored, outcome.video_id, result)
+        return {**result, **self._announce(run, stored, facts, prompt=self.prompt, frames=frames)}
 
     def _find(self, video_id: str | None, kept: Kept) -> StoredVideo | None:
         """Return the video that an earlier try has stored, at the destination of this one; None if it is not there."""
@@ -407,15 +411,20 @@ def _keep(stored: StoredVideo, outcome: Outcome, record: OrderRecord) -> Kept:
     return Kept(stored.path, stored.bytes, stored.sha256, outcome.to_event(), record.submissions)
 
 
-def _show(result: Mapping[str, Any], outcome: Outcome, proof: str | None) -> dict[str, Any]:
+def _describe_outcome(result: Mapping[str, Any], outcome: Outcome, proof: str | None) -> OutcomeEntry:
     """Return the facts about the outcome that the Veo page, the metrics and the log show."""
-    names = ("model", "size", "seconds", "created_at", "completed_at", "estimated_cost_usd", "submissions")
     return {
+        **describe_file(result, proof),
         "videos": [outcome.video_id],
         "generation_seconds": outcome.generation_seconds,
         "polls": outcome.polls,
-        **{name: result[name] for name in names},
-        **page.stored(result, proof),
+        "model": result["model"],
+        "size": result["size"],
+        "seconds": result["seconds"],
+        "created_at": result["created_at"],
+        "completed_at": result["completed_at"],
+        "estimated_cost_usd": result["estimated_cost_usd"],
+        "submissions": result["submissions"],
     }
 
 

@@ -1,4 +1,4 @@
-"""The operator that puts a finished video into storage."""
+"""The operator that stores a finished video."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import fail_fast
-from airflow_provider_veo.observability import page
-from airflow_provider_veo.observability.lineage import facts_of
-from airflow_provider_veo.observability.page import reference
+from airflow_provider_veo.observability.lineage import describe_stored
+from airflow_provider_veo.observability.page import OutcomeEntry, describe_file, name_of_url
 from airflow_provider_veo.operators.base import StoringOperator
 from airflow_provider_veo.orders import advice
 from airflow_provider_veo.storage.delivery import IfExists
@@ -22,31 +21,35 @@ from airflow_provider_veo.tasks.run import TaskRun
 
 
 class VeoDownloadOperator(StoringOperator):
-    """Streams a finished video to a local file or any object storage, checks it, and publishes it in one step.
+    """Stores a finished video in a local file or an object storage.
 
-    A broken transfer goes on where it broke off. The task's asset events (`outlets`, also an `AssetAlias`) carry
-    `video_id`, `uri`, `bytes` and `sha256`, and what a create task's result tells: `model`, `prompt_sha256`, `size`,
-    `seconds`, `created_at`, `completed_at` and `estimated_cost_usd`.
+    The task streams the video, checks it, and publishes it in one step. It resumes a transfer that broke off. The asset
+    events of the task (`outlets`, also an `AssetAlias`) carry `video_id`, `uri`, `bytes` and `sha256`. If `video_id` is
+    the result of a create task, they also carry `model`, `prompt_sha256`, `size`, `seconds`, `created_at`,
+    `completed_at` and `estimated_cost_usd`.
 
     Args:
-        destination: absolute path, URI such as `s3://conn_id@bucket/key.mp4`, or path relative to `[veo] storage`.
-            `{video_id}` in it is filled in, and one that ends in "/" is a folder for `<video_id>.mp4`.
-        video_id: of the job, or the whole result of a create task: `create.output`, also mapped. Either this
-        url: or the address of the file is needed; or an item of a chat task's result: `.expand(url=chat.output)`.
-        if_exists: about a file that is there already. `skip` keeps it if it is this video, as far as can be known (a
-            whole file, of the size that the server names, with the hash that a create task's result holds), and else
-            is an error; `overwrite` replaces it; `fail` is an error.
-        content_timeout: how long to wait for content that lags behind `completed`: a `timedelta`, or seconds.
-        max_bytes: largest file taken, 2 GiB by default; None for no limit.
-        sidecar: also write what is known about the video beside it, into `<name>.json`.
-        conn_id: the Airflow connection of type `veo`.
+        destination: Absolute path, URI such as `s3://conn_id@bucket/key.mp4`, or path relative to `[veo] storage`. The
+            task replaces `{video_id}` in it by the id. A destination that ends in "/" is a folder for `<video_id>.mp4`.
+        video_id: ID of the job, or the whole result of a create task (`create.output`, also mapped). Give this or
+            `url`.
+        url: Address of the file, or an item of a chat task's result (`.expand(url=chat.output)`). Give this or
+            `video_id`.
+        if_exists: What to do about a file that is there already. `skip` keeps the file if it is this video: a whole
+            file, of the size that the server names, with the hash in a create task's result. Another file is an error
+            then. `overwrite` replaces the file. `fail` is an error.
+        content_timeout: How long to wait for content that is not there yet although the job is completed: a
+            `timedelta`, or seconds.
+        max_bytes: Size in bytes of the largest file that is taken, 2 GiB by default; None for no limit.
+        sidecar: Whether to write the facts about the video into `<name>.json` beside it.
+        conn_id: ID of the Airflow connection of type `veo`.
 
     Returns:
-        A dictionary of `video_id`, `path`, `bytes`, `sha256` and, if there is one, `sidecar`.
+        A dictionary of `video_id`, `path`, `bytes`, `sha256` and, if there is a sidecar file, `sidecar`.
 
     Raises:
-        VeoFailException: the task cannot succeed as it is; no retry.
-        VeoError: a retry may help.
+        VeoFailException: The task cannot succeed as it is. Airflow does not retry it.
+        VeoError: A retry may help.
     """
 
     template_fields: Sequence[str] = ("destination", "video_id", "url", "conn_id")
@@ -89,7 +92,7 @@ class VeoDownloadOperator(StoringOperator):
             self._settle_arguments()
             self._check_own_place(run)
             result = self._store(run)
-            run.report_outcome(self._shown(result))
+            run.report_outcome(self._describe_outcome(result))
             return result
 
     def _store(self, run: TaskRun) -> dict[str, Any]:
@@ -98,18 +101,18 @@ class VeoDownloadOperator(StoringOperator):
         stored = self.hook.download_video(
             self.destination,
             video_id=video_id,
-            url=self._address(),
+            url=self._url(),
             if_exists=self.if_exists,
             sha256=job.get("sha256"),
             content_timeout=self.content_timeout,
             max_bytes=self.max_bytes,
         )
-        facts = facts_of(stored, video_id, job)
-        return {"video_id": video_id} | self._announce(run, stored, facts)
+        facts = describe_stored(stored, video_id, job)
+        return {"video_id": video_id, **self._announce(run, stored, facts)}
 
-    def _address(self) -> str | None:
+    def _url(self) -> str | None:
         return self.url.get("url") if isinstance(self.url, Mapping) else self.url
 
-    def _shown(self, result: Mapping[str, Any]) -> dict[str, Any]:
-        url = self._address()
-        return {"of": reference(url) if url else result["video_id"], **page.stored(result, self._proof)}
+    def _describe_outcome(self, result: Mapping[str, Any]) -> OutcomeEntry:
+        url = self._url()
+        return {**describe_file(result, self._proof), "of": name_of_url(url) if url else result["video_id"]}

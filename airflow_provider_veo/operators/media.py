@@ -1,4 +1,4 @@
-"""The operators that take a frame out of a video, and that join videos into a film."""
+"""The operators that take a frame out of a video, and that join videos."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import fail_fast
-from airflow_provider_veo.observability import page
+from airflow_provider_veo.observability.page import describe_file
 from airflow_provider_veo.operators.base import VeoTask
 from airflow_provider_veo.storage import checksums, files, places
 from airflow_provider_veo.storage.proof import proof_of
@@ -25,25 +25,25 @@ _PICTURE_TYPES: dict[str, PictureType] = {".png": "png", ".jpg": "jpeg", ".jpeg"
 
 
 class VeoExtractFrameOperator(VeoTask):
-    """Stores one frame of a video as a picture: the last frame of one clip is the first frame of the next.
+    """Stores one frame of a video as a picture. The last frame of one video can be the first frame of the next.
 
-    The picture is as players show it: turned and mirrored as the video says, in square pixels. Needs
+    The picture is as players show it: rotated and mirrored as the video says, in square pixels. The task needs
     `pip install 'airflow-provider-veo[media]'`, and no connection.
 
     Args:
-        source: the video: absolute path, URI such as `s3://conn_id@bucket/key.mp4`, `ObjectStoragePath`, path relative
-            to `[veo] storage`, or the result of a create or download task: `create.output`, also mapped.
-        destination: where the picture goes, as for a video; `.png`, `.jpg` or `.jpeg` says what it is. A picture that
-            is there already is replaced.
-        at: `last` for the very last frame shown, `first`, or seconds from the start of the video: the frame that is on
-            screen then.
+        source: The video, as an absolute path, a URI such as `s3://conn_id@bucket/key.mp4`, an `ObjectStoragePath`, a
+            path relative to `[veo] storage`, or the result of a create or download task (`create.output`, also mapped).
+        destination: Destination of the picture, as for a video. Its ending `.png`, `.jpg` or `.jpeg` is the
+            format. A picture that is there already is replaced.
+        at: `last` for the last frame that is shown, `first` for the first one, or seconds from the start of the video
+            for the frame that is on screen then.
 
     Returns:
         A dictionary of `path`, `bytes`, `sha256`, `width` and `height` (in pixels, as shown), and `seconds` (when the
         frame comes on screen).
 
     Raises:
-        VeoFailException: the task cannot succeed as it is; no retry.
+        VeoFailException: The task cannot succeed as it is. Airflow does not retry it.
     """
 
     template_fields: Sequence[str] = ("source", "destination", "at")
@@ -78,29 +78,30 @@ class VeoExtractFrameOperator(VeoTask):
             source = places.find(self.source, "source")
             with files.local_copy(source) as video, files.staged(target) as part:
                 still = extract_frame(Source(str(source), video), part, kind=kind, at=at)
-                stored, proof = _described(target, part)
-            run.report_outcome(page.stored(stored, proof, f"image/{kind}"))
+                stored, proof = _describe(target, part)
+            run.report_outcome(describe_file(stored, proof, f"image/{kind}"))
         return stored | {"width": still.width, "height": still.height, "seconds": still.seconds}
 
 
 class VeoConcatOperator(VeoTask):
-    """Joins videos into one film, with their sound.
+    """Joins videos into one video, with their sound.
 
-    Clips of one model are copied as they are: no loss, and done in a moment. Where clips differ, all are encoded anew
-    (H.264 and AAC), in the size that the first has on screen, and at its frame rate. Clips in object storage are
-    copied to the worker's disk for a while. Needs `pip install 'airflow-provider-veo[media]'`, and no connection.
+    Videos of one model are copied as they are, without loss and within seconds. If videos differ, all of them are
+    encoded again (H.264 and AAC), in the size that the first has on screen, and at its frame rate. Videos in object
+    storage are copied to the worker's disk for the time of the task. The task needs
+    `pip install 'airflow-provider-veo[media]'`, and no connection.
 
     Args:
-        sources: the clips in their order, each as `source` of `VeoExtractFrameOperator`; also the output of a mapped
+        sources: The videos in their order, each as `source` of `VeoExtractFrameOperator`; or the output of a mapped
             create or download task.
-        destination: where the film goes, as for a video; it ends in `.mp4`. A film that is there already is replaced.
+        destination: Destination of the joined video; it ends in `.mp4`. A file that is there already is replaced.
 
     Returns:
-        A dictionary of `path`, `bytes`, `sha256`, `seconds` (length of the picture), `clips` (how many), and
-        `reencoded` (whether the clips had to be encoded anew).
+        A dictionary of `path`, `bytes`, `sha256`, `seconds` (length of the joined picture), `clips` (number of videos),
+        and `reencoded` (whether the videos had to be encoded again).
 
     Raises:
-        VeoFailException: the task cannot succeed as it is; no retry.
+        VeoFailException: The task cannot succeed as it is. Airflow does not retry it.
     """
 
     template_fields: Sequence[str] = ("sources", "destination")
@@ -117,7 +118,7 @@ class VeoConcatOperator(VeoTask):
         self._check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Store the film."""
+        """Store the joined video."""
         run = TaskRun(context, self.log)
         with run.reporting_failures(), fail_fast():
             self._settle_arguments()
@@ -130,26 +131,31 @@ class VeoConcatOperator(VeoTask):
             with ExitStack() as copies, files.staged(target) as part:
                 clips = [Source(str(source), copies.enter_context(files.local_copy(source))) for source in sources]
                 film = concat(clips, part)
-                stored, proof = _described(target, part)
-            run.report_outcome(page.stored(stored, proof))
+                stored, proof = _describe(target, part)
+            run.report_outcome(describe_file(stored, proof))
         if film.reencoded:
-            self.log.info("The clips were encoded anew: %s", film.reencoded)
+            self.log.info("The clips were encoded again: %s", film.reencoded)
         return stored | {"seconds": film.seconds, "clips": film.clips, "reencoded": film.reencoded is not None}
 
 
 @contextmanager
 def _needs_av() -> Iterator[None]:
-    """Explain a failed import. PyAV is loaded by the task, since no Dag file needs its 60 MB."""
+    """Explain a failed import. The task loads PyAV, since no Dag file needs its 60 MB.
+
+    Raises:
+        InvalidInputError: PyAV is not installed.
+    """
     try:
         yield
     except ImportError as error:
         raise InvalidInputError(
-            f"This operator needs PyAV ({error}): pip install 'airflow-provider-veo[media]' on the workers."
+            f"This operator needs PyAV, which cannot be imported ({error}). Install it on the workers: "
+            "pip install 'airflow-provider-veo[media]'"
         ) from error
 
 
-def _described(target: places.Target, part: Path) -> tuple[dict[str, Any], str]:
-    """Return what the result says of a file, and the proof for the page's record."""
-    told = {"path": str(target), "bytes": part.stat().st_size, "sha256": checksums.sha256_of(part)}
+def _describe(target: places.Target, part: Path) -> tuple[dict[str, Any], str]:
+    """Return the part of the result that describes a file, and the proof for the page entry."""
+    result = {"path": str(target), "bytes": part.stat().st_size, "sha256": checksums.sha256_of(part)}
     with part.open("rb") as file:
-        return told, proof_of(file)
+        return result, proof_of(file)

@@ -6,6 +6,7 @@ import math
 
 import pendulum
 
+from airflow_provider_veo import version_compat
 from airflow_provider_veo.api.errors import (
     NotOrderedError,
     Reason,
@@ -16,7 +17,6 @@ from airflow_provider_veo.api.errors import (
     VideoTimeoutError,
 )
 from airflow_provider_veo.orders.record import OrderRecord
-from airflow_provider_veo.utils import airflow_internals
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_4_PLUS
 
 KEEPING_THE_STORE = ', with "Keep task state and resume" ticked' if AIRFLOW_V_3_4_PLUS else ""
@@ -32,7 +32,7 @@ def describe_clear(found: str = "the video") -> str:
     Args:
         found: The video or the job with which the task would continue.
     """
-    if airflow_internals.STORE_EXISTS:
+    if version_compat.AIRFLOW_V_3_3_PLUS:
         return f"A retry or a clear of the task{KEEPING_THE_STORE} continues with {found} and orders nothing."
     return (
         "Do not clear the task: this Airflow has no task state store (3.3 and later have), so a retry or a clear "
@@ -46,7 +46,7 @@ def advise_on_job(video_id: str) -> str:
     Args:
         video_id: ID of the job.
     """
-    other = "" if airflow_internals.STORE_EXISTS else f"VeoDownloadOperator(video_id={video_id!r}) stores it. "
+    other = "" if version_compat.AIRFLOW_V_3_3_PLUS else f"VeoDownloadOperator(video_id={video_id!r}) stores it. "
     return other + describe_clear(f"video {video_id}")
 
 
@@ -56,7 +56,7 @@ def describe_rest(missing: int) -> str:
     Args:
         missing: Number of missing videos.
     """
-    if airflow_internals.STORE_EXISTS:
+    if version_compat.AIRFLOW_V_3_3_PLUS:
         return f"they are on record, and a retry orders the other {missing} only"
     return "this Airflow has no task state store (3.3 and later have), so a retry orders all of them again"
 

@@ -22,6 +22,7 @@ from airflow_provider_veo.api.chat.limits import MOST_COUNTED
 from airflow_provider_veo.api.client import BeforePost, VeoClient
 from airflow_provider_veo.api.errors import ChatIncompleteError, Reason, VeoError
 from airflow_provider_veo.api.requests import ChatSpec
+from airflow_provider_veo.observability.progress import format_progress
 from airflow_provider_veo.observability.tracing import span
 from airflow_provider_veo.orders import advice
 from airflow_provider_veo.orders.decision import Refuse, ReturnUrls, Submit, decide_chat
@@ -31,7 +32,6 @@ from airflow_provider_veo.orders.order import Order
 from airflow_provider_veo.orders.record import OrderRecord
 from airflow_provider_veo.orders.sender import OrderSender
 from airflow_provider_veo.orders.store import OrderStore
-from airflow_provider_veo.utils.airflow_internals import progress_text
 from airflow_provider_veo.utils.task_instance import TaskLog
 
 MOST_LINES = 1_000
@@ -123,7 +123,7 @@ class ChatOrders:
             for event in events:
                 is_new = chat_log.write(event)
                 if is_new and isinstance(event, Progress):
-                    self._show_progress(progress_text("processing", event.percent))
+                    self._show_progress(format_progress("processing", event.percent))
                 if isinstance(event, VideoReady):
                     record = record.with_url(event.url, replaced=event.instead_of)
                     self._store.write_or_log(record)  # at once: a later failure must not lose this video

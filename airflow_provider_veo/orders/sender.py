@@ -136,7 +136,7 @@ class OrderSender:
         """
         accepted = sent.as_accepted(video_id)
         self._store.write_or_log(accepted)
-        metrics.send(metrics.of_order(model, videos, charged_usd), self._task)
+        metrics.send(metrics.measure_order(model, videos, charged_usd), self._task)
         return accepted
 
     def resume(self, before: OrderRecord | None, resumed: OrderRecord, found: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from airflow_provider_veo.api.errors import NotOrderedError
 from airflow_provider_veo.orders.record import OrderRecord
+from airflow_provider_veo.utils.airflow_internals import never_expire
 
 log = logging.getLogger(__name__)
 
@@ -104,13 +105,4 @@ class OrderStore:
 
     def _set(self, record: OrderRecord) -> None:
         if self._store is not None:
-            self._store.set(KEY, record.to_json(), **_read_retention())
-
-
-def _read_retention() -> dict[str, Any]:
-    """Return the option that keeps the record as long as its Dag run."""
-    try:
-        from airflow.sdk.execution_time.context import NEVER_EXPIRE  # noqa: PLC0415 - Airflow 3.3+, like the store
-    except ImportError:
-        return {}
-    return {"retention": NEVER_EXPIRE}
+            self._store.set(KEY, record.to_json(), **never_expire())

@@ -1,7 +1,7 @@
-"""The Veo page in Airflow's UI, as Airflow's plugin manager sees it.
+"""Airflow's plugin that adds the Veo page to the UI.
 
-Every process of Airflow imports this module, also each task's. So it loads nothing: the application behind it is
-imported by the first request, which only the API server gets.
+Every process of Airflow imports this module, the processes of tasks included. So the module loads nothing: the first
+request, which only the API server gets, imports the application behind the page.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowPlugin, conf
 
 from airflow_provider_veo.links.video import ROUTE
-from airflow_provider_veo.observability.page import PAGE_EXISTS
-from airflow_provider_veo.version_compat import AIRFLOW_V_3_4_PLUS
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_4_PLUS
 
-_BASE = "veo"  # of our addresses on the API server
+_BASE = "veo"  # first part of our paths on the API server
 
 OPERATORS = (
     "VeoCreateVideoOperator",
@@ -28,10 +27,10 @@ OPERATORS = (
 
 
 class LazyApp:
-    """An ASGI application that is imported when it is first asked.
+    """An ASGI application that its first request imports.
 
     Args:
-        module: that has it as `app`.
+        module: Name of the module that has the application as `app`.
     """
 
     def __init__(self, module: str) -> None:
@@ -39,14 +38,14 @@ class LazyApp:
         self._app: Any = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Pass a request on."""
+        """Pass a request on to the application."""
         if self._app is None:
             self._app = importlib.import_module(self._module).app
         await self._app(scope, receive, send)
 
 
-def _views() -> list[dict[str, Any]]:
-    """Return what the UI shows: the page in its navigation and, where it is wanted, a tab of task instances."""
+def _list_views() -> list[dict[str, Any]]:
+    """Return the views for Airflow's UI: the page in the navigation and, if it is wanted, a tab of task instances."""
     icons = {
         "icon": f"{_BASE}/static/icon.svg",
         "icon_dark_mode": f"{_BASE}/static/icon-dark.svg",
@@ -64,7 +63,7 @@ def _views() -> list[dict[str, Any]]:
         "href": f"{_BASE}/task?dag_id={{DAG_ID}}&run_id={{RUN_ID}}&task_id={{TASK_ID}}&map_index={{MAP_INDEX}}",
         "destination": "task_instance",
         "url_route": "veo_video",
-        # before Airflow 3.4 this is not known, and the tab would be on the tasks of all operators
+        # Airflow before 3.4 ignores this, and would show the tab for the tasks of all operators
         "applies_to": {"operator_name": list(OPERATORS)},
         **icons,
     }
@@ -73,9 +72,9 @@ def _views() -> list[dict[str, Any]]:
 
 
 class VeoPlugin(AirflowPlugin):
-    """Adds the Veo page to Airflow's UI; nothing before Airflow 3.1."""
+    """Adds the Veo page to Airflow's UI. Before Airflow 3.1 it adds nothing."""
 
     name = "veo"
-    if PAGE_EXISTS:
+    if AIRFLOW_V_3_1_PLUS:
         fastapi_apps = [{"app": LazyApp("airflow_provider_veo.ui.app"), "url_prefix": f"/{_BASE}", "name": "Veo"}]
-        external_views = _views()
+        external_views = _list_views()

@@ -1,4 +1,4 @@
-"""When and why Airflow retries a task of ours (Airflow 3.3+)."""
+"""The retry policy of this provider's operators (Airflow 3.3 and later)."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_veo.api.error_answers import LONGEST_WAIT
 from airflow_provider_veo.api.errors import ApiError, VeoError
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
 
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context, RetryDecision, RetryPolicy
+if TYPE_CHECKING or AIRFLOW_V_3_3_PLUS:
+    from airflow.sdk import Context, RetryDecision, RetryPolicy
 else:
-    try:
-        from airflow.providers.common.compat.sdk import RetryDecision, RetryPolicy
-    except (ImportError, AttributeError):  # before Airflow 3.3
-        RetryDecision, RetryPolicy = None, object
+    RetryPolicy = object
 
-_REASON_LIMIT = 250
+_REASON_LIMIT = 250  # letters
 
 
 class VeoRetryPolicy(RetryPolicy):
-    """Retries what may pass, after the delay that the server asks for, and stores the reason.
+    """Retries errors that may pass, after the delay that the server asks for, and stores the reason with the task.
 
-    It is the default of this provider's operators; `retry_policy=` and `default_args` override it. Errors that are not
-    of this provider are retried as the task says.
+    It is the default of this provider's operators. The argument `retry_policy` and `default_args` override it. Errors
+    that are not a `VeoError` are retried as the task says.
     """
 
     def evaluate(
@@ -33,7 +31,14 @@ class VeoRetryPolicy(RetryPolicy):
         max_tries: int,  # noqa: ARG002
         context: Context | None = None,  # noqa: ARG002
     ) -> RetryDecision:
-        """Decide about one failure. `retries` stays the upper limit."""
+        """Return the decision about one failure. `retries` of the task stays the upper limit.
+
+        Args:
+            exception: The exception that the try raised.
+            try_number: Number of the try; the policy does not use it.
+            max_tries: Number of the last try; the policy does not use it.
+            context: Context of the task; the policy does not use it.
+        """
         if not isinstance(exception, VeoError):
             return RetryDecision.default()
         reason = str(exception)[:_REASON_LIMIT]
@@ -44,15 +49,19 @@ class VeoRetryPolicy(RetryPolicy):
         return RetryDecision.retry(delay, reason)
 
     def serialize(self) -> dict[str, Any]:
-        """Return the policy's settings: it has none."""
+        """Return the settings of the policy: it has none."""
         return {}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> VeoRetryPolicy:  # noqa: ARG003 - Airflow's signature
-        """Return the policy."""
+        """Return the policy for what `serialize` returned.
+
+        Args:
+            data: Settings of the policy: it has none.
+        """
         return cls()
 
 
 def default_retry_policy() -> VeoRetryPolicy | None:
-    """Return the policy, or None before Airflow 3.3."""
-    return None if RetryDecision is None else VeoRetryPolicy()
+    """Return the policy of the operators; None before Airflow 3.3."""
+    return VeoRetryPolicy() if AIRFLOW_V_3_3_PLUS else None

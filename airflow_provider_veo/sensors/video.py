@@ -21,10 +21,10 @@ from airflow_provider_veo.api.answers.own_words import OwnWords
 from airflow_provider_veo.api.errors import VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.polling.wait import Wait
-from airflow_provider_veo.exceptions import VeoSensorTimeout, fail_fast, refusal
+from airflow_provider_veo.exceptions import VeoSensorTimeout, as_failure, fail_fast
 from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
 from airflow_provider_veo.orders import advice
-from airflow_provider_veo.orders.result import video_result
+from airflow_provider_veo.orders.result import VideoResult, video_result
 from airflow_provider_veo.tasks import arguments
 from airflow_provider_veo.tasks.checked import CheckedTask
 from airflow_provider_veo.tasks.deferral import defer
@@ -114,7 +114,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
                 return PokeReturnValue(is_done=False)
             return PokeReturnValue(is_done=True, xcom_value=self._conclude(run, outcome))
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> VideoResult:
         """Return the result of the job whose outcome the trigger has found."""
         run = TaskRun(context, self.log, on_page=False)
         with fail_fast(self.conn_id, advice.advise_on_read):
@@ -165,7 +165,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
     def _log_news(self, news: News) -> None:
         self.log.info(news.text)
 
-    def _conclude(self, run: TaskRun, outcome: Outcome) -> dict[str, Any]:
+    def _conclude(self, run: TaskRun, outcome: Outcome) -> VideoResult:
         """Return the result of a job that has ended."""
         ordered = self.video_id.get("model") if isinstance(self.video_id, Mapping) else None
         try:
@@ -174,7 +174,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
         except VideoTimeoutError as error:
             raise VeoSensorTimeout(error) from error
         except VideoFailedError as error:
-            raise refusal(error) from None
+            raise as_failure(error) from None
         self.log.info("Video %s is completed", outcome.video_id)
         result = video_result(self.hook.with_url(outcome), ordered or outcome.model)
         run.report_outcome(

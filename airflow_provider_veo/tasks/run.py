@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, cast
@@ -11,9 +11,11 @@ from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_veo.api.polling.decision import News
 from airflow_provider_veo.observability import page, summary
+from airflow_provider_veo.observability.keys import PROGRESS_KEY
+from airflow_provider_veo.observability.page import OrderEntry, OutcomeEntry
+from airflow_provider_veo.observability.progress import format_progress_of
 from airflow_provider_veo.orders.identity import TaskIdentity
 from airflow_provider_veo.orders.store import OrderStore, TaskStateStore
-from airflow_provider_veo.utils.airflow_internals import PROGRESS_KEY, progress_of
 from airflow_provider_veo.utils.task_instance import TaskInstance, TaskLog
 
 
@@ -70,42 +72,47 @@ class TaskRun:
         ti = cast("TaskInstance", self.context["ti"])
         return ti.xcom_pull(task_ids=ti.task_id, key=key, map_indexes=ti.map_index)
 
+    @property
+    def outlet_events(self) -> Any:
+        """The asset events of the task, by outlet."""
+        return self.context["outlet_events"]
+
     @contextmanager
     def reporting_failures(self) -> Iterator[None]:
         """Report an error that ends the task. A task that is skipped, rescheduled or deferred has not failed."""
-        with summary.failures_reported(self.context, on_page=self._on_page):
+        with summary.failures_reported(self.ti, on_page=self._on_page):
             yield
 
-    def report_order(self, entry: Mapping[str, Any]) -> None:
-        """Show on the Veo page what the task is about to order.
+    def report_order(self, entry: OrderEntry) -> None:
+        """Show on the Veo page that the task is about to order.
 
         Args:
-            entry: The page entry; see `page.order`.
+            entry: The page entry.
         """
-        page.publish(self.context, page.ORDER_KEY, entry)
+        page.publish_order(self.ti, entry)
 
-    def report_outcome(self, outcome: Mapping[str, Any], *, charged_usd: float | None = None) -> None:
+    def report_outcome(self, outcome: OutcomeEntry, *, charged_usd: float | None = None) -> None:
         """Report how the task has ended: to the task's log, to Airflow's metrics, and on the Veo page.
 
         Args:
-            outcome: The facts about the outcome; see `summary.conclude`.
+            outcome: Facts about the videos.
             charged_usd: Price of the videos that the server charges now; None where it is not known, or was reported
                 with the order.
         """
         report = summary.conclude if self._on_page else summary.report
-        report(self.context, outcome, charged_usd=charged_usd)
+        report(self.ti, outcome, charged_usd=charged_usd)
 
     def report_news(self, news: News) -> None:
         """Log news of the job that the task waits for, and show its progress."""
         self._log.info(news.text)
         if news.video:
-            self.show_progress(progress_of(news.video))
+            self.show_progress(format_progress_of(news.video))
 
     def show_progress(self, progress: str) -> None:
         """Show how far the video is, as an XCom of the task. A failure is logged: it must not cost a video.
 
         Args:
-            progress: Text like `processing 42 %`; see `airflow_internals.progress_text`.
+            progress: Text like `processing 42 %`; see `format_progress`.
         """
         if self.ti is None:
             return

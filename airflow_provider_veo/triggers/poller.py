@@ -27,7 +27,7 @@ from airflow_provider_veo.api.errors import NotSentError, TransportError, VeoErr
 from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.polling.wait import Wait
 from airflow_provider_veo.api.video import Video
-from airflow_provider_veo.triggers.progress import ProgressBoard
+from airflow_provider_veo.triggers.progress import ProgressPublisher
 from airflow_provider_veo.triggers.shared_client import SharedClient
 
 DEFAULT_IN_FLIGHT = 32
@@ -93,7 +93,7 @@ class Poller:
 
     def __init__(self, conn_id: str) -> None:
         self.users = 0
-        self.board = ProgressBoard()
+        self.board = ProgressPublisher()
         self._conn_id = conn_id
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.Context()

@@ -1,60 +1,68 @@
-"""Where the progress of waiting tasks is shown while nobody runs them: as an XCom of the task, live in Airflow's UI."""
+"""Publish the progress of deferred tasks, as an XCom of each task that Airflow's UI shows at once."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import logging
-from typing import Any
 
-from airflow_provider_veo.utils.airflow_internals import publish_progress
+from airflow_provider_veo.observability.keys import PROGRESS_KEY
+from airflow_provider_veo.utils.airflow_internals import push_xcom_from_trigger
+from airflow_provider_veo.utils.task_instance import TaskInstanceKey
 
 _PAUSE = 0.2
-"""Seconds between two writes. The triggerer's supervisor is one thread for all triggers, and an XCom keeps it busy for
-some milliseconds. So with many jobs a value is written now and then, always the newest."""
+"""Seconds between two writes.
+
+The triggerer's supervisor is one thread for all triggers, and an XCom keeps it busy for some milliseconds. With many
+jobs the latest text of each task is therefore written in turn, and texts in between are left out.
+"""
 
 log = logging.getLogger(__name__)
 
 
-class ProgressBoard:
-    """Publishes progress in turn, the newest value of each task, in its own time: who has news never waits."""
+class ProgressPublisher:
+    """Publishes the latest progress of each task in the background; callers never wait."""
 
     def __init__(self) -> None:
-        self._news: dict[Any, tuple[Any, str]] = {}
+        self._latest: dict[tuple[str, str, str, int], tuple[TaskInstanceKey, str]] = {}
         self._publishing: asyncio.Task[None] | None = None
         self._has_complained = False
 
-    def show(self, ti: Any, progress: str) -> None:
-        """Take a value to be published.
+    def publish(self, ti: TaskInstanceKey | None, progress: str) -> None:
+        """Publish a text soon, unless a later one of the same task replaces it before.
 
         Args:
-            ti: the trigger's `task_instance`; None where no triggerer runs it.
-            progress: what to show.
+            ti: The trigger's `task_instance`; None if no triggerer runs the trigger, and nothing happens then.
+            progress: Text of `format_progress`.
         """
         if ti is None:
             return
-        self._news[_key(ti)] = ti, progress
+        self._latest[_key_of(ti)] = ti, progress
         if self._publishing is None or self._publishing.done():
-            # in an empty context, since Airflow tells by the context whose log a line belongs to
-            self._publishing = contextvars.Context().run(asyncio.create_task, self._publish())
+            # in an empty context, since Airflow assigns log lines to tasks by the context
+            self._publishing = contextvars.Context().run(asyncio.create_task, self._publish_in_turn())
 
-    def forget(self, ti: Any) -> None:
-        """Drop what has not been published of a task that waits no longer."""
+    def forget(self, ti: TaskInstanceKey | None) -> None:
+        """Drop the unpublished text of a task that no longer waits.
+
+        Args:
+            ti: The trigger's `task_instance`; None if no triggerer runs the trigger.
+        """
         if ti is not None:
-            self._news.pop(_key(ti), None)
+            self._latest.pop(_key_of(ti), None)
 
-    async def _publish(self) -> None:
-        # never cancelled, since the supervisor's answer would come to nobody; it ends when there is nothing new
-        while self._news:
-            ti, progress = self._news.pop(next(iter(self._news)))
+    async def _publish_in_turn(self) -> None:
+        # never cancelled, since nobody would receive the supervisor's answer; it ends when all texts are published
+        while self._latest:
+            ti, progress = self._latest.pop(next(iter(self._latest)))
             try:
-                await publish_progress(ti, progress)
-            except Exception:  # the wait is what counts, and one complaint is enough
+                await push_xcom_from_trigger(ti, PROGRESS_KEY, progress)
+            except Exception:  # the wait is more important, and one warning is enough
                 level = logging.DEBUG if self._has_complained else logging.WARNING
                 log.log(level, "The progress of a video could not be published", exc_info=True)
                 self._has_complained = True
             await asyncio.sleep(_PAUSE)
 
 
-def _key(ti: Any) -> tuple[str, str, str, int]:
+def _key_of(ti: TaskInstanceKey) -> tuple[str, str, str, int]:
     return ti.dag_id, ti.run_id, ti.task_id, ti.map_index

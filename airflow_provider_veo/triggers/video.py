@@ -15,8 +15,10 @@ from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.hooks.veo import VeoHook
+from airflow_provider_veo.observability.progress import format_progress_of
 from airflow_provider_veo.triggers.poller import Poller, join, leave
-from airflow_provider_veo.utils.airflow_internals import AIRFLOW_KILLS_TRIGGERS, progress_of, trigger_was_given_up
+from airflow_provider_veo.utils.airflow_internals import trigger_was_given_up
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
 
 LONGEST_HOLD = 600.0
 """Seconds that an event is kept back at most, whatever the clocks of worker and triggerer say."""
@@ -90,7 +92,7 @@ class VeoVideoTrigger(BaseTrigger):
             await self._hold_back()
             yield TriggerEvent(outcome.to_event())
         except asyncio.CancelledError:
-            if not AIRFLOW_KILLS_TRIGGERS:
+            if not AIRFLOW_V_3_3_PLUS:
                 await self.on_kill()
             raise
 
@@ -127,7 +129,7 @@ class VeoVideoTrigger(BaseTrigger):
     def _tell(self, news: News) -> None:
         self.log.info(news.text)
         if news.video:
-            self._poller.board.show(self.task_instance, progress_of(news.video))
+            self._poller.board.publish(self.task_instance, format_progress_of(news.video))
 
     async def _wait(self) -> Outcome:
         policy = WaitPolicy(self.submitted_at, self.deadline, self.poll_interval)

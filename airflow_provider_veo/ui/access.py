@@ -1,6 +1,6 @@
-"""Who may see what: Airflow's own rules for task instances, Dag by Dag.
+"""Check the rights of users, by Airflow's own rules for the task instances of each Dag.
 
-Some auth managers have a database or a server of their own to ask. So no session is open while they are asked.
+Some auth managers ask a database or a server. So no database session of the page is open while they are asked.
 """
 
 from __future__ import annotations
@@ -13,23 +13,27 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from airflow.models.dag import DagModel
 from fastapi import HTTPException
 
-from airflow_provider_veo.ui.database import session
+from airflow_provider_veo.ui.database import open_session
 
 
-def require(user: Any, dag_id: str | None) -> None:
-    """Refuse those who may not read the task instances of a Dag, or of any Dag where None is named.
+def require_access(user: Any, dag_id: str | None) -> None:
+    """Refuse a user who may not read the task instances of a Dag.
+
+    Args:
+        user: The user.
+        dag_id: ID of the Dag; None asks whether the user may read those of any Dag.
 
     Raises:
-        HTTPException: 403.
+        HTTPException: 403: the user may not read them.
     """
-    teams = _teams([dag_id] if dag_id is not None else [])
+    teams = _find_teams([dag_id] if dag_id is not None else [])
     if not _may_read(user, dag_id, teams):
         raise HTTPException(403, "Forbidden")
 
 
-def readable(user: Any, dag_ids: Collection[str]) -> set[str]:
-    """Return those of the Dags whose task instances a user may read."""
-    teams = _teams(dag_ids)
+def select_readable(user: Any, dag_ids: Collection[str]) -> set[str]:
+    """Return the Dags whose task instances a user may read."""
+    teams = _find_teams(dag_ids)
     return {dag_id for dag_id in dag_ids if _may_read(user, dag_id, teams)}
 
 
@@ -42,11 +46,11 @@ def _may_read(user: Any, dag_id: str | None, teams: dict[str, str | None]) -> bo
     )
 
 
-def _teams(dag_ids: Collection[str]) -> dict[str, str | None]:
-    """Return the team of each Dag; Airflow before 3.2 has none."""
+def _find_teams(dag_ids: Collection[str]) -> dict[str, str | None]:
+    """Return the team of each Dag. Airflow before 3.2 has no teams."""
     look_up = getattr(DagModel, "get_dag_id_to_team_name_mapping", None)
     if not look_up or not dag_ids:
         return {}
-    with session() as opened:
-        found: dict[str, str | None] = look_up(list(dag_ids), session=opened)
+    with open_session() as session:
+        found: dict[str, str | None] = look_up(list(dag_ids), session=session)
         return found

@@ -1,6 +1,6 @@
-"""The application behind the Veo page: its files, what they show as JSON, and the bytes of videos. It only reads.
+"""The application behind the Veo page. It serves the files of the page, JSON and the bytes of videos, and only reads.
 
-All routes and their dependencies are coroutines: FastAPI runs what is not on the threads of Airflow's own routes.
+All routes and their dependencies are coroutines: FastAPI runs other functions on the threads of Airflow's own routes.
 """
 
 from __future__ import annotations
@@ -12,16 +12,25 @@ from urllib.parse import quote
 
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Depends, FastAPI, Header, HTTPException, Query
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from pydantic import AwareDatetime
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_veo.ui import access, content, queries, ranges
-from airflow_provider_veo.ui.cards import Status, Task, card, totals
-from airflow_provider_veo.ui.database import in_turn, session
-from airflow_provider_veo.ui.roots import configured
+from airflow_provider_veo.ui.database import open_session, run_in_turn
+from airflow_provider_veo.ui.roots import read_roots
+from airflow_provider_veo.ui.views import (
+    GenerationsView,
+    Status,
+    SummaryView,
+    TaskKey,
+    TaskRow,
+    TaskView,
+    add_up,
+    show_task,
+)
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
@@ -32,16 +41,16 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # a browser may keep what it has got, and asks each time whether its user may still see it
+    # a browser may keep an answer, and asks each time whether its user may still see it
     "Cache-Control": "private, no-cache",
 }
 NOT_SERVED = (
-    "The API server does not play this file: it is not there any more, something has replaced it, or the API server "
-    "cannot read its storage. The log of the API server says which."
+    "The API server does not play this file: it was deleted or replaced, or the API server cannot read its storage. "
+    "The log of the API server says which."
 )
-"""The one answer for every file that is not served: it tells nobody who can write records which files there are."""
+"""The answer for every file that is not served: users who can write page entries must not learn which files exist."""
 
-_LARGEST_INDEX = 2**31 - 1  # that a column of integers holds
+_LARGEST_INDEX = 2**31 - 1  # of a database's integers
 _TYPES = {"css": "text/css", "html": "text/html", "js": "text/javascript", "svg": "image/svg+xml"}
 _FILES = {
     file.name: file.read_bytes()
@@ -51,7 +60,7 @@ _FILES = {
 
 
 class _Headers:
-    """Puts headers on every answer, also on refusals."""
+    """Adds headers to every answer, refusals included."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -69,30 +78,30 @@ app = FastAPI(title="Veo", docs_url=None, redoc_url=None, openapi_url=None, midd
 
 
 @app.get("/")
-async def gallery(_user: GetUserDep) -> Response:
-    """Return the page."""
-    return _file("gallery.html")
+async def show_gallery(_user: GetUserDep) -> Response:
+    """Return the page of all generations."""
+    return _answer_file("gallery.html")
 
 
 @app.get("/task")
-async def player(_user: GetUserDep) -> Response:
-    """Return the page of one task instance, which its script finds in the address."""
-    return _file("task.html")
+async def show_player(_user: GetUserDep) -> Response:
+    """Return the page of one task instance. Its script reads the names of the task instance from the address."""
+    return _answer_file("task.html")
 
 
 @app.get("/static/{name}")
-async def file(name: str, _user: GetUserDep) -> Response:
-    """Return a part of the page."""
-    return _file(name)
+async def read_static_file(name: str, _user: GetUserDep) -> Response:
+    """Return a script, a style sheet or a picture of the page."""
+    return _answer_file(name)
 
 
-def _file(name: str) -> Response:
+def _answer_file(name: str) -> Response:
     if name not in _FILES:
         raise HTTPException(404, "There is no such file.")
     return Response(_FILES[name], media_type=_TYPES[name.rpartition(".")[2]])
 
 
-async def _wanted(
+async def _read_filter(
     dag_id: str | None = None,
     status: Status | None = None,
     model: str | None = None,
@@ -103,115 +112,118 @@ async def _wanted(
     return queries.Filter(dag_id, status, model, _in_utc(since), _in_utc(until))
 
 
-Wanted = Annotated[queries.Filter, Depends(_wanted)]
+Wanted = Annotated[queries.Filter, Depends(_read_filter)]
 
 
 @app.get("/api/generations")
-async def generations(user: GetUserDep, wanted: Wanted, page: Annotated[int, Query(ge=1, le=10**6)] = 1) -> Response:
+async def read_generations(
+    user: GetUserDep, wanted: Wanted, page: Annotated[int, Query(ge=1, le=10**6)] = 1
+) -> GenerationsView:
     """Return a page of generations, the newest first."""
 
-    def answer() -> Response:
-        dag_ids = _dag_ids(user, wanted)
-        with session() as opened:
-            tasks = queries.newest(opened, dag_ids, wanted, page)
-            shown, more = tasks[: queries.PAGE_SIZE], len(tasks) > queries.PAGE_SIZE
-            others = queries.stored_by_others(opened, shown)
-        roots = configured()
-        cards = [card(task, others, roots) for task in shown]
-        return JSONResponse({"generations": cards, "page": page, "more": more})
+    def answer() -> GenerationsView:
+        dag_ids = _find_dags(user, wanted)
+        with open_session() as session:
+            rows = queries.read_newest(session, dag_ids, wanted, page)
+            shown, more = rows[: queries.PAGE_SIZE], len(rows) > queries.PAGE_SIZE
+            stored_by = queries.read_stored_by_others(session, shown)
+        roots = read_roots()
+        return {"generations": [show_task(row, stored_by, roots) for row in shown], "page": page, "more": more}
 
-    return await in_turn(answer)
+    return await run_in_turn(answer)
 
 
 @app.get("/api/summary")
-async def summary(user: GetUserDep, wanted: Wanted) -> Response:
-    """Return the totals of a filter, and what can be chosen."""
+async def read_summary(user: GetUserDep, wanted: Wanted) -> SummaryView:
+    """Return the sums of a filter, and the values that a filter can have."""
 
-    def answer() -> Response:
-        dag_ids = _dag_ids(user, wanted)
-        with session() as opened:
-            groups = queries.counted(opened, dag_ids, wanted)
-        return JSONResponse(
-            {
-                "totals": totals(filter(wanted.takes, groups)),
-                "dags": sorted({group.dag_id for group in groups}),
-                "models": sorted({group.model for group in groups if group.model}),
-                "page_size": queries.PAGE_SIZE,
-            }
-        )
+    def answer() -> SummaryView:
+        dag_ids = _find_dags(user, wanted)
+        with open_session() as session:
+            groups = queries.count_groups(session, dag_ids, wanted)
+        return {
+            "totals": add_up(filter(wanted.takes, groups)),
+            "dags": sorted({group.dag_id for group in groups}),
+            "models": sorted({group.model for group in groups if group.model}),
+            "page_size": queries.PAGE_SIZE,
+        }
 
-    return await in_turn(answer)
+    return await run_in_turn(answer)
 
 
-def _dag_ids(user: Any, wanted: queries.Filter) -> set[str]:
-    """Return the Dags with orders that a user may read; refuse one that is named and may not be read."""
-    access.require(user, wanted.dag_id)
-    with session() as opened:
-        dag_ids = queries.dags_with_orders(opened)
-    return access.readable(user, dag_ids)
+def _find_dags(user: Any, wanted: queries.Filter) -> set[str]:
+    """Return the Dags with orders that a user may read.
+
+    Raises:
+        HTTPException: 403: the filter names a Dag that the user may not read.
+    """
+    access.require_access(user, wanted.dag_id)
+    with open_session() as session:
+        dag_ids = queries.read_dags_with_orders(session)
+    return access.select_readable(user, dag_ids)
 
 
-async def _named(
+async def _read_key(
     dag_id: str,
     run_id: str,
     task_id: str,
     map_index: Annotated[str, Query(max_length=len("{MAP_INDEX}"))] = "-1",
-) -> queries.Name:
+) -> TaskKey:
     _check_texts(dag_id, run_id, task_id)
-    # Airflow's tab of a task instance that is not mapped says {MAP_INDEX}
+    # the address of Airflow's tab keeps {MAP_INDEX} if the task is not mapped
     index = int(map_index) if map_index.isascii() and map_index.isdecimal() else -1
     if index > _LARGEST_INDEX:
         raise HTTPException(400, "There is no such map_index.")
-    return queries.Name(dag_id, run_id, task_id, index)
+    return TaskKey(dag_id, run_id, task_id, index)
 
 
-Named = Annotated[queries.Name, Depends(_named)]
+Key = Annotated[TaskKey, Depends(_read_key)]
 
 
-def _found(user: Any, name: queries.Name) -> Task:
-    access.require(user, name.dag_id)
-    with session() as opened:
-        found = queries.task(opened, name)
-    if found is None:
+def _find_row(user: Any, key: TaskKey) -> TaskRow:
+    access.require_access(user, key.dag_id)
+    with open_session() as session:
+        row = queries.read_task(session, key)
+    if row is None:
         raise HTTPException(404, "There is no such task instance; its Dag run may have been deleted.")
-    return found
+    return row
 
 
 @app.get("/api/task")
-async def task(user: GetUserDep, name: Named) -> Response:
-    """Return what is known of one task instance."""
+async def read_task(user: GetUserDep, key: Key) -> TaskView:
+    """Return one task instance."""
 
-    def answer() -> Response:
-        found = _found(user, name)
-        with session() as opened:
-            others = queries.stored_by_others(opened, [found])
-        return JSONResponse(card(found, others, configured()))
+    def answer() -> TaskView:
+        row = _find_row(user, key)
+        with open_session() as session:
+            stored_by = queries.read_stored_by_others(session, [row])
+        return show_task(row, stored_by, read_roots())
 
-    return await in_turn(answer)
+    return await run_in_turn(answer)
 
 
 @app.get("/api/content")
-async def media(
+async def read_content(
     user: GetUserDep,
-    name: Named,
+    key: Key,
     requested: Annotated[str | None, Header(alias="Range")] = None,
     if_range: Annotated[str | None, Header()] = None,
     if_none_match: Annotated[str | None, Header()] = None,
     save: bool = False,
 ) -> Response:
-    """Return the bytes of what a task instance has stored, or some of them."""
-    found = await in_turn(lambda: _found(user, name))
+    """Return the bytes of the file that a task instance has stored, or some of them."""
+    row = await run_in_turn(lambda: _find_row(user, key))
     try:
-        opened = await content.opened(found.outcome or {})
+        opened = await content.open_file(row.outcome or {})
     except content.NotServedError:
         raise HTTPException(404, NOT_SERVED) from None
-    # named, or Airflow's own compression would pack the video, or a part of it, once more
+    # Content-Encoding is named, or Airflow's own compression would compress the video once more
     headers = {"ETag": opened.etag, "Accept-Ranges": "bytes", "Content-Encoding": "identity"}
     if if_none_match == opened.etag:
         opened.file.close()
         return Response(status_code=304, headers=headers)
     try:
-        wanted = ranges.requested(requested if if_range in (None, opened.etag) else None, opened.size)
+        wanted = ranges.parse_range(requested if if_range in (None, opened.etag) else None, opened.size)
     except ranges.UnsatisfiableError:
         opened.file.close()
         return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{opened.size}"})
@@ -222,15 +234,15 @@ async def media(
     if wanted:
         headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{opened.size}"
     return StreamingResponse(
-        content.blocks(opened, part), 206 if wanted else 200, headers=headers, media_type=opened.media_type
+        content.read_blocks(opened, part), 206 if wanted else 200, headers=headers, media_type=opened.media_type
     )
 
 
 def _check_texts(*texts: str | None) -> None:
-    """Refuse what a database cannot be asked for.
+    """Refuse texts that a database cannot be asked for.
 
     Raises:
-        HTTPException: 400.
+        HTTPException: 400: a text holds a NUL character.
     """
     if any("\0" in text for text in texts if text):
         raise HTTPException(400, "A name holds a NUL character; nothing has such a name.")

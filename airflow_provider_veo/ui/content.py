@@ -1,4 +1,4 @@
-"""The bytes of a stored file: read from where a task has stored it, in a few threads of their own."""
+"""Read the bytes of stored files for players, on a few threads of their own."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import anyio
 from airflow_provider_veo.api.formats.mp4 import is_video
 from airflow_provider_veo.observability.page import VIDEO
 from airflow_provider_veo.storage.proof import proof_of
-from airflow_provider_veo.ui.roots import configured, open_below
+from airflow_provider_veo.ui.roots import open_below, read_roots
 
 _BLOCK = 2**18  # bytes read at once
 _THREADS = anyio.CapacityLimiter(8)
-"""All players together. Airflow's own routes have other threads, so a slow storage does not hold up its UI."""
+"""Threads of all players together. Airflow's own routes have other threads, so a slow storage does not block its UI."""
 
 REFUSAL = 0.5
-"""Seconds that a refusal takes: longer than a look at a storage, or its time would tell what was found."""
+"""Seconds that a refusal takes: longer than a look at a storage, or its duration would show which files exist."""
 
 _BEGINNINGS: Mapping[str, Callable[[bytes], bool]] = {
     VIDEO: is_video,
@@ -36,19 +36,19 @@ log = logging.getLogger(__name__)
 
 
 class NotServedError(Exception):
-    """A file is not served. The log says why: a person who can write records must not learn which files there are."""
+    """A file is not served. Only the log says why: users who can write entries must not learn which files exist."""
 
 
 @dataclass(frozen=True)
-class Media:
+class OpenFile:
     """An open file.
 
     Attributes:
-        file: at whatever position.
-        size: in bytes.
-        media_type: what it surely is.
-        etag: changes with the content.
-        name: for a browser that saves it.
+        file: The file, at any position.
+        size: Size of the file in bytes.
+        media_type: Media type of the file, which was checked.
+        etag: Entity tag, which changes with the content.
+        name: Name under which a browser saves the file.
     """
 
     file: BinaryIO
@@ -58,35 +58,35 @@ class Media:
     name: str
 
 
-async def opened(outcome: Mapping[str, Any]) -> Media:
-    """Open what a task has stored.
+async def open_file(outcome: Mapping[str, Any]) -> OpenFile:
+    """Open the file that a task has stored.
 
-    The record may have been written by somebody who writes Dags or changes XComs; and this process may read files that
-    they may not. So a file is opened only where the page may open files, and only a video or picture is shown that the
-    task has proved to have held.
+    A user who writes Dags or changes XComs may have written the entry, and this process may read files that the user
+    may not read. So the file must be in a folder from which the page may open files, it must be a video or a picture,
+    and the entry must prove that the task has held it.
 
     Args:
-        outcome: of the task; see `records.stored`.
+        outcome: Outcome entry of the task, of which nothing has been checked.
 
     Raises:
-        NotServedError: there is nothing, or something else. It takes `REFUSAL` seconds at least, whatever was found.
+        NotServedError: The file is missing, or it is not the file of the task. This takes at least `REFUSAL` seconds.
     """
     answer_at = anyio.current_time() + REFUSAL
     try:
         return await _in_thread(lambda: _open(outcome))
-    except Exception as error:  # storage drivers raise whatever they like
+    except Exception as error:  # storage drivers raise exceptions of any kind
         log.info("Not played: %.300r: %s: %.300r", outcome.get("path"), type(error).__name__, str(error))
         await anyio.sleep_until(answer_at)
         raise NotServedError from error
 
 
-async def blocks(media: Media, wanted: range) -> AsyncIterator[bytes]:
-    """Yield some bytes of a file in blocks, and close it."""
-    with closing(media.file):
-        await _in_thread(lambda: media.file.seek(wanted.start))
+async def read_blocks(opened: OpenFile, wanted: range) -> AsyncIterator[bytes]:
+    """Yield some bytes of a file in blocks, then close the file."""
+    with closing(opened.file):
+        await _in_thread(lambda: opened.file.seek(wanted.start))
         left = len(wanted)
         while left > 0:
-            block = await _in_thread(lambda: media.file.read(min(_BLOCK, left)))  # noqa: B023 - called at once
+            block = await _in_thread(lambda: opened.file.read(min(_BLOCK, left)))  # noqa: B023 - called at once
             if not block:
                 return
             left -= len(block)
@@ -97,11 +97,11 @@ async def _in_thread(call: Callable[[], T]) -> T:
     return await anyio.to_thread.run_sync(call, limiter=_THREADS)
 
 
-def _open(outcome: Mapping[str, Any]) -> Media:
+def _open(outcome: Mapping[str, Any]) -> OpenFile:
     path, media_type, proof = (outcome.get(name) for name in ("path", "media_type", "proof"))
     if not (isinstance(path, str) and isinstance(proof, str) and isinstance(media_type, str)):
-        raise NotServedError("the record names no file, or holds no proof of it")
-    file = open_below(path, configured())
+        raise NotServedError("the entry names no file, or has no proof of it")
+    file = open_below(path, read_roots())
     try:
         begins_well = _BEGINNINGS.get(media_type)
         if not hmac.compare_digest(proof_of(file).encode(), proof.encode("utf-8", "replace")):
@@ -113,7 +113,7 @@ def _open(outcome: Mapping[str, Any]) -> Media:
     except BaseException:
         file.close()
         raise
-    return Media(file, size, media_type, _etag(outcome.get("sha256"), size), path.rpartition("/")[2])
+    return OpenFile(file, size, media_type, _etag(outcome.get("sha256"), size), path.rpartition("/")[2])
 
 
 def _etag(sha256: Any, size: int) -> str:

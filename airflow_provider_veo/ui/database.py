@@ -1,7 +1,7 @@
-"""The page's work in Airflow's database: a few requests at a time, each on one thread; the others only wait.
+"""Work in Airflow's database: a few requests of the page at a time, each on one thread. Other requests wait.
 
-Airflow's own routes share its pool of connections and FastAPI's threads. A request that holds a connection while it
-waits for a thread, among many that hold a thread while they wait for a connection, stops them all.
+Airflow's own routes share the pool of connections and FastAPI's threads with the page. If some requests hold a
+connection and wait for a thread, and others hold a thread and wait for a connection, all of them stop.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _THREADS = anyio.CapacityLimiter(4)  # the pool has 15 connections by default
 T = TypeVar("T")
 
 
-async def in_turn(work: Callable[[], T]) -> T:
-    """Do all of a request that may need the database on a thread of our own, when it is its turn.
+async def run_in_turn(work: Callable[[], T]) -> T:
+    """Do the database work of a request on a thread of the page, when it is the turn of the request.
 
     Args:
-        work: opens a `session` for a moment, holds one at a time, and returns what needs none.
+        work: The work. It opens one session at a time, only while it reads, and returns a value that needs no session.
     """
     return await anyio.to_thread.run_sync(work, limiter=_THREADS)
 
 
-def session() -> AbstractContextManager[Session]:
-    """Return a session, which is closed at the end of the block, and its connection is the pool's again."""
+def open_session() -> AbstractContextManager[Session]:
+    """Return a session that is closed at the end of the block. Its connection goes back to the pool then."""
     return create_session(scoped=False)

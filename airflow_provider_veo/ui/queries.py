@@ -1,7 +1,7 @@
-"""What the page asks Airflow's database: a fixed number of statements, whatever is in it.
+"""The statements that the Veo page sends to Airflow's database. Their number does not depend on its rows.
 
-An XCom of our name may hold anything that Airflow's API lets people write. So records come as texts of a bounded length
-and become values here, and the database itself is asked for no more than it can surely read.
+A page entry can hold anything, since users can write XComs of the same name by Airflow's API. So entries are read as
+texts of a bounded length and parsed here, and the database itself only looks into JSON that it can surely read.
 """
 
 from __future__ import annotations
@@ -10,32 +10,44 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
-from sqlalchemy import JSON, Text, TypeDecorator, and_, case, cast, func, select, tuple_
+from sqlalchemy import JSON, Text, TypeDecorator, and_, case, func, select, tuple_
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.functions import FunctionElement
 
-from airflow_provider_veo.observability.page import ORDER_KEY, OUTCOME_KEY
-from airflow_provider_veo.ui.cards import ENDED, LONGEST_NAME, Group, Status, Stored, Task, VideoName
-from airflow_provider_veo.utils.airflow_internals import PROGRESS_KEY
+from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY, PROGRESS_KEY
+from airflow_provider_veo.observability.page import OutcomeEntry
+from airflow_provider_veo.ui.views import (
+    ENDED_STATES,
+    LONGEST_NAME,
+    Group,
+    Status,
+    StoredFile,
+    TaskKey,
+    TaskRow,
+    VideoName,
+)
 
 PAGE_SIZE = 24
 _LONGEST = 500_000
-"""Letters of a record, as JSON: ten times as many as any of ours should have. A longer one is as good as none."""
+"""Letters of an entry as JSON, ten times as many as this provider writes. A longer entry counts as missing."""
 
 _Order: Any = aliased(XComModel, name="veo_order")
 _Outcome: Any = aliased(XComModel, name="veo_outcome")
 _Progress: Any = aliased(XComModel, name="veo_progress")
-_TI: Any = TaskInstance
+_TaskInstance: Any = TaskInstance
+
+_NEWEST_FIRST = (_Order.timestamp.desc(), _Order.dag_run_id.desc(), _Order.task_id, _Order.map_index)
 
 _STATUS: Any = case(
     *(
-        (_TI.state.in_([state for state, means in ENDED.items() if means == status]), status)
+        (_TaskInstance.state.in_([state for state, means in ENDED_STATES.items() if means == status]), status)
         for status in ("completed", "failed")
     ),
     else_="in_progress",
@@ -44,11 +56,14 @@ _STATUS: Any = case(
 
 @dataclass(frozen=True)
 class Filter:
-    """Which generations are wanted; None is all.
+    """The generations that a user wants to see. None takes all.
 
     Attributes:
-        since: ordered then or later.
-        until: ordered before then.
+        dag_id: ID of the Dag.
+        status: Status of the task.
+        model: Name of the model.
+        since: Earliest time of the order.
+        until: Time before which the order was written.
     """
 
     dag_id: str | None = None
@@ -57,11 +72,11 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
 
-    def of_orders(self, dag_ids: set[str]) -> list[Any]:
-        """Return the conditions on the orders themselves.
+    def list_conditions(self, dag_ids: set[str]) -> list[Any]:
+        """Return the conditions for order entries, without the one for the status.
 
         Args:
-            dag_ids: the Dags that the user may read.
+            dag_ids: IDs of the Dags that the user may read.
         """
         wanted = dag_ids if self.dag_id is None else dag_ids & {self.dag_id}
         conditions = [_Order.key == ORDER_KEY, _Order.dag_id.in_(wanted)]
@@ -74,43 +89,33 @@ class Filter:
         return conditions
 
     def takes(self, group: Group) -> bool:
-        """Say whether counted generations are among the wanted ones; their times are not known any more."""
+        """Return whether counted tasks are wanted. Their times were compared before."""
         wanted = (self.dag_id, self.status, self.model)
         found = (group.dag_id, group.status, group.model)
         return all(one in (None, other) for one, other in zip(wanted, found, strict=True))
 
 
-@dataclass(frozen=True)
-class Name:
-    """What names a task instance."""
-
-    dag_id: str
-    run_id: str
-    task_id: str
-    map_index: int
-
-
-def dags_with_orders(session: Session) -> set[str]:
-    """Return the ids of the Dags that have ever ordered a video."""
+def read_dags_with_orders(session: Session) -> set[str]:
+    """Return the IDs of the Dags that have ordered a video."""
     return set(session.scalars(select(_Order.dag_id).where(_Order.key == ORDER_KEY).distinct()))
 
 
-def newest(session: Session, dag_ids: set[str], wanted: Filter, page: int) -> list[Task]:
-    """Return a page of generations, the newest first, and one more if there is another page.
+def read_newest(session: Session, dag_ids: set[str], wanted: Filter, page: int) -> list[TaskRow]:
+    """Return a page of generations, the newest first, and one more row if there is another page.
 
     Args:
-        session: of the database.
-        dag_ids: the Dags that the user may read.
-        wanted: which.
-        page: from 1.
+        session: Session of the database.
+        dag_ids: IDs of the Dags that the user may read.
+        wanted: Filter of the user.
+        page: Number of the page, from 1.
     """
-    chosen = select(_Order.dag_run_id, _Order.task_id, _Order.map_index).where(*wanted.of_orders(dag_ids))
+    chosen = select(_Order.dag_run_id, _Order.task_id, _Order.map_index).where(*wanted.list_conditions(dag_ids))
     if wanted.status is not None:
-        chosen = chosen.join(_TI, _same_task(_Order)).where(wanted.status == _STATUS)
+        chosen = chosen.join(_TaskInstance, _same_task(_Order)).where(wanted.status == _STATUS)
     chosen = chosen.order_by(*_NEWEST_FIRST).limit(PAGE_SIZE + 1).offset((page - 1) * PAGE_SIZE)
-    # first the page by what is small, then everything else of its few rows
+    # first the keys of the rows of this page, then all columns of these few rows
     few = chosen.subquery()
-    rows = _tasks(_Order.key == ORDER_KEY).join(
+    rows = _select_orders().join(
         few,
         and_(
             few.c.dag_run_id == _Order.dag_run_id,
@@ -118,74 +123,84 @@ def newest(session: Session, dag_ids: set[str], wanted: Filter, page: int) -> li
             few.c.map_index == _Order.map_index,
         ),
     )
-    return [_task(row) for row in session.execute(rows.order_by(*_NEWEST_FIRST))]
+    return [_to_row(row) for row in session.execute(rows.order_by(*_NEWEST_FIRST))]
 
 
-def task(session: Session, name: Name) -> Task | None:
-    """Return one task instance of whatever operator; None if there is none."""
-    columns = _columns()
+def read_task(session: Session, key: TaskKey) -> TaskRow | None:
+    """Return one task instance of any operator; None if there is none.
+
+    Args:
+        session: Session of the database.
+        key: Names of the task instance.
+    """
+    columns = _list_columns()
     statement = (
         select(*columns)
-        .select_from(_TI)
+        .select_from(_TaskInstance)
         .outerjoin(_Order, and_(_same_task(_Order), _Order.key == ORDER_KEY))
         .outerjoin(_Outcome, and_(_same_task(_Outcome), _Outcome.key == OUTCOME_KEY))
         .outerjoin(_Progress, and_(_same_task(_Progress), _Progress.key == PROGRESS_KEY))
         .where(
-            _TI.dag_id == name.dag_id,
-            _TI.run_id == name.run_id,
-            _TI.task_id == name.task_id,
-            _TI.map_index == name.map_index,
+            _TaskInstance.dag_id == key.dag_id,
+            _TaskInstance.run_id == key.run_id,
+            _TaskInstance.task_id == key.task_id,
+            _TaskInstance.map_index == key.map_index,
         )
     )
     row = session.execute(statement).first()
-    return _task(row) if row else None
+    return _to_row(row) if row else None
 
 
-def stored_by_others(session: Session, tasks: Sequence[Task]) -> dict[VideoName, Stored]:
-    """Return what other tasks of the same runs have stored of the videos of these."""
-    lacking = [task for task in tasks if task.videos and not task.stored.is_playable]
+def read_stored_by_others(session: Session, rows: Sequence[TaskRow]) -> dict[VideoName, StoredFile]:
+    """Return the files that other tasks of the same runs have stored, by the names of the videos.
+
+    Args:
+        session: Session of the database.
+        rows: The task instances that have ordered the videos.
+    """
+    lacking = [row for row in rows if row.videos and not row.stored.is_playable]
     if not lacking:
         return {}
-    runs = tuple_(DagRun.dag_id, DagRun.run_id).in_({(task.dag_id, task.run_id) for task in lacking})
-    names = {name for task in lacking for _, _, name in task.videos}
+    runs = tuple_(DagRun.dag_id, DagRun.run_id).in_({(row.dag_id, row.run_id) for row in lacking})
+    names = {name for row in lacking for _, _, name in row.videos}
     statement = (
-        select(_Outcome.dag_id, _Outcome.run_id, _Outcome.task_id, _Outcome.map_index, _record(_Outcome))
+        select(_Outcome.dag_id, _Outcome.run_id, _Outcome.task_id, _Outcome.map_index, _as_text(_Outcome))
         .select_from(DagRun)
         .join(_Outcome, _Outcome.dag_run_id == DagRun.id)
-        .where(runs, _Outcome.key == OUTCOME_KEY, _OF.in_(names))
+        .where(runs, _Outcome.key == OUTCOME_KEY, _text_in(_Outcome, "of").in_(names))
     )
     found = {}
     for dag_id, run_id, task_id, map_index, text in session.execute(statement):
-        key = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": map_index}
-        stored = Stored(key, record_of(text) or {})
+        outcome = cast("OutcomeEntry", parse_entry(text) or {})
+        stored = StoredFile(TaskKey(dag_id, run_id, task_id, map_index), outcome)
         if stored.of and stored.is_playable:
             found[dag_id, run_id, stored.of] = stored
     return found
 
 
-def counted(session: Session, dag_ids: set[str], wanted: Filter) -> list[Group]:
+def count_groups(session: Session, dag_ids: set[str], wanted: Filter) -> list[Group]:
     """Return the generations of some Dags and a time, counted by Dag, model, status and figures.
 
     Args:
-        session: of the database.
-        dag_ids: the Dags that the user may read.
-        wanted: of which the times count here.
+        session: Session of the database.
+        dag_ids: IDs of the Dags that the user may read.
+        wanted: Filter of the user, of which only the times count here.
     """
-    # as texts: a database refuses the whole question if one of the records holds no number where it expects one
+    # as texts: a database refuses the whole statement if one entry has no number where it expects one
     groups = (
         _Order.dag_id,
-        _Shown(_text_in(_Order, "model")),
+        _SafeText(_text_in(_Order, "model")),
         _STATUS,
-        _Shown(_text_in(_Order, "videos")),
-        _Shown(_text_in(_Outcome, "estimated_cost_usd")),
-        _Shown(_text_in(_Outcome, "generation_seconds")),
+        _SafeText(_text_in(_Order, "videos")),
+        _SafeText(_text_in(_Outcome, "estimated_cost_usd")),
+        _SafeText(_text_in(_Outcome, "generation_seconds")),
     )
     statement = (
         select(func.count(), *groups)
         .select_from(_Order)
-        .join(_TI, _same_task(_Order))
+        .join(_TaskInstance, _same_task(_Order))
         .outerjoin(_Outcome, and_(_same_xcom(_Outcome), _Outcome.key == OUTCOME_KEY))
-        .where(*Filter(since=wanted.since, until=wanted.until).of_orders(dag_ids))
+        .where(*Filter(since=wanted.since, until=wanted.until).list_conditions(dag_ids))
         .group_by(*groups)
     )
     return [Group.of(*row) for row in session.execute(statement)]
@@ -194,8 +209,8 @@ def counted(session: Session, dag_ids: set[str], wanted: Filter) -> list[Group]:
 class _Readable(FunctionElement[Any]):
     """A JSON value that the database can look into.
 
-    SQLite keeps JSON as text and reads it at each question. One NaN, which Python writes into JSON, and it would refuse
-    the whole question; the others refuse NaN when it is written.
+    SQLite stores JSON as text, and parses it for each statement. It refuses the whole statement if one row has a NaN,
+    which Python writes into JSON. Other databases refuse NaN when it is written.
     """
 
     type = JSON()
@@ -203,128 +218,132 @@ class _Readable(FunctionElement[Any]):
 
 
 @compiles(_Readable)
-def _as_it_is(element: Any, compiler: Any, **how: Any) -> str:
+def _compile_unchanged(element: Any, compiler: Any, **how: Any) -> str:
     return str(compiler.process(element.clauses, **how))
 
 
 @compiles(_Readable, "sqlite")
-def _if_it_can_be_read(element: Any, compiler: Any, **how: Any) -> str:
+def _compile_if_valid(element: Any, compiler: Any, **how: Any) -> str:
     value = compiler.process(element.clauses, **how)
     return f"CASE WHEN json_valid({value}) THEN {value} END"
 
 
 class _Decoded(TypeDecorator[str]):
-    """A text, of which SQLite gives the bytes."""
+    """A text that SQLite returns as bytes."""
 
     impl = Text
     cache_ok = True
 
     def process_result_value(self, value: Any, dialect: Any) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Return the text, in which half an emoji is a question mark."""
+        """Return the text. Half an emoji in it becomes a question mark."""
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-class _Shown(FunctionElement[Any]):
-    """A text that can surely be fetched.
+class _SafeText(FunctionElement[Any]):
+    """A text that can surely be read.
 
-    SQLite takes half an emoji in JSON, and its driver would refuse to make it a text; the others refuse it when it is
-    written.
+    SQLite stores half an emoji in JSON, and its driver would refuse to read it as a text. Other databases refuse it
+    when it is written.
     """
 
     type = _Decoded()
     inherit_cache = True
 
 
-@compiles(_Shown, "sqlite")
-def _as_bytes(element: Any, compiler: Any, **how: Any) -> str:
-    return f"CAST({_as_it_is(element, compiler, **how)} AS BLOB)"
+@compiles(_SafeText, "sqlite")
+def _compile_as_bytes(element: Any, compiler: Any, **how: Any) -> str:
+    return f"CAST({_compile_unchanged(element, compiler, **how)} AS BLOB)"
 
 
-compiles(_Shown)(_as_it_is)
+compiles(_SafeText)(_compile_unchanged)
 
 
 def _text_in(xcom: Any, name: str) -> Any:
-    """Return what a record holds under a name, as a text of a bounded length."""
+    """Return the value of an entry under a name, as a text of a bounded length."""
     return func.substr(_Readable(xcom.value)[name].as_string(), 1, LONGEST_NAME)
 
 
-def _record(xcom: Any) -> Any:
-    """Return a whole record as JSON text; NULL instead of one that is far too long."""
-    text = cast(xcom.value, Text)
+def _as_text(xcom: Any) -> Any:
+    """Return a whole entry as JSON text; NULL instead of one that is far too long."""
+    text = sql_cast(xcom.value, Text)
     return case((func.length(text) <= _LONGEST, text))
 
 
-_OF = _text_in(_Outcome, "of")
-_NEWEST_FIRST = (_Order.timestamp.desc(), _Order.dag_run_id.desc(), _Order.task_id, _Order.map_index)
-
-
-def _columns() -> tuple[Any, ...]:
+def _list_columns() -> tuple[Any, ...]:
     return (
-        _TI.dag_id,
-        _TI.run_id,
-        _TI.task_id,
-        _TI.map_index,
-        _TI.try_number,
-        _TI.state,
-        _TI.start_date.label("started_at"),
-        _TI.end_date.label("ended_at"),
-        _record(_Order).label("order"),
+        _TaskInstance.dag_id,
+        _TaskInstance.run_id,
+        _TaskInstance.task_id,
+        _TaskInstance.map_index,
+        _TaskInstance.try_number,
+        _TaskInstance.state,
+        _TaskInstance.start_date.label("started_at"),
+        _TaskInstance.end_date.label("ended_at"),
+        _as_text(_Order).label("order"),
         _Order.timestamp.label("ordered_at"),
-        _record(_Outcome).label("outcome"),
-        _record(_Progress).label("progress"),
+        _as_text(_Outcome).label("outcome"),
+        _as_text(_Progress).label("progress"),
     )
 
 
-def _task(row: Any) -> Task:
+def _to_row(row: Any) -> TaskRow:
     columns = row._asdict()
-    progress = value_of(columns["progress"])
-    return Task(
+    progress = parse_json(columns["progress"])
+    return TaskRow(
         **columns
         | {
-            "order": record_of(columns["order"]),
-            "outcome": record_of(columns["outcome"]),
+            "order": parse_entry(columns["order"]),
+            "outcome": parse_entry(columns["outcome"]),
             "progress": progress if isinstance(progress, str) else None,
         }
     )
 
 
-def record_of(text: str | None) -> dict[str, Any] | None:
-    """Return a record; none where somebody else has written an XCom of its name."""
-    value = value_of(text)
+def parse_entry(text: str | None) -> dict[str, Any] | None:
+    """Return a page entry; None if the text is not a JSON object, since a user has written the XCom.
+
+    Args:
+        text: JSON text of the XCom; None if there is none.
+    """
+    value = parse_json(text)
     return value if isinstance(value, dict) else None
 
 
-def value_of(text: str | None) -> Any:
-    """Return the value of a JSON text; None for what Python or JSON cannot hold: NaN, or depth without end."""
+def parse_json(text: str | None) -> Any:
+    """Return the value of a JSON text; None for a text that is not valid, or too deep. NaN in it becomes None.
+
+    Args:
+        text: JSON text; None if there is none.
+    """
     try:
         return json.loads(text, parse_constant=lambda _name: None) if text is not None else None
     except (ValueError, RecursionError):
         return None
 
 
-def _tasks(condition: Any) -> Any:
+def _select_orders() -> Any:
     return (
-        select(*_columns())
+        select(*_list_columns())
         .select_from(_Order)
-        .join(_TI, _same_task(_Order))
+        .join(_TaskInstance, _same_task(_Order))
         .outerjoin(_Outcome, and_(_same_xcom(_Outcome), _Outcome.key == OUTCOME_KEY))
         .outerjoin(_Progress, and_(_same_xcom(_Progress), _Progress.key == PROGRESS_KEY))
-        .where(condition)
+        .where(_Order.key == ORDER_KEY)
     )
 
 
 def _same_task(xcom: Any) -> Any:
-    """Join an XCom and its task instance by the columns of an index of both."""
+    """Return the condition that joins an XCom with its task instance, by the columns of an index of both."""
     return and_(
-        _TI.dag_id == xcom.dag_id,
-        _TI.task_id == xcom.task_id,
-        _TI.run_id == xcom.run_id,
-        _TI.map_index == xcom.map_index,
+        _TaskInstance.dag_id == xcom.dag_id,
+        _TaskInstance.task_id == xcom.task_id,
+        _TaskInstance.run_id == xcom.run_id,
+        _TaskInstance.map_index == xcom.map_index,
     )
 
 
 def _same_xcom(xcom: Any) -> Any:
-    """Join another XCom of the same task instance by the primary key."""
+    """Return the condition that joins another XCom of the same task instance, by the primary key."""
     return and_(
         xcom.dag_run_id == _Order.dag_run_id,
         xcom.task_id == _Order.task_id,

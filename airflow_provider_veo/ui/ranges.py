@@ -1,4 +1,4 @@
-"""Which bytes of a file a player asks for (RFC 9110, section 14)."""
+"""Read the `Range` header of a request (RFC 9110, section 14)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ class UnsatisfiableError(ValueError):
     """No byte of the file is in the range."""
 
 
-def requested(header: str | None, size: int) -> range | None:
-    """Return the bytes that a `Range` header asks for; None means all of them.
+def parse_range(header: str | None, size: int) -> range | None:
+    """Return the bytes that a `Range` header asks for; None for all of them.
 
     A header that cannot be understood, or asks for several ranges, is ignored, as the RFC allows.
 
     Args:
-        header: its value, for example `bytes=0-99` or `bytes=-500`.
-        size: of the file, in bytes.
+        header: Value of the header, for example `bytes=0-99` or `bytes=-500`; None if there is none.
+        size: Size of the file in bytes.
 
     Raises:
-        UnsatisfiableError: the range begins behind the end of the file.
+        UnsatisfiableError: The range begins behind the end of the file.
     """
     match = re.fullmatch(r"bytes=(\d{0,20})-(\d{0,20})", header.strip()) if header else None
     if not match or not (match[1] or match[2]):

@@ -1,7 +1,7 @@
-"""Which files the page may open: those below the folders that the configuration names, wherever a record leads.
+"""The folders from which the page may open files. A page entry cannot name others.
 
-A record can be written by everybody who may write Dags or change XComs, and the API server may read files that they
-may not. So the folders are the administrator's, and so is the connection with which an object is read.
+Every user who may write Dags or change XComs can write an entry, and the API server may read files that these users may
+not read. So the administrator configures the folders, and the connection with which an object is read.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ log = logging.getLogger(__name__)
 
 
 class OutsideError(Exception):
-    """A file is not where the page may open files."""
+    """A file is not in a folder from which the page may open files."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A file or folder, as a text names it.
+    """A file or a folder, as a text names it.
 
     Attributes:
-        storage: scheme and host like `s3://bucket`; empty for local files.
-        conn_id: the Airflow connection that the text names.
-        parts: of the path.
+        storage: Scheme and host like `s3://bucket`; empty for local files.
+        conn_id: Airflow connection that the text names.
+        parts: Parts of the path.
     """
 
     storage: str
@@ -50,8 +50,11 @@ class Place:
     def of(cls, text: str) -> Place:
         """Read an absolute path or a URI.
 
+        Args:
+            text: Path or URI.
+
         Raises:
-            OutsideError: it is neither, or a storage might read something else from it than we do.
+            OutsideError: The text is neither, or a storage might understand it in another way.
         """
         scheme, is_uri, rest = text.partition("://")
         if len(text) > _LONGEST or "\0" in text or not (is_uri or text.startswith("/")):
@@ -62,35 +65,35 @@ class Place:
         conn_id, _, host = place.rpartition("@")
         parts = _parts(key)
         if {".", ".."}.intersection(_decoded(parts)):
-            raise OutsideError("a path that a storage may read in several ways")
+            raise OutsideError("a path that a storage may understand in several ways")
         return cls(f"{scheme.lower()}://{host}", conn_id, parts)
 
     @property
     def path(self) -> str:
-        """The absolute path of a local one."""
+        """The absolute path of a local file or folder."""
         return "/" + "/".join(self.parts)
 
     def is_below(self, folder: Place) -> bool:
-        """Say whether it is in a folder, at any depth, and not the provider's own."""
+        """Return whether it is in a folder, at any depth, and not one of the provider's own files."""
         depth = len(folder.parts)
         is_inside = self.storage == folder.storage and self.parts[:depth] == folder.parts and len(self.parts) > depth
         return is_inside and OURS not in _decoded(self.parts)
 
 
 def _parts(path: str) -> tuple[str, ...]:
-    return tuple(path.split("/")) if path else ()  # none of a whole bucket or disk
+    return tuple(path.split("/")) if path else ()  # a whole bucket or disk has no parts
 
 
 def _decoded(parts: tuple[str, ...]) -> list[str]:
-    """Return the parts of a path as the most lenient storage would read them."""
+    """Return the parts of a path as the most lenient storage would understand them."""
     text = "/".join(parts)
     while (decoded := unquote(text)) != text:
         text = decoded
     return text.replace("\\", "/").casefold().split("/")
 
 
-def configured() -> tuple[Place, ...]:
-    """Return the folders of `[veo] page_roots`, else that of `[veo] storage`, else none."""
+def read_roots() -> tuple[Place, ...]:
+    """Return the folders of `[veo] page_roots`; without it the folder of `[veo] storage`; without both none."""
     texts = re.split(r"[,\n]", conf.get("veo", "page_roots", fallback=None) or "")
     roots = tuple(text.strip() for text in texts if text.strip())
     storage = (conf.get("veo", "storage", fallback=None) or "").strip()
@@ -107,7 +110,11 @@ def _folders(texts: tuple[str, ...]) -> tuple[Place, ...]:
             path = local_path_of(text, "it") if is_uri and is_local else os.path.expanduser(text)  # noqa: PTH111 - Path would lose "//"
             place = Place.of(path if is_local else text.rstrip("/"))
         except (OutsideError, InvalidInputError) as error:
-            log.warning("[veo] page_roots or storage: %r is %s, so the Veo page plays nothing from there", text, error)
+            log.warning(
+                "[veo] page_roots or storage names %r, which is %s, so the Veo page plays nothing from there",
+                text,
+                error,
+            )
             continue
         found.append(place)
     return tuple(found)
@@ -115,23 +122,23 @@ def _folders(texts: tuple[str, ...]) -> tuple[Place, ...]:
 
 @lru_cache(maxsize=8)
 def _resolved(roots: tuple[Place, ...]) -> tuple[Place, ...]:
-    """Return where the local ones of some folders really are; asked once, since a network disk may hang."""
+    """Return the local folders with links resolved. They are resolved once, since a network disk may hang."""
     return tuple(Place.of(os.path.realpath(root.path)) for root in roots if not root.storage)
 
 
-def why_not(path: str, roots: tuple[Place, ...]) -> str | None:
-    """Say why a file is not played, as far as its path and the configuration tell; None if it may be.
+def explain_refusal(path: str, roots: tuple[Place, ...]) -> str | None:
+    """Return why the page does not play a file; None if the path and the configuration allow it.
 
-    It looks at no file: this is told to everybody who may see the task, whatever they have put into its record.
+    No file is read: every user who may see the task gets this text, and may have written the path.
 
     Args:
-        path: that is on record.
-        roots: see `configured`.
+        path: Path or URI in the outcome entry.
+        roots: The folders of `read_roots`.
     """
     try:
         place = Place.of(path)
     except OutsideError:
-        return "This page cannot play the file: its path on record is no absolute path and no URI."
+        return "This page cannot play the file: the path in its entry is neither an absolute path nor a URI."
     if any(place.is_below(root) for root in (*roots, *_resolved(roots))):
         return None
     folder = path.rpartition("/")[0] or "/"
@@ -143,15 +150,15 @@ def why_not(path: str, roots: tuple[Place, ...]) -> str | None:
 
 
 def open_below(path: str, roots: tuple[Place, ...]) -> BinaryIO:
-    """Open a file below one of some folders, with that folder's own connection.
+    """Open a file in one of the folders, with the connection of that folder.
 
     Args:
-        path: that is on record.
-        roots: see `configured`.
+        path: Path or URI in the outcome entry.
+        roots: The folders of `read_roots`.
 
     Raises:
-        OutsideError: it lies below none of them, links resolved.
-        Exception: it cannot be opened: storage drivers raise whatever they like.
+        OutsideError: The file is in none of the folders, with links resolved.
+        Exception: The file cannot be opened. Storage drivers raise exceptions of any kind.
     """
     place = Place.of(path)
     if not place.storage:
@@ -159,7 +166,7 @@ def open_below(path: str, roots: tuple[Place, ...]) -> BinaryIO:
         roots = tuple(Place.of(os.path.realpath(root.path)) for root in roots if not root.storage)
     root = next((root for root in roots if place.is_below(root)), None)
     if root is None:
-        raise OutsideError("below none of the folders that [veo] page_roots or [veo] storage names")
+        raise OutsideError("in none of the folders that [veo] page_roots or [veo] storage names")
     return _open_object(place, root) if place.storage else _open_file(place, root)
 
 
@@ -167,13 +174,13 @@ def _open_object(place: Place, root: Place) -> BinaryIO:
     scheme, _, host = place.storage.partition("://")
     target = ObjectPlace(scheme, root.conn_id, host, "/".join(place.parts))
     if not target.is_literal():
-        raise OutsideError("a path that its storage's driver reads in another way")
+        raise OutsideError("a path that the driver of its storage understands in another way")
     opened: BinaryIO = target.open(block_size=_BLOCK)
     return opened
 
 
 def _open_file(place: Place, root: Place) -> BinaryIO:
-    """Open a resolved path step by step from its root: no link that somebody adds meanwhile is followed."""
+    """Open a resolved path step by step from its root, so that a link that is added meanwhile is not followed."""
     *folders, name = place.parts[len(root.parts) :]
     at = os.open(root.path, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -186,5 +193,5 @@ def _open_file(place: Place, root: Place) -> BinaryIO:
         os.close(at)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a pipe or a device may never end
         file.close()
-        raise OutsideError("no regular file")
+        raise OutsideError("not a regular file")
     return file

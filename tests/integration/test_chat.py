@@ -24,8 +24,10 @@ from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability import page
+from airflow_provider_veo.observability.keys import OUTCOME_KEY
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 from tests.support.driving import Driver, Store
 from tests.support.pictures import picture
 from tests.support.servers import KEY, Said, connect
@@ -142,15 +144,15 @@ def test_progress_is_shown(veo_default):
     assert all(re.fullmatch(r"processing [\d.]+ %", value) for value in shown)
 
 
-@pytest.mark.skipif(not page.PAGE_EXISTS, reason="before Airflow 3.1 there is no page to leave records for")
+@pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="before Airflow 3.1 there is no page to leave records for")
 def test_the_page_finds_the_videos_that_a_download_task_has_stored(veo_default, mocker, tmp_path):
     written = []
-    mocker.patch.object(page, "_write", lambda _ti, key, record: written.append((key, record)))
+    mocker.patch.object(page, "write_xcom_past_backend", lambda _ti, key, record: written.append((key, record)))
     urls = [video["url"] for video in task(n=2).run()]
     for number, url in enumerate(urls):
         arguments = {"url": {"index": number, "url": url}, "destination": str(tmp_path / f"{number}.mp4")}
         Driver(arguments, operator=VeoDownloadOperator).run()
-    outcomes = [record for key, record in written if key == page.OUTCOME_KEY]
+    outcomes = [record for key, record in written if key == OUTCOME_KEY]
     assert outcomes[0]["videos"] == [stored["of"] for stored in outcomes[1:]]
     assert len(set(outcomes[0]["videos"])) == 2
 

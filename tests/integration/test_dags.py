@@ -13,8 +13,8 @@ import pytest
 
 from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.hooks.veo import VeoHook
-from airflow_provider_veo.utils.airflow_internals import AIRFLOW_KILLS_TRIGGERS, _state_in_database
-from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
+from airflow_provider_veo.utils.airflow_internals import _read_state_in_database
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_3_PLUS
 from tests.support.airflow_version import AIRFLOW_3
 from tests.support.dag_runs import DAGS, dags_in, run
 from tests.support.pictures import picture
@@ -120,7 +120,7 @@ def test_the_platform_is_told(veo_default, storage, tmp_path, monkeypatch):
     sidecar = json.loads((storage / "told/猫.mp4.json").read_text(encoding="utf-8"))
     assert sidecar.pop("task")["task_id"] == "create"
     assert sidecar.pop("provider").startswith("airflow-provider-veo ")
-    remembers = AIRFLOW_KILLS_TRIGGERS  # both since 3.3
+    remembers = AIRFLOW_V_3_3_PLUS
     hashes = {"first_frame": hashlib.sha256(frame).hexdigest()} if remembers else None
     assert sidecar == known | {"prompt": "画小猫", "frames": hashes, "conn_id": "veo_default"}
     assert json.loads(Path(copied["sidecar"]).read_text(encoding="utf-8"))["uri"] == copy["uri"]
@@ -211,9 +211,9 @@ def test_the_state_that_decides_about_cancelling_is_read_from_the_database(veo_d
     """So it is before Airflow 3; the system tests do it through Airflow 3's supervisor."""
     dag_run = dags_in(DAGS)["mapped"].test()
     for ti in dag_run.get_task_instances():
-        assert _state_in_database(ti) == str(ti.state) == "success"
+        assert _read_state_in_database(ti) == str(ti.state) == "success"
     ti.map_index = 99
-    assert _state_in_database(ti) is None
+    assert _read_state_in_database(ti) is None
 
 
 def test_a_connection_in_the_database(emulator, monkeypatch):

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from airflow_provider_veo import version_compat
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import ApiError, ContentError, Reason, TransportError, VeoError, VideoTimeoutError
 from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
@@ -21,7 +22,6 @@ from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.orders import failures
 from airflow_provider_veo.sensors.video import VeoVideoSensor
-from airflow_provider_veo.utils import airflow_internals
 from tests.support.driving import Driver
 from tests.support.servers import KEY, Said, connect
 
@@ -80,7 +80,7 @@ def test_a_gateway_that_is_down_when_ordering(url_of_nobody, monkeypatch, summar
 @both_ways
 @pytest.mark.parametrize("remembers", [True, False])
 def test_a_gateway_that_dies_while_a_task_waits(serve, monkeypatch, summary, deferrable, remembers):
-    monkeypatch.setattr(airflow_internals, "STORE_EXISTS", remembers)
+    monkeypatch.setattr(version_compat, "AIRFLOW_V_3_3_PLUS", remembers)
     server = serve(orders_then(job(), CUT))
     connect(monkeypatch, server.url)
     error = Driver(CREATE | {"deferrable": deferrable, "timeout": timedelta(seconds=1.5)}).run()
@@ -99,7 +99,7 @@ def test_a_gateway_that_dies_while_a_task_waits(serve, monkeypatch, summary, def
 
 
 def test_a_clear_does_as_the_error_says(serve, monkeypatch):
-    monkeypatch.setattr(airflow_internals, "STORE_EXISTS", True)
+    monkeypatch.setattr(version_compat, "AIRFLOW_V_3_3_PLUS", True)
     answers = [CUT]
     server = serve(lambda heard: job("queued") if heard.method == "POST" else answers[0])
     connect(monkeypatch, server.url)

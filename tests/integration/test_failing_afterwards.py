@@ -9,13 +9,13 @@ import pytest
 
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
-from airflow_provider_veo.utils.airflow_internals import STORE_EXISTS
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
 from tests.support.dag_runs import DAGS, clear, dags_in
 from tests.support.servers import KEY, connect
 
 pytestmark = [
     pytest.mark.usefixtures("database"),
-    pytest.mark.skipif(not STORE_EXISTS, reason="before Airflow 3.3 nothing is remembered"),
+    pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 nothing is remembered"),
 ]
 
 TASKS = 7

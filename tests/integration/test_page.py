@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_veo.observability.page import ORDER_KEY, OUTCOME_KEY, PAGE_EXISTS
+from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
-if not PAGE_EXISTS:
+if not AIRFLOW_V_3_1_PLUS:
     pytest.skip("Airflow shows pages of plugins since 3.1", allow_module_level=True)
 
 from fastapi.testclient import TestClient
@@ -45,7 +46,7 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     (folder / "passwords.json").write_text(json.dumps({"admin": "admin", "vera": "vera"}))
     settings = {
-        "AIRFLOW__CORE__AUTH_MANAGER": "rights.RightsByDag",
+        "AIRFLOW__CORE__AUTH_MANAGER": "tests.page.rights.RightsByDag",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,vera:viewer",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
@@ -582,7 +583,10 @@ def test_records_of_a_strange_shape(session, admin, outcome):
 
 def test_odd_records_are_shown_as_far_as_they_make_sense(session, admin):
     """As users may write them by Airflow's API, NaN and half an emoji included."""
-    good = {ORDER_KEY: page.order("a cat", "m"), OUTCOME_KEY: {"videos": ["v"], "of": "v", "path": "/v/a", **STORED}}
+    good = {
+        ORDER_KEY: page.describe_order("a cat", "m"),
+        OUTCOME_KEY: {"videos": ["v"], "of": "v", "path": "/v/a", **STORED},
+    }
     tasks = [("create", -1, "success", good | {"progress": "x 1 %"})]
     for name, body in good.items():
         for place, odd, copy in with_odd_leaves(body):

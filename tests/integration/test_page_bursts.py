@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_veo.observability.page import PAGE_EXISTS
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
-if not PAGE_EXISTS:
+if not AIRFLOW_V_3_1_PLUS:
     pytest.skip("Airflow shows pages of plugins since 3.1", allow_module_level=True)
 
 from tests.support.page_server import LONGEST, ROUTES, PageServer, health_beside

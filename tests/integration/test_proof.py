@@ -8,21 +8,25 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_veo.observability import page
+from airflow_provider_veo.observability.keys import OUTCOME_KEY
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
 from airflow_provider_veo.storage.proof import proof_of
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 from tests.support import clips
 from tests.support.driving import Driver
 
-pytestmark = pytest.mark.skipif(not page.PAGE_EXISTS, reason="before Airflow 3.1 there is no page to prove it to")
+pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="before Airflow 3.1 there is no page to prove it to")
 
 
 @pytest.fixture
 def outcomes(mocker):
     """Return the outcomes on record."""
     written = []
-    mocker.patch.object(page, "_write", lambda _ti, key, record: key == page.OUTCOME_KEY and written.append(record))
+    mocker.patch.object(
+        page, "write_xcom_past_backend", lambda _ti, key, record: key == OUTCOME_KEY and written.append(record)
+    )
     return written
 
 

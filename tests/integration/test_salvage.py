@@ -252,4 +252,4 @@ def test_a_salvage_that_cannot_be_is_refused_before_the_order(task, monkeypatch)
 def test_nobody_stores_among_what_the_provider_keeps_and_the_page_serves_none_of_it(storage, name):
     with pytest.raises(InvalidInputError, match=r"'_(veo|VEO)' is the folder of what this provider keeps"):
         places.resolve(name)
-    assert roots.why_not(str(storage / name), roots.configured())
+    assert roots.explain_refusal(str(storage / name), roots.read_roots())

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_veo.observability.page import PAGE_EXISTS
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +86,7 @@ def test_airflow_lists_the_hook(python):
     assert [row["class"] for row in ours] == ["airflow_provider_veo.hooks.veo.VeoHook"]
 
 
-@pytest.mark.skipif(not PAGE_EXISTS, reason="Airflow shows pages of plugins since 3.1")
+@pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="Airflow shows pages of plugins since 3.1")
 def test_airflow_loads_the_plugin(python):
     plugins = answer_of(python, "plugins")
     (ours,) = [plugin for plugin in plugins if plugin["name"] == "veo"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from airflow_provider_veo.utils.airflow_internals import AIRFLOW_KILLS_TRIGGERS
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
 
-TELLS_PROGRESS = AIRFLOW_KILLS_TRIGGERS
+TELLS_PROGRESS = AIRFLOW_V_3_3_PLUS
 """Since Airflow 3.3 a trigger can say how far it is; before, a bar just shows that something is going on."""
 
 RUNS = ("films", "late_download", "chat", "refused", "nasty", "nasty_model", "secret", "slow")

@@ -369,7 +369,7 @@ def test_every_task_of_ours_has_a_page(lab, visit, address, dag_id, task_id, map
 def test_an_older_link_says_that_another_try_came(visit, address):
     page = visit()
     page.goto(address("films", "lighthouse", try_number=0))
-    expect(page.get_by_role("note")).to_contain_text("Try 1 came after it")
+    expect(page.get_by_role("note")).to_contain_text("try 1, which came later")
     page.goto(address("films", "lighthouse", try_number=1))
     expect(page.get_by_label("About this task")).to_contain_text("lighthouse")
     expect(page.get_by_role("note")).to_be_hidden()

@@ -53,7 +53,7 @@ def test_the_page_plays_parts_of_it(store, server, films, monkeypatch):
     film = films["middle"]
     stored = download(store, "middle")
     monkeypatch.setenv("AIRFLOW__VEO__PAGE_ROOTS", store.uri)
-    outcome = page.stored({"path": stored.path, "bytes": stored.bytes, "sha256": stored.sha256}, stored.proof)
+    outcome = page.describe_file({"path": stored.path, "bytes": stored.bytes, "sha256": stored.sha256}, stored.proof)
     whole = b"".join(film.pieces())
     for part in (range(100), range(film.size // 2, film.size // 2 + 3 * 2**20), range(film.size - 1000, film.size)):
         assert asyncio.run(played(outcome, part)) == whole[part.start : part.stop]
@@ -65,8 +65,8 @@ def test_the_page_plays_parts_of_it(store, server, films, monkeypatch):
 
 
 async def played(outcome, part):
-    media = await content.opened(outcome)
-    return b"".join([block async for block in content.blocks(media, part)])
+    media = await content.open_file(outcome)
+    return b"".join([block async for block in content.read_blocks(media, part)])
 
 
 def test_a_huge_one_is_stored(store, server, films):

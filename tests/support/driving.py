@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from airflow_provider_veo.operators.base import mark_delivered
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
-from airflow_provider_veo.utils.airflow_internals import STORE_EXISTS
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
 
 
 class Store:
@@ -106,7 +106,7 @@ class Driver:
             self.fails_afterwards -= 1
             raise RuntimeError("the template of the task's name is wrong")
         # before Airflow 3.3 there is no store, and so nobody to tell; this driver has one all the same
-        for callback in operator.on_success_callback if STORE_EXISTS else [mark_delivered]:
+        for callback in operator.on_success_callback if AIRFLOW_V_3_3_PLUS else [mark_delivered]:
             callback(context)
 
     def clear(self):

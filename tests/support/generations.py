@@ -12,7 +12,7 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import delete, insert
 
 from airflow_provider_veo.observability import page
-from airflow_provider_veo.observability.page import ORDER_KEY, OUTCOME_KEY
+from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
 
 START = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 STATES = ("success", "success", "success", "failed", "deferred")
@@ -94,7 +94,7 @@ def add_generations(session, count, *, per_run=100, dag_id="films"):
 
 def notes_of(number):
     state, model = STATES[number % len(STATES)], MODELS[number % len(MODELS)]
-    order = page.order(f"prompt {number}: a village in the snow, slow drone shot " * 3, model)
+    order = page.describe_order(f"prompt {number}: a village in the snow, slow drone shot " * 3, model)
     if state == "success":
         outcome = {
             "videos": [f"video_{number}"],

@@ -146,7 +146,7 @@ def _fill(folder: Path) -> None:
     from airflow.utils.db import initdb
     from airflow.utils.session import create_session
 
-    from airflow_provider_veo.observability.page import ORDER_KEY, OUTCOME_KEY
+    from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
     from airflow_provider_veo.storage.proof import proof_of
     from tests.support import generations
 

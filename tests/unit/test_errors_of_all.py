@@ -1,4 +1,4 @@
-"""What all errors have in common: a reason, the job, the place, what to do next; and the way between processes."""
+"""All errors have a reason, a job, a place and advice, and survive the way to another process."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import importlib
 import inspect
 import pickle
 import pkgutil
+import re
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 import airflow_provider_veo
+from airflow_provider_veo.api import errors
 from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.error_answers import error_from
 from airflow_provider_veo.api.errors import (
@@ -43,7 +45,7 @@ def all_errors():
 
 
 def made(kind):
-    """Return an error of a class, with a value for whatever its constructor needs."""
+    """Return an error of a class, with a value for each argument that its constructor needs."""
     values = {"message": "It broke", "what": "Asking", "reason": Reason.QUOTA, "video_id": "video_1", "permanent": True}
     values |= {"address": "https://cdn.example.net/a.mp4"}
     values["status"] = 429 if "ApiError" in kind.__name__ else "failed"
@@ -55,7 +57,7 @@ every_error = pytest.mark.parametrize("kind", all_errors(), ids=lambda kind: kin
 
 
 @every_error
-def test_an_error_knows_its_reason_and_its_job(kind):
+def test_an_error_has_a_reason_and_a_job(kind):
     error = made(kind)
     assert isinstance(error.reason, Reason)
     assert kind is VeoError or error.reason is not Reason.OTHER
@@ -73,20 +75,20 @@ def test_an_error_survives_the_way_to_another_process(kind, again):
     other = again(error)
     assert type(other) is kind
     assert (str(other), repr(other), other.args) == (str(error), repr(error), error.args)
-    assert vars(other).items() >= {"video_id": "video_1", "place": PLACE, "advice": "Wait."}.items()
+    assert vars(other).items() >= {"video_id": "video_1", "where": PLACE, "advice": "Wait."}.items()
     assert (other.reason, other.permanent) == (error.reason, error.permanent)
 
 
 @pytest.mark.parametrize("kind", [VeoFailException, VeoSensorTimeout])
 @pytest.mark.parametrize("cause", map(made, all_errors()), ids=lambda cause: type(cause).__name__)
-def test_an_exception_of_airflow_knows_what_its_cause_knows(kind, cause):
+def test_an_exception_of_airflow_has_the_facts_of_its_cause(kind, cause):
     error = pickle.loads(pickle.dumps(kind(cause)))
     assert isinstance(error, (AirflowFailException, AirflowSensorTimeout))
     assert (error.reason, error.video_id, str(error)) == (cause.reason, cause.video_id, str(cause))
     assert type(error.cause) is type(cause)
 
 
-def test_no_answer_leaves_the_process():
+def test_an_answer_does_not_leave_the_process():
     answer = Answer.of(500, f'{{"error": "{KEY}"}}'.encode(), [("set-cookie", KEY)], f"https://x/?{KEY}", secrets=[KEY])
     error = error_from(answer, "Asking")
     assert error.answer is answer
@@ -95,7 +97,7 @@ def test_no_answer_leaves_the_process():
     assert pickle.loads(pickle.dumps(error)).answer is None
 
 
-def test_facts_that_a_message_has_are_not_repeated():
+def test_facts_in_the_message_are_not_repeated():
     error = TransportError("GET https://api.example.com/v1/videos/video_1: ConnectError")
     error.add(where=PLACE, video_id="video_1")
     assert str(error) == ("GET https://api.example.com/v1/videos/video_1: ConnectError (connection 'c'; video video_1)")
@@ -104,27 +106,40 @@ def test_facts_that_a_message_has_are_not_repeated():
     assert str(named) == "Connection 'c': Video video_1 is late. (https://api.example.com)"
 
 
-def test_a_part_of_another_fact_is_not_the_fact():
+def test_a_part_of_another_word_does_not_count_as_the_fact():
     error = VeoError("Video 12 of https://api.example.com.evil.org is late", video_id="1")
     error.add(where=PLACE)
     assert str(error).endswith(" (connection 'c'; https://api.example.com; video 1)")
 
 
-def test_the_sentence_stands_first_and_the_advice_before_the_facts():
+def test_the_message_comes_first_then_the_advice_then_the_facts():
     error = VeoError("It broke.")
     error.add(advice="Wait.", where=PLACE)
     assert str(error) == "It broke. Wait. (connection 'c'; https://api.example.com)"
 
 
-def test_facts_that_are_known_first_stay():
+def test_facts_that_were_added_first_stay():
     error = VeoError("It broke", video_id="first")
     with pytest.raises(VeoError), adding(video_id="second", where=PLACE), adding(where=("inner",)):
         raise error
     assert (error.video_id, error.where) == ("first", ("inner",))
 
 
-def test_a_reason_is_written_as_its_word():
+def test_a_reason_is_written_as_its_value():
     assert f"{Reason.NETWORK}" == str(Reason.NETWORK) == "network"
+
+
+def test_the_tree_in_the_docstring_is_the_tree():
+    parents, found = [], {}
+    for indent, name in re.findall(r"^( +)[*-] (\w+)", errors.__doc__, re.MULTILINE):
+        del parents[(len(indent) - 1) // 2 :]
+        found[name] = parents[-1] if parents else None
+        parents.append(name)
+    assert found == {kind.__name__: None if kind is VeoError else kind.__bases__[0].__name__ for kind in all_errors()}
+
+
+def test_the_module_exports_all_errors():
+    assert {kind.__name__ for kind in all_errors()} | {"Reason"} == set(errors.__all__)
 
 
 class TestTasks:
@@ -141,12 +156,12 @@ class TestTasks:
         assert str(caught.value) == "It broke. Wait. (connection 'c'; https://api.example.com)"
         assert caught.value.reason is error.reason
 
-    def test_a_wrong_argument_is_not_about_the_connection(self):
+    def test_an_error_about_an_argument_does_not_name_the_connection(self):
         with pytest.raises(VeoFailException) as caught, fail_fast("c", lambda _: "Wait."):
             raise InvalidInputError("The prompt is empty.")
         assert str(caught.value) == "The prompt is empty."
 
-    def test_a_connection_that_cannot_be_read_is_named_all_the_same(self, monkeypatch):
+    def test_a_connection_that_cannot_be_read_is_named(self, monkeypatch):
         monkeypatch.setenv("AIRFLOW_CONN_C", '{"conn_type": "veo", "host": "ftp://x"}')
         with pytest.raises(TransportError) as caught, fail_fast("c"):
             raise TransportError("It broke")

@@ -6,6 +6,20 @@ from dataclasses import dataclass
 
 from airflow_provider_veo.api.errors import Reason
 
+__all__ = [
+    "Accepted",
+    "ChatEvent",
+    "Echo",
+    "End",
+    "Failure",
+    "LeftOut",
+    "Note",
+    "Progress",
+    "Usage",
+    "VideoReady",
+    "Waiting",
+]
+
 
 @dataclass(frozen=True)
 class Accepted:

@@ -31,7 +31,7 @@ from airflow_provider_veo.api.chat.pages import Page
 from airflow_provider_veo.api.chat.sse import EventDecoder
 from airflow_provider_veo.api.chat.videos import Videos, urls_in
 from airflow_provider_veo.api.errors import Reason
-from airflow_provider_veo.api.reasons import reason_of
+from airflow_provider_veo.api.reasons import find_reason
 from airflow_provider_veo.api.video import find_url
 
 # each repetition has a bound: a text of blanks or digits would take time that grows with the square of its length
@@ -188,7 +188,7 @@ class ChatReader:
             yield Note(for_people(text, MESSAGE_LIMIT))
 
     def _failure(self, detail: ErrorDetail) -> Failure:
-        return Failure(for_people(str(detail), MESSAGE_LIMIT), reason_of(detail, detail.http_status, self._own))
+        return Failure(for_people(str(detail), MESSAGE_LIMIT), find_reason(detail, detail.http_status, self._own))
 
 
 def _tokens(value: Any) -> int:

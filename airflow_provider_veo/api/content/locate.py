@@ -38,7 +38,7 @@ from airflow_provider_veo.api.errors import (
 )
 from airflow_provider_veo.api.net.signatures import is_over
 from airflow_provider_veo.api.net.urls import absolute, redact
-from airflow_provider_veo.api.reasons import reason_without_video
+from airflow_provider_veo.api.reasons import find_reason_without_video
 from airflow_provider_veo.api.video import Video, VideoStatus, find_url
 
 MAX_HOPS = 5
@@ -236,7 +236,7 @@ def _refusal_elsewhere(answer: Answer, what: str) -> VeoError:
 def _without_video(answer: Answer, asked: Asked) -> VideoFailedError | None:
     """Return the error for an answer that says that a completed job has no video; None where it does not."""
     detail = answer.error()
-    reason = reason_without_video(detail, answer.text[:LOOKED_AT])
+    reason = find_reason_without_video(detail, answer.text[:LOOKED_AT])
     if asked.video_id is None or reason is None:
         return None
     said = str(detail) or answer.said(answer.text)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from airflow_provider_veo.api.errors import TransportError
+from airflow_provider_veo.api.errors import UnpackError
 
 BLOCK = 64 * 1024
 """Bytes that are unpacked at a time."""
@@ -22,10 +22,6 @@ Unpack = Callable[[bytes], Iterator[bytes]]
 _GZIP, _ZLIB, _RAW = 31, 15, -15  # what zlib calls the three formats
 _MOST_LAYERS = 3
 _OTHERS = ("br", "compress", "x-compress", "dcb", "dcz", "zstd")
-
-
-class UnpackError(TransportError):
-    """A body is encoded in a way that was not asked for and that cannot be read."""
 
 
 def unpacking(headers: Mapping[str, str]) -> Unpack:

@@ -26,7 +26,7 @@ from airflow_provider_veo.api.errors import (
     VideoTimeoutError,
 )
 from airflow_provider_veo.api.polling.schedule import Mark, first_pause, jittered, next_pause
-from airflow_provider_veo.api.reasons import reason_in
+from airflow_provider_veo.api.reasons import find_reason_in
 from airflow_provider_veo.api.video import Video, VideoStatus
 
 _MOST_MARKS = 8  # changes of progress that are remembered of a job
@@ -172,9 +172,9 @@ class Outcome:
         """
         if not self.reason_in_words:
             return self
-        reason = reason_in(own.without(self.message)) or Reason.UNKNOWN
+        reason = find_reason_in(own.without(self.message)) or Reason.UNKNOWN
         is_cut = self.message.endswith("…")
-        if reason is Reason.UNKNOWN and is_cut and reason_in(" ".join(own.texts)) is not Reason(self.reason):
+        if reason is Reason.UNKNOWN and is_cut and find_reason_in(" ".join(own.texts)) is not Reason(self.reason):
             return self  # it stood in words that were cut off, and was not ours
         return replace(self, reason=reason.value)
 

@@ -1,4 +1,4 @@
-// Asks the server, and says in words what went wrong.
+// Requests to the server; failures become sentences for people.
 
 export async function get(path, parameters) {
   let answer;
@@ -16,7 +16,7 @@ export function contentAddress(medium, more = {}) {
   return `api/content?${query({ dag_id, run_id, task_id, map_index, ...more })}`;
 }
 
-// A player only knows that it cannot play; the server knows why.
+// The player only reports that it cannot play a file; the server says why.
 export async function whyNot(address) {
   try {
     const answer = await fetch(address, { headers: { Range: "bytes=0-0" } });
@@ -41,7 +41,7 @@ async function complaint(answer) {
   try {
     ({ detail } = await answer.json());
   } catch {
-    // a proxy has answered
+    // the answer of a proxy is not JSON
   }
   return typeof detail === "string" && detail ? detail : `The API server answers ${answer.status}.`;
 }

@@ -1,4 +1,4 @@
-// One generation among many.
+// One generation in the gallery.
 
 import { ago, date, duration, element, foreign, money, setText } from "./dom.js";
 import { airflowPages } from "./host.js";
@@ -28,17 +28,17 @@ export class Card {
       this.element.prepend(this.media);
     }
     showProgress(this.media, task);
-    const told = JSON.stringify({ ...task, progress: null });
-    if (told !== this.told) this.#tell(task);
-    this.told = told;
+    const content = JSON.stringify({ ...task, progress: null });
+    if (content !== this.content) this.#render(task);
+    this.content = content;
     this.task = task;
-    // what changes by itself
+    // these texts change with time
     setText(this.body.querySelector("time"), ago(task.ordered_at));
     setText(this.body.querySelector(".taken"), duration(timeTaken(task)));
   }
 
-  #tell(task) {
-    // where the keyboard is must not be lost by an update
+  #render(task) {
+    // the focus of the keyboard must survive an update
     const focused = [...this.body.querySelectorAll("a, button, summary")].indexOf(document.activeElement);
     const opened = this.body.querySelector("details")?.open;
     this.body.replaceChildren(...contentOf(task));
@@ -69,7 +69,7 @@ function contentOf(task) {
   ];
 }
 
-const LONG = 130; // what three lines hold: letters, of which Chinese ones count twice
+const LONG = 130; // letters in three lines; Chinese letters count twice
 
 function promptOf(task) {
   const prompt = task.prompt ?? "";

@@ -1,4 +1,4 @@
-// Elements and words. Whatever comes from outside becomes text, never markup.
+// Elements and texts. All values from outside become text, never markup.
 
 export function element(name, properties = {}, ...children) {
   const made = document.createElement(name);
@@ -11,12 +11,12 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
-// Text of unknown language and direction: what it does to its own direction stays inside.
+// A text of unknown language and direction: its direction does not change the texts around it.
 export function foreign(name, text, properties = {}) {
   return element(name, { dir: "auto", ...properties, className: `foreign ${properties.className ?? ""}`.trim() }, text);
 }
 
-// Writes only what is new, or screen readers would read it again.
+// Writes a text only if it has changed: screen readers would read it again.
 export function setText(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }

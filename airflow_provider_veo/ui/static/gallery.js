@@ -5,9 +5,9 @@ import { Card } from "./card.js";
 import { duration, element, money } from "./dom.js";
 import { followLinks, followTheme, goWhereAsked } from "./host.js";
 
-const BUSY = 3000; // milliseconds between two looks while something is in progress
+const BUSY = 3000; // milliseconds between two requests while a task is in progress
 const QUIET = 15000;
-const SLOW = 60000; // between two sums, for what ends on other pages
+const SLOW = 60000; // milliseconds between two sums, for tasks on other pages
 const FIELDS = ["dag_id", "status", "model", "day"];
 
 const filter = document.getElementById("filter");
@@ -84,14 +84,14 @@ function show({ generations }) {
   }
 }
 
-// Adding up is more work than a page: only when the filter has changed, when something has ended here, or now and then.
+// The sums cost more than a page: they are read when the filter changes, when a task here ends, and once a minute.
 async function summarize(parameters, { generations, more }, { page }, turn) {
   const age = Math.floor(Date.now() / SLOW);
-  const what = JSON.stringify([parameters, age, generations.map((task) => [Card.keyOf(task), task.status])]);
-  if (what !== summaryOf) {
+  const state = JSON.stringify([parameters, age, generations.map((task) => [Card.keyOf(task), task.status])]);
+  if (state !== summaryOf) {
     const { totals, dags, models, page_size: size } = await get("summary", parameters);
     if (turn !== asked) return;
-    summaryOf = what;
+    summaryOf = state;
     showTotals(totals);
     offer("dag_id", "All Dags", dags);
     offer("model", "All models", models);

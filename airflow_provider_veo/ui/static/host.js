@@ -1,6 +1,6 @@
-// The Airflow UI around this page: its theme, and links that lead back to it.
+// The Airflow UI around this page: its theme, and links to its pages.
 
-const KEY = "theme"; // where Airflow's UI keeps the choice: light, dark or system
+const KEY = "theme"; // in which Airflow's UI stores light, dark or system
 
 function outside() {
   try {
@@ -26,7 +26,7 @@ export function followTheme() {
   if (root) new MutationObserver(apply).observe(root, { attributeFilter: ["class"] });
 }
 
-// Airflow's frame for pages of plugins lets them neither open windows nor lead the whole window elsewhere. A link of the
+// Airflow's frame lets a page of a plugin neither open windows nor change the address of the whole window. A link of the
 // surrounding document may do both.
 export function followLinks() {
   document.addEventListener("click", (event) => {
@@ -43,14 +43,14 @@ export function followLinks() {
   });
 }
 
-// Airflow's frame begins with the gallery, whatever its own address asks for: the link of a task names the task there.
+// Airflow's frame always opens the gallery first. The link of a task names the task in the address of the frame.
 export function goWhereAsked() {
   const search = outside()?.location.search ?? "";
-  const isFirst = !location.search; // our own links to the gallery name a page
+  const isFirst = !location.search; // the links of this page to the gallery name a page
   if (isFirst && new URLSearchParams(search).has("task_id")) location.replace(`task${search}`);
 }
 
-// From the page of a task back to the gallery: in this frame, or out of a tab of Airflow's task view.
+// The link from the page of a task to the gallery: in this frame, or out of a tab of Airflow's task view.
 export function leadToGallery(link) {
   if (!outside() || outside().location.pathname.includes("/plugin/veo")) return;
   link.href = "../plugin/veo";

@@ -1,9 +1,9 @@
-// What there is to see of a task: its video, how far it is, or why there is none.
+// The media of a task: its videos, its progress, or the reason why there is no video.
 
 import { contentAddress, whyNot } from "./api.js";
 import { element, foreign, setText } from "./dom.js";
 
-// A picture of the beginning costs a request or two, so only what comes into view is loaded.
+// The first picture of a video costs one or two requests, so only videos in view are loaded.
 const inView = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
     if (!isIntersecting) continue;
@@ -16,7 +16,7 @@ const NAMES = { in_progress: "In progress", completed: "Completed", failed: "Fai
 
 export const statusName = (status) => NAMES[status];
 
-// Changes when the element must be made anew: a playing video must not be replaced by an equal one.
+// A key that changes when the element must be replaced: a playing video must not be replaced by an equal one.
 export const kindOf = (task) => JSON.stringify([task.status, task.media, task.error]);
 
 export function mediaOf(task) {
@@ -56,7 +56,7 @@ function viewer(medium, name) {
   return frame;
 }
 
-// The browser's controls hide much of a small picture, so they come with the first play.
+// The browser's controls hide much of a small picture, so they are shown from the first play on.
 function starter(video, name) {
   const button = element("button", { type: "button", className: "play", ariaLabel: `Play ${name}` });
   button.addEventListener("click", () => video.play());
@@ -75,7 +75,7 @@ function instead(task) {
   }
   if (task.error) return foreign("p", task.error, { className: "why", tabIndex: 0 });
   if (task.status === "failed") {
-    return element("p", { className: "why" }, `${stateName(task)}. The task's log tells more.`);
+    return element("p", { className: "why" }, `${stateName(task)}. See the task's log.`);
   }
   return element("p", { className: "why" }, notStored(task));
 }

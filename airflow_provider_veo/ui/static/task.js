@@ -6,7 +6,7 @@ import { ago, bytes, date, duration, element, foreign, money } from "./dom.js";
 import { followLinks, followTheme, leadToGallery } from "./host.js";
 import { kindOf, mediaOf, numbered, showProgress, statusName } from "./media.js";
 
-const BUSY = 2000; // milliseconds between two looks
+const BUSY = 2000; // milliseconds between two requests
 
 const { try_number: linked, ...key } = asked();
 const area = document.getElementById("video");
@@ -44,7 +44,7 @@ function showNotice(task) {
   const notice = document.getElementById("notice");
   const other = linked && Number(linked) !== task.try_number;
   notice.hidden = !other;
-  if (other) notice.textContent = `This link was made by try ${linked}. Try ${task.try_number} came after it, and is what you see.`;
+  if (other) notice.textContent = `This link is from try ${linked}. The page shows try ${task.try_number}, which came later.`;
 }
 
 function factsOf(task) {

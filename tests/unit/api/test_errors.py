@@ -1,4 +1,4 @@
-"""Error bodies as servers really send them (sources: their documentation, code and logs), and what they mean."""
+"""Error bodies as servers send them (sources: their documentation, code and logs), and the errors that they become."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail, read_error
 from airflow_provider_veo.api.error_answers import error_from, retry_after
 from airflow_provider_veo.api.errors import ApiError, ChatIncompleteError, Reason
-from airflow_provider_veo.api.reasons import reason_of
+from airflow_provider_veo.api.reasons import find_reason
 
 NEW_API_NESTED = json.dumps(
     {
@@ -97,7 +97,7 @@ VLLM_400 = json.dumps(
         (302, "", Reason.UNREADABLE, ""),
     ],
 )
-def test_what_an_error_answer_means(status, body, reason, words):
+def test_an_error_answer_has_its_reason_and_the_servers_words(status, body, reason, words):
     error = error_from(Answer(status, body), "Creating the video")
 
     assert error.reason is reason
@@ -106,7 +106,7 @@ def test_what_an_error_answer_means(status, body, reason, words):
     assert error.permanent is reason.permanent
 
 
-def test_an_error_knows_how_long_the_server_wants_us_to_wait():
+def test_an_error_has_the_pause_that_the_server_asks_for():
     assert error_from(Answer(429, "", {"retry-after": "7"}), "Asking").retry_after == 7.0
 
 
@@ -119,7 +119,7 @@ def test_an_error_knows_how_long_the_server_wants_us_to_wait():
         (Reason.MODERATION, "No X.", f"Asking failed (HTTP 500): No X. {Reason.MODERATION.advice}"),
     ],
 )
-def test_an_error_says_what_failed_the_servers_words_and_what_to_do(reason, message, text):
+def test_an_error_says_what_failed_and_why_and_what_to_do(reason, message, text):
     assert str(ApiError("Asking failed", reason=reason, status=500, detail=ErrorDetail(message))) == text
 
 
@@ -143,8 +143,8 @@ def test_permanent_errors_say_what_to_do():
         ("内容违规", Reason.MODERATION),
     ],
 )
-def test_why_a_job_failed(words, reason):
-    assert reason_of(ErrorDetail(words)) is reason
+def test_the_words_of_a_failed_job_have_a_reason(words, reason):
+    assert find_reason(ErrorDetail(words)) is reason
 
 
 def test_long_messages_are_cut():
@@ -172,7 +172,7 @@ def test_long_messages_are_cut():
         ({}, None),
     ],
 )
-def test_how_long_the_server_wants_us_to_wait(headers, seconds):
+def test_the_headers_have_the_pause_that_the_server_asks_for(headers, seconds):
     assert retry_after(headers) == seconds
 
 
@@ -194,7 +194,7 @@ def test_a_time_without_a_zone_is_utc(monkeypatch):
         ("", Reason.UNKNOWN, "1 of 2 videos: the server gave no reason"),
     ],
 )
-def test_a_chat_call_that_brought_too_few_videos_says_why(message, reason, text):
+def test_an_incomplete_chat_call_says_why(message, reason, text):
     error = ChatIncompleteError("1 of 2 videos", reason, message)
     assert str(error).startswith(text)
     assert error.permanent is reason.permanent
@@ -214,7 +214,7 @@ json_values = st.recursive(
 def test_any_body_can_be_read(body):
     detail = read_error(body)
     assert isinstance(detail.message, str)
-    assert isinstance(reason_of(detail, 500), Reason)
+    assert isinstance(find_reason(detail, 500), Reason)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_any_body_can_be_read(body):
         ('{"code": 600, "message": "m"}', ErrorDetail("m", "600")),
     ],
 )
-def test_what_a_body_says(body, detail):
+def test_a_body_has_a_message_and_a_code(body, detail):
     assert read_error(body) == detail
 
 
@@ -246,10 +246,10 @@ def test_what_a_body_says(body, detail):
         (r'{"message": "{\"message\": \"m\"}"}', 2, '{"message": "m"}'),
     ],
 )
-def test_bodies_in_bodies_are_opened_so_many_times(body, depth, message):
+def test_bodies_within_bodies_are_opened_to_a_depth(body, depth, message):
     assert read_error(body, depth).message == message
 
 
-def test_a_bottomless_body_can_be_read():
+def test_a_body_without_end_can_be_read():
     assert read_error("[" * 100_000).message
     assert isinstance(read_error('{"error":' * 5_000 + "1" + "}" * 5_000).message, str)

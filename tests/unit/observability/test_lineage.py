@@ -1,3 +1,5 @@
+"""The facts about a stored video: asset events, the sidecar file, and OpenLineage."""
+
 from __future__ import annotations
 
 import json
@@ -5,7 +7,13 @@ import json
 import pytest
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
-from airflow_provider_veo.observability.lineage import announce, dataset_name, facts_of, prompt_sha256, write_sidecar
+from airflow_provider_veo.observability.lineage import (
+    announce,
+    describe_stored,
+    hash_prompt,
+    name_dataset,
+    write_sidecar,
+)
 from airflow_provider_veo.operators.base import StoringOperator
 from airflow_provider_veo.storage.files import StoredVideo
 
@@ -14,8 +22,8 @@ def stored(path):
     return StoredVideo(str(path), 1000, "abc", f"file://{path}", "proof")
 
 
-def test_what_is_not_known_is_none():
-    facts = facts_of(stored("/videos/a.mp4"), "v", {"model": "veo-3.1", "url": "https://x.example/?signature=s"})
+def test_facts_that_are_not_known_are_none():
+    facts = describe_stored(stored("/videos/a.mp4"), "v", {"model": "veo-3.1", "url": "https://x.example/?signature=s"})
     assert facts == {
         "video_id": "v",
         "uri": "file:///videos/a.mp4",
@@ -31,8 +39,8 @@ def test_what_is_not_known_is_none():
     }
 
 
-def test_the_fingerprint_of_a_prompt():
-    assert prompt_sha256("画小猫") == prompt_sha256("画小猫") != prompt_sha256("画小狗")
+def test_equal_prompts_have_equal_hashes():
+    assert hash_prompt("画小猫") == hash_prompt("画小猫") != hash_prompt("画小狗")
 
 
 @pytest.mark.parametrize(
@@ -44,8 +52,8 @@ def test_the_fingerprint_of_a_prompt():
         ("abfs://container/a.mp4", ("abfs://container", "a.mp4")),
     ],
 )
-def test_names_for_openlineage(uri, name):
-    assert dataset_name(uri) == name
+def test_a_file_has_a_namespace_and_a_name_for_openlineage(uri, name):
+    assert name_dataset(uri) == name
 
 
 class Event:
@@ -57,7 +65,7 @@ class Event:
         self.added.append((asset.uri, extra))
 
 
-def test_outlets_are_told():
+def test_asset_events_carry_the_facts():
     outlets = [Asset("one"), Asset("two"), AssetAlias("files"), "something else"]
     events = {id(outlet): Event() for outlet in outlets}
 
@@ -65,16 +73,16 @@ def test_outlets_are_told():
         def __getitem__(self, outlet):
             return events[id(outlet)]
 
-    facts = facts_of(stored("/videos/a.mp4"), "v", {})
-    announce({"outlet_events": Events()}, outlets, facts)
+    facts = describe_stored(stored("/videos/a.mp4"), "v", {})
+    announce(Events(), outlets, facts)
     one, two, alias, other = events.values()
     assert one.extra == two.extra == {"mine": 1} | facts
     assert alias.added == [("file:///videos/a.mp4", facts)]
     assert (other.added, other.extra) == ([], {"mine": 1})
 
 
-def test_the_sidecar_lies_beside_the_video(tmp_path):
-    facts = facts_of(stored(tmp_path / "a.mp4"), "v", {})
+def test_the_sidecar_file_is_beside_the_video(tmp_path):
+    facts = describe_stored(stored(tmp_path / "a.mp4"), "v", {})
     path = write_sidecar(stored(tmp_path / "a.mp4"), facts, prompt="画小猫")
     assert path == str(tmp_path / "a.mp4.json")
     text = (tmp_path / "a.mp4.json").read_text(encoding="utf-8")
@@ -82,5 +90,5 @@ def test_the_sidecar_lies_beside_the_video(tmp_path):
     assert json.loads(text)["prompt"] == "画小猫"
 
 
-def test_a_task_that_stored_nothing_has_no_lineage():
+def test_a_task_without_a_stored_video_has_no_lineage():
     assert StoringOperator(task_id="t").get_openlineage_facets_on_complete(None) is None

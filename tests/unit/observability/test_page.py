@@ -1,4 +1,4 @@
-"""What operators leave for the page: records in XCom that hold no secret and cost no video."""
+"""The entries that operators leave for the Veo page: they hold no secret, and their loss costs no video."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from airflow_provider_veo.api.polling.decision import Outcome
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.links.video import VeoVideoLink
 from airflow_provider_veo.observability import page, summary
-from airflow_provider_veo.observability.page import ORDER_KEY, OUTCOME_KEY, PAGE_EXISTS
+from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
 from airflow_provider_veo.plugins.veo import OPERATORS
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
-pytestmark = pytest.mark.skipif(not PAGE_EXISTS, reason="before Airflow 3.1 there is no page to leave records for")
+pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="before Airflow 3.1 there is no Veo page")
 
 COMPLETED = Outcome(
     kind="completed",
@@ -40,9 +41,9 @@ def connection(monkeypatch):
 
 @pytest.fixture
 def written(mocker):
-    """Return what goes to Airflow's API, by key."""
+    """Return the entries that go to Airflow's API, by key."""
     found = {}
-    mocker.patch.object(page, "_write", lambda _ti, key, record: found.update({key: record}))
+    mocker.patch.object(page, "write_xcom_past_backend", lambda _ti, key, entry: found.update({key: entry}))
     return found
 
 
@@ -50,7 +51,7 @@ def create(**arguments):
     return VeoCreateVideoOperator(**{"task_id": "create", "prompt": "a cat", "deferrable": True, **arguments})
 
 
-def test_an_order_is_on_record_while_the_task_is_deferred(mocker, context, written):
+def test_a_deferred_task_has_an_order_entry(mocker, context, written):
     mocker.patch.object(VeoClient, "create_video", return_value=Video("v", VideoStatus.QUEUED, "queued"))
     with pytest.raises(TaskDeferred):
         create(prompt="一只猫", model="veo-3.1-landscape").execute(context)
@@ -65,8 +66,8 @@ def test_an_order_is_on_record_while_the_task_is_deferred(mocker, context, writt
     }
 
 
-def test_the_record_comes_before_the_order(mocker, context, written):
-    """Or a generation whose worker died at the order would be nowhere to be seen."""
+def test_the_entry_is_written_before_the_order(mocker, context, written):
+    """Otherwise the page would not show an order whose worker died."""
 
     def order(*_):
         assert ORDER_KEY in written
@@ -77,7 +78,7 @@ def test_the_record_comes_before_the_order(mocker, context, written):
         create().execute(context)
 
 
-def test_the_outcome_of_a_video(context, written):
+def test_the_outcome_entry_of_a_video_has_no_signed_address(context, written):
     create().execute_complete(context, COMPLETED.to_event())
     assert written[OUTCOME_KEY]["videos"] == ["v"]
     assert written[OUTCOME_KEY]["generation_seconds"] == 90.0
@@ -85,7 +86,7 @@ def test_the_outcome_of_a_video(context, written):
     assert "s3cret" not in json.dumps(written)
 
 
-def test_why_a_task_fails_is_on_record(context, written):
+def test_the_outcome_entry_says_why_a_task_failed(context, written):
     failed = replace(COMPLETED, kind="failed", status="failed", message="no cats today")
     with pytest.raises(Exception, match="no cats today"):
         create().execute_complete(context, failed.to_event())
@@ -98,43 +99,43 @@ def test_why_a_task_fails_is_on_record(context, written):
     }
 
 
-def test_bad_input_is_on_record_and_is_no_generation(context, written):
+def test_wrong_input_has_an_outcome_entry_and_no_order_entry(context, written):
     clip = create(prompt="{{ params.prompt }}")
-    clip.prompt = ""  # as the template is rendered to
+    clip.prompt = ""  # the rendered template
     with pytest.raises(AirflowFailException):
         clip.execute(context)
     assert "prompt is ''" in written[OUTCOME_KEY]["error"]
     assert ORDER_KEY not in written
 
 
-def test_a_record_that_cannot_be_written_costs_no_video(mocker, context, caplog):
-    mocker.patch.object(page, "_write", side_effect=RuntimeError("the API server is away"))
+def test_an_entry_that_cannot_be_written_costs_no_video(mocker, context, caplog):
+    mocker.patch.object(page, "write_xcom_past_backend", side_effect=RuntimeError("the API server is away"))
     assert create().execute_complete(context, COMPLETED.to_event())["status"] == "completed"
-    assert "the Veo page knows less of this task" in caplog.text
+    assert "the Veo page shows less of this task" in caplog.text
 
 
-def test_what_a_database_cannot_take_is_replaced():
-    assert page.order("a\0b", "m")["prompt"] == "a\ufffdb"
-    assert len(page.order("p" * 20_000, "m")["prompt"]) == 10_000
+def test_characters_that_a_database_refuses_are_replaced():
+    assert page.describe_order("a\0b", "m")["prompt"] == "a\ufffdb"
+    assert len(page.describe_order("p" * 20_000, "m")["prompt"]) == 10_000
 
 
 def test_secrets_that_airflow_knows_are_masked(context, written):
     from airflow.sdk.log import mask_secret
 
     mask_secret("hunter2hunter2")
-    assert "hunter2" not in page.order("a cat types hunter2hunter2", "m")["prompt"]
-    with pytest.raises(ValueError), summary.failures_reported(context):
+    assert "hunter2" not in page.describe_order("a cat types hunter2hunter2", "m")["prompt"]
+    with pytest.raises(ValueError), summary.failures_reported(context["ti"]):
         raise ValueError("the password hunter2hunter2 was refused")
     assert "hunter2" not in written[OUTCOME_KEY]["error"]
     stored = {"path": "/opt/hunter2hunter2/a.mp4", "bytes": 1, "sha256": "0"}
-    assert page.stored(stored, None)["path"] == stored["path"]
+    assert page.describe_file(stored, None)["path"] == stored["path"]
 
 
-def test_an_address_is_named_by_its_hash():
-    name = page.reference("https://x.example/a.mp4?signature=s")
+def test_the_name_of_an_address_is_a_hash():
+    name = page.name_of_url("https://x.example/a.mp4?signature=s")
     assert name.startswith("url-")
     assert "example" not in name
-    assert name != page.reference("https://x.example/b.mp4?signature=s")
+    assert name != page.name_of_url("https://x.example/b.mp4?signature=s")
 
 
 EVERY_OPERATOR = (
@@ -147,12 +148,12 @@ EVERY_OPERATOR = (
 
 
 @pytest.mark.parametrize("operator", EVERY_OPERATOR)
-def test_every_task_of_ours_has_the_link(operator):
+def test_every_operator_has_the_link(operator):
     assert [link.name for link in operator.operator_extra_links] == ["Video"]
     assert operator.__name__ in OPERATORS
 
 
-def test_the_link_names_the_very_try(context):
+def test_the_link_names_the_try(context):
     ti = context["ti"]
     ti.run_id, ti.map_index, ti.try_number = "manual__2026-03-01T12:00:00+00:00", 7, 3
     assert VeoVideoLink().get_link(create(), ti_key=ti) == (

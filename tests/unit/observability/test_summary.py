@@ -1,4 +1,4 @@
-"""The summary line of a task, and why it failed in one word."""
+"""The summary line of a task, and the word for why it failed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_provider_veo.api.errors import (
 )
 from airflow_provider_veo.exceptions import VeoFailException, fail_fast
 from airflow_provider_veo.observability import metrics, summary
-from airflow_provider_veo.observability.summary import failures_reported, reason_of, summary_of
+from airflow_provider_veo.observability.summary import failures_reported, name_reason, summarize
 
 
 @pytest.mark.parametrize(
@@ -39,10 +39,10 @@ from airflow_provider_veo.observability.summary import failures_reported, reason
         (KeyError("x"), "other"),
     ],
 )
-def test_the_reason_is_found_behind_airflows_exception_too(error, word):
+def test_an_exception_of_airflow_has_the_reason_of_its_cause(error, word):
     with pytest.raises((type(error), VeoFailException)) as caught, fail_fast():
         raise error
-    assert reason_of(caught.value) == word
+    assert name_reason(caught.value) == word
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_the_reason_is_found_behind_airflows_exception_too(error, word):
         ({}, "done"),
     ],
 )
-def test_the_summary_has_what_is_known(outcome, line):
-    assert summary_of(outcome) == line
+def test_the_summary_has_all_facts_that_are_known(outcome, line):
+    assert summarize(outcome) == line
 
 
 @pytest.fixture
@@ -80,12 +80,12 @@ def sent(mocker):
     return mocker.patch.object(metrics, "send")
 
 
-def test_a_failure_is_told_once_as_the_tasks_own(context, sent, caplog):
+def test_a_failure_is_reported_once_for_its_task(context, sent, caplog):
     caplog.set_level("INFO", logger=summary.__name__)
-    with pytest.raises(ValueError, match="boom"), failures_reported(context):
+    with pytest.raises(ValueError, match="boom"), failures_reported(context["ti"]):
         raise ValueError("boom")
-    (told, task), _ = sent.call_args
-    assert [metric.name for metric in told] == ["veo.failed", "veo.failed.other"]
+    (measured, task), _ = sent.call_args
+    assert [metric.name for metric in measured] == ["veo.failed", "veo.failed.other"]
     assert task is context["ti"]
     lines = [(one.levelname, one.getMessage()) for one in caplog.records if one.name == summary.__name__]
     assert lines == [("ERROR", "Summary: failed (reason other): boom")]
@@ -100,6 +100,6 @@ def test_a_failure_is_told_once_as_the_tasks_own(context, sent, caplog):
     ],
 )
 def test_a_signal_of_airflow_is_not_reported_as_a_failure(context, sent, signal):
-    with pytest.raises(type(signal)), failures_reported(context):
+    with pytest.raises(type(signal)), failures_reported(context["ti"]):
         raise signal
     sent.assert_not_called()

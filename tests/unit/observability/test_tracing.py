@@ -1,4 +1,4 @@
-"""Spans, caught by OpenTelemetry's own exporter in memory."""
+"""Spans, read from OpenTelemetry's exporter that keeps them in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def spans(monkeypatch):
     return exporter.get_finished_spans
 
 
-def test_a_span_holds_what_is_known(spans):
+def test_a_span_has_the_attributes_that_are_known(spans):
     with tracing.span("veo.create_video", model="m", video_id=None) as span:
         span.set_attribute("veo.video_id", "v")
     (found,) = spans()
@@ -32,16 +32,16 @@ def test_a_span_holds_what_is_known(spans):
     assert found.status.is_ok
 
 
-def test_an_error_is_noted_and_passed_on(spans):
+def test_an_error_is_recorded_and_passes_on(spans):
     with pytest.raises(ValueError, match="boom"), tracing.span("veo.create_video"):
         raise ValueError("boom")
     (found,) = spans()
     assert not found.status.is_ok
 
 
-def test_a_wait_that_began_in_another_process(spans):
+def test_a_step_that_began_in_another_process_has_its_whole_duration(spans):
     since = time.time() - 90
-    tracing.past_span("veo.wait_for_video", since, polls=6)
+    tracing.trace_past_step("veo.wait_for_video", since, polls=6)
     (found,) = spans()
     assert 90 <= (found.end_time - found.start_time) / 1e9 < 150
     assert found.start_time == pytest.approx(since * 1e9, abs=1e6)
@@ -54,6 +54,6 @@ def test_spans_nest(spans):
     assert inner.parent.span_id == outer.context.span_id
 
 
-def test_without_tracing_nothing_is_kept():
+def test_without_tracing_a_span_records_nothing():
     with tracing.span("veo.create_video") as span:
         assert not span.is_recording()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_veo import version_compat
 from airflow_provider_veo.api.errors import (
     ApiError,
     ContentGoneError,
@@ -17,7 +18,6 @@ from airflow_provider_veo.api.errors import (
     VideoTimeoutError,
 )
 from airflow_provider_veo.orders import advice
-from airflow_provider_veo.utils import airflow_internals
 
 OPEN = [
     TransportError("x", video_id="video_1"),
@@ -35,7 +35,7 @@ OVER = [
 
 @pytest.fixture(params=[True, False], ids=["with a store", "without"])
 def keeps_records(request, monkeypatch):
-    monkeypatch.setattr(airflow_internals, "STORE_EXISTS", request.param)
+    monkeypatch.setattr(version_compat, "AIRFLOW_V_3_3_PLUS", request.param)
     return request.param
 
 

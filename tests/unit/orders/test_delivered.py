@@ -17,10 +17,10 @@ from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.orders.record import State
 from airflow_provider_veo.orders.store import OrderStore
-from airflow_provider_veo.utils.airflow_internals import STORE_EXISTS
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
 from tests.unit.orders.samples import KEPT, RECORD, record
 
-with_a_store = pytest.mark.skipif(not STORE_EXISTS, reason="before Airflow 3.3 no record is kept")
+with_a_store = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 no record is kept")
 
 
 def first(context):
@@ -125,7 +125,7 @@ def test_tasks_that_order_nothing_have_no_callback():
     assert not operator.on_success_callback
 
 
-@pytest.mark.skipif(STORE_EXISTS, reason="Airflow 3.3 and later keep records")
+@pytest.mark.skipif(AIRFLOW_V_3_3_PLUS, reason="Airflow 3.3 and later keep records")
 def test_without_records_the_callbacks_are_not_changed():
     assert not create().on_success_callback
     assert create(on_success_callback=first).on_success_callback in (first, [first])

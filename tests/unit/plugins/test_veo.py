@@ -1,4 +1,4 @@
-"""What Airflow's plugin manager gets."""
+"""The plugin that Airflow's plugin manager loads."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_veo.observability.page import PAGE_EXISTS
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.plugins import veo
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
 STATIC = Path(veo.__file__).parents[1] / "ui" / "static"
-has_page = pytest.mark.skipif(not PAGE_EXISTS, reason="Airflow shows pages of plugins since 3.1")
+has_page = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="Airflow shows pages of plugins since 3.1")
 
 
-@pytest.mark.skipif(PAGE_EXISTS, reason="before Airflow 3.1")
-def test_without_pages_of_plugins_there_is_neither_page_nor_link():
+@pytest.mark.skipif(AIRFLOW_V_3_1_PLUS, reason="before Airflow 3.1")
+def test_before_airflow_3_1_there_is_neither_page_nor_link():
     assert not VeoCreateVideoOperator.operator_extra_links
     assert not getattr(veo.VeoPlugin, "fastapi_apps", None)
     assert not getattr(veo.VeoPlugin, "external_views", None)
@@ -31,7 +31,7 @@ def test_the_entry_point_names_the_plugin():
 @has_page
 def test_the_page_is_in_the_navigation(monkeypatch):
     monkeypatch.setattr(veo, "AIRFLOW_V_3_4_PLUS", False)
-    (page,) = veo._views()
+    (page,) = veo._list_views()
     assert (page["name"], page["destination"], page["href"]) == ("Veo", "nav", "veo/")
     for icon in (page["icon"], page["icon_dark_mode"]):
         assert (STATIC / icon.removeprefix("veo/static/")).exists()
@@ -39,16 +39,16 @@ def test_the_page_is_in_the_navigation(monkeypatch):
 
 @has_page
 @pytest.mark.parametrize("version_has_it", [True, False])
-def test_the_tab(monkeypatch, version_has_it):
+def test_the_tab_is_shown_if_airflow_can_limit_it_or_if_it_is_configured(monkeypatch, version_has_it):
     monkeypatch.setattr(veo, "AIRFLOW_V_3_4_PLUS", version_has_it)
     monkeypatch.setenv("AIRFLOW__VEO__TASK_TAB", str(not version_has_it))
-    _, tab = veo._views()
+    _, tab = veo._list_views()
     assert tab["destination"] == "task_instance"
     assert tab["href"].startswith("veo/task?dag_id={DAG_ID}&")
     assert "VeoCreateVideoOperator" in tab["applies_to"]["operator_name"]
 
 
-async def test_the_application_is_imported_by_the_first_request(monkeypatch):
+async def test_the_first_request_imports_the_application(monkeypatch):
     asked = []
 
     class Application:

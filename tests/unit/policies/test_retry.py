@@ -1,5 +1,8 @@
+"""The decisions of the retry policy, and where Airflow stores it."""
+
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -8,16 +11,17 @@ from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_veo.api.errors import ApiError, NotSentError, Reason, VideoFailedError
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
-from airflow_provider_veo.policies.retry import VeoRetryPolicy, default_retry_policy
+from airflow_provider_veo.policies.retry import VeoRetryPolicy
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
 
-pytestmark = pytest.mark.skipif(default_retry_policy() is None, reason="retry policies came with Airflow 3.3")
+pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 there are no retry policies")
 
 
 def decide(error):
     return VeoRetryPolicy().evaluate(error, 1, 3)
 
 
-def test_the_servers_delay_is_kept():
+def test_a_retry_waits_as_long_as_the_server_asks():
     decision = decide(ApiError("Asking failed", reason=Reason.RATE_LIMITED, status=429, retry_after=90.0))
     assert decision.action.value == "retry"
     assert decision.retry_delay == timedelta(seconds=90)
@@ -25,7 +29,7 @@ def test_the_servers_delay_is_kept():
 
 
 @pytest.mark.parametrize("seconds", [3600.0, 1e9, 3e11, 1e300])
-def test_no_server_puts_a_retry_off_for_longer_than_an_hour(seconds):
+def test_a_retry_waits_an_hour_at_most(seconds):
     decision = decide(ApiError("Asking failed", reason=Reason.SERVER, status=503, retry_after=seconds))
     assert decision.retry_delay == timedelta(hours=1)
 
@@ -33,24 +37,24 @@ def test_no_server_puts_a_retry_off_for_longer_than_an_hour(seconds):
 @pytest.mark.parametrize(
     "error", [NotSentError("no route"), VideoFailedError("v", "failed", Reason.UNKNOWN, "AUDIO_FILTERED")]
 )
-def test_what_may_pass_is_retried_after_the_tasks_own_delay(error):
+def test_an_error_that_may_pass_is_retried_after_the_delay_of_the_task(error):
     decision = decide(error)
     assert (decision.action.value, decision.retry_delay, decision.reason) == ("retry", None, str(error))
 
 
-def test_what_cannot_pass_is_not_retried():
+def test_a_permanent_error_is_not_retried():
     assert decide(VideoFailedError("v", "failed", Reason.MODERATION, "no")).action.value == "fail"
 
 
-def test_other_errors_are_none_of_its_business():
+def test_errors_of_other_packages_are_left_to_airflow():
     assert decide(OSError("disk full")).action.value == "default"
 
 
-def test_reasons_are_short():
+def test_reasons_are_cut_to_250_letters():
     assert len(decide(NotSentError("x" * 5000)).reason) == 250
 
 
-def test_it_is_the_default_that_arguments_and_default_args_override():
+def test_arguments_and_default_args_override_the_policy():
     other = VeoRetryPolicy()
     assert isinstance(VeoCreateVideoOperator(task_id="a", prompt="p").retry_policy, VeoRetryPolicy)
     assert isinstance(VeoDownloadOperator(task_id="b", destination="/x", video_id="v").retry_policy, VeoRetryPolicy)
@@ -59,5 +63,20 @@ def test_it_is_the_default_that_arguments_and_default_args_override():
         assert VeoCreateVideoOperator(task_id="e", prompt="p").retry_policy is other
 
 
-def test_it_survives_serialization():
+def test_the_policy_survives_serialization():
     assert isinstance(VeoRetryPolicy.deserialize(VeoRetryPolicy().serialize()), VeoRetryPolicy)
+
+
+def test_airflow_does_not_store_the_class_path_of_the_policy():
+    """So the class may move: a Dag that is parsed again uses the new path, and no row has the old one."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    with DAG("d", schedule=None) as dag:
+        VeoCreateVideoOperator(task_id="a", prompt="p")
+        VeoCreateVideoOperator.partial(task_id="b", retry_policy=VeoRetryPolicy()).expand(prompt=["p"])
+    with DAG("e", schedule=None, default_args={"retry_policy": VeoRetryPolicy()}) as dag_with_default:
+        VeoCreateVideoOperator(task_id="a", prompt="p")
+    for one in (dag, dag_with_default):
+        text = json.dumps(DagSerialization.to_dict(one))
+        assert "has_retry_policy" in text
+        assert "VeoRetryPolicy" not in text

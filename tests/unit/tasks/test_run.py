@@ -63,7 +63,7 @@ def test_a_run_without_a_task_instance_shows_nothing():
 
 @pytest.mark.parametrize("on_page", [True, False])
 def test_an_outcome_is_on_the_page_only_if_the_page_shows_the_task(context, mocker, on_page):
-    publish = mocker.patch.object(page, "publish")
+    publish = mocker.patch.object(page, "publish_outcome")
     send = mocker.patch.object(metrics, "send")
     TaskRun(context, log, on_page=on_page).report_outcome({"videos": ["v"]})
     assert publish.call_count == on_page
@@ -72,7 +72,7 @@ def test_an_outcome_is_on_the_page_only_if_the_page_shows_the_task(context, mock
 
 @pytest.mark.parametrize("on_page", [True, False])
 def test_a_failure_is_reported_once_and_raised(context, mocker, on_page):
-    publish = mocker.patch.object(page, "publish")
+    publish = mocker.patch.object(page, "publish_outcome")
     with (
         pytest.raises(ValueError, match="wrong"),
         TaskRun(context, log, on_page=on_page).reporting_failures(),

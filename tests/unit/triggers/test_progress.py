@@ -1,3 +1,5 @@
+"""The publishing of progress, and its text."""
+
 from __future__ import annotations
 
 import asyncio
@@ -6,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_veo.api.video import Video, VideoStatus
+from airflow_provider_veo.observability.progress import format_progress_of
 from airflow_provider_veo.triggers import progress as module
-from airflow_provider_veo.triggers.progress import ProgressBoard
-from airflow_provider_veo.utils.airflow_internals import progress_of
+from airflow_provider_veo.triggers.progress import ProgressPublisher
 
 
 def ti(number):
@@ -17,72 +19,73 @@ def ti(number):
 
 @pytest.fixture
 def published(mocker, monkeypatch):
-    """Stand for Airflow's supervisor: what was written, in its order."""
+    """Replace Airflow's supervisor, and return the texts that were written, in their order."""
     monkeypatch.setattr(module, "_PAUSE", 0.01)
     written = []
 
-    async def publish(ti, progress):
+    async def push(ti, key, progress):
+        assert key == "progress"
         if progress == "trouble":
             raise RuntimeError("the supervisor is away")
         written.append((ti.map_index, progress))
 
-    mocker.patch.object(module, "publish_progress", publish)
+    mocker.patch.object(module, "push_xcom_from_trigger", push)
     return written
 
 
-async def test_each_in_turn_and_the_newest_value_only(published):
-    board = ProgressBoard()
+async def test_tasks_take_turns_with_their_latest_text(published):
+    publisher = ProgressPublisher()
     for percent in range(5):
         for number in range(3):
-            board.show(ti(number), percent)
-    await board._publishing
+            publisher.publish(ti(number), percent)
+    await publisher._publishing
     assert published == [(0, 4), (1, 4), (2, 4)]
-    board.show(ti(1), 5)
-    await board._publishing
+    publisher.publish(ti(1), 5)
+    await publisher._publishing
     assert published[3:] == [(1, 5)]
 
 
-async def test_what_is_over_is_not_published(published):
-    board = ProgressBoard()
-    board.show(ti(0), 1)
-    board.show(ti(1), 1)
-    board.forget(ti(1))
-    board.forget(ti(2))
-    await board._publishing
+async def test_the_text_of_a_task_that_no_longer_waits_is_not_published(published):
+    publisher = ProgressPublisher()
+    publisher.publish(ti(0), 1)
+    publisher.publish(ti(1), 1)
+    publisher.forget(ti(1))
+    publisher.forget(ti(2))
+    await publisher._publishing
     assert published == [(0, 1)]
 
 
-async def test_trouble_ends_nothing_and_is_told_once(published, caplog):
-    board = ProgressBoard()
+async def test_failures_are_logged_once_and_do_not_end_the_publishing(published, caplog):
+    publisher = ProgressPublisher()
     for number in range(3):
-        board.show(ti(number), "trouble")
-    board.show(ti(3), 1)
-    await board._publishing
+        publisher.publish(ti(number), "trouble")
+    publisher.publish(ti(3), 1)
+    await publisher._publishing
     assert published == [(3, 1)]
     assert [record.levelname for record in caplog.records if "could not be published" in record.message] == ["WARNING"]
 
 
-async def test_writes_keep_their_distance(published, monkeypatch):
+async def test_there_is_a_pause_between_two_writes(published, monkeypatch):
     monkeypatch.setattr(module, "_PAUSE", 30.0)
-    board = ProgressBoard()
+    publisher = ProgressPublisher()
     for number in range(100):
-        board.show(ti(number), 1)
+        publisher.publish(ti(number), 1)
     for _ in range(10):
         await asyncio.sleep(0)
     assert len(published) == 1
-    board._publishing.cancel()
+    publisher._publishing.cancel()
 
 
-async def test_without_a_triggerer_there_is_nobody_to_show_it_to(published):
-    board = ProgressBoard()
-    board.show(None, 1)
-    board.forget(None)
-    assert board._publishing is None
+async def test_without_a_triggerer_nothing_is_published(published):
+    publisher = ProgressPublisher()
+    publisher.publish(None, 1)
+    publisher.forget(None)
+    assert publisher._publishing is None
 
 
 @pytest.mark.parametrize(
     ("word", "percent", "shown"),
     [("in_progress", 42.5, "in_progress 42.5 %"), ("queued", 0.0, "queued 0 %"), ("", None, "unknown")],
 )
-def test_what_is_shown(word, percent, shown):
-    assert progress_of(Video("v", VideoStatus.UNKNOWN, word, percent)) == shown
+def test_the_text_has_the_status_word_and_the_percentage(word, percent, shown):
+    assert format_progress_of(Video("v", VideoStatus.UNKNOWN, word, percent)) == shown

@@ -99,7 +99,7 @@ async def test_a_cancellation_that_fails_does_not_spread(mocker):
 
 @pytest.mark.parametrize("airflow_calls_on_kill", [True, False])
 async def test_before_airflow_3_3_the_trigger_asks_for_itself(mocker, airflow_calls_on_kill):
-    mocker.patch.object(module, "AIRFLOW_KILLS_TRIGGERS", airflow_calls_on_kill)
+    mocker.patch.object(module, "AIRFLOW_V_3_3_PLUS", airflow_calls_on_kill)
     on_kill = mocker.patch.object(VeoVideoTrigger, "on_kill")
 
     async def forever():
@@ -205,6 +205,6 @@ async def test_a_kept_back_event_ends_with_its_trigger_and_a_finished_video_is_n
     waiting.cancel("user-action")
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    if module.AIRFLOW_KILLS_TRIGGERS:
+    if module.AIRFLOW_V_3_3_PLUS:
         await one.on_kill()
     assert cancel.await_count == calls

@@ -1,4 +1,4 @@
-"""Whose job may be cancelled by a process that ends."""
+"""A process that ends cancels the job only if a user has given the task up."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def ti_in(state, mocker):
     if AIRFLOW_3:
         ti.get_task_states = lambda **_: {"r": {"t": state}}
     else:
-        mocker.patch.object(airflow_internals, "_state_in_database", return_value=state)
+        mocker.patch.object(airflow_internals, "_read_state_in_database", return_value=state)
     return ti
 
 
 @pytest.mark.parametrize(("state", "given_up"), STATES.items())
-def test_a_job_is_cancelled_only_where_nobody_goes_on_with_its_task(mocker, state, given_up):
+def test_a_job_is_cancelled_only_if_no_try_continues_with_it(mocker, state, given_up):
     cancel = mocker.patch.object(VeoHook, "cancel_video")
     operator = VeoCreateVideoOperator(task_id="t", prompt="p")
     operator._in_flight = (ti_in(state, mocker), "v")
@@ -45,9 +45,9 @@ def test_a_job_is_cancelled_only_where_nobody_goes_on_with_its_task(mocker, stat
     assert cancel.call_count == given_up
 
 
-def test_every_state_of_airflow_is_thought_of():
+def test_every_state_of_airflow_is_known():
     from airflow.utils.state import TaskInstanceState
 
     known = {state.value for state in TaskInstanceState}
     assert {state for state in STATES if state} <= known
-    assert set(airflow_internals._GOES_ON) == {state for state, given_up in STATES.items() if not given_up}
+    assert set(airflow_internals._CONTINUING_STATES) == {state for state, given_up in STATES.items() if not given_up}

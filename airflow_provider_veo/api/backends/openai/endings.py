@@ -17,7 +17,7 @@ from airflow_provider_veo.api.answers.json_text import objects_in, parse_json
 from airflow_provider_veo.api.answers.own_words import OwnWords, is_quoted
 from airflow_provider_veo.api.backends.openai.status_words import VideoStatus, is_word_of_a_filter, status_of
 from airflow_provider_veo.api.errors import Reason
-from airflow_provider_veo.api.reasons import reason_in, reason_of_job
+from airflow_provider_veo.api.reasons import find_reason_in, find_reason_of_job
 
 
 def word_in(body: dict[str, Any]) -> str:
@@ -80,8 +80,8 @@ def end_of(answer: Answer, body: dict[str, Any], word: str) -> Ending:
     if status is not VideoStatus.FAILED:
         return Ending(status, Reason.UNKNOWN, message=message)
     by_filter = bool(filtered) or is_word_of_a_filter(word)
-    reason = reason_of_job(detail, answer.own, Reason.MODERATION if by_filter else Reason.UNKNOWN)
-    in_words = reason is reason_in(f"{detail.code} {detail.message}") and not (
+    reason = find_reason_of_job(detail, answer.own, Reason.MODERATION if by_filter else Reason.UNKNOWN)
+    in_words = reason is find_reason_in(f"{detail.code} {detail.message}") and not (
         by_filter and reason is Reason.MODERATION
     )
     return Ending(status, reason, in_words, message, in_doubt)

@@ -9,8 +9,9 @@ from functools import partial
 
 import pytest
 
+from airflow_provider_veo.api.errors import UnpackError
 from airflow_provider_veo.api.net import limits
-from airflow_provider_veo.api.net.bodies import BLOCK, Body, UnpackError, unpacking
+from airflow_provider_veo.api.net.bodies import BLOCK, Body, unpacking
 from airflow_provider_veo.api.net.clock import Clock
 from airflow_provider_veo.api.net.limits import ERROR_BYTES, HEAD_BYTES, JSON_BYTES, LEAST_RATE
 

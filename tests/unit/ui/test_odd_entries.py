@@ -1,4 +1,4 @@
-"""Records in which one leaf at a time is something odd: the page shows what can be shown, and always as JSON."""
+"""Entries in which one leaf at a time is an odd value: the page answers with JSON for each of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 from airflow_provider_veo.observability import page
 from airflow_provider_veo.ui import queries
-from airflow_provider_veo.ui.cards import Group, Stored, Task, card, totals
-from airflow_provider_veo.ui.roots import Place, why_not
+from airflow_provider_veo.ui.roots import Place, explain_refusal
+from airflow_provider_veo.ui.views import Group, StoredFile, TaskKey, TaskRow, add_up, show_task
 from tests.support.odd_values import ODD_VALUES, with_odd_leaves
 
 AT = datetime(2026, 3, 1, tzinfo=timezone.utc)
 KEY = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1}
 FILE = {"path": "/v/a.mp4", "bytes": 10, "sha256": "0" * 64, "proof": "1" * 64, "media_type": "video/mp4"}
-ORDER = page.order("a cat", "veo-3.1-fast", "1280x720")
+ORDER = page.describe_order("a cat", "veo-3.1-fast", "1280x720")
 OUTCOMES = {
     "of a create task": {"videos": ["v", "w"], "generation_seconds": 61.5, "estimated_cost_usd": 0.15, **FILE},
     "of a chat task": {"videos": ["url-1", "url-2"], "model": "m", "submissions": 1, "estimated_cost_usd": 0.3},
@@ -28,22 +28,24 @@ ROOTS = (Place.of("/v"), Place.of("s3://c@bucket/videos"))
 
 
 def shown(state, order, outcome, progress):
-    """Show a task as the page does, from what a database gives: JSON as Python writes it, NaN and halves included."""
+    """Return a task as the page shows it, from JSON as Python writes it, with NaN and half characters."""
     order, outcome, progress = (json.dumps(one) for one in (order, outcome, progress))
-    task = Task(
+    task = TaskRow(
         **KEY,
         try_number=1,
         state=state,
         started_at=AT,
         ended_at=AT,
-        order=queries.record_of(order),
+        order=queries.parse_entry(order),
         ordered_at=AT,
-        outcome=queries.record_of(outcome),
-        progress=queries.value_of(progress),
+        outcome=queries.parse_entry(outcome),
+        progress=queries.parse_json(progress),
     )
-    stored_by = {("d", "r", name): Stored(KEY, queries.record_of(outcome) or {}) for name in ("v", "w")}
+    stored_by = {
+        ("d", "r", name): StoredFile(TaskKey(**KEY), queries.parse_entry(outcome) or {}) for name in ("v", "w")
+    }
     stored_by = {name: stored for name, stored in stored_by.items() if stored.is_playable}
-    return card(task, stored_by, ROOTS)
+    return show_task(task, stored_by, ROOTS)
 
 
 def check(value):
@@ -66,29 +68,29 @@ def test_odd_orders_outcomes_and_progress_are_shown_as_json(capsys):
     assert count > 1000
 
 
-def test_odd_figures_break_no_sum():
+def test_odd_figures_do_not_spoil_the_sums():
     for odd in ODD_VALUES:
         texts = (odd, None if odd is None else str(odd)[:200])
         groups = [Group.of(3, "d", None, "completed", text, text, text) for text in texts]
-        check(totals([*groups, Group.of(1, "d", "m", "completed", "1", "0.1", "60")]))
+        check(add_up([*groups, Group.of(1, "d", "m", "completed", "1", "0.1", "60")]))
 
 
 @pytest.mark.parametrize(
     "odd", [value for value in ODD_VALUES if isinstance(value, str)], ids=lambda text: repr(text[:20])
 )
-def test_odd_paths_are_judged(odd):
+def test_odd_paths_are_explained_or_allowed(odd):
     for path in (odd, f"/v/{odd}", f"s3://bucket/videos/{odd}", f"s3://{odd}/a.mp4", f"{odd}://bucket/a.mp4"):
-        why = why_not(path, ROOTS)
+        why = explain_refusal(path, ROOTS)
         assert why is None or isinstance(why, str)
 
 
-def test_what_is_published_can_be_stored_in_every_database(mocker, context):
+def test_published_entries_can_be_stored_in_every_database(mocker, context):
     written = []
-    mocker.patch.object(page, "_write", lambda _ti, _key, record: written.append(record))
+    mocker.patch.object(page, "write_xcom_past_backend", lambda _ti, _key, record: written.append(record))
     for body in (ORDER, *OUTCOMES.values()):
         for _place, _odd, copy in with_odd_leaves(body):
             if isinstance(copy, dict):
-                page.publish(context, page.OUTCOME_KEY, copy)
+                page.publish_outcome(context["ti"], copy)
                 text = json.dumps(written[-1], ensure_ascii=False, allow_nan=False)
                 text.encode()
                 assert "\0" not in json.dumps(written[-1]).replace("\\u0000", "\0")

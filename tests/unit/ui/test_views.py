@@ -1,4 +1,4 @@
-"""What the page shows, without database and browser."""
+"""The JSON that the page shows, without database and browser."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.ui import cards
-from airflow_provider_veo.ui.cards import Group, Stored, Task, orientation, progress, totals
+from airflow_provider_veo.observability.progress import format_progress
+from airflow_provider_veo.ui import views
 from airflow_provider_veo.ui.roots import Place
-from airflow_provider_veo.utils.airflow_internals import progress_text
+from airflow_provider_veo.ui.views import Group, StoredFile, TaskKey, TaskRow, add_up, find_orientation, show_progress
 
 AT = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 LATER = AT + timedelta(seconds=5)
@@ -21,7 +21,7 @@ STORED = {"path": "/v/a.mp4", "bytes": 10, "sha256": "0" * 64, "media_type": "vi
 
 
 def task(state="success", order=None, outcome=None, progress=None):
-    return Task(
+    return TaskRow(
         **KEY,
         try_number=2,
         state=state,
@@ -34,8 +34,8 @@ def task(state="success", order=None, outcome=None, progress=None):
     )
 
 
-def card(task, stored_by):
-    return cards.card(task, stored_by, (Place.of("/v"),))
+def show(row, stored_by):
+    return views.show_task(row, stored_by, (Place.of("/v"),))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def card(task, stored_by):
         (None, "in_progress"),
     ],
 )
-def test_what_states_mean(state, status):
+def test_each_state_has_a_status(state, status):
     assert task(state).status == status
 
 
@@ -58,9 +58,9 @@ ORDER = {"prompt": "p", "model": "m", "size": "1x2", "videos": 1, "estimated_cos
 NOTHING_YET = dict.fromkeys(("ended_at", "generation_seconds", "path", "error"))
 
 
-def test_a_task_on_its_way_is_shown_with_its_order_and_its_progress():
+def test_a_task_in_progress_is_shown_with_its_order_and_its_progress():
     running = task("deferred", ORDER, progress="processing 30 %")
-    assert card(replace(running, ordered_at=LATER), {}) == KEY | NOTHING_YET | {
+    assert show(replace(running, ordered_at=LATER), {}) == KEY | NOTHING_YET | {
         "try_number": 2,
         "state": "deferred",
         "status": "in_progress",
@@ -76,41 +76,41 @@ def test_a_task_on_its_way_is_shown_with_its_order_and_its_progress():
     }
 
 
-def test_of_an_ended_task_is_shown_how_it_ended():
-    shown = card(task(order=ORDER, outcome=STORED | {"generation_seconds": 61.5}), {})
+def test_an_ended_task_is_shown_with_its_outcome():
+    shown = show(task(order=ORDER, outcome=STORED | {"generation_seconds": 61.5}), {})
     assert (shown["generation_seconds"], shown["path"], shown["error"]) == (61.5, "/v/a.mp4", None)
-    assert card(task("failed", ORDER, {"error": "no cats"}), {})["error"] == "no cats"
+    assert show(task("failed", ORDER, {"error": "no cats"}), {})["error"] == "no cats"
 
 
 def test_a_running_task_has_no_end_yet():
-    assert card(task("deferred"), {})["ended_at"] is None
-    assert card(task("success"), {})["ended_at"] == "2026-03-01T12:00:00+00:00"
+    assert show(task("deferred"), {})["ended_at"] is None
+    assert show(task("success"), {})["ended_at"] == "2026-03-01T12:00:00+00:00"
 
 
-def test_what_the_server_has_made_counts_more_than_what_was_ordered():
-    shown = card(task(order=ORDER, outcome={"size": "1280x720", "estimated_cost_usd": None}), {})
+def test_the_facts_of_the_outcome_replace_those_of_the_order():
+    shown = show(task(order=ORDER, outcome={"size": "1280x720", "estimated_cost_usd": None}), {})
     assert (shown["size"], shown["orientation"], shown["estimated_cost_usd"]) == ("1280x720", "landscape", None)
-    assert card(task(order=ORDER), {})["estimated_cost_usd"] == 0.25
+    assert show(task(order=ORDER), {})["estimated_cost_usd"] == 0.25
 
 
-def test_a_task_without_records_is_shown_with_what_airflow_knows():
-    shown = card(task("failed"), {})
+def test_a_task_without_entries_is_shown_with_the_facts_of_airflow():
+    shown = show(task("failed"), {})
     assert (shown["task_id"], shown["status"], shown["prompt"], shown["media"]) == ("t", "failed", None, [])
 
 
-def test_its_own_file_comes_before_what_others_have_stored():
+def test_the_file_of_the_task_itself_comes_before_files_of_other_tasks():
     own = KEY | {"media_type": "video/mp4", "bytes": 10, "why_not": None}
-    other = Stored(KEY | {"task_id": "download"}, STORED)
+    other = StoredFile(TaskKey(**KEY | {"task_id": "download"}), STORED)
     stored_by = {("d", "r", "v"): other, ("d", "another run", "w"): other}
-    assert card(task(outcome={"videos": ["v"]} | STORED), stored_by)["media"] == [own]
-    assert card(task(outcome={"videos": ["v", "w"]}), stored_by)["media"] == [own | {"task_id": "download"}]
-    assert card(task(outcome={"videos": ["v"]}), {})["media"] == []
+    assert show(task(outcome={"videos": ["v"]} | STORED), stored_by)["media"] == [own]
+    assert show(task(outcome={"videos": ["v", "w"]}), stored_by)["media"] == [own | {"task_id": "download"}]
+    assert show(task(outcome={"videos": ["v"]}), {})["media"] == []
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(), st.lists, max_leaves=3))
-def test_records_of_any_kind_are_shown_as_far_as_they_make_sense(value):
+def test_values_of_a_wrong_type_count_as_unknown(value):
     names = ("prompt", "model", "size", "error", "path", "bytes", "media_type", "generation_seconds", "videos")
-    shown = card(task(order=dict.fromkeys(names, value), outcome=dict.fromkeys(names, value)), {})
+    shown = show(task(order=dict.fromkeys(names, value), outcome=dict.fromkeys(names, value)), {})
     for name in ("prompt", "model", "size", "error", "path"):
         assert shown[name] is None or isinstance(shown[name], str)
     for name in ("generation_seconds", "estimated_cost_usd"):
@@ -119,23 +119,23 @@ def test_records_of_any_kind_are_shown_as_far_as_they_make_sense(value):
 
 
 @pytest.mark.parametrize("records", [{"videos": None}, {"videos": [1, None]}, {"videos": "v"}])
-def test_records_that_others_have_written_break_nothing(records):
+def test_a_list_of_videos_of_a_wrong_type_is_ignored(records):
     assert all(isinstance(name, str) for _, _, name in task(outcome=records).videos)
 
 
 @pytest.mark.parametrize("missing", ["path", "media_type", "bytes"])
-def test_nothing_is_playable_of_which_not_all_is_known(missing):
-    assert Stored(KEY, STORED).is_playable
-    assert not Stored(KEY, STORED | {missing: None}).is_playable
-    assert not Stored(KEY, {"error": "no"}).is_playable
+def test_a_file_is_playable_only_if_all_its_facts_are_known(missing):
+    assert StoredFile(TaskKey(**KEY), STORED).is_playable
+    assert not StoredFile(TaskKey(**KEY), STORED | {missing: None}).is_playable
+    assert not StoredFile(TaskKey(**KEY), {"error": "no"}).is_playable
 
 
 @given(
     st.text(alphabet=st.characters(blacklist_categories=("Cs", "Cc", "Cf")), max_size=30), st.floats(0, 100) | st.none()
 )
 def test_progress_is_read_as_it_was_written(status, percent):
-    text = progress_text(status, percent)
-    read = progress(task("deferred", progress=text))
+    text = format_progress(status, percent)
+    read = show_progress(task("deferred", progress=text))
     if percent is not None and "e" not in f"{percent:g}":
         assert read == {"text": status or None, "percent": float(f"{percent:g}")}
     elif percent is None and not status.endswith(" %"):
@@ -145,12 +145,12 @@ def test_progress_is_read_as_it_was_written(status, percent):
 @pytest.mark.parametrize(
     ("value", "text"), [(None, None), (7, None), ({"a": 1}, None), ("", None), ("no percentage %", "no percentage %")]
 )
-def test_progress_that_is_none_of_ours(value, text):
-    assert progress(task("deferred", progress=value)) == {"text": text, "percent": None}
+def test_progress_of_another_form_is_shown_without_a_percentage(value, text):
+    assert show_progress(task("deferred", progress=value)) == {"text": text, "percent": None}
 
 
-def test_only_what_is_on_its_way_has_progress():
-    assert progress(task("success", progress="completed 100 %")) is None
+def test_a_task_that_has_ended_has_no_progress():
+    assert show_progress(task("success", progress="completed 100 %")) is None
 
 
 @pytest.mark.parametrize(
@@ -164,18 +164,18 @@ def test_only_what_is_on_its_way_has_progress():
         (None, None),
     ],
 )
-def test_orientation(size, expected):
-    assert orientation(size) == expected
+def test_a_size_has_an_orientation(size, expected):
+    assert find_orientation(size) == expected
 
 
-def test_totals():
+def test_groups_are_added_up():
     groups = [
         Group("d", "m", "completed", tasks=3, videos=4, cost=0.6, seconds=120.0, timed=2),
         Group("e", "m", "completed", tasks=1, videos=1, cost=0.25004, seconds=30.0, timed=1),
         Group("d", "m", "failed", tasks=1, videos=1, cost=0.0, seconds=0.0, timed=0),
         Group("d", None, "in_progress", tasks=2, videos=2, cost=9.0, seconds=9.0, timed=1),
     ]
-    assert totals(groups) == {
+    assert add_up(groups) == {
         "generations": 7,
         "in_progress": 2,
         "completed": 4,
@@ -187,25 +187,25 @@ def test_totals():
     }
 
 
-def test_groups_are_made_of_texts():
+def test_a_group_is_made_of_the_texts_in_entries():
     assert Group.of(3, "d", "m", "completed", "2", "0.3", "60.0") == Group(
         "d", "m", "completed", tasks=3, videos=6, cost=pytest.approx(0.9), seconds=180.0, timed=3
     )
     assert Group.of(3, "d", None, "failed", None, None, None) == Group("d", None, "failed", 3, 3, 0.0, 0.0, 0)
 
 
-def test_a_time_of_zero_is_known_and_an_absurd_one_is_not():
+def test_a_time_of_zero_is_known_and_an_absurd_time_is_not():
     assert Group.of(3, "d", "m", "completed", "1", "0", "0").timed == 3
     assert Group.of(3, "d", "m", "completed", "1", "0", "1e9").timed == 0
 
 
 @given(st.text() | st.sampled_from(["nan", "inf", "-1", "1e400", "{}", "[1]"]) | st.integers().map(str))
-def test_texts_that_are_no_numbers_break_no_sum(text):
+def test_texts_that_are_not_numbers_do_not_spoil_the_sums(text):
     groups = [Group.of(1, "d", "m", "completed", text, text, text), Group.of(1, "d", "m", "completed", "1", "1", "1")]
-    for value in totals(groups).values():
+    for value in add_up(groups).values():
         assert 0 <= value < 1e12
 
 
-def test_totals_of_nothing():
-    nothing = totals([])
+def test_the_rates_and_means_of_nothing_are_none():
+    nothing = add_up([])
     assert (nothing["generations"], nothing["success_rate"], nothing["mean_generation_seconds"]) == (0, None, None)
