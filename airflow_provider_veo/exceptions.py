@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_veo.api.errors import CausedByVeoError, InvalidInputError, VeoError
-from airflow_provider_veo.hooks.veo import place_of_connection
+from airflow_provider_veo.hooks.connection import place_of_connection
 
 __all__ = ["VeoFailException", "VeoSensorTimeout"]
 

@@ -1,4 +1,4 @@
-"""What Airflow's provider manager wants to know about this package."""
+"""Metadata of this package for Airflow's provider manager."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-veo",
         "name": "Veo",
-        "description": "Videos from prompts by Veo 3.1 and every other server that speaks the `/v1/videos` protocol.",
+        "description": "Videos from prompts, by Veo 3.1 and all servers with the `/v1/videos` protocol.",
         "integrations": [
             {
                 "integration-name": _INTEGRATION,
@@ -44,8 +44,8 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "airflow_provider_veo.hooks.veo.VeoHook",
                 "hook-name": "Veo (OpenAI-style video API)",
                 "ui-field-behaviour": {
-                    # The port stays visible, since Airflow 3.3.1 and 3.3.2 cannot test a stored connection
-                    # without one: see pull request 73298 of apache/airflow.
+                    # The port stays visible because Airflow 3.3.1 and 3.3.2 cannot test a stored connection
+                    # without one (pull request 73298 of apache/airflow).
                     "hidden-fields": ["schema", "login"],
                     "relabeling": {"host": "Base URL", "password": "API key", "port": "Port (optional)"},
                     "placeholders": {"host": "https://api.example.com", "port": "443", "password": "sk-..."},
@@ -58,7 +58,7 @@ def get_provider_info() -> dict[str, Any]:
                 "description": "Settings of the Veo provider.",
                 "options": {
                     "storage": {
-                        "description": "Base of relative destinations: an absolute path or a URI.",
+                        "description": "Folder for relative destinations: an absolute path or a URI.",
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "s3://aws_default@my-bucket/videos",
@@ -66,9 +66,9 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "salvage": {
                         "description": (
-                            "Folder for paid videos that their destination does not take: an absolute path or a URI. "
+                            "Folder for paid videos whose destination does not take them: an absolute path or a URI. "
                             "The next try takes them from there; nothing removes them. "
-                            "Empty: the folder _veo/salvage below [veo] storage; without that, none."
+                            "Empty: the folder _veo/salvage below [veo] storage, or none without a storage."
                         ),
                         "version_added": "0.1.0",
                         "type": "string",
@@ -77,9 +77,9 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "page_roots": {
                         "description": (
-                            "Folders below which the Veo page may open files: absolute paths or URIs, separated by "
-                            "commas or line breaks. For the API server, which reads an object by the connection that "
-                            "its folder here names. Empty: the folder of [veo] storage; without that, none."
+                            "Folders from which the Veo page may open files: absolute paths or URIs, separated by "
+                            "commas or line breaks. The API server reads an object by the connection in the URI of "
+                            "its folder. Empty: the folder of [veo] storage, or none without a storage."
                         ),
                         "version_added": "0.1.0",
                         "type": "string",
@@ -88,7 +88,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "poll_interval": {
                         "description": (
-                            "Seconds between two status calls for one video, give or take a tenth. "
+                            "Seconds between two status calls for one job, with a random deviation of a tenth. "
                             "Empty: a schedule that learns from the job's progress and from earlier jobs."
                         ),
                         "version_added": "0.1.0",
@@ -98,8 +98,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "max_in_flight_polls": {
                         "description": (
-                            "Status calls that a triggerer sends at once for one connection. A call without an answer "
-                            "for half a second counts no more; four times this number is the most sockets."
+                            "Most simultaneous status calls of a triggerer for one connection. A call without an "
+                            "answer for half a second no longer counts. The most sockets are four times this number."
                         ),
                         "version_added": "0.1.0",
                         "type": "integer",
@@ -108,8 +108,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "shortest_deferral": {
                         "description": (
-                            "Seconds that a deferral takes at least, 0 to 600: Airflow 3.3 may fail a task that goes "
-                            "on within some six seconds of its deferral. 0: the task goes on at once."
+                            "Shortest time of a deferral in seconds, 0 to 600. Airflow 3.3 may fail a task that "
+                            "continues within about six seconds of its deferral. 0: the task continues at once."
                         ),
                         "version_added": "0.1.0",
                         "type": "float",
@@ -118,8 +118,9 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "task_tab": {
                         "description": (
-                            "Show the tab Video on task instances. Airflow before 3.4 shows it on the tasks of all "
-                            "operators; from 3.4 on it is on this provider's tasks only, whatever is set here."
+                            "Show the tab Video on task instances. Airflow before 3.4 shows it for the tasks of all "
+                            "operators. Airflow 3.4 and later ignore this setting and show it for tasks of this "
+                            "provider only."
                         ),
                         "version_added": "0.1.0",
                         "type": "boolean",
@@ -133,9 +134,17 @@ def get_provider_info() -> dict[str, Any]:
 
 
 _CONNECTION_FIELDS = {
+    "profile": {
+        "label": "Gateway profile",
+        "description": (
+            "Models, prices and frame rules of the gateway. generic knows none, and suits every server. "
+            "Empty: the profile of the host, or else generic."
+        ),
+        "schema": {"type": ["string", "null"], "enum": ["veo-gateway", "generic"], "default": ""},
+    },
     "default_model": {
         "label": "Default model",
-        "description": "Ordered when a task names no model.",
+        "description": "Model to order if a task names none.",
         "schema": {"type": ["string", "null"], "default": "veo-3.1-fast"},
     },
     "auth_scheme": {
@@ -145,27 +154,27 @@ _CONNECTION_FIELDS = {
     },
     "request_format": {
         "label": "Request format",
-        "description": "Of orders; auto: JSON, and multipart when there are frames or the server reads no JSON.",
+        "description": "Format of orders. auto: multipart with frames or if the server reads no JSON, else JSON.",
         "schema": {"type": ["string", "null"], "enum": ["auto", "json", "multipart"], "default": "auto"},
     },
     "timeout": {
         "label": "Timeout (s)",
-        "description": "For a connection, the answer to an order, and how long a transfer may be too slow.",
+        "description": "Limit for connecting, for the answer to an order, and for a transfer that is too slow.",
         "schema": {"type": ["integer", "null"], "default": 60, "minimum": 1},
     },
     "verify": {
         "label": "Verify TLS",
-        "description": "true, false, or the path of a CA bundle.",
+        "description": "Check of certificates: true, false, or the path of a CA bundle.",
         "schema": {"type": ["string", "null"], "default": "true"},
     },
     "allow_private_addresses": {
         "label": "Allow private addresses",
-        "description": "true: take videos from your own network, too, when a server outside of it says they are there.",
+        "description": "true: a server outside your network may name video addresses within your network.",
         "schema": {"type": ["string", "null"], "enum": ["true", "false"], "default": "false"},
     },
     "headers": {
         "label": "Further headers",
-        "description": 'Sent to the API with each request: a JSON object like {"x-portkey-provider": "openai"}.',
+        "description": 'Headers of all requests to the API: a JSON object like {"x-portkey-provider": "openai"}.',
         "schema": {"type": ["string", "null"], "default": ""},
     },
 }

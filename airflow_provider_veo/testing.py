@@ -1,13 +1,13 @@
-"""A pytest plugin for tests of your own Dags: the video API, offline and for free, behind your Airflow connection.
+"""A pytest plugin for tests of your own Dags: a video API behind your Airflow connection, offline and free of charge.
 
-It is loaded by pytest wherever this package is installed, and needs the extra `emulator` when a test asks for it:
+Pytest loads it in every environment with this package. A test that uses it needs the extra `emulator`:
 
     def test_my_dag(veo_emulator):
         veo_emulator.fail_next("Content policy violation")
         ...  # run the Dag, for example by `dag.test()`
         assert veo_emulator.charged_usd == 0
 
-Nothing of Airflow is imported here: the fixtures only set environment variables, which Airflow reads when it runs.
+The plugin does not import Airflow. The fixtures set environment variables, which Airflow reads when it runs.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = ["VeoEmulator", "veo_emulator", "veo_emulator_settings"]
 
-_POLL_INTERVAL = "0.1"  # seconds; a test has no time to wait
+_POLL_INTERVAL = "0.1"  # seconds
 
 
 @pytest.fixture
 def veo_emulator_settings() -> Settings:
-    """How the emulator behaves; override this fixture for another dialect, key or generation time (0.5 s)."""
+    """Return the emulator's settings. Override this fixture for another dialect, key or generation time (0.5 s)."""
     try:
-        from airflow_provider_veo.emulator.jobs import Settings  # noqa: PLC0415 - only who asks pays for it
+        from airflow_provider_veo.emulator.jobs import Settings  # noqa: PLC0415 - only tests with the emulator need it
         from airflow_provider_veo.emulator.server import EmulatorServer  # noqa: F401, PLC0415 - needs the extra
     except ImportError as error:
         raise ImportError(f"{error}. Install the extra: pip install 'airflow-provider-veo[emulator]'") from error
@@ -44,9 +44,9 @@ def veo_emulator_settings() -> Settings:
 def veo_emulator(
     veo_emulator_settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[VeoEmulator]:
-    """Run the emulator for one test, as the connection `veo_default`, asked every 0.1 s.
+    """Run the emulator for one test, as the connection `veo_default`. Tasks ask it for the status every 0.1 s.
 
-    `[veo] storage` is a folder of this test, so that nothing is written where real videos are.
+    `[veo] storage` is a folder of this test, so that no test writes into the storage of real videos.
     """
     from airflow_provider_veo.emulator.server import EmulatorServer  # noqa: PLC0415 - as above
 
@@ -60,56 +60,59 @@ def veo_emulator(
 
 
 class VeoEmulator:
-    """The emulator in the hands of a test.
+    """The emulator, as a test controls it.
 
     Attributes:
-        url: base URL of the API.
-        api_key: that it takes.
-        storage: folder of relative destinations.
+        url: Base URL of the API.
+        api_key: API key that the emulator accepts.
+        storage: Folder of relative destinations.
     """
 
     def __init__(self, server: EmulatorServer, monkeypatch: pytest.MonkeyPatch, storage: Path) -> None:
         self._jobs = server.jobs
         self._faults = server.faults
+        self._dialect = server.settings.dialect
         self._monkeypatch = monkeypatch
         self.url = server.url
         self.api_key = server.settings.api_key
         self.storage = storage
 
     def connect(self, conn_id: str, **extra: Any) -> None:
-        """Make another Airflow connection lead here, too.
+        """Add an Airflow connection to the emulator.
 
         Args:
-            conn_id: of the connection.
-            extra: its extra fields, for example `default_model="veo-3.1"`.
+            conn_id: ID of the connection.
+            extra: Extra fields of the connection, for example `default_model="veo-3.1"`. The `profile` is by default
+                that of the gateway whose dialect the emulator speaks.
         """
-        connection = {"conn_type": "veo", "host": self.url, "password": self.api_key, "extra": extra}
+        profile = {"profile": self._dialect} if self._dialect == "veo-gateway" else {}
+        connection = {"conn_type": "veo", "host": self.url, "password": self.api_key, "extra": profile | extra}
         self._monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
 
     def fail_next(
         self, reason: str = "Content policy violation", code: str = "task_failed", *, prompt: str = ""
     ) -> None:
-        """Let the next video that is ordered fail. Several calls queue up.
+        """Let the job of the next order fail. Several calls add up.
 
         Args:
-            reason: the server's words. What they mean to the tasks is decided as with a real server: words about
-                policy or moderation are permanent, "internal error" is retried.
-            code: the machine's word for it, in dialects that have one.
-            prompt: words in the prompt of the video that is meant; by default it is the next, whatever its prompt.
+            reason: Words of the server about the failure. Tasks read them as those of a real server: after words
+                about policy or moderation they fail at once, after "internal error" they retry.
+            code: Error code of the failure, in dialects that have one.
+            prompt: Part of the prompt of the job that fails. By default the next job fails, whatever its prompt.
         """
         self._jobs.fail_next(reason, code, prompt)
 
     def answer_next(self, call: Call, *troubles: Trouble | str, retry_after: float = 1.0) -> None:
-        """Let the next answers of a kind go wrong, in this order.
+        """Let the next answers to a kind of call go wrong, in this order.
 
         Args:
-            call: `order`, `status` or `content`.
-            troubles: a `Trouble` or its name: `rate_limit` (429), `no_money`, `error` (500), `bad_gateway`,
-                `broken_json`, `dropped`, `slow`, `cut`, `gone` (410).
-            retry_after: seconds; of a rate limit's header, and of an answer that is slow.
+            call: Kind of call: `order`, `status` or `content`.
+            troubles: Faults of the answers, each as a `Trouble` or by its name: `rate_limit` (429), `no_money`,
+                `error` (500), `bad_gateway`, `broken_json`, `dropped`, `slow`, `cut`, `gone` (410).
+            retry_after: Seconds in the header of a rate limit, and seconds by which a slow answer is late.
 
         Raises:
-            ValueError: there is no such call or trouble.
+            ValueError: There is no such call or trouble.
         """
         from airflow_provider_veo.emulator.faults import CALLS, Fault, Trouble  # noqa: PLC0415 - as above
 
@@ -123,33 +126,36 @@ class VeoEmulator:
             self._faults.add(call, Fault(kind, seconds=retry_after))
 
     def hold(self) -> None:
-        """Stop the time at the server: jobs stay where they are until `set_progress` or `release`."""
+        """Stop the clock of the emulator: jobs make no progress until `set_progress` or `release`."""
         self._jobs.hold()
 
     def set_progress(self, percent: float, video_id: str | None = None) -> None:
-        """Move jobs that are not finished; 100 finishes them. Time stops, see `hold`.
+        """Set the progress of jobs that are not finished, and stop the clock as `hold` does.
 
         Args:
-            percent: 0 to 100.
-            video_id: which job; all of them by default.
+            percent: Progress from 0 to 100. A job with 100 is finished.
+            video_id: ID of the job. By default all jobs change.
+
+        Raises:
+            ValueError: The percentage is wrong, or there is no such job.
         """
         self._jobs.set_progress(percent, video_id)
 
     def release(self) -> None:
-        """Let the time go on."""
+        """Let the clock continue."""
         self._jobs.release()
 
     @property
     def orders(self) -> list[Job]:
-        """All jobs that were ordered, the first one first: `id`, `prompt`, `model`, `frames` ..."""
+        """All jobs in the order of their orders, with `id`, `prompt`, `model`, `frames` and more."""
         return self._jobs.all()[::-1]
 
     @property
     def charged(self) -> int:
-        """How many videos the gateway would have charged by now: those that are finished, and all of chat calls."""
+        """Number of videos that the gateway would have charged by now: finished ones, and all videos of chat calls."""
         return len(self._jobs.charged()) + self._jobs.counters.chat_videos
 
     @property
     def charged_usd(self) -> float:
-        """What they would have cost, in US dollars."""
+        """Cost of these videos at the gateway, in US dollars."""
         return self._jobs.report()["charged_usd"]

@@ -68,9 +68,10 @@ def main() -> int:
     return 0
 
 
-def connection(emulator: EmulatorServer) -> dict[str, str]:
+def connection(emulator: EmulatorServer) -> dict[str, object]:
     """Return the Airflow connection to the emulator."""
-    return {"conn_type": "veo", "host": emulator.url, "password": emulator.settings.api_key}
+    extra = {"profile": emulator.settings.dialect}  # with the prices of the gateway that the emulator stands in for
+    return {"conn_type": "veo", "host": emulator.url, "password": emulator.settings.api_key, "extra": extra}
 
 
 def settings() -> dict[str, str]:

@@ -23,7 +23,7 @@ with DAG(
     @task(retries=0)
     def order(params: dict[str, str]) -> str:
         """Order a video and return its id at once."""
-        from airflow_provider_veo.api.requests import VideoSpec
+        from airflow_provider_veo.api.specs import VideoSpec
         from airflow_provider_veo.hooks.veo import VeoHook
 
         return VeoHook().create_video(VideoSpec(params["prompt"], model="veo-3.1-fast")).id

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow_provider_veo.api.polling.decision import Outcome, WaitPolicy
-    from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
+    from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
     from airflow_provider_veo.api.video import Video, VideoStatus
 
 __all__ = ["ChatSpec", "Outcome", "Video", "VideoSpec", "VideoStatus", "WaitPolicy"]
 
 _MODULES = {
-    "ChatSpec": "airflow_provider_veo.api.requests",
+    "ChatSpec": "airflow_provider_veo.api.specs",
     "Outcome": "airflow_provider_veo.api.polling.decision",
     "Video": "airflow_provider_veo.api.video",
-    "VideoSpec": "airflow_provider_veo.api.requests",
+    "VideoSpec": "airflow_provider_veo.api.specs",
     "VideoStatus": "airflow_provider_veo.api.video",
     "WaitPolicy": "airflow_provider_veo.api.polling.decision",
 }

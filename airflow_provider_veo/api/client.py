@@ -14,12 +14,13 @@ import httpx
 import pendulum
 
 from airflow_provider_veo import __version__
-from airflow_provider_veo.api import requests
 from airflow_provider_veo.api.answers import masking
 from airflow_provider_veo.api.answers.answer import Answer, names_in
 from airflow_provider_veo.api.answers.own_words import NOTHING_SAID, OwnWords
 from airflow_provider_veo.api.answers.text import for_people
+from airflow_provider_veo.api.backends.openai import requests
 from airflow_provider_veo.api.backends.openai.cancelling import Cancellation, read_cancellation
+from airflow_provider_veo.api.backends.openai.videos import parse_video, parse_videos
 from airflow_provider_veo.api.chat.events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
 from airflow_provider_veo.api.chat.reader import ChatReader
 from airflow_provider_veo.api.content import embedded, locate
@@ -45,9 +46,10 @@ from airflow_provider_veo.api.net.limits import Limits
 from airflow_provider_veo.api.net.signatures import is_presigned
 from airflow_provider_veo.api.polling import wait
 from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
-from airflow_provider_veo.api.requests import ApiRequest, ChatSpec, VideoSpec
+from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.settings import ClientSettings, tls_context
-from airflow_provider_veo.api.video import Video, parse_video, parse_videos
+from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
+from airflow_provider_veo.api.video import Video
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -177,6 +179,7 @@ class VeoClient(_Client):
             idempotency_key: for servers that honour it.
             before_post: called before each request; what it raises ends the call.
         """
+        self.settings.profile.check_frames(spec)
         order = spec, self.settings.request_format, idempotency_key
         request = requests.create_video(*order)
         before_post()
@@ -219,6 +222,7 @@ class VeoClient(_Client):
         Raises:
             VideoTimeoutError: the time is over.
         """
+        self.settings.profile.check_frames(spec)
         request = self._request(requests.chat_completion(spec, idempotency_key))
         chat = _Chat(self.settings.timeout, timeout)
         reader = ChatReader(spec.prompt, *spec.frame_urls, most=spec.n, own=spec.own_words)
@@ -399,6 +403,7 @@ class AsyncVeoClient(_Client):
 
     async def create_video(self, spec: VideoSpec, idempotency_key: str | None = None) -> Video:
         """Do as `VeoClient.create_video`."""
+        self.settings.profile.check_frames(spec)
         order = spec, self.settings.request_format, idempotency_key
         answer = replace(await self.call(requests.create_video(*order)), own=spec.own_words)
         if again := requests.create_video_as_form(*order, answer):
@@ -414,6 +419,7 @@ class AsyncVeoClient(_Client):
         self, spec: ChatSpec, idempotency_key: str | None = None, timeout: float = DEFAULT_CHAT_TIMEOUT
     ) -> AsyncIterator[ChatEvent]:
         """Do as `VeoClient.stream_chat`."""
+        self.settings.profile.check_frames(spec)
         request = self._request(requests.chat_completion(spec, idempotency_key))
         chat = _Chat(self.settings.timeout, timeout)
         reader = ChatReader(spec.prompt, *spec.frame_urls, most=spec.n, own=spec.own_words)

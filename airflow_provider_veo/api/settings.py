@@ -1,4 +1,4 @@
-"""What a client of the video API needs to know."""
+"""The settings of a client of the video API."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import httpx
 from airflow_provider_veo.api.answers.json_text import parse_json
 from airflow_provider_veo.api.answers.masking import Mask, mask_of
 from airflow_provider_veo.api.answers.text import for_people
-from airflow_provider_veo.api.backends.profiles import DEFAULT_MODEL
+from airflow_provider_veo.api.backends.openai.requests import REQUEST_FORMATS, RequestFormat
+from airflow_provider_veo.api.backends.profiles import GENERIC, GatewayProfile
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.net import urls
-from airflow_provider_veo.api.requests import REQUEST_FORMATS, RequestFormat
 
 AuthScheme = Literal["bearer", "raw"]
 AUTH_SCHEMES: tuple[AuthScheme, ...] = get_args(AuthScheme)
@@ -25,23 +25,24 @@ AUTH_SCHEMES: tuple[AuthScheme, ...] = get_args(AuthScheme)
 
 @dataclass(frozen=True)
 class ClientSettings:
-    """Everything a client needs to know, checked when it is made.
+    """The settings of a client, which are checked on construction.
 
     Attributes:
-        base_url: root of the API. `/v1`, `/v1/videos`, `/v1/chat/completions` or `/v1/models` at its end is taken off.
-        api_key: None for servers without authentication.
+        base_url: Root of the API. `/v1`, `/v1/videos`, `/v1/chat/completions` or `/v1/models` at its end is removed.
+        api_key: Key of the API. None for servers without authentication.
         auth_scheme: `bearer` sends `Authorization: Bearer KEY`, `raw` sends `Authorization: KEY`.
-        request_format: see `requests.create_video`.
-        timeout: of each network operation, in seconds.
-        verify: check TLS certificates: True, False, or the path of a CA bundle.
-        default_model: what to order when no model is named.
-        allow_private_addresses: download from private and loopback addresses that the server names, though its own
-            address is none.
-        headers: names and values of further headers, see `read_headers`. They go to the API alone, as the key does.
-        name: how messages call the place where these settings stand, like `connection 'veo_default'`.
+        request_format: Format of orders; see `create_video` in `backends.openai.requests`.
+        timeout: Time limit of each network operation, in seconds.
+        verify: Whether to check TLS certificates, or the path of a CA bundle.
+        default_model: Model to order if a task names none. An empty text means the default model of the profile.
+        allow_private_addresses: Whether to download from private and loopback addresses that the server names,
+            although its own address is public.
+        headers: Names and values of further headers; see `read_headers`. Like the key, they are sent to the API only.
+        name: Name of the settings in messages, like `connection 'veo_default'`.
+        profile: Models, prices and quirks of the gateway.
 
     Raises:
-        InvalidInputError: on construction, naming the setting.
+        InvalidInputError: A setting is wrong. The message names it.
     """
 
     base_url: str
@@ -50,10 +51,11 @@ class ClientSettings:
     request_format: RequestFormat = "auto"
     timeout: float = 60.0
     verify: bool | str = True
-    default_model: str = DEFAULT_MODEL
+    default_model: str = ""
     allow_private_addresses: bool = False
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     name: str = ""
+    profile: GatewayProfile = GENERIC
 
     def __post_init__(self) -> None:
         if urls.redact(self.base_url) != self.base_url or urls.absolute("", self.base_url) is None:
@@ -61,15 +63,14 @@ class ClientSettings:
                 f"The base URL {urls.redact(self.base_url)!r} is not of the form https://host[/path]."
             )
         object.__setattr__(self, "base_url", urls.api_root(self.base_url))
-        # httpx would print the whole header, key included, in its complaint about it
+        object.__setattr__(self, "default_model", self.default_model or self.profile.default_model)
+        # httpx would print the whole header with the key in its error
         if self.api_key is not None and not self.api_key.isprintable():
             raise InvalidInputError("The API key has a line break or another character that cannot be printed.")
         if self.auth_scheme not in AUTH_SCHEMES:
-            raise InvalidInputError(f"auth_scheme is {self.auth_scheme!r}; it must be {_either(AUTH_SCHEMES)}.")
+            raise InvalidInputError(f"auth_scheme is {self.auth_scheme!r}; it must be {_join(AUTH_SCHEMES)}.")
         if self.request_format not in REQUEST_FORMATS:
-            raise InvalidInputError(
-                f"request_format is {self.request_format!r}; it must be {_either(REQUEST_FORMATS)}."
-            )
+            raise InvalidInputError(f"request_format is {self.request_format!r}; it must be {_join(REQUEST_FORMATS)}.")
         if not 0 < self.timeout < float("inf"):
             raise InvalidInputError(f"timeout is {self.timeout!r}; it must be a number of seconds above 0.")
         if self.api_key and "authorization" in (name.lower() for name, _ in self.headers):
@@ -77,24 +78,24 @@ class ClientSettings:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """What errors say of where they happened; see `VeoError.where`."""
+        """The words by which errors name the connection and the server; see `VeoError.where`."""
         return tuple(part for part in (self.name, self.mask.hide(self.base_url)) if part)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be shown: the key first, or an empty text in its place; then the values of the headers."""
+        """The key, or an empty text in its place, and the values of the headers. None of them may be shown."""
         found = (self.api_key or "", *(value for _, value in self.headers))
         return found if any(found) else ()
 
     @property
     def mask(self) -> Mask:
-        """Hides the secrets."""
+        """Mask that hides the secrets."""
         return mask_of(self.secrets)
 
     def authorization(self) -> dict[str, Any]:
-        """Return the headers for the API alone: that with the key, and the further ones of the connection.
+        """Return the headers with the secrets, which are sent to the API only.
 
-        Their values are bytes, since httpx takes no text but ASCII.
+        Their values are bytes, since httpx takes only ASCII as text.
         """
         found = {name: value.encode() for name, value in self.headers}
         if not self.api_key:
@@ -132,31 +133,31 @@ _OUR_OWN = frozenset(
 
 
 def read_headers(given: Any) -> tuple[tuple[str, str], ...]:
-    """Read the further headers of a connection. No message shows a value: each may be a secret.
+    """Return the further headers of a connection. No error shows a value, since each may be a secret.
 
     Args:
-        given: an object of names and values, or its JSON text.
+        given: Object of names and values, or its JSON text.
 
     Raises:
-        InvalidInputError: it is none, or a header cannot be sent, or is one that this provider sends itself.
+        InvalidInputError: The value is not an object, a header cannot be sent, or this provider sends it itself.
     """
     parsed = parse_json(given) if isinstance(given, str) else given
     if not isinstance(parsed, Mapping):
         raise InvalidInputError('headers must be a JSON object of texts, like {"x-portkey-provider": "openai"}.')
-    headers = tuple((name, _header(name, value)) for name, value in parsed.items())
+    headers = tuple((name, _read_header(name, value)) for name, value in parsed.items())
     if len({name.lower() for name, _ in headers}) < len(headers):
         raise InvalidInputError("headers names one header twice: upper and lower case are the same there.")
     return headers
 
 
-def _header(name: Any, value: Any) -> str:
+def _read_header(name: Any, value: Any) -> str:
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
         shown = for_people(str(name), 100)
-        raise InvalidInputError(f"headers has {shown!r}, which is no name of a header: letters, digits and - make one.")
+        raise InvalidInputError(f"headers has {shown!r}, which is not the name of a header. Use letters, digits and -.")
     if name.lower() in _OUR_OWN:
         raise InvalidInputError(f"headers has {name}, which this provider sets itself. Leave it out.")
     if not isinstance(value, str):
-        raise InvalidInputError(f"headers has {name} with a value that is no text, but {type(value).__name__}.")
+        raise InvalidInputError(f"headers has {name} with a value that is not a text, but {type(value).__name__}.")
     text = value.strip()
     if not text.isprintable() or len(text.encode()) > _LONGEST_VALUE:
         raise InvalidInputError(
@@ -166,13 +167,20 @@ def _header(name: Any, value: Any) -> str:
     return text
 
 
-def _either(words: Iterable[str]) -> str:
+def _join(words: Iterable[str]) -> str:
     return " or ".join(map(repr, words))
 
 
 @lru_cache(maxsize=8)
 def tls_context(verify: bool | str) -> ssl.SSLContext:
-    """Return the TLS context of this process for a `verify` setting: each costs 17 ms and 0.7 MB to make."""
+    """Return the TLS context for a `verify` setting. It is made once per process: it costs 17 ms and 0.7 MB.
+
+    Args:
+        verify: Whether to check certificates, or the path of a CA bundle.
+
+    Raises:
+        InvalidInputError: The CA bundle cannot be read.
+    """
     if isinstance(verify, str):
         try:
             return ssl.create_default_context(cafile=verify)

@@ -1,7 +1,6 @@
-"""A free, offline stand-in for the video API: real HTTP, real MP4 files, no cost.
+"""An offline stand-in for video APIs, with real HTTP and real MP4 files, free of charge.
 
-Start it with `python -m airflow_provider_veo.emulator`, or from Python with `EmulatorServer`. It needs the extra
-`emulator`.
+Start it by `python -m airflow_provider_veo.emulator`, or in Python by `EmulatorServer`. It needs the extra `emulator`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m airflow_provider_veo.emulator`."""
+"""Run the emulator by `python -m airflow_provider_veo.emulator`."""
 
 from __future__ import annotations
 
@@ -11,40 +11,60 @@ from airflow_provider_veo.emulator.dialects import DIALECTS
 
 
 def main() -> int:
-    """Serve until interrupted."""
+    """Run the emulator until it is interrupted, and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_veo.emulator",
-        description="A free, offline stand-in for the Veo 3.1 video API and its relatives, on loopback.",
+        description="An offline stand-in for video APIs on this machine, free of charge.",
     )
     parser.add_argument(
-        "--dialect", choices=DIALECTS, default="seed", help="whose answers to give (default: %(default)s)"
+        "--dialect",
+        choices=DIALECTS,
+        default="veo-gateway",
+        help="server whose answers are given (default: %(default)s)",
     )
-    parser.add_argument("--port", type=int, default=8123, help="0 takes a free one (default: %(default)s)")
-    parser.add_argument("--api-key", default="sk-emulator", help="what clients must send (default: %(default)s)")
     parser.add_argument(
-        "--generation-seconds", type=float, default=20.0, help="from order to video (default: %(default)s)"
+        "--port", type=int, default=8123, help="port on 127.0.0.1; 0 means any free port (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--api-key", default="sk-emulator", help="API key that clients must send (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--generation-seconds", type=float, default=20.0, help="time from the order to the video (default: %(default)s)"
     )
     parser.add_argument(
         "--content-lag",
         type=float,
         default=0.0,
-        help="seconds by which content lags «completed» (default: %(default)s)",
+        help="seconds from the status completed until the file can be downloaded (default: %(default)s)",
     )
     parser.add_argument(
         "--content-as-link",
         action="store_true",
-        help="the file is elsewhere: content is JSON with its address (seed, litellm), or the status names it (sglang)",
+        help="the file has a separate address, in the JSON answer to the download call (veo-gateway, litellm) or in "
+        "the status (sglang)",
     )
-    parser.add_argument("--model", help="the one model that is served (vllm-omni, sglang, fastvideo)")
-    parser.add_argument("--can-cancel", action="store_true", help="DELETE stops a job, in every dialect")
+    parser.add_argument("--model", help="the only model of the server (vllm-omni, sglang, fastvideo)")
+    parser.add_argument("--can-cancel", action="store_true", help="DELETE stops a job in every dialect")
     parser.add_argument(
-        "--honours-idempotency-key", action="store_true", help="a repeated order is answered with the first one's job"
+        "--honours-idempotency-key",
+        action="store_true",
+        help="an order with a known idempotency key is answered with the job of the first",
     )
-    parser.add_argument("--fault-share", type=float, default=0.0, help="part of the answers that go wrong, 0 to 1")
-    parser.add_argument("--fault-seed", type=int, default=0, help="the same seed, the same faults")
+    parser.add_argument(
+        "--fault-share",
+        type=float,
+        default=0.0,
+        help="share of the answers that go wrong, 0 to 1 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--fault-seed",
+        type=int,
+        default=0,
+        help="seed of the random faults; the same seed makes the same faults (default: %(default)s)",
+    )
     options = parser.parse_args()
     try:
-        from airflow_provider_veo.emulator.faults import Faults  # noqa: PLC0415 - the import is what is tried
+        from airflow_provider_veo.emulator.faults import Faults  # noqa: PLC0415 - it fails without the extra
         from airflow_provider_veo.emulator.jobs import Settings  # noqa: PLC0415
         from airflow_provider_veo.emulator.server import EmulatorServer  # noqa: PLC0415
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The emulator's routes. What they answer is up to the dialect."""
+"""The routes of the emulator. The dialect decides about the answers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from airflow_provider_veo.emulator.clips import Clips
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.faults import Faults, FaultyApp
 from airflow_provider_veo.emulator.jobs import Job, Jobs
-from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError, Reply
+from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError, Reply
 from airflow_provider_veo.emulator.page import counters_page
-from airflow_provider_veo.emulator.pictures import read_picture
+from airflow_provider_veo.emulator.pictures import read_upload
 from airflow_provider_veo.emulator.render import Scene
 
 
 class RequestLog:
-    """An ASGI application that writes down what is asked: method, path and query."""
+    """An ASGI application that logs each request: method, path and query."""
 
     def __init__(self, app: ASGIApp, lines: deque[str]) -> None:
         self._app = app
@@ -43,8 +43,8 @@ class Emulator:
     """The server: an ASGI application over `Jobs`.
 
     Args:
-        jobs: its memory, also the place for tests to look at and to steer.
-        faults: which answers go wrong.
+        jobs: All jobs. Tests read and control them here.
+        faults: Decisions which answers go wrong.
     """
 
     def __init__(self, jobs: Jobs, faults: Faults) -> None:
@@ -69,7 +69,7 @@ class Emulator:
         self.app = RequestLog(FaultyApp(app, faults, self._dialect, self._order_of), jobs.requests)
 
     def _order_of(self, scope: Scope) -> str:
-        """Return the idempotency key of the order that a request makes or asks about."""
+        """Return the idempotency key of the order that a request makes or is about."""
         key = dict(scope["headers"]).get(b"idempotency-key", b"").decode("latin-1")
         job = self.jobs.get(scope["path"].removeprefix("/v1/videos/").partition("/")[0])
         return key or (job.key if job else "")
@@ -110,7 +110,7 @@ class Emulator:
         self._authorize(request)
         job = self._job(request, self._dialect.unknown_video())
         self.jobs.counters.polls += 1
-        return _json(self._dialect.status(job, self.jobs.clock(), self._url(request, _scene(job))))
+        return _json(self._dialect.status(job, self.jobs.clock(), self._url(request, _scene_of_job(job))))
 
     async def _delete(self, request: Request) -> Response:
         self._authorize(request)
@@ -126,18 +126,18 @@ class Emulator:
     async def _content(self, request: Request) -> Response:
         self._authorize(request)
         job = self._job(request, self._dialect.unknown_content())
-        url = self._url(request, _scene(job))
+        url = self._url(request, _scene_of_job(job))
         instead = self._dialect.instead_of_content(job, self.jobs.clock(), url, request.query_params.get("variant"))
         if instead:
             return _json(instead)
-        return await self._video(_scene(job), self._dialect.content_headers(job))
+        return await self._video(_scene_of_job(job), self._dialect.content_headers(job))
 
     async def _asset(self, request: Request) -> Response:
         scene = self._assets.get(request.path_params["name"])
         return await self._video(scene, {}) if scene else Response("Not Found", 404)
 
     async def _video(self, scene: Scene, headers: Mapping[str, str]) -> Response:
-        path = await self._clips.file_of(scene)
+        path = await self._clips.render_file(scene)
         self.jobs.counters.content_requests += 1
         self.jobs.counters.content_bytes += path.stat().st_size
         if self._dialect.takes_ranges:
@@ -153,7 +153,9 @@ class Emulator:
         counters = self.jobs.counters
         counters.chat_requests += 1
         counters.chat_videos += order.count
-        counters.chat_usd += order.count * model.price_usd  # at once: it charges for HTTP 200, whatever comes
+        counters.chat_usd += (
+            order.count * model.price_usd
+        )  # at once: the gateway charges for HTTP 200, even if the call fails
         stream = ChatStream(order.accepted.prompt, model, int(self.jobs.clock()))
         if order.stream:
             return StreamingResponse(self._chat_chunks(stream, urls), media_type="text/event-stream")
@@ -183,17 +185,17 @@ class Emulator:
         if not self._dialect.takes_key(sent, self.jobs.settings.api_key):
             raise RefusedError(self._dialect.wrong_key(sent))
 
-    async def _order(self, request: Request) -> Order:
+    async def _order(self, request: Request) -> OrderRequest:
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-            return Order(self._json_object(await request.body()))
+            return OrderRequest(self._json_object(await request.body()))
         async with request.form() as form:
             files = [await item.read() for item in form.getlist("input_reference") if isinstance(item, UploadFile)]
             fields = {name: value for name, value in form.items() if isinstance(value, str)}
         try:
-            pictures = [await asyncio.to_thread(read_picture, file) for file in files]
+            pictures = [await asyncio.to_thread(read_upload, file) for file in files]
         except ValueError as error:
             raise RefusedError(self._dialect.bad_picture(error)) from None
-        return Order(fields, tuple(pictures), is_form=True)
+        return OrderRequest(fields, tuple(pictures), is_form=True)
 
     def _json_object(self, body: bytes) -> dict[str, Any]:
         try:
@@ -219,14 +221,14 @@ def _json(reply: Reply) -> Response:
     return JSONResponse(reply.body, reply.status, reply.headers)
 
 
-def _scene(job: Job) -> Scene:
+def _scene_of_job(job: Job) -> Scene:
     options = [f"{name} {value}" for name, value in job.options.items() if value and name not in ("size", "seconds")]
     label = ", ".join([f"{job.model.id} {job.model.size}", *options])
-    return _scene_of(Accepted(job.prompt, job.model, job.frames), label)
+    return _scene_of(AcceptedOrder(job.prompt, job.model, job.frames), label)
 
 
-def _scene_of(order: Accepted, label: str) -> Scene:
+def _scene_of(order: AcceptedOrder, label: str) -> Scene:
     model = order.model
     first, last = (*order.frames, None, None)[:2]
-    # the encoder wants even sides
+    # the encoder needs even sides
     return Scene(order.prompt, label, model.width & ~1, model.height & ~1, model.seconds, first, last)

@@ -1,4 +1,4 @@
-"""The videos of the emulator, rendered when they are asked for."""
+"""Video files of the emulator, which are rendered on demand."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from airflow_provider_veo.emulator.render import Scene, render
 
 
 class Clips:
-    """Renders each scene once, and keeps the file as long as this process lives."""
+    """Renders each scene once, and keeps its file until this process ends."""
 
     def __init__(self) -> None:
         self._rendering: dict[str, asyncio.Task[None]] = {}
 
-    async def file_of(self, scene: Scene) -> Path:
-        """Return the video file that shows a scene."""
+    async def render_file(self, scene: Scene) -> Path:
+        """Return the path of the video file of a scene."""
         path = _folder() / f"{scene.key}.mp4"
         if not path.exists():
-            # one rendering for all who ask at the same time; it goes on when the one who asked first hangs up
+            # concurrent requests share one rendering, which continues if the first client disconnects
             if scene.key not in self._rendering:
                 self._rendering[scene.key] = asyncio.create_task(asyncio.to_thread(render, scene, path))
                 self._rendering[scene.key].add_done_callback(lambda _task: self._rendering.pop(scene.key))
@@ -29,7 +29,7 @@ class Clips:
 
 
 def _folder() -> Path:
-    """Return the folder of this process, which goes when the process ends."""
+    """Return the folder of this process, which is removed when the process ends."""
     return Path(_temporary_directory().name)
 
 

@@ -1,4 +1,4 @@
-"""Trouble on demand: answers that are replaced, lost or late, as scripted or by a seeded chance."""
+"""Faults on demand: answers that are replaced, lost or late, by a script or by seeded chance."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ CALLS: tuple[Call, ...] = get_args(Call)
 
 
 class Trouble(Enum):
-    """What happens to an answer."""
+    """A kind of fault of an answer."""
 
     NO_MONEY = "the account is empty"
     RATE_LIMIT = "429 with Retry-After"
     ERROR = "500 with a JSON body"
     BAD_GATEWAY = "502 with an HTML page"
     BROKEN_JSON = "200 with half an object"
-    DROPPED = "the connection ends in mid-answer"
+    DROPPED = "the connection ends within the answer"
     SLOW = "the right answer, late"
     CUT = "half of the right answer"
-    GONE = "410: the server has thrown it away"
+    GONE = "410: the server has deleted the file"
 
 
-# an empty account and a lost file stay as they are, and half a file is for tests that ask for it
+# not by chance: an empty account and a deleted file last, and half a file is only for tests that ask for it
 _BY_CHANCE = [trouble for trouble in Trouble if trouble not in (Trouble.NO_MONEY, Trouble.CUT, Trouble.GONE)]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One piece of trouble.
+    """One fault of one answer.
 
     Attributes:
-        trouble: what happens.
-        accepted: whether the request takes effect all the same; the client cannot tell.
-        seconds: of `SLOW`, and of `RATE_LIMIT`'s Retry-After.
+        trouble: Kind of the fault.
+        accepted: Whether the request nevertheless has its effect. The client cannot see that.
+        seconds: Delay of a `SLOW` answer, or the Retry-After of a `RATE_LIMIT`, in seconds.
     """
 
     trouble: Trouble
@@ -54,16 +54,16 @@ class Fault:
 
 
 class DroppedError(Exception):
-    """Ends a connection in mid-answer, on purpose."""
+    """Ends a connection within an answer, on purpose."""
 
 
 class Faults:
     """Decides which answers go wrong.
 
     Args:
-        share: of all answers, 0 to 1, that go wrong by chance.
-        seed: the same seed makes the same choices for each task, whatever the order in which tasks call.
-        seconds: see `Fault`.
+        share: Share of the answers that go wrong by chance, from 0 to 1.
+        seed: Seed of the chance. The same seed makes the same choices for each order, however the calls interleave.
+        seconds: Seconds of the faults; see `Fault`.
     """
 
     def __init__(self, share: float = 0.0, seed: int = 0, seconds: float = 0.0) -> None:
@@ -74,15 +74,20 @@ class Faults:
         self._script: defaultdict[Call, deque[Fault]] = defaultdict(deque)
 
     def add(self, call: Call, *faults: Fault) -> None:
-        """Let the next calls of a kind go wrong, in this order."""
+        """Let the next answers to a kind of call go wrong, in this order.
+
+        Args:
+            call: Kind of call.
+            faults: Faults of the answers.
+        """
         self._script[call].extend(faults)
 
     def next(self, call: Call, key: str = "") -> Fault | None:
-        """Return what happens to the next answer.
+        """Return the fault of the next answer, or None.
 
         Args:
-            call: its kind.
-            key: of the order that it belongs to, so that chance is repeatable for each order.
+            call: Kind of call.
+            key: Key of the order that the call belongs to, so that chance is repeatable for each order.
         """
         if self._script[call]:
             return self._script[call].popleft()
@@ -91,19 +96,19 @@ class Faults:
         if chance.random() >= self._share:
             return None
         trouble = chance.choice(_BY_CHANCE)
-        # a rate limit is a refusal: no gateway says 429 to an order that it has taken
+        # a rate limit is a refusal: no gateway answers 429 to an order that it has taken
         accepted = trouble is not Trouble.RATE_LIMIT and chance.random() < 0.5
         return Fault(trouble, accepted, self._seconds)
 
 
 class FaultyApp:
-    """An ASGI application whose answers go wrong as `Faults` says.
+    """An ASGI application whose answers go wrong as `Faults` decides.
 
     Args:
-        app: what gives the right answers.
-        faults: the decisions.
-        dialect: in which the errors are told.
-        key_of: says which order a request belongs to.
+        app: Application that gives the right answers.
+        faults: Decisions which answers go wrong.
+        dialect: Dialect of the errors.
+        key_of: Returns the key of the order that a request belongs to.
     """
 
     def __init__(self, app: ASGIApp, faults: Faults, dialect: Dialect, key_of: Callable[[Scope], str]) -> None:
@@ -113,7 +118,7 @@ class FaultyApp:
         self._key_of = key_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call = _call(scope)
+        call = _find_call(scope)
         fault = self._faults.next(call, self._key_of(scope)) if call else None
         if fault is None:
             await self._app(scope, receive, send)
@@ -124,15 +129,15 @@ class FaultyApp:
             await self._app(scope, receive, HalfSent(send))
         else:
             if fault.accepted:
-                await self._app(scope, receive, _swallow)
-            await _wrong_answer(fault, self._dialect)(scope, receive, send)
+                await self._app(scope, receive, _discard)
+            await _make_wrong_answer(fault, self._dialect)(scope, receive, send)
 
 
 class HalfSent:
-    """Sends half of what an application announces, and ends the connection.
+    """Sends half of the bytes that an application announces, and ends the connection.
 
     Args:
-        send: what takes the answer.
+        send: Sends the messages of an answer.
     """
 
     def __init__(self, send: Send) -> None:
@@ -152,7 +157,7 @@ class HalfSent:
         await self._send(message)
 
 
-def _call(scope: Scope) -> Call | None:
+def _find_call(scope: Scope) -> Call | None:
     path = scope.get("path", "")
     if scope["type"] != "http" or not path.startswith(("/v1/videos", "/assets/")):
         return None
@@ -163,11 +168,11 @@ def _call(scope: Scope) -> Call | None:
     return None
 
 
-async def _swallow(_message: Message) -> None:
-    """Take an answer and tell nobody."""
+async def _discard(_message: Message) -> None:
+    """Discard an answer."""
 
 
-def _wrong_answer(fault: Fault, dialect: Dialect) -> ASGIApp:
+def _make_wrong_answer(fault: Fault, dialect: Dialect) -> ASGIApp:
     match fault.trouble:
         case Trouble.NO_MONEY:
             answer: ASGIApp = _json(dialect.no_money())
@@ -183,7 +188,7 @@ def _wrong_answer(fault: Fault, dialect: Dialect) -> ASGIApp:
         case Trouble.BROKEN_JSON:
             answer = Response('{"id": "video_', 200, media_type="application/json")
         case _:
-            answer = _dropped
+            answer = _drop
     return answer
 
 
@@ -191,8 +196,8 @@ def _json(reply: Reply) -> JSONResponse:
     return JSONResponse(reply.body, reply.status, reply.headers)
 
 
-async def _dropped(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """Promise more than comes: the server closes the connection then."""
+async def _drop(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Announce more bytes than are sent, after which the server closes the connection."""
     headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b'{"id": "vi', "more_body": True})

@@ -1,4 +1,4 @@
-"""The emulator's memory: which videos were ordered, how far they are, and what was charged."""
+"""The jobs of the emulator, with their progress and their charges."""
 
 from __future__ import annotations
 
@@ -9,35 +9,36 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from airflow_provider_veo.api.backends.profiles import VideoModel
-from airflow_provider_veo.emulator.messages import Accepted, Frame
+from airflow_provider_veo.emulator.messages import AcceptedOrder, FrameData
 
 _MOST_REQUESTS = 100_000
 QUEUED_SHARE = 0.1
-"""Part of the generation time in which a job is queued."""
+"""Share of the generation time in which a job is queued."""
 
 FILTERED = "filtered"
-"""Code of a failure that is Google's filter at work; several gateways have another answer to that than to an error."""
+"""Code of a failure by Google's filter, which several gateways report differently from an error."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the emulator behaves.
+    """The settings of the emulator.
 
     Attributes:
-        dialect: whose answers to give; one of `dialects.DIALECTS`.
-        api_key: what clients must send.
-        generation_seconds: from the order to the finished video.
-        content_lag: seconds after `completed` until the content can be fetched.
-        content_as_link: the file is at another address than the content route. The seed gateway and LiteLLM answer
-            with JSON that holds it, as the seed's documentation has it (clients report the file itself); SGLang, as
-            with cloud storage, names it in the status and in an error. It counts in these dialects only.
-        model: name of the one model that vLLM-Omni, SGLang and FastVideo serve; None: a model of theirs.
-        can_cancel: DELETE stops a job. The seed gateway does not offer it; some dialects do anyway.
-        honours_idempotency_key: an order with a key that was used before is answered with the job of then. No known
-            gateway documents it.
+        dialect: Name of the server whose answers are given; one of `dialects.DIALECTS`.
+        api_key: API key that clients must send.
+        generation_seconds: Seconds from the order to the finished video.
+        content_lag: Seconds from the status `completed` until the file can be downloaded.
+        content_as_link: Whether the file has a separate address. Then the download call of the dialects
+            `veo-gateway` and `litellm` is answered with JSON that holds the address, as in the gateway's documentation
+            (clients report that they get the file). `sglang`, as with cloud storage, names it in the status and in an
+            error. Other dialects ignore this setting.
+        model: Name of the only model of `vllm-omni`, `sglang` and `fastvideo`. None means a usual model of theirs.
+        can_cancel: Whether DELETE stops a job in dialects that do not support it.
+        honours_idempotency_key: Whether an order with a known idempotency key is answered with the job of the first.
+            No known gateway documents it.
     """
 
-    dialect: str = "seed"
+    dialect: str = "veo-gateway"
     api_key: str = "sk-emulator"
     generation_seconds: float = 20.0
     content_lag: float = 0.0
@@ -49,17 +50,21 @@ class Settings:
 
 @dataclass(frozen=True)
 class Job:
-    """A video that was ordered.
+    """A job of the emulator.
 
     Attributes:
-        created: seconds since the epoch.
-        generation_seconds: how long it takes.
-        key: the order's idempotency key, if it came with one.
-        failure: why it will fail, or None.
-        failure_code: the machine's word for it, in dialects that have one; see `FILTERED`.
-        options: what else the server has read of the order, by name: `resolution`, `seed` ...
-        cancelled: somebody stopped it before it was done.
-        forgotten: somebody deleted it; it counts, but nobody can ask for it.
+        id: ID of the job.
+        prompt: Prompt of the order.
+        model: Model of the order, with its price, size and length.
+        created: Time of the order, in seconds since the epoch.
+        generation_seconds: Seconds from the order to the end of the job.
+        frames: Frames of the order, the first frame first.
+        key: Idempotency key of the order; empty if it has none.
+        failure: Words about the failure with which the job will end. None if it will succeed.
+        failure_code: Error code of that failure, in dialects that have one; see `FILTERED`.
+        options: Further fields of the order that the server reads, by name, for example `resolution` and `seed`.
+        cancelled: Whether the job was stopped before its end.
+        forgotten: Whether the job was deleted. It still counts, but calls about it are refused.
     """
 
     id: str
@@ -67,7 +72,7 @@ class Job:
     model: VideoModel
     created: float
     generation_seconds: float
-    frames: tuple[Frame, ...] = field(default=(), repr=False)
+    frames: tuple[FrameData, ...] = field(default=(), repr=False)
     key: str = ""
     failure: str | None = None
     failure_code: str = ""
@@ -80,13 +85,21 @@ class Job:
         return self.created + self.generation_seconds
 
     def progress(self, now: float) -> float:
-        """Return the percentage at a moment."""
+        """Return the progress in per cent.
+
+        Args:
+            now: Time in seconds since the epoch.
+        """
         if self.generation_seconds <= 0:
             return 100.0
         return max(0.0, min(100.0, 100 * (now - self.created) / self.generation_seconds))
 
     def status(self, now: float) -> str:
-        """Return the gateway's word for where the job stands."""
+        """Return the status word of the Veo 3.1 gateway.
+
+        Args:
+            now: Time in seconds since the epoch.
+        """
         if self.cancelled:
             return "cancelled"
         if self.progress(now) >= 100:
@@ -96,7 +109,7 @@ class Job:
 
 @dataclass
 class Counters:
-    """What has happened since the start."""
+    """Counts of events since the start."""
 
     orders: int = 0
     repeated_orders: int = 0
@@ -120,8 +133,8 @@ class Jobs:
     """All jobs of one emulator.
 
     Args:
-        settings: see there.
-        clock: seconds since the epoch.
+        settings: Settings of the emulator.
+        clock: Returns the time in seconds since the epoch.
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
@@ -134,14 +147,23 @@ class Jobs:
         self._job_of_key: dict[str, str] = {}
 
     def fail_next(self, reason: str, code: str = "task_failed", prompt: str = "") -> None:
-        """Let the next job that is ordered fail, with this reason: the next whose prompt has `prompt` in it.
+        """Let the next job fail. Several calls add up.
 
-        Several calls queue up.
+        Args:
+            reason: Words about the failure.
+            code: Error code of the failure.
+            prompt: Part of the prompt of the job that fails. By default the next job fails, whatever its prompt.
         """
         self._failures.append(_Failure(reason, code, prompt))
 
-    def order(self, job_id: str, accepted: Accepted, key: str = "") -> Job:
-        """Make a job of an order, or recognise the order by its idempotency key."""
+    def order(self, job_id: str, accepted: AcceptedOrder, key: str = "") -> Job:
+        """Return a new job for an order, or the job of an earlier order with the same idempotency key.
+
+        Args:
+            job_id: ID of a new job.
+            accepted: The order, as the server reads it.
+            key: Idempotency key of the order.
+        """
         if key and self.settings.honours_idempotency_key and key in self._job_of_key:
             self.counters.repeated_orders += 1
             return self._jobs[self._job_of_key[key]]
@@ -167,27 +189,36 @@ class Jobs:
         return job
 
     def cancel(self, job: Job) -> None:
-        """Stop a job that is not done yet."""
+        """Stop a job unless it has ended."""
         if job.status(self.clock()) in ("queued", "processing"):
             self._jobs[job.id] = replace(job, cancelled=True)
             self.counters.cancelled += 1
 
     def forget(self, job: Job, stop: bool = True) -> None:
-        """Let nobody ask for a job any more, and stop it if it is not done yet, unless the server does not do that."""
+        """Delete a job, so that calls about it are refused.
+
+        Args:
+            job: The job.
+            stop: Whether to stop the job, too.
+        """
         if stop:
             self.cancel(job)
         self._jobs[job.id] = replace(self._jobs[job.id], forgotten=True)
 
     def hold(self) -> None:
-        """Stop the time: jobs stay where they are."""
+        """Stop the clock, so that jobs make no progress."""
         now = self.clock()
         self.clock = lambda: now
 
     def set_progress(self, percent: float, job_id: str | None = None) -> None:
-        """Stop the time, and move jobs that are not finished: one, or all of them.
+        """Stop the clock, and set the progress of jobs that are not finished.
+
+        Args:
+            percent: Progress from 0 to 100.
+            job_id: ID of the job. None means all jobs.
 
         Raises:
-            ValueError: the percentage is none, or there is no such job.
+            ValueError: The percentage is wrong, or there is no such job.
         """
         if not 0 <= percent <= 100:
             raise ValueError(f"percent is {percent}; it must be from 0 to 100.")
@@ -200,25 +231,25 @@ class Jobs:
                 self._jobs[job.id] = replace(job, created=now - job.generation_seconds * percent / 100)
 
     def release(self) -> None:
-        """Let the time go on."""
+        """Let the clock continue."""
         self.clock = self._running_clock
 
     def get(self, job_id: str) -> Job | None:
-        """Return a job, or None."""
+        """Return a job, or None if there is none with this ID or it was deleted."""
         job = self._jobs.get(job_id)
         return None if job is None or job.forgotten else job
 
     def all(self) -> list[Job]:
-        """Return all jobs, newest first."""
+        """Return all jobs, the newest first."""
         return list(reversed(self._jobs.values()))
 
     def charged(self) -> list[Job]:
-        """Return the jobs that cost money: the completed ones, as at the seed gateway."""
+        """Return the jobs that the gateway charges: the completed ones."""
         now = self.clock()
         return [job for job in self._jobs.values() if job.status(now) == "completed"]
 
     def report(self) -> dict[str, float]:
-        """Return all counters, with what was charged."""
+        """Return all counts, and the number and cost of charged videos."""
         charged = self.charged()
         usd = sum(job.model.price_usd for job in charged) + self.counters.chat_usd
         return vars(self.counters) | {"charged": len(charged), "charged_usd": round(usd, 2)}

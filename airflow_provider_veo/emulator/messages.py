@@ -1,4 +1,4 @@
-"""What comes to the server and goes from it, as plain data between the routes and the dialects."""
+"""Requests and answers as plain data, between the routes and the dialects."""
 
 from __future__ import annotations
 
@@ -8,58 +8,66 @@ from typing import Any
 
 from airflow_provider_veo.api.backends.profiles import VideoModel
 
-Frame = bytes | str
-"""A picture's file, or the address of one."""
+FrameData = bytes | str
+"""File of a picture, or its address."""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A frame that was sent.
+class UploadedPicture:
+    """A picture in a request.
 
     Attributes:
-        frame: the picture's file, or the address of one, which an offline emulator cannot fetch.
-        width: in pixels; 0 for an address.
-        height: in pixels; 0 for an address.
+        frame: File of the picture, or its address, which an offline emulator cannot fetch.
+        width: Width in pixels; 0 for an address.
+        height: Height in pixels; 0 for an address.
     """
 
-    frame: Frame = field(repr=False)
+    frame: FrameData = field(repr=False)
     width: int = 0
     height: int = 0
 
 
 @dataclass(frozen=True)
-class Order:
-    """A create call as it came.
+class OrderRequest:
+    """A create call.
 
     Attributes:
         fields: JSON values, or the texts of a form.
-        pictures: the files of a form.
-        is_form: it came as multipart/form-data.
+        pictures: Files of a form.
+        is_form: Whether the body is multipart/form-data.
     """
 
     fields: Mapping[str, Any]
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[UploadedPicture, ...] = ()
     is_form: bool = False
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """What the server makes of an order.
+class AcceptedOrder:
+    """An order as the server reads it.
 
     Attributes:
-        frames: those that count, first frame first.
-        options: what else was read, by name.
+        prompt: Prompt of the order.
+        model: Model of the order, with its price, size and length.
+        frames: Frames that the server uses, the first frame first.
+        options: Further fields that the server reads, by name.
     """
 
     prompt: str
     model: VideoModel
-    frames: tuple[Frame, ...] = ()
+    frames: tuple[FrameData, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer with a JSON body."""
+    """An answer with a JSON body.
+
+    Attributes:
+        body: JSON object.
+        status: HTTP status.
+        headers: Further headers.
+    """
 
     body: Mapping[str, Any]
     status: int = 200

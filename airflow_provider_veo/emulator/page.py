@@ -1,4 +1,4 @@
-"""The emulator's own page: what was ordered, and what it would have cost."""
+"""The emulator's page about its jobs and their cost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ td:first-child { overflow-wrap: anywhere } tr { border-bottom: 1px solid #8883 }
 
 
 def counters_page(jobs: Jobs) -> str:
-    """Return the page as HTML; it loads itself again every two seconds."""
+    """Return the page as HTML, which reloads every two seconds."""
     report = jobs.report()
     figures = "".join(
         f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{report[name]:g}</dd></div>" for name in report
@@ -34,7 +34,7 @@ def counters_page(jobs: Jobs) -> str:
         '<meta name="viewport" content="width=device-width">'
         f"<title>Veo emulator</title><style>{_STYLE}</style>"
         f"<h1>Veo emulator</h1><p>It speaks the dialect <b>{escape(jobs.settings.dialect)}</b>. Nothing here costs "
-        "money: «charged» is what the real gateway would have charged.</p>"
+        "money: charged is the cost at the real gateway.</p>"
         f"<dl>{figures}</dl>{table}</html>"
     )
 

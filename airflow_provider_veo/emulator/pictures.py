@@ -1,4 +1,4 @@
-"""Pictures that come with an order."""
+"""Pictures in orders."""
 
 from __future__ import annotations
 
@@ -7,31 +7,40 @@ import io
 
 from PIL import Image, ImageOps
 
-from airflow_provider_veo.emulator.messages import Picture
+from airflow_provider_veo.emulator.messages import UploadedPicture
 
 
-def read_picture(content: bytes) -> Picture:
-    """Read a picture's file.
+def read_upload(content: bytes) -> UploadedPicture:
+    """Read the file of a picture.
+
+    Args:
+        content: Bytes of the file.
 
     Raises:
         ValueError: Pillow cannot read it.
     """
-    return Picture(content, *opened(content).size)
+    return UploadedPicture(content, *open_picture(content).size)
 
 
-def picture_at(address: str) -> Picture:
-    """Read a picture from a data URI; any other address is kept as it is.
+def read_address(address: str) -> UploadedPicture:
+    """Read a picture from a `data:` URI. Any other address is kept as it is.
+
+    Args:
+        address: Address in a chat call.
 
     Raises:
-        ValueError: a data URI that holds no picture.
+        ValueError: The `data:` URI does not contain a picture.
     """
     if not address.startswith("data:"):
-        return Picture(address)
-    return read_picture(base64.b64decode(address.partition(",")[2], validate=True))
+        return UploadedPicture(address)
+    return read_upload(base64.b64decode(address.partition(",")[2], validate=True))
 
 
-def opened(content: bytes) -> Image.Image:
-    """Return a picture as RGB, the right way up.
+def open_picture(content: bytes) -> Image.Image:
+    """Return a picture as RGB, with its orientation applied.
+
+    Args:
+        content: Bytes of the file.
 
     Raises:
         ValueError: Pillow cannot read it.

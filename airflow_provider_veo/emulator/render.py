@@ -1,4 +1,4 @@
-"""Real videos: H.264 and AAC in an MP4 file that shows the prompt, moves and sounds."""
+"""Render real videos, H.264 and AAC in MP4 files, with the prompt, a moving ball and a tone."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from pathlib import Path
 import av
 from PIL import Image, ImageDraw, ImageOps
 
-from airflow_provider_veo.emulator.messages import Frame
-from airflow_provider_veo.emulator.pictures import opened
+from airflow_provider_veo.emulator.messages import FrameData
+from airflow_provider_veo.emulator.pictures import open_picture
 from airflow_provider_veo.emulator.text import draw_lines, drawable, wrap
 
 FRAME_RATE = 24
 SAMPLE_RATE = 44_100
 _SAMPLES = 1024  # of an AAC frame
 _VOLUME = 0.3
-_SHORT_SIDE = 720  # of the pictures that margin and text are meant for
+_SHORT_SIDE = 720  # pixels of the picture that margin and text sizes are meant for
 _MARGIN = 56
 _TEXT_SIZE = 44
-_FADE = 8  # pictures between a frame that was given and the clip's own scene
-_FRAME_QUALITY = 12  # quantizer of the pictures that were given: 46 dB (measured); others have about 28
+_FADE = 8  # pictures between a frame of the order and the scene
+_FRAME_QUALITY = 12  # quantizer of frames of the order: 46 dB (measured); other pictures have about 28
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a video shows. Equal scenes are equal files.
+    """The content of a video. Equal scenes make equal files.
 
     Attributes:
-        prompt: drawn on the picture.
-        label: a line below it.
-        width: in pixels, even.
-        height: in pixels, even.
-        seconds: length.
-        first_frame: the picture to begin with.
-        last_frame: the picture to end with.
+        prompt: Text on the picture.
+        label: Line at the bottom.
+        width: Width in pixels, an even number.
+        height: Height in pixels, an even number.
+        seconds: Length in seconds.
+        first_frame: Picture at the beginning.
+        last_frame: Picture at the end.
     """
 
     prompt: str
@@ -49,28 +49,28 @@ class Scene:
     width: int
     height: int
     seconds: int
-    first_frame: Frame | None = field(default=None, repr=False)
-    last_frame: Frame | None = field(default=None, repr=False)
+    first_frame: FrameData | None = field(default=None, repr=False)
+    last_frame: FrameData | None = field(default=None, repr=False)
 
     @property
     def key(self) -> str:
-        """A name for the file."""
+        """Name of the file."""
         frames = [hashlib.sha256(repr(frame).encode()).hexdigest() for frame in (self.first_frame, self.last_frame)]
         return hashlib.sha256(f"{self!r} {frames}".encode()).hexdigest()[:32]
 
     @property
     def pictures(self) -> int:
-        """How many pictures the video has."""
+        """Number of pictures in the video."""
         return self.seconds * FRAME_RATE
 
     @property
     def scale(self) -> float:
-        """Size of margins and letters, compared to a video of the card."""
+        """Scale of margins and letters; 1 for a video of 720 pixels."""
         return min(self.width, self.height) / _SHORT_SIDE
 
 
 def render(scene: Scene, path: Path) -> None:
-    """Write the video file; it appears at `path` when it is complete."""
+    """Write a video file, which appears at `path` when it is complete."""
     part = path.with_suffix(f".{uuid.uuid4()}.part")
     with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         video = container.add_stream("libx264", rate=FRAME_RATE)
@@ -84,11 +84,11 @@ def render(scene: Scene, path: Path) -> None:
         for sound in _sounds(scene):
             container.mux(audio.encode(sound))
         container.mux(audio.encode(None))
-    os.replace(part, path)  # noqa: PTH105 - says "atomically" more clearly
+    os.replace(part, path)  # noqa: PTH105 - the known way to replace a file atomically
 
 
 def _zones(scene: Scene) -> dict[str, str]:
-    """Tell the encoder which pictures must be good."""
+    """Return the options that give the frames of the order a higher quality."""
     numbers = [0] * (scene.first_frame is not None) + [scene.pictures - 1] * (scene.last_frame is not None)
     zones = "/".join(f"{number},{number},q={_FRAME_QUALITY}" for number in numbers)
     return {"x264-params": f"zones={zones}"} if zones else {}
@@ -106,11 +106,11 @@ def _between_frames(scene: Scene, pictures: Iterator[Image.Image]) -> Iterator[I
         yield picture
 
 
-def _still(frame: Frame, scene: Scene) -> Image.Image:
-    """Return a frame as a picture that fills the video; of one that is elsewhere its address is drawn."""
+def _still(frame: FrameData, scene: Scene) -> Image.Image:
+    """Return a frame as a picture of the video's size. For a frame at an address, the address is drawn."""
     if isinstance(frame, str):
         return _background(replace(scene, prompt=frame))
-    return ImageOps.fit(opened(frame), (scene.width, scene.height))
+    return ImageOps.fit(open_picture(frame), (scene.width, scene.height))
 
 
 def _pictures(scene: Scene) -> Iterator[Image.Image]:
@@ -150,7 +150,7 @@ def _background(scene: Scene) -> Image.Image:
 
 
 def _sounds(scene: Scene) -> Iterator[av.AudioFrame]:
-    """Yield a tone that swells and fades once a second; its pitch belongs to the prompt."""
+    """Yield a tone that rises and falls once a second. The prompt decides its pitch."""
     pitch = 220 + hashlib.sha256(scene.prompt.encode(errors="replace")).digest()[3]
     total = scene.seconds * SAMPLE_RATE
     for start in range(0, total, _SAMPLES):

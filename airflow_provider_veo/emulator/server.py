@@ -1,4 +1,4 @@
-"""The emulator as a server inside this process, for tests and the demo."""
+"""The emulator as a server within this process, for tests and the demo."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from airflow_provider_veo.emulator.jobs import Jobs, Settings
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_START_TIMEOUT = 30.0
+_START_TIMEOUT = 30.0  # seconds
 
 
 class EmulatorServer:
     """Runs the emulator on loopback in a thread: `with EmulatorServer() as server: ... server.url ...`.
 
     Args:
-        settings: of the emulator.
-        port: 0 takes a free one.
-        faults: which answers go wrong; none by default.
+        settings: Settings of the emulator.
+        port: Port on loopback; 0 means any free port.
+        faults: Decisions which answers go wrong; by default none.
     """
 
     def __init__(self, settings: Settings | None = None, port: int = 0, faults: Faults | None = None) -> None:
@@ -50,7 +50,7 @@ class EmulatorServer:
         give_up_at = time.monotonic() + _START_TIMEOUT
         while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > give_up_at:
-                raise RuntimeError("The emulator did not start; its log says why.")
+                raise RuntimeError("The emulator did not start. Its log has the reason.")
             time.sleep(0.01)
         return self
 
@@ -63,5 +63,5 @@ class EmulatorServer:
 
 
 def _is_no_fault(record: logging.LogRecord) -> bool:
-    """Keep the traceback of a connection that was dropped on purpose out of the log."""
+    """Return False for the traceback of a connection that was dropped on purpose, so that it is not logged."""
     return not (record.exc_info and isinstance(record.exc_info[1], DroppedError))

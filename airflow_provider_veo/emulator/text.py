@@ -1,4 +1,4 @@
-"""Text on pictures, in whatever script the machine has a font for."""
+"""Draw text on pictures, in every script that this machine has a font for."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _WORD = re.compile(r"[\u2e80-\uffef]|\s+|[^\s\u2e80-\uffef]+")
 
 
 def drawable(text: str, size: int) -> tuple[str, Font]:
-    """Return the part of a text that can be drawn, and the font for it.
+    """Return the part of a text that can be drawn, and a font for it.
 
-    A character without a glyph would be an empty box; such ones are left out, and counted at the end.
+    Characters without a glyph would be empty boxes. They are left out, and their number is added at the end.
 
     Args:
-        text: any text.
-        size: of the letters, in pixels.
+        text: Any text.
+        size: Size of the letters in pixels.
     """
     text = " ".join(text.split())
     if len(text) > _MOST_LETTERS:
@@ -46,12 +46,12 @@ def drawable(text: str, size: int) -> tuple[str, Font]:
 
 
 def wrap(text: str, font: Font, width: int) -> list[str]:
-    """Break a text into lines that fit, between words, and anywhere in Chinese or Japanese.
+    """Break a text into lines between words, and anywhere in Chinese or Japanese.
 
     Args:
-        text: on one line.
-        font: to measure with.
-        width: in pixels.
+        text: Text without line breaks.
+        font: Font of the text.
+        width: Largest width of a line in pixels.
     """
     lines, line = [], ""
     for word in _WORD.findall(text):
@@ -64,7 +64,14 @@ def wrap(text: str, font: Font, width: int) -> list[str]:
 
 
 def draw_lines(draw: ImageDraw.ImageDraw, lines: list[str], font: Font, area: tuple[int, int, int, int]) -> None:
-    """Draw lines from the top of an area (left, top, right, bottom in pixels), as many as fit."""
+    """Draw as many lines as fit into an area, from its top.
+
+    Args:
+        draw: Picture to draw on.
+        lines: Lines of the text.
+        font: Font of the text.
+        area: Left, top, right and bottom of the area in pixels.
+    """
     left, top, _, bottom = area
     height = int(getattr(font, "size", 20) * 1.35)
     room = max(1, (bottom - top) // height)
@@ -83,8 +90,8 @@ def _pieces(word: str, font: Font, width: int) -> Iterator[str]:
 
 @lru_cache(maxsize=64)
 def _best_font(characters: frozenset[str], size: int) -> tuple[Font, frozenset[str]]:
-    """Return the font with the most of these characters; Pillow's own where it has them all."""
-    # Latin letters are needed for the note about what is missing
+    """Return the font with most of these characters, and those that it has. Pillow's own font is preferred."""
+    # the note about left-out characters needs Latin letters
     wanted = characters | frozenset("characters()")
     best: tuple[Font, frozenset[str]] = (font := ImageFont.load_default(size), _covered(font, wanted))
     for path in _font_files():
@@ -104,7 +111,7 @@ def _covered(font: Font, characters: frozenset[str]) -> frozenset[str]:
     try:
         empty_box = bytes(font.getmask(_NO_SUCH_CHARACTER))
         return frozenset(one for one in characters if one.isspace() or _has_glyph(font, one, empty_box))
-    except (OSError, ValueError):  # a font of bitmaps in another size, a broken file
+    except (OSError, ValueError):  # a bitmap font of another size, or a broken file
         return frozenset()
 
 

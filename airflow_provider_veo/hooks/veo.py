@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
@@ -18,15 +17,11 @@ from airflow.providers.common.compat.sdk import (
     AirflowNotFoundException,
     BaseHook,
     Connection,
-    conf,
-    mask_secret,
 )
 from asgiref.sync import sync_to_async
 
-from airflow_provider_veo.api.answers.masking import SHORTEST_SECRET
 from airflow_provider_veo.api.backends.openai.cancelling import Cancellation
-from airflow_provider_veo.api.backends.openai.probe import judge_api
-from airflow_provider_veo.api.backends.profiles import DEFAULT_MODEL
+from airflow_provider_veo.api.backends.openai.probe import check_api
 from airflow_provider_veo.api.chat.events import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.content.download import DEFAULT_MAX_BYTES, DownloadPolicy
@@ -38,19 +33,24 @@ from airflow_provider_veo.api.errors import (
     VideoFailedError,
     adding,
 )
-from airflow_provider_veo.api.net import urls
 from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
-from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
-from airflow_provider_veo.api.settings import ClientSettings, read_headers
+from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 from airflow_provider_veo.api.video import Video
+from airflow_provider_veo.hooks.connection import (
+    DEFAULT_TIMEOUT,
+    client_settings,
+    explain_missing_connection,
+    mask_headers,
+    read_connection,
+    read_extra,
+    wait_policy,
+)
 from airflow_provider_veo.observability.tracing import span
 from airflow_provider_veo.storage import places, salvage
 from airflow_provider_veo.storage.delivery import Delivery, IfExists
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.places import Destination
-
-DEFAULT_TIMEOUT = timedelta(minutes=20)
-_FLAGS = {"true": True, "false": False}
 
 
 class VeoHook(BaseHook):
@@ -84,9 +84,7 @@ class VeoHook(BaseHook):
         Raises:
             InvalidInputError: the connection is incomplete or wrong.
         """
-        with _explained(self.conn_id):
-            connection = self.get_connection(self.conn_id)
-        return _masked(client_settings(connection, connection.extra_dejson))
+        return read_connection(self.conn_id)
 
     def get_conn(self) -> VeoClient:
         """Return a new client, to be closed by the caller."""
@@ -95,10 +93,11 @@ class VeoHook(BaseHook):
     async def aget_settings(self) -> ClientSettings:
         """Return what the connection says; looks it up, once, without blocking the loop."""
         if "settings" not in self.__dict__:
-            with _explained(self.conn_id):
+            with explain_missing_connection(self.conn_id):
                 connection = await self._aget_connection()
-            settings = client_settings(connection, await _extra_of(connection))
-            self.settings = await sync_to_async(_masked)(settings)  # to mask may mean to ask the supervisor
+            settings = client_settings(connection, await read_extra(connection))
+            await sync_to_async(mask_headers)(settings)  # it may send a request to the supervisor
+            self.settings = settings
         return self.settings
 
     async def aget_conn(self) -> AsyncVeoClient:
@@ -297,7 +296,7 @@ class VeoHook(BaseHook):
         """Check address and key without ordering anything (the "Test" button of Airflow's connection form)."""
         try:
             with self.get_conn() as client:
-                return judge_api(client.call, client.settings)
+                return check_api(client.call, client.settings.base_url, sends_key=bool(client.settings.secrets))
         except VeoError as error:
             if isinstance(error, TransportError):
                 error.add(advice="Check the connection's host and port, and that Airflow's API server can reach it.")
@@ -329,138 +328,6 @@ class VeoHook(BaseHook):
         return {name: widget(field) for name, field in _connection_type()["conn-fields"].items()}
 
 
-def client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSettings:
-    """Read an Airflow connection.
-
-    Args:
-        connection: of type `veo`. Its host may lack the scheme (https is meant); its port counts where the host
-            names none; its schema is the scheme, or a path below the host, as a connection URI has it.
-        extra: the connection's extra, as a dictionary.
-
-    Raises:
-        InvalidInputError: naming the connection and the field that is wrong.
-    """
-    base_url = _base_url(connection)
-    given = {name: value for name, value in extra.items() if value not in (None, "")}
-    try:
-        return ClientSettings(
-            base_url=base_url,
-            api_key=(connection.password or "").strip() or None,
-            auth_scheme=given.get("auth_scheme", "bearer"),
-            request_format=given.get("request_format", "auto"),
-            timeout=_seconds(given.get("timeout", 60)),
-            verify=_verify(given.get("verify", True)),
-            default_model=str(given.get("default_model", DEFAULT_MODEL)),
-            allow_private_addresses=_flag("allow_private_addresses", given.get("allow_private_addresses", False)),
-            headers=read_headers(given.get("headers", {})),
-            name=_called(connection.conn_id),
-        )
-    except InvalidInputError as error:
-        raise InvalidInputError(f"Connection {connection.conn_id!r}: {error}") from None
-
-
-def place_of_connection(conn_id: str) -> tuple[str, ...]:
-    """Return what an error of a task says of its connection; see `VeoError.where`."""
-    try:
-        return VeoHook(conn_id).settings.place
-    except Exception:  # noqa: BLE001 - there is an error to tell already, and this is only to complete it
-        return (_called(conn_id),)
-
-
-def _called(conn_id: str) -> str:
-    return f"connection {conn_id!r}"
-
-
-@contextmanager
-def _explained(conn_id: str) -> Iterator[None]:
-    """Say of a connection that does not exist how to add it.
-
-    Raises:
-        InvalidInputError: there is none. No retry makes one.
-    """
-    try:
-        yield
-    except AirflowNotFoundException:
-        variable = f"AIRFLOW_CONN_{conn_id.upper()}"
-        raise InvalidInputError(
-            f"Connection {conn_id!r} does not exist. Add it in Airflow's UI (Admin > Connections, type Veo), by "
-            f"`airflow connections add`, or as the environment variable {variable} of all of Airflow's processes; or "
-            "correct conn_id."
-        ) from None
-
-
-def _base_url(connection: Connection) -> str:
-    """Return the address that a connection means, however its parts are spread over the fields."""
-    host, below = (connection.host or "").strip(), (connection.schema or "").strip().strip("/")
-    if not host:
-        raise InvalidInputError(
-            f"Connection {connection.conn_id!r} has no host: set it to the API's base URL, like https://api.example.com."
-        )
-    scheme = below.lower() if below.lower() in urls.DEFAULT_PORT else ""
-    if "://" not in host:
-        host = f"{scheme or 'https'}://{urls.bracketed(host)}"
-    if connection.port:
-        host = urls.with_port(host, connection.port)
-    return host if scheme or not below else f"{host.rstrip('/')}/{below}"
-
-
-def _masked(settings: ClientSettings) -> ClientSettings:
-    """Let Airflow hide the secrets of further headers; those that it knows by their field's name it hides anyway."""
-    for _, value in settings.headers:
-        if len(value) >= SHORTEST_SECRET:
-            mask_secret(value)
-    return settings
-
-
-def wait_policy(
-    submitted_at: float, *, deadline: float | None = None, poll_interval: float | None = None
-) -> WaitPolicy:
-    """Return how to wait for a job.
-
-    Args:
-        submitted_at: seconds since the epoch.
-        deadline: seconds since the epoch; by default 20 minutes after the submission.
-        poll_interval: see `poll_interval_or_default`.
-
-    Raises:
-        InvalidInputError: the poll interval is no number of seconds.
-    """
-    if deadline is None:
-        deadline = submitted_at + DEFAULT_TIMEOUT.total_seconds()
-    return WaitPolicy(submitted_at, deadline=deadline, poll_interval=poll_interval_or_default(poll_interval))
-
-
-def poll_interval_or_default(given: float | None) -> float | None:
-    """Return the seconds between two status calls; None for the schedule that learns.
-
-    Args:
-        given: in seconds; by default what `[veo] poll_interval` says.
-
-    Raises:
-        InvalidInputError: it is no number of seconds.
-    """
-    interval = conf.get("veo", "poll_interval", fallback="") if given is None else given
-    if interval in ("", None):
-        return None
-    try:
-        seconds = float(interval)
-    except (TypeError, ValueError):
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise InvalidInputError(
-            f"poll_interval is {interval!r}; it must be a number of seconds above 0. "
-            "(It is an argument of the task, or [veo] poll_interval in Airflow's configuration.)"
-        )
-    return seconds
-
-
-async def _extra_of(connection: Connection) -> dict[str, Any]:
-    """Do what common-compat does since 1.21, which is not for Python 3.10: reading masks secrets, which may block."""
-    if hasattr(connection, "aextra_dejson"):
-        return dict(await connection.aextra_dejson())
-    return await sync_to_async(lambda: connection.extra_dejson)()
-
-
 def _told(log: Any, video_id: str, cancellation: Cancellation) -> bool:
     level = logging.INFO if cancellation is Cancellation.STOPPED else logging.WARNING
     log.log(level, "%s", cancellation.value.format(video_id))
@@ -473,25 +340,6 @@ def _name(video_id: str | None, url: str | None) -> str:
     if url:
         return url.partition("?")[0].rstrip("/").rpartition("/")[2].removesuffix(".mp4") or "video"
     raise InvalidInputError("Neither video_id nor url is given: there is nothing to download.")
-
-
-def _seconds(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise InvalidInputError(f"timeout is {value!r}; it must be a number of seconds.") from None
-
-
-def _verify(value: Any) -> bool | str:
-    word = str(value).strip()
-    return _FLAGS.get(word.lower(), word)
-
-
-def _flag(name: str, value: Any) -> bool:
-    flag = _FLAGS.get(str(value).strip().lower())
-    if flag is None:
-        raise InvalidInputError(f"{name} is {value!r}; it must be true or false.")
-    return flag
 
 
 def _connection_type() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, TypedDict
 from airflow.providers.common.compat.sdk import redact
 
 from airflow_provider_veo.api.answers.text import storable
-from airflow_provider_veo.api.backends.profiles import CARD
+from airflow_provider_veo.api.backends.profiles import GatewayProfile
 from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
 from airflow_provider_veo.utils.airflow_internals import write_xcom_past_backend
 from airflow_provider_veo.utils.task_instance import TaskInstanceKey
@@ -90,22 +90,24 @@ class OutcomeEntry(TypedDict, total=False):
     media_type: str
 
 
-def describe_order(prompt: str, model: str, size: str | None = None, videos: int = 1) -> OrderEntry:
+def describe_order(
+    prompt: str, model: str, profile: GatewayProfile, size: str | None = None, videos: int = 1
+) -> OrderEntry:
     """Return the entry of a task that is about to order.
 
     Args:
         prompt: Prompt of the order.
         model: Name of the model.
+        profile: Profile of the gateway.
         size: Size of the video as `<width>x<height>`, if it is known already.
         videos: Number of videos.
     """
-    card = CARD.get(model)
     return {
         "prompt": clean(prompt),
         "model": model,
-        "size": size or (card.size if card else None),
+        "size": size or profile.size_of(model),
         "videos": videos,
-        "estimated_cost_usd": card.price_usd * videos if card else None,
+        "estimated_cost_usd": profile.cost_of(model, videos),
     }
 
 

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
 
-from airflow_provider_veo.api.backends.profiles import check_frames
 from airflow_provider_veo.api.content.download import DEFAULT_MAX_BYTES
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
+from airflow_provider_veo.api.specs import ChatSpec, VideoSpec, check_last_frame
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.links.video import VeoVideoLink
 from airflow_provider_veo.observability.lineage import (
@@ -153,8 +152,8 @@ class OrderingOperator(VeoOperator):
         return self.model or self.hook.settings.default_model
 
     def _check_together(self) -> None:
-        if self._are_known("model", "first_frame", "last_frame"):
-            check_frames(self.model or "", first=self.first_frame is not None, last=self.last_frame is not None)
+        if self._are_known("first_frame", "last_frame"):
+            check_last_frame(has_first=self.first_frame is not None, has_last=self.last_frame is not None)
 
     if AIRFLOW_V_3_3_PLUS:
 

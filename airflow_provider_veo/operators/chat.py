@@ -9,9 +9,9 @@ from typing import Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_veo.api.requests import ChatSpec
+from airflow_provider_veo.api.specs import ChatSpec
 from airflow_provider_veo.exceptions import fail_fast
-from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT
+from airflow_provider_veo.hooks.connection import DEFAULT_TIMEOUT
 from airflow_provider_veo.observability.page import describe_order, name_of_url
 from airflow_provider_veo.operators.base import OrderingOperator
 from airflow_provider_veo.orders.chat import ChatOrders
@@ -106,7 +106,7 @@ class VeoChatCompletionOperator(OrderingOperator):
             self._settle_arguments()
             spec = self._make_spec()
             order = self._make_order(run.identity, spec, time.time())
-            entry = describe_order(spec.prompt, spec.model, videos=spec.n)
+            entry = describe_order(spec.prompt, spec.model, self.hook.settings.profile, videos=spec.n)
             run.report_order(entry)
             with self.hook.get_conn() as client:
                 orders = ChatOrders(client, run.store, run.identity, self.log, run.show_progress)
@@ -130,5 +130,7 @@ class VeoChatCompletionOperator(OrderingOperator):
             n=self.n,
             extra_body=self.extra_body or {},
         )
-        warn_of_shapes(spec, None, self.log)
+        profile = self.hook.settings.profile
+        profile.check_frames(spec)
+        warn_of_shapes(spec, profile.size_of(spec.model), self.log)
         return spec

@@ -14,10 +14,10 @@ from airflow.providers.common.compat.sdk import Context, conf
 from airflow_provider_veo.api.answers.own_words import OwnWords
 from airflow_provider_veo.api.errors import Reason, StorageError, VeoError
 from airflow_provider_veo.api.polling.decision import Outcome
-from airflow_provider_veo.api.requests import VideoSpec, ignored_warnings
+from airflow_provider_veo.api.specs import VideoSpec, ignored_warnings
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
-from airflow_provider_veo.hooks.veo import DEFAULT_TIMEOUT, poll_interval_or_default, wait_policy
+from airflow_provider_veo.hooks.connection import DEFAULT_TIMEOUT, poll_interval_or_default, wait_policy
 from airflow_provider_veo.observability.lineage import describe_stored, hash_prompt
 from airflow_provider_veo.observability.page import OutcomeEntry, describe_file, describe_order
 from airflow_provider_veo.observability.progress import format_progress
@@ -220,7 +220,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         spec = self._make_spec()
         self._check_before_order(run)
         order = self._make_order(run.identity, spec, now, spec.frame_hashes())
-        run.report_order(describe_order(spec.prompt, spec.model, spec.size))
+        run.report_order(describe_order(spec.prompt, spec.model, self.hook.settings.profile, spec.size))
         with self.hook.get_conn() as client:
             orders = JobOrders(client, run.store, run.identity, self.log, self._find)
             found = orders.order_or_resume(order, spec)
@@ -247,7 +247,9 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             size=self.size,
             extra_body=self.extra_body or {},
         )
-        warn_of_shapes(spec, spec.size, self.log)
+        profile = self.hook.settings.profile
+        profile.check_frames(spec)
+        warn_of_shapes(spec, spec.size or profile.size_of(spec.model), self.log)
         for warning in ignored_warnings(spec):
             self.log.warning(warning)
         return spec
@@ -390,8 +392,9 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             submissions: Number of orders that the epoch took; None if it is not known.
             frames: SHA-256 of each picture of the request, by argument; None if it is not known.
         """
+        profile = self.hook.settings.profile
         result: OrderedVideoResult = {
-            **video_result(outcome, self._model, length_was_asked=self.seconds is not None),
+            **video_result(outcome, self._model, profile, length_was_asked=self.seconds is not None),
             "submissions": submissions,
             "prompt_sha256": hash_prompt(self.prompt),
         }

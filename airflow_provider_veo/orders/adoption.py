@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from airflow_provider_veo.api.answers.answer import is_usable_id
 from airflow_provider_veo.api.answers.text import for_people
-from airflow_provider_veo.api.backends.profiles import CARD
+from airflow_provider_veo.api.backends.profiles import GatewayProfile
 from airflow_provider_veo.api.errors import ApiError, NotOrderedError, Reason, VeoError
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.orders.order import Order
@@ -111,24 +111,27 @@ def is_same_model(ordered: str, reported: str | None) -> bool:
     return reported is None or _normalize(reported) == _normalize(ordered)
 
 
-def check_model(video_id: str, ordered: str, reported: str | None, known: Collection[str]) -> None:
+def check_model(
+    video_id: str, ordered: str, reported: str | None, known: Collection[str], profile: GatewayProfile
+) -> None:
     """Refuse a job of another model.
 
     A gateway may report the name that its upstream uses, which no order can name. So a different name means another
-    model only if an order could have named it: this server offers it, or both names are on the price card.
+    model only if an order could have named it: this server offers it, or both names belong to the gateway's profile.
 
     Args:
         video_id: ID of the job.
         ordered: Name of the model that was ordered.
         reported: Name of the model that the server reports for the job; None where it reports none.
         known: Names of the models that the server offers, and of those of the jobs that it lists.
+        profile: Profile of the gateway.
 
     Raises:
         NotOrderedError: The job is of another model.
     """
     if reported is None or is_same_model(ordered, reported):
         return
-    names = {_normalize(name) for name in known} | ({*CARD} if ordered in CARD else set())
+    names = {_normalize(name) for name in known} | (set(profile.models) if ordered in profile.models else set())
     if _normalize(reported) in names:
         raise NotOrderedError(
             f"Video {video_id}, which {NAMED_KEY} names, is of the model {reported}, and {ordered} was ordered. {_THEN}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from airflow_provider_veo.api.backends.profiles import CARD
 from airflow_provider_veo.api.chat.events import (
     ChatEvent,
     Echo,
@@ -21,7 +20,7 @@ from airflow_provider_veo.api.chat.events import (
 from airflow_provider_veo.api.chat.limits import MOST_COUNTED
 from airflow_provider_veo.api.client import BeforePost, VeoClient
 from airflow_provider_veo.api.errors import ChatIncompleteError, Reason, VeoError
-from airflow_provider_veo.api.requests import ChatSpec
+from airflow_provider_veo.api.specs import ChatSpec
 from airflow_provider_veo.observability.progress import format_progress
 from airflow_provider_veo.observability.tracing import span
 from airflow_provider_veo.orders import advice
@@ -58,6 +57,7 @@ class ChatOrders:
         show_progress: Callable[[str], None],
     ) -> None:
         self._client = client
+        self._profile = client.settings.profile
         self._store = store
         self._task = task
         self._log = log
@@ -98,7 +98,7 @@ class ChatOrders:
             spec.model,
             intent.submissions,
             order.max_submissions,
-            _describe_cost(spec.model, missing),
+            self._describe_cost(spec.model, missing),
             len(intent.urls),
         )
         with span("veo.chat", model=spec.model, videos=missing):
@@ -114,8 +114,7 @@ class ChatOrders:
             next(events)  # the server has accepted the call
 
         sent, _ = self._sender.send(intent, order, begin)
-        card = CARD.get(spec.model)
-        charged = card.price_usd * spec.n if card else None  # even if the call fails
+        charged = self._profile.cost_of(spec.model, spec.n)  # even if the call fails
         record = self._sender.accept(sent, spec.model, videos=spec.n, charged_usd=charged)
         wanted = len(intent.urls) + spec.n
         chat_log = ChatLog(self._log.info)
@@ -129,11 +128,24 @@ class ChatOrders:
                     self._store.write_or_log(record)  # at once: a later failure must not lose this video
         except VeoError as error:
             if len(record.urls) < wanted:
-                raise ChatIncompleteError(_describe_rest(record, wanted, spec), error.reason, str(error)) from error
+                rest = self._describe_rest(record, wanted, spec.model)
+                raise ChatIncompleteError(rest, error.reason, str(error)) from error
         if len(record.urls) < wanted:
             failure = chat_log.failure
-            raise ChatIncompleteError(_describe_rest(record, wanted, spec), failure.reason, failure.message)
+            rest = self._describe_rest(record, wanted, spec.model)
+            raise ChatIncompleteError(rest, failure.reason, failure.message)
         return record
+
+    def _describe_rest(self, record: OrderRecord, wanted: int, model: str) -> str:
+        arrived, missing = len(record.urls), wanted - len(record.urls)
+        rest = advice.describe_rest(missing)
+        return f"{arrived} of {wanted} videos arrived; {rest}{self._describe_cost(model, missing)}. The server"
+
+    def _describe_cost(self, model: str, videos: int) -> str:
+        cost = self._profile.cost_of(model, videos)
+        if cost is None:
+            return ""
+        return f": ${cost:.2f}" + (", charged even if the call fails" if self._profile.charges_failed_chats else "")
 
 
 class ChatLog:
@@ -194,14 +206,3 @@ def _describe_event(event: ChatEvent) -> str:
         case End(complete=False):
             line = "The stream ended without its end marker"
     return line
-
-
-def _describe_cost(model: str, videos: int) -> str:
-    card = CARD.get(model)
-    return f": ${card.price_usd * videos:.2f}, charged even if the call fails" if card else ""
-
-
-def _describe_rest(record: OrderRecord, wanted: int, spec: ChatSpec) -> str:
-    arrived, missing = len(record.urls), wanted - len(record.urls)
-    rest = advice.describe_rest(missing)
-    return f"{arrived} of {wanted} videos arrived; {rest}{_describe_cost(spec.model, missing)}. The server"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
+from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 
 OnUnknownSubmission = Literal["fail", "resubmit"]
 

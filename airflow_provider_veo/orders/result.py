@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from airflow_provider_veo.api.backends.profiles import CARD
+from airflow_provider_veo.api.backends.profiles import GatewayProfile
 from airflow_provider_veo.api.polling.decision import Outcome
-
-_SEEDS_WORD = "sora2_video_generation"
-"""What the seed gateway calls the model of every video, with a length of 4 seconds for clips of 8. Source: its
-answers."""
 
 
 class VideoResult(TypedDict):
@@ -71,29 +67,32 @@ class FileResult(_FileResult, total=False):
     sidecar: str
 
 
-def video_result(outcome: Outcome, model: str | None, *, length_was_asked: bool = False) -> VideoResult:
+def video_result(
+    outcome: Outcome, model: str | None, profile: GatewayProfile, *, length_was_asked: bool = False
+) -> VideoResult:
     """Return the result of a task that waits for a video.
 
-    Size and length default to the model card. The length of the card also overrides the server's, unless the order
-    named the seconds. What the seed gateway says of model and length is never taken.
+    For a model of the profile, size and length default to the profile. Its length also overrides the server's, unless
+    the order named one. A stand-in for the model, and the length beside it, are never taken from the server.
 
     Args:
         outcome: Outcome of a completed job.
         model: Name of the model that was ordered; if that is not known, the name that the server sent.
+        profile: Profile of the gateway.
         length_was_asked: Whether the order named the seconds.
     """
-    card = CARD.get(model or "")
-    is_seed = outcome.model == _SEEDS_WORD
-    known_seconds = card.seconds if card and (is_seed or not length_was_asked) else None
+    known = profile.models.get(model or "")
+    has_stand_in = outcome.model is not None and outcome.model == profile.stand_in_model
+    known_seconds = known.seconds if known and (has_stand_in or not length_was_asked) else None
     return {
         "id": outcome.video_id,
         "status": outcome.status,
-        "model": None if model == _SEEDS_WORD else model,
+        "model": None if model == profile.stand_in_model else model,
         "url": outcome.url,
-        "size": outcome.size or (card.size if card else None),
-        "seconds": known_seconds or (None if is_seed else outcome.seconds),
+        "size": outcome.size or (known.size if known else None),
+        "seconds": known_seconds or (None if has_stand_in else outcome.seconds),
         "created_at": outcome.created_at,
         "completed_at": outcome.completed_at,
         "expires_at": outcome.expires_at,
-        "estimated_cost_usd": card.price_usd if card else None,
+        "estimated_cost_usd": known.price_usd if known else None,
     }

@@ -11,7 +11,7 @@ from typing import TypeVar
 from airflow_provider_veo.api.answers.own_words import NOTHING_SAID, OwnWords
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import VeoError
-from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.observability.tracing import span
 from airflow_provider_veo.orders import adoption, advice
@@ -129,7 +129,8 @@ class JobOrders:
         is_recent = was_sent_recently(step.record, order)
         job = adoption.check_job(video_id, self._get_video(video_id), is_recent=is_recent)
         if not adoption.is_same_model(order.model, job.model):
-            adoption.check_model(video_id, order.model, job.model, self._list_models())
+            profile = self._client.settings.profile
+            adoption.check_model(video_id, order.model, job.model, self._list_models(), profile)
         adopted = adopt_record(step.record, order, video_id)
         self._store.write(adopted)  # before the key is deleted: after a crash in between, no task reads the key
         self._store.delete_named()

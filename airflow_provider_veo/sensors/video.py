@@ -22,7 +22,8 @@ from airflow_provider_veo.api.errors import VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy
 from airflow_provider_veo.api.polling.wait import Wait
 from airflow_provider_veo.exceptions import VeoSensorTimeout, as_failure, fail_fast
-from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
+from airflow_provider_veo.hooks.connection import wait_policy
+from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.orders import advice
 from airflow_provider_veo.orders.result import VideoResult, video_result
 from airflow_provider_veo.tasks import arguments
@@ -176,7 +177,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
         except VideoFailedError as error:
             raise as_failure(error) from None
         self.log.info("Video %s is completed", outcome.video_id)
-        result = video_result(self.hook.with_url(outcome), ordered or outcome.model)
+        result = video_result(self.hook.with_url(outcome), ordered or outcome.model, self.hook.settings.profile)
         run.report_outcome(
             {
                 "of": outcome.video_id,

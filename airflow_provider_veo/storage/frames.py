@@ -24,8 +24,8 @@ from airflow_provider_veo.api.net.addresses import NOT_PUBLIC, AddressRule, IPAd
 from airflow_provider_veo.api.net.clock import Clock
 from airflow_provider_veo.api.net.exchange import Exchanges
 from airflow_provider_veo.api.net.urls import absolute, redact
-from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import tls_context
+from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 
 FrameSource = str | os.PathLike[str] | ObjectStoragePath | Mapping[str, Any]
 """Where a picture is: a place, or the result of a task that has stored one: its `path`."""

@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow_provider_veo.api.answers.answer import is_usable_id
 from airflow_provider_veo.api.answers.text import shown
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.requests import (
+from airflow_provider_veo.api.specs import (
     FIELDS_OF_CHAT,
     FIELDS_OF_VIDEO,
     MOST_CHAT_VIDEOS,

@@ -42,8 +42,8 @@ def _activate(*names: str) -> None:
 
 @pytest.fixture
 def emulator(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
-    """Start the emulator: in the seed's dialect, or in that of an indirect parameter, as by `every_dialect`."""
-    dialect = getattr(request, "param", "seed")
+    """Start the emulator: in the dialect `veo-gateway`, or in that of an indirect parameter, as by `every_dialect`."""
+    dialect = getattr(request, "param", "veo-gateway")
     with EmulatorServer(Settings(dialect=dialect, api_key=KEY, generation_seconds=0.5, model="veo-3.1")) as server:
         yield server
 

@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 from airflow_provider_veo.api.net import limits
-from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.emulator.faults import Fault, Trouble
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
@@ -168,7 +168,7 @@ def test_a_name_of_the_gateways_upstream_is_no_other_model(task):
     driver = lost(task)
     (job,) = task.emulator.jobs.all()
     while job.status(time.time()) != "completed":
-        time.sleep(0.05)  # by then the seed gateway calls it sora2_video_generation
+        time.sleep(0.05)  # by then the gateway calls it sora2_video_generation
     assert adopt(driver, job.id)["id"] == job.id
 
 

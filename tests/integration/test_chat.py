@@ -19,8 +19,8 @@ from airflow_provider_veo.api.errors import (
     Reason,
     UnknownSubmissionError,
 )
-from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.api.specs import ChatSpec
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability import page

@@ -24,8 +24,8 @@ from airflow_provider_veo.api.errors import (
 )
 from airflow_provider_veo.api.formats.frames import Frame
 from airflow_provider_veo.api.polling.decision import WaitPolicy
-from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.emulator.server import EmulatorServer
 from tests.support.pictures import picture_of
 from tests.support.servers import KEY, Said, every_dialect
@@ -92,7 +92,7 @@ def test_frames_on_the_wire(client_of, emulator):
     with EmulatorServer(replace(emulator.settings, model="veo-3.1-fl")) as server:
         video = client_of(server.url).create_video(VideoSpec("画", "veo-3.1-fl", first, last, 1, "128x128"))
         job = server.jobs.get(video.id)
-    counted = {"seed": (first, last), "new-api": (first, last), "relay": (first,), "openai": (first,)}
+    counted = {"veo-gateway": (first, last), "new-api": (first, last), "relay": (first,), "openai": (first,)}
     frames = counted.get(dialect, (last,))
     assert (job.prompt, job.frames) == ("画", tuple(frame.content for frame in frames))
 

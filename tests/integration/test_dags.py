@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.utils.airflow_internals import _read_state_in_database
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_3_PLUS

@@ -22,8 +22,8 @@ from tests.support.bench import (
     NEW_API,
     OPENAI,
     RELAY,
-    SEED,
     SGLANG,
+    VEO_GATEWAY,
     VLLM,
     Bench,
     every,
@@ -44,7 +44,7 @@ def test_ids_of_a_proxy_are_too_long_for_the_name_of_a_file(bench, dialect, mode
     assert bench.content(video_id=video_id)[4:8] == b"ftyp"
 
 
-@pytest.mark.parametrize("dialect", [SEED, LITELLM])
+@pytest.mark.parametrize("dialect", [VEO_GATEWAY, LITELLM])
 def test_content_that_is_json_with_an_address(dialect):
     with Bench(dialect, content_as_link=True) as bench:
         video_id = bench.job()
@@ -141,7 +141,7 @@ def test_a_deleted_job_goes_on_where_the_server_only_forgets_it(bench, dialect):
     assert (video_id in [job.id for job in bench.jobs.charged()]) is (dialect in FORGETS)
 
 
-@pytest.mark.parametrize("dialect", [SEED, RELAY, NEW_API])
+@pytest.mark.parametrize("dialect", [VEO_GATEWAY, RELAY, NEW_API])
 def test_a_server_that_says_cancelled_is_believed(dialect):
     with Bench(dialect, can_cancel=True) as bench:
         video_id = bench.job()
@@ -150,7 +150,7 @@ def test_a_server_that_says_cancelled_is_believed(dialect):
         assert bench.jobs.charged() == []
 
 
-@pytest.mark.parametrize(("dialect", "status"), [(SEED, 405), (RELAY, 404), (NEW_API, 404), (LITELLM, 405)])
+@pytest.mark.parametrize(("dialect", "status"), [(VEO_GATEWAY, 405), (RELAY, 404), (NEW_API, 404), (LITELLM, 405)])
 def test_no_delete(bench, dialect, status):
     video_id = bench.job()
     assert bench.http.delete(f"/v1/videos/{video_id}").status_code == status
@@ -196,13 +196,13 @@ def test_list(dialect):
         assert [video["id"] for video in bench.http.get("/v1/videos").json()["data"]] == [ids[2], ids[0]]
 
 
-@pytest.mark.parametrize(("dialect", "status"), [(SEED, 405), (RELAY, 404), (NEW_API, 404), (LITELLM, 400)])
+@pytest.mark.parametrize(("dialect", "status"), [(VEO_GATEWAY, 405), (RELAY, 404), (NEW_API, 404), (LITELLM, 400)])
 def test_no_list(bench, dialect, status):
     assert bench.http.get("/v1/videos").status_code == status
 
 
-@pytest.mark.parametrize("dialect", [name for name in DIALECTS if name != SEED])
-def test_only_the_seeds_gateway_makes_videos_by_chat(bench, dialect):
+@pytest.mark.parametrize("dialect", [name for name in DIALECTS if name != VEO_GATEWAY])
+def test_only_the_veo_gateway_makes_videos_by_chat(bench, dialect):
     request = {"messages": [{"role": "user", "content": "p"}], "model": "veo-3.1"}
     assert bench.http.post("/v1/chat/completions", json=request).status_code == 404
 

@@ -17,7 +17,7 @@ from tests.support.bench import LONG, Bench
 RECORDED = json.loads((Path(__file__).parents[1] / "data" / "servers.json").read_text())
 ANSWERS = [(server, call) for server, said in RECORDED.items() for call in said["answers"]]
 # their own pages and captured answers are compared in test_dialects.py
-COMPARED_ELSEWHERE = {"seed", "relay", "openai"}
+COMPARED_ELSEWHERE = {"veo-gateway", "relay", "openai"}
 
 
 @pytest.fixture(scope="module")

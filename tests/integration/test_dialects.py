@@ -19,9 +19,9 @@ from tests.support.bench import (
     OPENAI,
     PROXY,
     RELAY,
-    SEED,
     SGLANG,
     SPEC,
+    VEO_GATEWAY,
     VLLM,
     VLLM_ERROR,
     every,
@@ -73,7 +73,7 @@ SGLANG_FIELDS = (
     f"{FASTVIDEO_FIELDS} urls remixed_from_video_id expires_at file_paths num_outputs revised_prompt action lidar"
 )
 JOBS = {
-    SEED: Job(
+    VEO_GATEWAY: Job(
         f"video_{UUID}",
         "id object created status model",
         "completed_at created_at id model object progress result_url seconds size status url video_url",
@@ -144,7 +144,7 @@ def test_a_completed_job(bench, dialect):
 
 # status, and the `error` of the body
 FAILED = {
-    SEED: (200, "Content policy violation"),
+    VEO_GATEWAY: (200, "Content policy violation"),
     RELAY: (200, "Content policy violation"),
     VLLM: (500, {"code": 500, "message": "Content policy violation"}),
     SGLANG: (200, {"message": "Content policy violation"}),
@@ -242,7 +242,7 @@ def test_content(bench, dialect):
 
 
 NOT_READY = {
-    SEED: (400, ERROR),
+    VEO_GATEWAY: (400, ERROR),
     RELAY: (400, ERROR),
     NEW_API: (400, ERROR),
     LITELLM: (400, PROXY),

@@ -19,7 +19,7 @@ import pytest
 from tests.support.pictures import ends, picture_of, psnr
 from tests.support.servers import KEY
 
-SEED_STREAM = Path(__file__).parents[1] / "data" / "seed_chat_stream.txt"
+DOCUMENTED_STREAM = Path(__file__).parents[1] / "data" / "veo_gateway_chat_stream.txt"
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def samples(frame):
 
 
 @pytest.mark.parametrize(("model", "width", "height"), [("veo-3.1-fast", 720, 1280), ("veo-3.1-landscape", 1280, 720)])
-def test_the_three_calls_of_the_seed_page(emulator, model, width, height):
+def test_the_three_documented_calls_work(emulator, model, width, height):
     # the page sends the bare key
     with httpx.Client(base_url=emulator.url, headers={"Authorization": KEY}, timeout=60) as http:
         created = http.post("/v1/videos", json={"prompt": "画小猫", "model": model}).json()
@@ -154,7 +154,7 @@ def test_the_chat_stream_is_the_printed_one(http):
     with http.stream("POST", "/v1/chat/completions", json=request) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         text = answer.read().decode()
-    assert masked(text) == masked(SEED_STREAM.read_text())
+    assert masked(text) == masked(DOCUMENTED_STREAM.read_text())
     urls = re.findall(r"\(((?:http)[^)]*\.mp4)\)", text)
     assert len(set(urls)) == 2
     assert_is_video(io.BytesIO(httpx.get(urls[1], timeout=60).content), 720, 1280)

@@ -13,8 +13,8 @@ import pytest
 from airflow_provider_veo import version_compat
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import ApiError, ContentError, Reason, TransportError, VeoError, VideoTimeoutError
-from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 from airflow_provider_veo.exceptions import VeoFailException, VeoSensorTimeout
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator

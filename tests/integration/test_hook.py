@@ -8,11 +8,12 @@ from datetime import timedelta
 import pytest
 
 from airflow_provider_veo.api.errors import ContentNotReadyError, VideoFailedError
-from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
-from airflow_provider_veo.hooks.veo import VeoHook, wait_policy
+from airflow_provider_veo.hooks.connection import wait_policy
+from airflow_provider_veo.hooks.veo import VeoHook
 from tests.support.boxes import film
 from tests.support.servers import KEY, Said, connect, every_dialect
 

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_veo.api import requests
-from airflow_provider_veo.api.backends.openai.probe import judge_api
+from airflow_provider_veo.api.backends.openai import requests
+from airflow_provider_veo.api.backends.openai.probe import check_api
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import NotSentError, Reason, TooSlowError, TransportError, VeoError
 from airflow_provider_veo.api.formats.frames import Frame
 from airflow_provider_veo.api.net import limits
-from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.storage.frames import load_frame
 from airflow_provider_veo.triggers import shared_client
@@ -72,10 +72,10 @@ async def chat(client):
     return [event async for event in client.stream_chat(ChatSpec("p", "m"), timeout=SECONDS)]
 
 
-def judged(client):
-    well, said = judge_api(client.call, client.settings)
-    if not well:
-        raise VeoError(said)
+def check(client):
+    passes, sentence = check_api(client.call, client.settings.base_url, sends_key=True)
+    if not passes:
+        raise VeoError(sentence)
 
 
 FRAMES = VideoSpec("p", "m", first_frame=Frame.from_bytes(picture("PNG"), "first_frame"))
@@ -87,7 +87,7 @@ CALLS: dict[str, Call] = {
     "async status": in_a_loop(lambda client: client.get_video("v")),
     "content": blocking(content),
     "frame": lambda url: load_frame(f"{url}/cat.png", "first_frame"),
-    "test of the connection": blocking(judged),
+    "test of the connection": blocking(check),
     "models": blocking(lambda client: client.call(requests.list_models())),
     "cancel": blocking(lambda client: client.cancel_video("v")),
     "async cancel": in_a_loop(lambda client: client.cancel_video("v")),

@@ -13,8 +13,8 @@ from airflow_provider_veo.api.chat.events import Echo, VideoReady
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import ContentError, VeoError
 from airflow_provider_veo.api.polling.decision import Outcome, WaitPolicy, WaitState, observe
-from airflow_provider_veo.api.requests import ChatSpec
 from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.api.specs import ChatSpec
 from tests.support.servers import Said
 
 KEYS = ["sk-canary-7f3a90", "sk-can/ary+7f=3a&90\"'", "sk-canäry-große-😀-7f3a"]

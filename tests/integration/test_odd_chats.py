@@ -14,8 +14,8 @@ from airflow_provider_veo.api.chat.events import End, VideoReady
 from airflow_provider_veo.api.chat.reader import ChatReader
 from tests.support.odd_values import ODD_VALUES, dumped, with_odd_leaves
 
-SEED = (Path(__file__).parents[1] / "data" / "seed_chat_stream.txt").read_text(encoding="utf-8")
-RECORDED = [json.loads(line.removeprefix("data: ")) for line in SEED.splitlines() if line.startswith("data: {")]
+DOCUMENTED = (Path(__file__).parents[1] / "data" / "veo_gateway_chat_stream.txt").read_text(encoding="utf-8")
+RECORDED = [json.loads(line.removeprefix("data: ")) for line in DOCUMENTED.splitlines() if line.startswith("data: {")]
 URL = "https://cdn.example/v/1.mp4?sig=x%2By"
 CHUNK = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_762_181_811, "model": "veo-3.1-fast"}
 BODIES = {

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_veo.api.backends.profiles import GENERIC
 from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
@@ -584,7 +585,7 @@ def test_records_of_a_strange_shape(session, admin, outcome):
 def test_odd_records_are_shown_as_far_as_they_make_sense(session, admin):
     """As users may write them by Airflow's API, NaN and half an emoji included."""
     good = {
-        ORDER_KEY: page.describe_order("a cat", "m"),
+        ORDER_KEY: page.describe_order("a cat", "m", GENERIC),
         OUTCOME_KEY: {"videos": ["v"], "of": "v", "path": "/v/a", **STORED},
     }
     tasks = [("create", -1, "success", good | {"progress": "x 1 %"})]

@@ -10,8 +10,8 @@ import pytest
 
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import ApiError, Reason, VideoFailedError
-from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.exceptions import VeoFailException
 from tests.support.driving import Driver
 from tests.support.servers import KEY, Heard, Said, connect

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from airflow_provider_veo.api.errors import VideoFailedError
-from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook

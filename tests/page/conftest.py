@@ -39,9 +39,10 @@ def lab(tmp_path_factory):
     }
     quick, slow = Settings(api_key=KEY, generation_seconds=4), Settings(api_key=KEY, generation_seconds=900)
     with EmulatorServer(quick) as emulator, EmulatorServer(slow) as slow_emulator:
+        extra = {"profile": "veo-gateway"}
         connections = {
-            "veo_default": {"conn_type": "veo", "host": emulator.url, "password": KEY},
-            "veo_slow": {"conn_type": "veo", "host": slow_emulator.url, "password": KEY},
+            "veo_default": {"conn_type": "veo", "host": emulator.url, "password": KEY, "extra": extra},
+            "veo_slow": {"conn_type": "veo", "host": slow_emulator.url, "password": KEY, "extra": extra},
             "veo_broke": {"conn_type": "veo", "host": emulator.url, "password": "another key"},
         }
         with AirflowLab(HERE / "dags", connections, settings, ("admin", "admin")) as lab:

@@ -30,7 +30,7 @@ def platform(tmp_path_factory, s3):
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "lab",
     }
     with EmulatorServer(Settings(api_key=KEY, generation_seconds=1)) as emulator:
-        veo = {"conn_type": "veo", "host": emulator.url, "password": KEY}
+        veo = {"conn_type": "veo", "host": emulator.url, "password": KEY, "extra": {"profile": "veo-gateway"}}
         connections = {"veo_default": veo, s3.conn_id: s3.connection}
         with AirflowLab(Path(__file__).parent / "dags", connections, settings) as lab:
             for dag_id in ("on_asset", "on_alias"):

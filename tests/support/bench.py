@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from airflow_provider_veo.api.client import VeoClient
-from airflow_provider_veo.api.requests import VideoSpec
 from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
@@ -17,7 +17,7 @@ LONG = 100.0
 START = 1_780_000_000.0
 FIELDS = {"prompt": "a cat", "model": "veo-3.1", "size": "128x128", "seconds": "1"}
 SPEC = VideoSpec(**FIELDS)
-SEED, RELAY, NEW_API, LITELLM, VLLM, SGLANG, FASTVIDEO, OPENAI = DIALECTS
+VEO_GATEWAY, RELAY, NEW_API, LITELLM, VLLM, SGLANG, FASTVIDEO, OPENAI = DIALECTS
 ERROR, TASK, DETAIL, PROXY, VLLM_ERROR = "error", "task", "detail", "proxy", "vllm"
 
 every = pytest.mark.parametrize("dialect", DIALECTS)

@@ -11,6 +11,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from sqlalchemy import delete, insert
 
+from airflow_provider_veo.api.backends.profiles import VEO_GATEWAY
 from airflow_provider_veo.observability import page
 from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
 
@@ -94,7 +95,7 @@ def add_generations(session, count, *, per_run=100, dag_id="films"):
 
 def notes_of(number):
     state, model = STATES[number % len(STATES)], MODELS[number % len(MODELS)]
-    order = page.describe_order(f"prompt {number}: a village in the snow, slow drone shot " * 3, model)
+    order = page.describe_order(f"prompt {number}: a village in the snow, slow drone shot " * 3, model, VEO_GATEWAY)
     if state == "success":
         outcome = {
             "videos": [f"video_{number}"],

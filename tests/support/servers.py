@@ -20,8 +20,8 @@ every_dialect = pytest.mark.parametrize("emulator", DIALECTS, indirect=True)
 
 
 def connect(monkeypatch, url: str, key: str = KEY, **extra: object) -> None:
-    """Make a server the default connection, polled briskly."""
-    value = {"conn_type": "veo", "host": url, "password": key, "extra": extra}
+    """Make a server the default connection, with the profile `veo-gateway`, and poll it briskly."""
+    value = {"conn_type": "veo", "host": url, "password": key, "extra": {"profile": "veo-gateway"} | extra}
     monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps(value))
     monkeypatch.setenv("AIRFLOW__VEO__POLL_INTERVAL", "0.1")
 

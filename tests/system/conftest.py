@@ -16,8 +16,10 @@ def system(tmp_path_factory):
     gateways = {name: EmulatorServer(settings, faults=FAULTS.get(name)) for name, settings in GATEWAYS.items()}
     for gateway in gateways.values():
         gateway.__enter__()
+    extra = {"profile": "veo-gateway"}
     connections = {
-        name: {"conn_type": "veo", "host": gateway.url, "password": KEY} for name, gateway in gateways.items()
+        name: {"conn_type": "veo", "host": gateway.url, "password": KEY, "extra": extra}
+        for name, gateway in gateways.items()
     }
     settings = {
         "VEO_RETRIES": "6",  # as in the other Dags

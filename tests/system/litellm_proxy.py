@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from airflow_provider_veo.api.backends.profiles import CARD
+from airflow_provider_veo.api.backends.profiles import VEO_GATEWAY
 from dev.server_process import ServerProcess, is_answering
 
 HOME = Path(sys.prefix, "litellm")
@@ -20,7 +20,8 @@ MODEL_WITHOUT_RETRIES = "veo-3.1-once"
 class LiteLLMProxy(ServerProcess):
     """Runs the proxy on loopback: `with LiteLLMProxy(...) as proxy: ... proxy.url ...`.
 
-    It knows the models of the card, and is configured as LiteLLM's documentation shows, with its default retries.
+    It knows the models of the Veo 3.1 gateway. Its configuration is that of LiteLLM's documentation, with the default
+    retries.
 
     Args:
         folder: for its configuration and its log.
@@ -40,7 +41,10 @@ class LiteLLMProxy(ServerProcess):
         self.url = f"http://127.0.0.1:{self.port}"
         self._config = folder / "litellm.yaml"  # JSON is YAML
         account = {"api_base": f"{upstream}/v1", "api_key": upstream_key}
-        models = [{"model_name": name, "litellm_params": {"model": f"openai/{name}", **account}} for name in CARD]
+        models = [
+            {"model_name": name, "litellm_params": {"model": f"openai/{name}", **account}}
+            for name in VEO_GATEWAY.models
+        ]
         once = {"model": "openai/veo-3.1", "num_retries": 0, **account}
         models.append({"model_name": MODEL_WITHOUT_RETRIES, "litellm_params": once})
         models += [{"model_name": name, "litellm_params": parameters} for name, parameters in others.items()]

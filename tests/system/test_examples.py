@@ -51,7 +51,8 @@ def finished(tmp_path_factory):
     storage = tmp_path_factory.mktemp("videos")
     settings = {"AIRFLOW__VEO__STORAGE": str(storage), "AIRFLOW__VEO__POLL_INTERVAL": "1"}
     with EmulatorServer(Settings(api_key="sk-examples", generation_seconds=6)) as emulator, Collector() as collector:
-        connection = {"conn_type": "veo", "host": emulator.url, "password": "sk-examples"}
+        extra = {"profile": "veo-gateway"}
+        connection = {"conn_type": "veo", "host": emulator.url, "password": "sk-examples", "extra": extra}
         with AirflowLab(ROOT / "example_dags", {"veo_default": connection}, settings | collector.settings) as lab:
             examples.prepare(lab)
             runs = {

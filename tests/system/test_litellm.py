@@ -16,8 +16,9 @@ from airflow_provider_veo.api.error_answers import error_from
 from airflow_provider_veo.api.errors import ApiError, ContentError, Reason
 from airflow_provider_veo.api.formats.frames import Frame
 from airflow_provider_veo.api.polling.decision import WaitPolicy
-from airflow_provider_veo.api.requests import ApiRequest, VideoSpec
+from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.emulator.faults import Fault, Trouble
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer

@@ -115,7 +115,7 @@ def until_dealt_with(system, conn_id, run_id):
     if conn_id == "veo_cancel":
         system.until("the cancellation", lambda: system.cancelled(conn_id, run_id) == 1)
     else:
-        told = "this server cannot cancel jobs"
+        told = "the server cannot cancel jobs"
         system.until("the word about it", lambda: told in system.log("deferred", run_id))
 
 

@@ -15,6 +15,7 @@ from airflow_provider_veo.api.answers.answer import ErrorDetail, read_error
 from airflow_provider_veo.api.answers.json_text import parse_json
 from airflow_provider_veo.api.answers.own_words import NOTHING_SAID, OwnWords
 from airflow_provider_veo.api.answers.text import MESSAGE_LIMIT, for_people
+from airflow_provider_veo.api.backends.openai.videos import find_url
 from airflow_provider_veo.api.chat.events import (
     ChatEvent,
     Echo,
@@ -32,7 +33,6 @@ from airflow_provider_veo.api.chat.sse import EventDecoder
 from airflow_provider_veo.api.chat.videos import Videos, urls_in
 from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.reasons import find_reason
-from airflow_provider_veo.api.video import find_url
 
 # each repetition has a bound: a text of blanks or digits would take time that grows with the square of its length
 _INDEX = re.compile(

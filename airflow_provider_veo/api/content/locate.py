@@ -16,8 +16,9 @@ import pendulum
 
 from airflow_provider_veo.api.answers.answer import Answer, unwrap
 from airflow_provider_veo.api.answers.text import LOOKED_AT
-from airflow_provider_veo.api.backends.openai.endings import word_in
-from airflow_provider_veo.api.backends.openai.status_words import status_of
+from airflow_provider_veo.api.backends.openai.endings import read_status_word
+from airflow_provider_veo.api.backends.openai.status_words import read_status
+from airflow_provider_veo.api.backends.openai.videos import find_url
 from airflow_provider_veo.api.error_answers import LONGEST_CONTENT_WAIT, error_from, reading
 from airflow_provider_veo.api.errors import (
     AddressNotAllowedError,
@@ -39,7 +40,7 @@ from airflow_provider_veo.api.errors import (
 from airflow_provider_veo.api.net.signatures import is_over
 from airflow_provider_veo.api.net.urls import absolute, redact
 from airflow_provider_veo.api.reasons import find_reason_without_video
-from airflow_provider_veo.api.video import Video, VideoStatus, find_url
+from airflow_provider_veo.api.video import Video, VideoStatus
 
 MAX_HOPS = 5
 """Redirects and JSON answers followed before giving up."""
@@ -349,7 +350,7 @@ def _raise_if_named_error(answer: Answer, asked: Asked) -> None:
 
 def _tells_of_a_running_job(answer: Answer) -> bool:
     body = unwrap(answer.json())
-    return body is not None and status_of(word_in(body)) in (VideoStatus.QUEUED, VideoStatus.RUNNING)
+    return body is not None and read_status(read_status_word(body)) in (VideoStatus.QUEUED, VideoStatus.RUNNING)
 
 
 def _is_bare_url(text: str) -> bool:

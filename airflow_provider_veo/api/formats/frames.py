@@ -1,19 +1,18 @@
-"""Still pictures that a video starts from or ends in: what counts as one, and how it travels."""
+"""Pictures that a video starts from or ends in: which files count as one, and how they are sent."""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
 
-from airflow_provider_veo.api.backends.profiles import CARD
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.formats.images import read_picture
 
 MAX_FRAME_BYTES = 10 * 1024 * 1024
-"""Largest picture the seed gateway takes (its documentation: 10 MB each)."""
+"""Largest picture that is read and sent, in bytes. It is also the limit in the documentation of several gateways."""
 
 _EXTENSION = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
-_SAME_SHAPE = 0.02  # difference of aspect ratios that nobody sees
+_SAME_SHAPE = 0.02  # relative difference of two aspect ratios that nobody sees
 
 
 @dataclass(frozen=True)
@@ -21,10 +20,10 @@ class Frame:
     """A picture that is ready to be sent.
 
     Attributes:
-        content: the file's bytes.
+        content: Bytes of the file.
         media_type: `image/jpeg`, `image/png` or `image/webp`.
-        width: in pixels.
-        height: in pixels.
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
     """
 
     content: bytes = field(repr=False)
@@ -34,19 +33,19 @@ class Frame:
 
     @classmethod
     def from_bytes(cls, content: bytes, name: str) -> Frame:
-        """Check a picture's size and type by its content; names and headers lie.
+        """Return a frame from a file, whose size and type are read from its content.
 
         Args:
-            content: the whole file.
-            name: where it came from, for the error message.
+            content: The whole file.
+            name: Name of the file's place, for the error message.
 
         Raises:
-            InvalidInputError: empty, larger than 10 MB, cut off, damaged, or not JPEG, PNG or WebP.
+            InvalidInputError: The file is empty, larger than 10 MB, cut off or damaged, or not JPEG, PNG or WebP.
         """
         if not content:
             raise InvalidInputError(f"{name} is empty.")
         if len(content) > MAX_FRAME_BYTES:
-            raise InvalidInputError(f"{name} is larger than 10 MB, the most that the API takes. Scale it down.")
+            raise InvalidInputError(f"{name} is larger than 10 MB, the largest picture that is sent. Scale it down.")
         try:
             picture = read_picture(content)
         except ValueError as error:
@@ -54,7 +53,11 @@ class Frame:
         return cls(content, picture.media_type, picture.width, picture.height)
 
     def filename(self, position: str) -> str:
-        """Return a file name for the upload; the picture's own name is nobody's business."""
+        """Return a file name for the upload, which does not disclose the picture's own name.
+
+        Args:
+            position: `first_frame` or `last_frame`.
+        """
         return f"{position}.{_EXTENSION[self.media_type]}"
 
     @property
@@ -68,28 +71,27 @@ class FrameUrl:
     """A picture that the server fetches by itself. Only the chat call takes one.
 
     Attributes:
-        url: an http(s) address.
+        url: http(s) address of the picture.
     """
 
     url: str
 
 
 def shape_warning(frame: Frame | FrameUrl | None, name: str, model: str, size: str | None) -> str | None:
-    """Say that a picture has another shape than the video will have, or None.
+    """Return a warning if a picture has another shape than the video will have, or else None.
 
     Args:
-        frame: the picture; of an address nothing is known.
-        name: of the argument.
-        model: that is ordered; those of the price card have a known size.
-        size: `<width>x<height>` that is ordered, or None.
+        frame: The picture. The shape of a picture at an address is not known.
+        name: Name of the argument with the picture.
+        model: Name of the model.
+        size: Size of the video, as `<width>x<height>` in pixels. None if it is not known.
     """
-    wanted = size or (CARD[model].size if model in CARD else "")
-    width, _, height = wanted.lower().partition("x")
+    width, _, height = (size or "").lower().partition("x")
     if not isinstance(frame, Frame) or not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         return None
     if abs(frame.width / frame.height / (int(width) / int(height)) - 1) <= _SAME_SHAPE:
         return None
     return (
-        f"{name} is {frame.width}x{frame.height}, and the video of {model!r} will be {wanted}: the server may crop, "
+        f"{name} is {frame.width}x{frame.height}, and the video of {model!r} will be {size}: the server may crop, "
         "stretch or refuse the picture."
     )

@@ -1,7 +1,7 @@
-"""What the servers have in common: OpenAI's Videos API as most of them understand it, and the questions of the routes.
+"""The base of all dialects: OpenAI's Videos API, as most servers implement it.
 
-A dialect overrides what its server does differently. Where nothing is known of a server, it does what the seed's
-gateway does. The emulator's own are only the limits of size and length, which keep rendering affordable.
+A dialect overrides the parts in which its server differs. If a part of a server is not known, it is like that of the
+Veo 3.1 gateway. Only the limits of size and length are the emulator's own: they keep rendering fast.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any, ClassVar, NoReturn
 
 from airflow_provider_veo.api.backends.profiles import VideoModel
 from airflow_provider_veo.emulator.jobs import Job, Settings
-from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError, Reply
+from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError, Reply
 
 FIRST, LAST, ALL = slice(0, 1), slice(-1, None), slice(None)
-"""Which frames of an order count."""
+"""Frames of an order that a server uses."""
 
 _SIZE = re.compile(r"(\d{2,4})x(\d{2,4})")
 _SIDES = range(64, 4097)  # pixels
@@ -25,41 +25,42 @@ _LENGTHS = range(1, 61)  # seconds
 
 
 def openai_error(status: int, message: str, code: str) -> Reply:
-    """Return an error in OpenAI's shape, which most servers use in some places at least."""
+    """Return an error in OpenAI's shape, which most servers use at least in some places."""
     kind = "server_error" if status >= 500 else "invalid_request_error"
     return Reply({"error": {"message": message, "type": kind, "param": "", "code": code}}, status)
 
 
 def sides_of(size: object) -> tuple[int, int] | None:
-    """Return width and height of `WIDTHxHEIGHT`; None if it is not that, or more than the emulator renders."""
+    """Return width and height of a size like `1280x720`, or None if the emulator cannot render it."""
     match = _SIZE.fullmatch(str(size))
     width, height = (int(side) for side in match.groups()) if match else (0, 0)
     return (width, height) if width in _SIDES and height in _SIDES else None
 
 
 class Dialect:
-    """How one server talks.
+    """The requests and answers of one server.
 
     Args:
-        settings: of the emulator.
+        settings: Settings of the emulator.
 
     Attributes:
-        name: on the command line.
-        prices: in USD a video. Any other model is free.
-        listed: models that the server lists, beside those with a price.
-        default_model: for orders that name none; None: they must.
-        default_size: of a video whose order names none.
-        default_seconds: length of a video whose order names none.
-        frames: those of an order that count; all others are dropped silently.
-        reads: fields that the server understands, and that count as options of the job.
-        words: the server's words for "processing" and others, where they differ from the emulator's.
-        can_delete: DELETE works, and the job is forgotten then.
-        delete_stops: DELETE also stops the work.
-        can_list: GET /v1/videos works.
-        page_length: most jobs in a list whose request sets no limit; None: all.
-        has_chat: the chat route makes videos, too.
-        takes_ranges: the content route can send a part of the file.
-        link_type: content type of a content answer that is JSON with the file's address; None: it never is.
+        name: Name of the dialect on the command line.
+        prices: Prices of one video in US dollars, by model. Other models are free.
+        listed: Models that the server lists besides those with a price.
+        default_model: Model of an order that names none. None if the server requires a model.
+        default_size: Size of a video if the order names none.
+        default_seconds: Length of a video in seconds if the order names none.
+        frames: Frames of an order that the server uses. Others are dropped silently.
+        reads: Further fields that the server reads. They become options of the job.
+        words: The server's status words by the emulator's, if they differ.
+        can_delete: Whether the server supports DELETE, after which the job is forgotten.
+        delete_stops: Whether DELETE also stops the work.
+        can_list: Whether the server supports GET /v1/videos.
+        page_length: Most jobs in a list if the request sets no limit. None means all.
+        has_chat: Whether the chat call makes videos.
+        takes_ranges: Whether the download call can send a part of the file.
+        link_type: Content type of a download call's answer that is JSON with the file's address. None if there is no
+            such answer.
     """
 
     name: ClassVar[str]
@@ -85,14 +86,14 @@ class Dialect:
     # --- requests
 
     def takes_key(self, authorization: str, api_key: str) -> bool:
-        """Whether a request with this header may pass; both `Bearer KEY` and the bare key do."""
+        """Return whether a request is accepted, by its header Authorization: `Bearer KEY` or the key alone."""
         return authorization.removeprefix("Bearer ") == api_key
 
-    def accept(self, order: Order) -> Accepted:
-        """Read an order.
+    def accept(self, order: OrderRequest) -> AcceptedOrder:
+        """Return an order as the server reads it.
 
         Raises:
-            RefusedError: the server does not take it.
+            RefusedError: The server does not take the order.
         """
         prompt, name = order.fields.get("prompt"), order.fields.get("model") or self.default_model
         if not isinstance(prompt, str) or not prompt.strip():
@@ -100,14 +101,14 @@ class Dialect:
         if not isinstance(name, str):
             self.refuse(400, "model is required", "missing_model")
         frames = tuple(picture.frame for picture in order.pictures[self.frames])
-        return Accepted(prompt, self.model(name, order.fields), frames, self.options(order))
+        return AcceptedOrder(prompt, self.model(name, order.fields), frames, self.options(order))
 
-    def options(self, order: Order) -> Mapping[str, Any]:
-        """Return what the server reads of an order beside prompt, model and frames."""
+    def options(self, order: OrderRequest) -> Mapping[str, Any]:
+        """Return the fields that the server reads besides prompt, model and frames."""
         return {name: order.fields[name] for name in self.reads if name in order.fields}
 
     def model(self, name: str, fields: Mapping[str, Any]) -> VideoModel:
-        """Return what a model makes of the fields of an order."""
+        """Return the model with the size and length that the fields of an order mean."""
         sides = sides_of(fields.get("size") or self.default_size)
         if sides is None:
             self.refuse(400, f"size must be WIDTHxHEIGHT, each {_SIDES[0]} to {_SIDES[-1]} pixels", "invalid_request")
@@ -123,27 +124,27 @@ class Dialect:
         names = dict.fromkeys((*self.prices, *self.listed))
         return [{"id": name, "object": "model", "owned_by": "veo"} for name in names]
 
-    def new_id(self, model: VideoModel) -> str:  # noqa: ARG002 - some ids name the model
-        """Return the id of a new job."""
+    def new_id(self, model: VideoModel) -> str:  # noqa: ARG002 - some IDs contain the model
+        """Return the ID of a new job."""
         return f"video_{uuid.uuid4()}"
 
     def created(self, job: Job) -> Reply:
-        """Answer a create call."""
+        """Return the answer to a create call."""
         return Reply(self.video(job, "queued", 0))
 
     def status(self, job: Job, now: float, url: str) -> Reply:  # noqa: ARG002 - most answers name no address
-        """Answer a status call.
+        """Return the answer to a status call.
 
         Args:
-            job: asked about.
-            now: seconds since the epoch.
-            url: where the file is, or will be.
+            job: Job that the call is about.
+            now: Time in seconds since the epoch.
+            url: Address of the file, now or later.
         """
         word = job.status(now)
         return Reply(self.video(job, word, 0 if word == "failed" else self.progress(word, job.progress(now))))
 
     def video(self, job: Job, word: str, progress: int) -> dict[str, Any]:
-        """Return a job as the server describes it."""
+        """Return the JSON object by which the server describes a job."""
         return {
             "id": job.id,
             "object": "video",
@@ -157,18 +158,18 @@ class Dialect:
             "error": {"code": job.failure_code, "message": job.failure} if word == "failed" else None,
         }
 
-    def progress(self, word: str, percent: float) -> int:  # noqa: ARG002 - some tell it by the word alone
+    def progress(self, word: str, percent: float) -> int:  # noqa: ARG002 - for some, the word decides
         """Return the percentage that the server shows."""
         return int(percent)
 
     def listing(self, jobs: Sequence[Job], now: float, after: str | None, limit: int | None) -> Reply:
-        """Answer a list call (OpenAI's shape).
+        """Return the answer to a list call, in OpenAI's shape.
 
         Args:
-            jobs: in the order that was asked for.
-            now: seconds since the epoch.
-            after: the last id that the client has seen.
-            limit: the most jobs to show.
+            jobs: Jobs in the requested order.
+            now: Time in seconds since the epoch.
+            after: ID of the last job that the client has seen.
+            limit: Most jobs to list.
         """
         ids = [job.id for job in jobs]
         rest = jobs[ids.index(after) + 1 :] if after in ids else ([] if after else jobs)
@@ -184,17 +185,17 @@ class Dialect:
         )
 
     def content_headers(self, job: Job) -> Mapping[str, str]:  # noqa: ARG002 - some name the job
-        """Return headers of the file."""
+        """Return the headers of the answer with the file."""
         return {}
 
     def instead_of_content(self, job: Job, now: float, url: str, variant: str | None) -> Reply | None:  # noqa: ARG002
-        """Return what a content call is answered with, if it is not the file.
+        """Return the answer to a download call if it is not the file, or else None.
 
         Args:
-            job: asked about.
-            now: seconds since the epoch.
-            url: where the file is, too.
-            variant: of the file, as it was asked for.
+            job: Job that the call is about.
+            now: Time in seconds since the epoch.
+            url: Address at which the file is, too.
+            variant: Variant of the file in the request.
         """
         if not self.is_stored(job, now):
             return self.not_ready(job.status(now))
@@ -203,11 +204,11 @@ class Dialect:
         return None
 
     def is_stored(self, job: Job, now: float) -> bool:
-        """Whether the file of a job can be fetched."""
+        """Return whether the file of a job can be downloaded."""
         return job.status(now) == "completed" and now >= job.done_at + self.settings.content_lag
 
     def link(self, job: Job, url: str) -> dict[str, Any]:
-        """Return what a content route says that answers with an address (the seed's documentation prints it)."""
+        """Return the JSON object with the file's address (the gateway's documentation prints it)."""
         return {
             "id": job.id,
             "object": "video",
@@ -221,7 +222,7 @@ class Dialect:
         }
 
     def deleted(self, job: Job) -> Reply:
-        """Answer a DELETE that worked."""
+        """Return the answer to a DELETE that has succeeded."""
         return Reply({"id": job.id, "object": "video.deleted", "deleted": True})
 
     # --- errors
@@ -235,39 +236,39 @@ class Dialect:
         raise RefusedError(self.error(status, message, code))
 
     def wrong_key(self, authorization: str) -> Reply:  # noqa: ARG002 - some look at how the key was sent
-        """Answer a request that `takes_key` does not let pass."""
+        """Return the answer to a request with a wrong key."""
         return self.error(401, "Invalid token", "invalid_api_key")
 
     def bad_picture(self, error: Exception) -> Reply:
-        """Answer an order whose frame cannot be read."""
+        """Return the answer to an order with a frame that cannot be read."""
         return self.error(400, f"input_reference is {error}", "invalid_request")
 
     def no_route(self, method: str, path: str) -> Reply:  # noqa: ARG002 - some quote it
-        """Answer a call that the server does not offer."""
+        """Return the answer to a call that the server does not support."""
         return self.error(405, "Method Not Allowed", "method_not_allowed")
 
     def unknown_video(self) -> Reply:
-        """Answer a call about a job that does not exist."""
+        """Return the answer to a call about an unknown job."""
         return self.error(404, "Task not found", "task_not_found")
 
     def unknown_content(self) -> Reply:
-        """Answer a content call about a job that does not exist."""
+        """Return the answer to a download call for an unknown job."""
         return self.unknown_video()
 
-    def not_ready(self, word: str) -> Reply:  # noqa: ARG002 - some tell a failed job from a running one
-        """Answer a content call before the content is there."""
+    def not_ready(self, word: str) -> Reply:  # noqa: ARG002 - some answer differently for a failed job
+        """Return the answer to a download call for a job without a video."""
         message = "Task is not completed yet, current status: IN_PROGRESS"
         return Reply({"error": {"message": message, "type": "invalid_request_error"}}, 400)
 
     def rate_limit(self, seconds: float) -> Reply:
-        """Say "not now"."""
+        """Return the answer of a server with too many requests."""
         reply = self.error(429, "Current group upstream load is saturated, please try again later", "rate_limit")
         return Reply(reply.body, reply.status, {"Retry-After": f"{seconds:g}"})
 
     def server_error(self) -> Reply:
-        """Say that something broke."""
+        """Return the answer of a server with an internal error."""
         return self.error(500, "upstream error", "internal_error")
 
     def no_money(self) -> Reply:
-        """Say that the account is empty (a captured answer of the seed gateway)."""
+        """Return the answer about an empty account (captured from the Veo 3.1 gateway)."""
         return self.error(403, "user [65944] quota [-14305] preConsumedQuota [7500] is not enough", "quota_not_enough")

@@ -1,7 +1,7 @@
-"""FastVideo's server, which serves video models on one's own GPUs.
+"""The server of FastVideo, which runs video models on your own GPUs.
 
-Sources: `entrypoints/openai/video_api.py` of the package `fastvideo` 0.2.1, and its own answers, measured with a
-generator that makes nothing.
+Sources: `entrypoints/openai/video_api.py` of the package `fastvideo` 0.2.1, and its answers, measured with a generator
+that makes no videos.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from airflow_provider_veo.emulator.messages import Reply
 
 
 class FastVideo(FastApi):
-    """A job is `queued` until it is over, a wrong size is ignored without a word, and 0 seconds are taken."""
+    """A job is `queued` until it ends. A wrong size is ignored silently, and 0 seconds are accepted."""
 
     name = "fastvideo"
     owner = "fastvideo"
@@ -27,7 +27,7 @@ class FastVideo(FastApi):
 
     def model(self, name: str, fields: Mapping[str, Any]) -> VideoModel:
         size = fields.get("size") if sides_of(fields.get("size")) else None
-        # of 0 seconds it makes 0 frames; the emulator's shortest film has one second
+        # for 0 seconds the server makes 0 frames; the shortest video of the emulator has one second
         return super().model(name, {"size": size, "seconds": max(1, self._seconds(fields))})
 
     def _seconds(self, fields: Mapping[str, Any]) -> int:

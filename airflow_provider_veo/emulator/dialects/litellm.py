@@ -1,8 +1,8 @@
-"""LiteLLM's proxy, with four upstreams: the seed gateway, Google with a key, Google Cloud, and vLLM-Omni.
+"""LiteLLM's proxy with four upstreams: the Veo 3.1 gateway, Google with a key, Google Cloud, and vLLM-Omni.
 
-Source: the proxy of LiteLLM 1.108.7, measured in front of a server that answers as the seed's does, of one that
-answers as vLLM-Omni, and of stand-ins for Google (Google Cloud's with 1.110.2). Which upstream makes a video depends on
-its model, as in a real proxy's configuration; a model that it does not know is refused.
+Source: the proxy of LiteLLM 1.108.7, measured in front of stand-ins for the Veo 3.1 gateway, vLLM-Omni and Google (for
+Google Cloud with 1.110.2). The model chooses the upstream, as in the configuration of a real proxy. An unknown model is
+refused.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
-from airflow_provider_veo.api.backends.profiles import CARD, VideoModel
+from airflow_provider_veo.api.backends.profiles import VEO_GATEWAY, VideoModel
 from airflow_provider_veo.emulator.dialects.base import LAST, Dialect, openai_error, sides_of
 from airflow_provider_veo.emulator.jobs import FILTERED, Job
-from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError, Reply
+from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError, Reply
 
 _EXCEPTIONS = {
     400: "BadRequestError",
@@ -36,14 +36,20 @@ _NOT_COMPLETE = "Video generation is not complete yet. Please check status with 
 
 
 class _Upstream(NamedTuple):
-    """A provider, in LiteLLM's words: in ids, and in errors."""
+    """An upstream of the proxy.
+
+    Attributes:
+        provider: LiteLLM's name for it in IDs.
+        exception: LiteLLM's name for it in errors.
+        job: Template of the IDs of its jobs, with {model} and {id}.
+    """
 
     provider: str
     exception: str
-    job: str  # how it names a job; {model} and {id} are filled in
+    job: str
 
 
-_SEED = _Upstream("openai", "OpenAIException", "video_{id}")
+_VEO_GATEWAY = _Upstream("openai", "OpenAIException", "video_{id}")
 _GEMINI = _Upstream("gemini", "GeminiException", "models/{model}/operations/{id.hex:.12}")
 _VERTEX = _Upstream(
     "vertex_ai",
@@ -52,7 +58,7 @@ _VERTEX = _Upstream(
 )
 _VLLM = _Upstream("hosted_vllm", "Hosted_vllmException", "video_gen_{id.hex}")
 _UPSTREAMS: Mapping[str, _Upstream] = MappingProxyType(
-    dict.fromkeys(CARD, _SEED)
+    dict.fromkeys(VEO_GATEWAY.models, _VEO_GATEWAY)
     | dict.fromkeys(("veo-3.1-generate-preview", "veo-3.1-fast-generate-preview"), _GEMINI)
     | dict.fromkeys(("veo-3.1-generate-001", "veo-3.1-fast-generate-001", "veo-3.1-lite-generate-001"), _VERTEX)
     | {"Wan-AI/Wan2.2-T2V-A14B-Diffusers": _VLLM}
@@ -60,14 +66,14 @@ _UPSTREAMS: Mapping[str, _Upstream] = MappingProxyType(
 
 
 class LiteLLM(Dialect):
-    """Ids hold the way to the upstream in base64, 230 to 410 letters; errors quote the upstream's."""
+    """IDs contain the upstream in base64 (230 to 410 characters), and errors quote the upstream's."""
 
     name = "litellm"
     listed = tuple(_UPSTREAMS)
     frames = LAST  # it passes on one file
-    words = MappingProxyType({})  # unknown words such as the seed's "processing" are passed on
+    words = MappingProxyType({})  # unknown words such as the gateway's "processing" are passed on
     takes_ranges = False
-    link_type = "video/mp4"  # whatever the upstream sends is labelled so
+    link_type = "video/mp4"  # the proxy gives every upstream's answer this type
 
     # --- requests
 
@@ -80,7 +86,7 @@ class LiteLLM(Dialect):
         # a proxy without a database knows its master key only
         return _error(400, "No connected db.", "no_db_connection")
 
-    def accept(self, order: Order) -> Accepted:
+    def accept(self, order: OrderRequest) -> AcceptedOrder:
         name = order.fields.get("model")
         if "prompt" not in order.fields:
             _refuse("/videos: Missing required parameter: 'prompt'.")
@@ -93,7 +99,7 @@ class LiteLLM(Dialect):
     def model(self, name: str, fields: Mapping[str, Any]) -> VideoModel:
         if not _is_google(_UPSTREAMS[name]):
             return super().model(name, fields)
-        # a length that is no number is dropped without a word, and any other shape becomes 16:9
+        # a length that is not a number is dropped silently, and any other shape becomes 16:9
         seconds = str(fields.get("seconds", "")) if str(fields.get("seconds", "")).isdecimal() else None
         width, height = sides_of(fields.get("size")) or (16, 9)
         size = "720x1280" if height > width else "1280x720"
@@ -114,21 +120,21 @@ class LiteLLM(Dialect):
     def created(self, job: Job) -> Reply:
         upstream = _UPSTREAMS[job.model.id]
         video = self.video(job, "processing" if _is_google(upstream) else "queued", 0)
-        if upstream is _SEED:
+        if upstream is _VEO_GATEWAY:
             return Reply(video | {"progress": None, "usage": {}})
         return Reply(video | {"usage": {"duration_seconds": float(job.model.seconds)}})
 
     def status(self, job: Job, now: float, url: str) -> Reply:
         word = job.status(now)
         upstream = _UPSTREAMS[job.model.id]
-        if word == "failed" and (told := _failed_status(upstream, job)):
-            return told
+        if word == "failed" and (refusal := _make_failed_status(upstream, job)):
+            return refusal
         if not _is_google(upstream):
             return super().status(job, now, url)
-        # the proxy understands Google's word for a failed job on Google Cloud only
-        is_told = word == "failed" and upstream is _VERTEX and job.failure_code != FILTERED
-        word = {"queued": "processing", "failed": "failed" if is_told else "completed"}.get(word, word)
-        error = {"code": 3, "message": job.failure} if is_told else None
+        # the proxy recognises a failed job of Google only on Google Cloud
+        is_reported = word == "failed" and upstream is _VERTEX and job.failure_code != FILTERED
+        word = {"queued": "processing", "failed": "failed" if is_reported else "completed"}.get(word, word)
+        error = {"code": 3, "message": job.failure} if is_reported else None
         created = int(job.created) if upstream is _VERTEX else None
         return Reply(self.video(job, word, 0) | {"created_at": created, "error": error})
 
@@ -138,7 +144,7 @@ class LiteLLM(Dialect):
             known |= dict.fromkeys(("created_at", "completed_at", "error", "progress", "seconds", "size"))
         elif upstream is _VLLM:
             known |= {"status": Dialect.words.get(word, word), "size": None}
-        elif word != "completed":  # the seed gateway says `created`, which is dropped
+        elif word != "completed":  # the gateway has the field `created`, which the proxy drops
             known |= dict.fromkeys(("created_at", "seconds", "size"))
         return {**known, "expires_at": None, "remixed_from_video_id": None, "usage": None}
 
@@ -147,17 +153,17 @@ class LiteLLM(Dialect):
         if not _is_google(upstream) or self.is_stored(job, now):
             return super().instead_of_content(job, now, url, variant)
         if word != "failed":
-            said = _NOT_COMPLETE
+            message = _NOT_COMPLETE
         elif upstream is _VERTEX:
-            said = "No video data found in completed operation"
+            message = "No video data found in completed operation"
         else:
-            said = _NO_SAMPLE if job.failure_code == FILTERED else "No response data in completed operation"
+            message = _NO_SAMPLE if job.failure_code == FILTERED else "No response data in completed operation"
         kind = (
             "InternalServerError: Vertex_aiException InternalServerError -"
             if upstream is _VERTEX
             else "APIConnectionError:"
         )
-        return _error(500, f"litellm.{kind} {said}", "internal_server_error")
+        return _error(500, f"litellm.{kind} {message}", "internal_server_error")
 
     def content_headers(self, job: Job) -> Mapping[str, str]:
         return {"Content-Disposition": f"attachment; filename=video_{job.id}.mp4"}
@@ -165,19 +171,19 @@ class LiteLLM(Dialect):
     # --- errors
 
     def error(self, status: int, message: str, code: str) -> Reply:
-        return _quoted(status, _SEED, openai_error(status, message, code).body)
+        return _quoted(status, _VEO_GATEWAY, openai_error(status, message, code).body)
 
     def no_route(self, method: str, path: str) -> Reply:  # noqa: ARG002
-        # a list is refused for want of the name of an upstream
+        # the proxy refuses to list jobs without the name of an upstream
         return _error(400, _NO_LIST) if method == "GET" else Reply({"detail": "Method Not Allowed"}, 405)
 
     def unknown_video(self) -> Reply:
-        # it asks api.openai.com about it
+        # the proxy asks api.openai.com for it
         return _error(500, "litellm.InternalServerError: InternalServerError: OpenAIException - Cannot connect to host")
 
     def not_ready(self, word: str) -> Reply:
         upstream = super().not_ready(word)
-        return _quoted(upstream.status, _SEED, upstream.body)
+        return _quoted(upstream.status, _VEO_GATEWAY, upstream.body)
 
     def rate_limit(self, seconds: float) -> Reply:
         reply = super().rate_limit(seconds)
@@ -188,22 +194,22 @@ def _is_google(upstream: _Upstream) -> bool:
     return upstream in (_GEMINI, _VERTEX)
 
 
-def _failed_status(upstream: _Upstream, job: Job) -> Reply | None:
-    """Return the error that a status call is answered with for ever, once the job has failed; None: it is no error."""
-    if upstream is _SEED:  # the upstream's `error` is a text, and the proxy wants an object
-        said = "1 validation error for VideoObject\nerror\n  Input should be a valid dictionary [type=dict_type"
-        return _error(500, f"litellm.InternalServerError: InternalServerError: OpenAIException - {said}]")
+def _make_failed_status(upstream: _Upstream, job: Job) -> Reply | None:
+    """Return the error that answers status calls for a failed job, or None if the upstream's jobs have a status."""
+    if upstream is _VEO_GATEWAY:  # the upstream's `error` is a text, and the proxy expects an object
+        message = "1 validation error for VideoObject\nerror\n  Input should be a valid dictionary [type=dict_type"
+        return _error(500, f"litellm.InternalServerError: InternalServerError: OpenAIException - {message}]")
     if upstream is _GEMINI and job.failure_code == FILTERED:
         return _error(500, f"litellm.InternalServerError: GeminiException InternalServerError - {_NO_SAMPLE}")
     if upstream is _VLLM:  # HTTP 500, and the job as the body
         error = {"code": 500, "message": job.failure}
-        told = {"model": job.model.id, "prompt": job.prompt, "id": f"video_gen_{uuid.UUID(int=0).hex}"}
-        return _quoted(500, upstream, {**told, "object": "video", "status": "failed", "progress": 0, "error": error})
+        fields = {"model": job.model.id, "prompt": job.prompt, "id": f"video_gen_{uuid.UUID(int=0).hex}"}
+        return _quoted(500, upstream, {**fields, "object": "video", "status": "failed", "progress": 0, "error": error})
     return None
 
 
 def _quoted(status: int, upstream: _Upstream, body: Mapping[str, Any]) -> Reply:
-    """Return an error that holds the upstream's as text."""
+    """Return an error that contains the upstream's error as text."""
     name = _EXCEPTIONS.get(status, "InternalServerError")
     twice = f" {name}:" if status >= 500 else ""
     note = "\n\nLiteLLM: the model group failed with the error above. No fallback was attempted."
@@ -216,5 +222,5 @@ def _refuse(message: str) -> NoReturn:
 
 def _error(status: int, message: str, kind: str = "") -> Reply:
     kinds = {401: "auth_error", 429: "throttling_error", 500: "internal_server_error"}
-    told = {"message": message, "type": kind or kinds.get(status, "invalid_request_error"), "param": None}
-    return Reply({"error": {**told, "code": str(status)}}, status)
+    fields = {"message": message, "type": kind or kinds.get(status, "invalid_request_error"), "param": None}
+    return Reply({"error": {**fields, "code": str(status)}}, status)

@@ -1,8 +1,8 @@
-"""new-api, the gateway program that many resellers run, with a Veo channel (models `veo...`) and another one.
+"""new-api, a gateway program that many resellers run, with a Veo channel (models `veo...`) and another one.
 
 Source: QuantumNous/new-api, `relay/relay_task.go`, `relay/common/relay_utils.go`, `controller/video_proxy.go`,
-`controller/relay.go`, `dto/task.go`, `model/task.go`, `relay/channel/task/gemini/adaptor.go`; read, not run. Not known,
-and therefore as in the seed's dialect: the words of most refusals.
+`controller/relay.go`, `dto/task.go`, `model/task.go`, `relay/channel/task/gemini/adaptor.go`; read, not run. The words
+of most refusals are not known, so they are those of the Veo 3.1 gateway.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from airflow_provider_veo.api.backends.profiles import VideoModel
 from airflow_provider_veo.emulator.dialects.base import ALL, Dialect, openai_error
 from airflow_provider_veo.emulator.jobs import FILTERED, Job
-from airflow_provider_veo.emulator.messages import Accepted, Order, Reply
+from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, Reply
 
 _FIELDS = ("prompt", "model", "mode", "image", "images", "size", "duration", "seconds", "input_reference")
 _METADATA = ("aspectRatio", "durationSeconds", "generateAudio", "negativePrompt", "resolution", "seed")
@@ -25,13 +25,13 @@ _NOT_STARTED = 1  # per cent
 
 
 class NewApi(Dialect):
-    """Errors of its task routes are `TaskError`s: at the top level, an upstream's body as text in `message`."""
+    """Errors about tasks are at the top level, with the upstream's body as text in `message`."""
 
     name = "new-api"
     listed: ClassVar[Sequence[str]] = ("veo-3.1-generate-001", "veo-3.1-fast-generate-001")
-    frames = ALL  # form parts are passed on one by one, repeated ones too
+    frames = ALL  # parts of a form are passed on one by one, including repeated ones
 
-    def accept(self, order: Order) -> Accepted:
+    def accept(self, order: OrderRequest) -> AcceptedOrder:
         options = self.options(order)
         size, seconds = _size_of(options), options.get("durationSeconds")
         chosen = {"size": size or order.fields.get("size"), "seconds": seconds or order.fields.get("seconds")}
@@ -39,10 +39,10 @@ class NewApi(Dialect):
             message = "json: cannot unmarshal number into Go struct field .duration of type string"
             self.refuse(400, message, "parse_request_failed")
         fields = {**order.fields, **{name: value for name, value in chosen.items() if value}}
-        return super().accept(Order(fields, order.pictures, order.is_form))
+        return super().accept(OrderRequest(fields, order.pictures, order.is_form))
 
-    def options(self, order: Order) -> Mapping[str, Any]:
-        """Read `metadata` of JSON; of a form, each field of another name, so that a field `metadata` means nothing."""
+    def options(self, order: OrderRequest) -> Mapping[str, Any]:
+        """Return the fields of `metadata` in JSON, or the unknown fields of a form, which has no `metadata`."""
         metadata = order.fields.get("metadata")
         if order.is_form:
             metadata = {name: _value(text) for name, text in order.fields.items() if name not in _FIELDS}
@@ -71,12 +71,12 @@ class NewApi(Dialect):
             "object": "video",
             "model": job.model.id,
             "status": self._word(job, word, percent),
-            "progress": int(percent),  # 100 of a failed job, too
+            "progress": int(percent),  # 100 for a failed job, too
             "created_at": int(job.created),
-            "completed_at": int(min(now, job.done_at)),  # when it was last updated, if it is not over
+            "completed_at": int(min(now, job.done_at)),  # for a running job, the time of its last update
         }
         if not _is_veo(job):
-            # without an address it shows the reason of the failure there
+            # for a failed job, the address is replaced by the reason of the failure
             body["metadata"] = {"url": {"completed": url, "failed": job.failure}.get(word, "")}
         return Reply(body)
 
@@ -138,7 +138,7 @@ def _value(text: str) -> Any:
 
 
 def _size_of(options: Mapping[str, Any]) -> str | None:
-    """Return the size that `resolution` and `aspectRatio` mean."""
+    """Return the size for `resolution` and `aspectRatio`, or None without them."""
     if not ("resolution" in options or "aspectRatio" in options):
         return None
     short = _HEIGHTS.get(str(options.get("resolution", "720p")), 720)

@@ -1,7 +1,7 @@
-"""OpenAI's own Videos API, which the others copy. OpenAI shut it down on 2026-09-24.
+"""OpenAI's own Videos API, which other servers copy. OpenAI shut it down on 2026-09-24.
 
-Sources: the types of the `openai` package 3.54 and the guide. Not known, and therefore as in the seed's dialect: the
-words of most refusals. Left out: `{file_id}` and `{image_url}` as `input_reference`, remix, edits, thumbnails.
+Sources: the types of the `openai` package 3.54 and the guide. The words of most refusals are not known, so they are
+those of the Veo 3.1 gateway. Left out: `{file_id}` and `{image_url}` as `input_reference`, remix, edits, thumbnails.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 from airflow_provider_veo.api.backends.profiles import VideoModel
 from airflow_provider_veo.emulator.dialects.base import Dialect
 from airflow_provider_veo.emulator.jobs import Job
-from airflow_provider_veo.emulator.messages import Accepted, Order, Reply
+from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, Reply
 
 _LINK_SECONDS = 3600  # "download links are valid for up to 1 hour"
 
 
 class OpenAI(Dialect):
-    """`error` is an object, the answer to a poll says when to poll again, and a frame must have the video's size."""
+    """`error` is an object, a status has a header with the next time to ask, and a frame must have the video's size."""
 
     name = "openai"
     listed = ("sora-2", "sora-2-pro")
@@ -28,7 +28,7 @@ class OpenAI(Dialect):
     can_delete = True
     can_list = True
 
-    def accept(self, order: Order) -> Accepted:
+    def accept(self, order: OrderRequest) -> AcceptedOrder:
         if "input_reference" in order.fields:
             self.refuse(400, "input_reference must be a file", "invalid_type")
         accepted = super().accept(order)

@@ -1,7 +1,7 @@
-"""The official relay channel of the seed gateway.
+"""The official relay channel of the Veo 3.1 gateway.
 
-Sources: the gateway's pages on its official channel, and users' logs. That it runs new-api is inferred from its ids and
-its error codes, so what is not known of it is as there.
+Sources: the gateway's pages about its official channel, and users' logs. Its IDs and error codes are those of new-api,
+so unknown parts are like those of new-api.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from airflow_provider_veo.emulator.messages import Reply
 
 
 class Relay(NewApi):
-    """A first frame only, progress in three steps, no address anywhere, dearer, and a failure without words."""
+    """It uses the first frame only, has progress in three steps, higher prices, and failures without a reason."""
 
     name = "relay"
     prices = MappingProxyType({"veo-3.1-generate-preview": 1.2, "veo-3.1-fast-generate-preview": 0.3})
     listed = ()
-    default_seconds = 4  # where `duration` was sent instead of `seconds`, clips had 4 s
+    default_seconds = 4  # videos had 4 s if the order named `duration` instead of `seconds`
     frames = FIRST
 
     def status(self, job: Job, now: float, url: str) -> Reply:  # noqa: ARG002
@@ -30,7 +30,7 @@ class Relay(NewApi):
         body["progress"] = {"processing": 50, "completed": 100}.get(word, 0)
         if word == "completed":
             body["completed_at"] = int(job.done_at)
-        # the failures that users have logged have an empty text for an error
+        # the error of failures in users' logs is an empty text
         return Reply(body | ({"error": job.failure} if word == "failed" else {}))
 
     def content_headers(self, job: Job) -> Mapping[str, str]:  # noqa: ARG002

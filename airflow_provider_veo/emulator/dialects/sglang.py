@@ -1,7 +1,7 @@
-"""SGLang's diffusion server, which serves video models on one's own GPUs.
+"""The diffusion server of SGLang, which runs video models on your own GPUs.
 
-Sources: `multimodal_gen/runtime/entrypoints/openai/video_api.py` of the package `sglang` 0.5.23, and its own answers,
-measured with a scheduler that makes nothing.
+Sources: `multimodal_gen/runtime/entrypoints/openai/video_api.py` of the package `sglang` 0.5.23, and its answers,
+measured with a scheduler that makes no videos.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from airflow_provider_veo.emulator.messages import Reply
 
 
 class SGLang(FastApi):
-    """Progress is told step by step; with cloud storage, the status names an address, and the content route refuses."""
+    """It reports each step of progress. With cloud storage, the status names an address and downloads are refused."""
 
     name = "sglang"
     owner = "sglang"
     page_length = 20
 
     def model(self, name: str, fields: Mapping[str, Any]) -> VideoModel:
-        if fields.get("seconds") == 0:  # only in JSON; in a form, 0 is as if nothing had been said
+        if fields.get("seconds") == 0:  # only in JSON; in a form, 0 means the default
             self.refuse(400, "num_frames must be positive", "")
         seconds = int(float(fields.get("seconds") or self.default_seconds))
         return super().model(name, {**fields, "seconds": seconds or self.default_seconds})

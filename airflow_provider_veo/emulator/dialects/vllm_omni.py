@@ -1,10 +1,10 @@
-"""vLLM-Omni 0.30, which serves video models on one's own GPUs.
+"""vLLM-Omni 0.30, which runs video models on your own GPUs.
 
-Sources: the video routes, `protocol/videos.py` and the helpers of the form in the package `vllm-omni` 0.30.0, and its
-own answers, measured with an engine that makes nothing; vllm-project/vllm, `server_utils.py`, whose handlers put every
-HTTPException, and every request that FastAPI finds invalid (400 there, 422 in FastAPI itself), into vLLM's error shape.
-Rate limits and empty accounts are no part of it; they have its shape here. Left out: `image_reference` and its
-relatives, which only MiniMax H3 reads.
+Sources: the video routes, `protocol/videos.py` and the form helpers of the package `vllm-omni` 0.30.0, and its answers,
+measured with an engine that makes no videos; vllm-project/vllm, `server_utils.py`, whose handlers put each
+HTTPException and each request that FastAPI finds invalid (400 there, 422 in FastAPI itself) into vLLM's error shape.
+The server has no rate limits and accounts; the emulator's errors about them have its shape. Left out: `image_reference`
+and similar fields, which only MiniMax H3 reads.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import Any
 from airflow_provider_veo.api.backends.profiles import VideoModel
 from airflow_provider_veo.emulator.dialects.base import LAST, Dialect
 from airflow_provider_veo.emulator.jobs import Job
-from airflow_provider_veo.emulator.messages import Accepted, Order, RefusedError, Reply
+from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError, Reply
 
 _FPS = 24.0
 _LENGTH = re.compile(r"[1-9]\d*")
 
 
 class VllmOmni(Dialect):
-    """Forms only, one model; a failed job is answered with its error's HTTP status, the job as the body."""
+    """It takes forms only, and has one model. The status of a failed job comes with an HTTP error status."""
 
     name = "vllm-omni"
     default_model = "Wan-AI/Wan2.2-T2V-A14B-Diffusers"
     default_size = "832x480"
     default_seconds = 4
-    frames = LAST  # FastAPI hands the last of several files to a parameter for one
+    frames = LAST  # FastAPI passes the last of several files to a parameter for one file
     reads = ("size", "seconds", "seed", "negative_prompt")
     can_delete = True
     can_list = True
@@ -41,7 +41,7 @@ class VllmOmni(Dialect):
     def wrong_key(self, authorization: str) -> Reply:  # noqa: ARG002
         return Reply({"error": "Unauthorized"}, 401)
 
-    def accept(self, order: Order) -> Accepted:
+    def accept(self, order: OrderRequest) -> AcceptedOrder:
         if not order.is_form or "prompt" not in order.fields:
             missing = {"type": "missing", "loc": ("body", "prompt"), "msg": "Field required", "input": None}
             raise RefusedError(_error(400, f"1 validation error:\n  {missing}", "body.prompt"))
@@ -50,14 +50,14 @@ class VllmOmni(Dialect):
             self.refuse(400, f"Model mismatch: request specifies '{asked}' but server is running '{served}'.", "")
         if not _LENGTH.fullmatch(order.fields.get("seconds", "1")):
             self.refuse(400, "seconds: String should match pattern '^[1-9]\\d*$'", "")
-        return super().accept(Order({**order.fields, "model": served}, order.pictures, order.is_form))
+        return super().accept(OrderRequest({**order.fields, "model": served}, order.pictures, order.is_form))
 
     def _served(self) -> str:
         return self.settings.model or self.default_model
 
     def models(self) -> list[dict[str, Any]]:
-        card = {"object": "model", "created": 0, "owned_by": "vllm", "parent": None, "max_model_len": None}
-        return [{"id": self._served(), "root": self._served(), **card}]
+        common = {"object": "model", "created": 0, "owned_by": "vllm", "parent": None, "max_model_len": None}
+        return [{"id": self._served(), "root": self._served(), **common}]
 
     def new_id(self, model: VideoModel) -> str:  # noqa: ARG002
         return f"video_gen_{uuid.uuid4().hex}"
@@ -75,7 +75,7 @@ class VllmOmni(Dialect):
         return {
             **super().video(job, word, progress),
             "prompt": job.prompt,
-            "size": job.options.get("size"),  # what was asked for, as is `seconds`
+            "size": job.options.get("size"),  # as ordered, like `seconds`
             "quality": "default",
             "remixed_from_video_id": None,
             "completed_at": int(job.done_at) if completed or failed else None,
@@ -106,7 +106,7 @@ class VllmOmni(Dialect):
 
 
 def _failure_status(job: Job) -> int:
-    """Return the HTTP status of an error, which is the error's code if that is one."""
+    """Return the HTTP status of a failed job: its error code if that is an HTTP status, or else 500."""
     return int(job.failure_code) if re.fullmatch("[45][0-9]{2}", job.failure_code) else 500
 
 

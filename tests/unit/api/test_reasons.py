@@ -12,7 +12,7 @@ from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.backends.openai.refusals import Verdict, judge
 from airflow_provider_veo.api.error_answers import LONGEST_WAIT, error_from, pause_asked_by
 from airflow_provider_veo.api.errors import Reason
-from airflow_provider_veo.api.requests import ChatSpec, VideoSpec
+from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 
 SPEC = VideoSpec(
     "a workplace safety film about insufficient balance, in progress",

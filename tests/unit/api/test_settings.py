@@ -6,6 +6,7 @@ import ssl
 import certifi
 import pytest
 
+from airflow_provider_veo.api.backends.profiles import GENERIC, GatewayProfile
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.settings import ClientSettings, tls_context
 
@@ -35,11 +36,18 @@ def test_the_base_url_is_the_root_of_the_api(address, root):
     assert settings(base_url=address).base_url == root
 
 
-def test_the_key_is_sent_as_a_bearers_or_as_it_is_or_not_at_all():
+def test_the_key_is_sent_with_bearer_or_as_it_is_or_not_at_all():
     assert settings(api_key=KEY).authorization() == {"Authorization": f"Bearer {KEY}".encode()}
     assert settings(api_key=KEY, auth_scheme="raw").authorization() == {"Authorization": KEY.encode()}
     assert settings().authorization() == {}
     assert settings(api_key="").authorization() == {}
+
+
+def test_the_default_model_is_that_of_the_profile_unless_one_is_set():
+    profile = GatewayProfile("other", default_model="m")
+    assert settings(profile=profile).default_model == "m"
+    assert settings(profile=profile, default_model="n").default_model == "n"
+    assert settings().profile is GENERIC
 
 
 def test_a_timeout_may_be_less_than_a_second():
@@ -77,7 +85,7 @@ def test_certificates_are_checked_unless_that_is_switched_off():
     assert tls_context(False).verify_mode is ssl.CERT_NONE
 
 
-def test_a_ca_bundle_of_ones_own_takes_the_place_of_all_others(tmp_path):
+def test_a_ca_bundle_replaces_all_other_certificates(tmp_path):
     bundle = tmp_path / "ca.pem"
     first, end, _ = certifi.contents().partition("-----END CERTIFICATE-----\n")
     bundle.write_text(first + end)

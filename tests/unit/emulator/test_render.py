@@ -1,3 +1,5 @@
+"""Real videos: frames, scenes and file names."""
+
 from __future__ import annotations
 
 import io
@@ -36,14 +38,14 @@ def near(colour):
 
 
 @pytest.mark.parametrize("size", [(128, 96), (300, 100), (50, 400)])
-def test_frames_fill_the_picture(tmp_path, size):
+def test_frames_fill_the_first_and_the_last_picture(tmp_path, size):
     red, blue = (200, 30, 30), (30, 30, 200)
     shown = pictures(replace(SCENE, first_frame=frame(red, size), last_frame=frame(blue, size)), tmp_path)
     assert len(shown) == FRAME_RATE
     assert (colours(shown[0]), colours(shown[-1])) == (near(red), near(blue))
 
 
-def test_a_clip_with_a_first_frame_moves_on_to_its_own_scene(tmp_path):
+def test_a_video_with_a_first_frame_fades_into_its_scene(tmp_path):
     with_frame = pictures(replace(SCENE, first_frame=frame("white")), tmp_path)
     without = pictures(SCENE, tmp_path)
     assert colours(with_frame[0]) == near((255, 255, 255))
@@ -52,7 +54,7 @@ def test_a_clip_with_a_first_frame_moves_on_to_its_own_scene(tmp_path):
     )
 
 
-def test_the_name_of_a_clip_tells_everything_that_it_shows():
+def test_the_name_of_a_file_depends_on_everything_in_the_scene():
     one, other = frame("red"), frame("blue")
     scenes = [
         SCENE,
@@ -67,5 +69,5 @@ def test_the_name_of_a_clip_tells_everything_that_it_shows():
     assert replace(SCENE, first_frame=frame("red")).key == scenes[3].key
 
 
-def test_sizes_that_a_server_may_be_asked_for(tmp_path):
+def test_the_smallest_size_can_be_rendered(tmp_path):
     assert pictures(replace(SCENE, width=64, height=64), tmp_path)[0].size == (64, 64)

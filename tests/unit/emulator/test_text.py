@@ -1,3 +1,5 @@
+"""Text on pictures."""
+
 from __future__ import annotations
 
 import pytest
@@ -13,12 +15,12 @@ def empty_boxes(text, font):
 
 
 @pytest.mark.parametrize("prompt", ["A cat", "画只猪在天上飞", "кошка и 🐈", "قطة", f"a{NO_FONT_HAS_IT}b", "", "\n"])
-def test_there_is_never_an_empty_box(prompt):
+def test_no_empty_box_is_drawn(prompt):
     text, font = drawable(prompt, 30)
     assert empty_boxes(text, font) == []
 
 
-def test_what_cannot_be_drawn_is_counted():
+def test_characters_without_a_glyph_are_counted():
     assert drawable(f"cat {NO_FONT_HAS_IT}", 30)[0] == "cat (1 character that this machine has no font for)"
     assert drawable(2 * NO_FONT_HAS_IT, 30)[0] == "(2 characters that this machine has no font for)"
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_veo.api.backends.profiles import GENERIC
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.polling.decision import Outcome
 from airflow_provider_veo.api.video import Video, VideoStatus
@@ -35,7 +36,8 @@ COMPLETED = Outcome(
 
 @pytest.fixture(autouse=True)
 def connection(monkeypatch):
-    value = {"conn_type": "veo", "host": "https://api.example.com", "password": "sk-canary"}
+    extra = {"profile": "veo-gateway"}
+    value = {"conn_type": "veo", "host": "https://api.example.com", "password": "sk-canary", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps(value))
 
 
@@ -115,15 +117,15 @@ def test_an_entry_that_cannot_be_written_costs_no_video(mocker, context, caplog)
 
 
 def test_characters_that_a_database_refuses_are_replaced():
-    assert page.describe_order("a\0b", "m")["prompt"] == "a\ufffdb"
-    assert len(page.describe_order("p" * 20_000, "m")["prompt"]) == 10_000
+    assert page.describe_order("a\0b", "m", GENERIC)["prompt"] == "a\ufffdb"
+    assert len(page.describe_order("p" * 20_000, "m", GENERIC)["prompt"]) == 10_000
 
 
 def test_secrets_that_airflow_knows_are_masked(context, written):
     from airflow.sdk.log import mask_secret
 
     mask_secret("hunter2hunter2")
-    assert "hunter2" not in page.describe_order("a cat types hunter2hunter2", "m")["prompt"]
+    assert "hunter2" not in page.describe_order("a cat types hunter2hunter2", "m", GENERIC)["prompt"]
     with pytest.raises(ValueError), summary.failures_reported(context["ti"]):
         raise ValueError("the password hunter2hunter2 was refused")
     assert "hunter2" not in written[OUTCOME_KEY]["error"]

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
 
+from airflow_provider_veo.api.backends.profiles import GENERIC, VEO_GATEWAY
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import Reason, TransportError, VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.polling.decision import Outcome
@@ -26,7 +27,8 @@ COMPLETED = Outcome(kind="completed", video_id="v", status="completed", url="htt
 
 @pytest.fixture(autouse=True)
 def connection(monkeypatch):
-    value = {"conn_type": "veo", "host": "https://api.example.com", "password": "sk-canary"}
+    extra = {"profile": "veo-gateway"}
+    value = {"conn_type": "veo", "host": "https://api.example.com", "password": "sk-canary", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps(value))
 
 
@@ -184,22 +186,29 @@ def test_a_failure_to_show_the_progress_does_not_lose_the_video(context):
 
 
 def test_unknown_values_are_none():
-    result = video_result(Outcome(kind="completed", video_id="v", status="completed"), "sora-9")
+    result = video_result(Outcome(kind="completed", video_id="v", status="completed"), "sora-9", VEO_GATEWAY)
     unknown = {"url", "size", "seconds", "created_at", "completed_at", "expires_at", "estimated_cost_usd"}
     assert {name for name, value in result.items() if value is None} == unknown
 
 
-def test_the_length_is_the_cards_unless_one_was_asked_for():
-    assert video_result(COMPLETED, "veo-3.1")["seconds"] == 8
-    assert video_result(COMPLETED, "veo-3.1", length_was_asked=True)["seconds"] == 4.0
-    assert video_result(COMPLETED, "sora-9")["seconds"] == 4.0
+def test_the_length_is_that_of_the_profile_unless_the_order_named_one():
+    assert video_result(COMPLETED, "veo-3.1", VEO_GATEWAY)["seconds"] == 8
+    assert video_result(COMPLETED, "veo-3.1", VEO_GATEWAY, length_was_asked=True)["seconds"] == 4.0
+    assert video_result(COMPLETED, "sora-9", VEO_GATEWAY)["seconds"] == 4.0
 
 
-def test_what_the_seeds_gateway_says_of_model_and_length_is_not_taken():
-    by_seed = replace(COMPLETED, model="sora2_video_generation")
-    assert video_result(by_seed, "veo-3.1", length_was_asked=True)["seconds"] == 8
-    result = video_result(by_seed, by_seed.model)
+def test_the_stand_in_for_the_model_and_the_length_beside_it_are_not_in_the_result():
+    outcome = replace(COMPLETED, model="sora2_video_generation")
+    assert video_result(outcome, "veo-3.1", VEO_GATEWAY, length_was_asked=True)["seconds"] == 8
+    result = video_result(outcome, outcome.model, VEO_GATEWAY)
     assert (result["model"], result["seconds"]) == (None, None)
+
+
+def test_the_result_of_a_generic_server_has_its_own_values_and_no_price():
+    outcome = replace(COMPLETED, size=None, model="sora2_video_generation")
+    result = video_result(outcome, "veo-3.1", GENERIC)
+    assert (result["seconds"], result["size"], result["estimated_cost_usd"]) == (4.0, None, None)
+    assert video_result(outcome, outcome.model, GENERIC)["model"] == "sora2_video_generation"
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ import pendulum
 import pytest
 
 from airflow_provider_veo.api.answers.answer import Answer
+from airflow_provider_veo.api.backends.openai.videos import parse_videos
+from airflow_provider_veo.api.backends.profiles import VEO_GATEWAY
 from airflow_provider_veo.api.errors import NotOrderedError
-from airflow_provider_veo.api.video import Video, VideoStatus, parse_videos
+from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.orders import adoption
 from airflow_provider_veo.orders.adoption import (
     Window,
@@ -32,8 +34,8 @@ SOLD = ("veo-3.1", "openai/sora-2", "my-alias")
         ("veo-3.1", None, SOLD, False),
         ("veo-3.1", "veo-3.1", SOLD, False),
         ("openai/veo-3.1", "VEO-3.1", SOLD, False),
-        ("veo-3.1", "veo-3.1-fast", (), True),  # both on the price card
-        ("veo-3.1-fast-fl", "sora2_video_generation", SOLD, False),  # captured from the Veo 3.1 gateway
+        ("veo-3.1", "veo-3.1-fast", (), True),  # both models of the gateway
+        ("veo-3.1-fast-fl", "sora2_video_generation", SOLD, False),  # its stand-in for the model
         ("veo-3.1-fast", "veo-3.0-generate-001", SOLD, False),  # new-api's channel for Google
         ("my-alias", "veo-3.1-fast", SOLD, False),  # a proxy's own name, and its upstream's
         ("veo-3.1", "sora-2", SOLD, True),
@@ -44,7 +46,7 @@ SOLD = ("veo-3.1", "openai/sora-2", "my-alias")
 def test_a_name_is_another_model_where_an_order_could_have_named_it(ordered, reported, known, is_refused):
     refusal = pytest.raises(NotOrderedError, match=f"of the model {reported}, and {ordered} was ordered")
     with refusal if is_refused else nullcontext():
-        check_model("v", ordered, reported, known)
+        check_model("v", ordered, reported, known, VEO_GATEWAY)
 
 
 def job(created, video_id="v", model="m"):

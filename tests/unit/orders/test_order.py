@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.formats.frames import Frame
-from airflow_provider_veo.api.requests import VideoSpec
+from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.orders.order import fingerprint_of
 from tests.unit.orders.samples import ORDER
 

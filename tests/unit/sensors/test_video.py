@@ -31,7 +31,8 @@ LOST = replace(COMPLETED, kind="error", status="unknown", message="asking failed
 
 @pytest.fixture(autouse=True)
 def connection(monkeypatch):
-    value = {"conn_type": "veo", "host": "https://api.example.com", "password": "sk-canary"}
+    extra = {"profile": "veo-gateway"}
+    value = {"conn_type": "veo", "host": "https://api.example.com", "password": "sk-canary", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps(value))
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 import pytest
 
+from airflow_provider_veo.api.backends.profiles import VEO_GATEWAY
 from airflow_provider_veo.observability import page
 from airflow_provider_veo.ui import queries
 from airflow_provider_veo.ui.roots import Place, explain_refusal
@@ -16,7 +17,7 @@ from tests.support.odd_values import ODD_VALUES, with_odd_leaves
 AT = datetime(2026, 3, 1, tzinfo=timezone.utc)
 KEY = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1}
 FILE = {"path": "/v/a.mp4", "bytes": 10, "sha256": "0" * 64, "proof": "1" * 64, "media_type": "video/mp4"}
-ORDER = page.describe_order("a cat", "veo-3.1-fast", "1280x720")
+ORDER = page.describe_order("a cat", "veo-3.1-fast", VEO_GATEWAY, "1280x720")
 OUTCOMES = {
     "of a create task": {"videos": ["v", "w"], "generation_seconds": 61.5, "estimated_cost_usd": 0.15, **FILE},
     "of a chat task": {"videos": ["url-1", "url-2"], "model": "m", "submissions": 1, "estimated_cost_usd": 0.3},

@@ -1,1 +1,1 @@
-"""OpenAI's Videos API, as many servers speak it."""
+"""The backend for OpenAI's Videos API (`/v1/videos`), which many servers copy."""

@@ -1,4 +1,4 @@
-"""What a server's answer to DELETE means for the job."""
+"""Read how far a server has cancelled a job."""
 
 from __future__ import annotations
 
@@ -8,30 +8,34 @@ from airflow_provider_veo.api.answers.answer import Answer, unwrap
 from airflow_provider_veo.api.error_answers import error_from
 
 _STOPPED = ("cancelled", "canceled", "cancelling", "canceling")
-_IMPOSSIBLE = (404, 405, 501)  # no such route, or no such job (any more)
+_IMPOSSIBLE = (404, 405, 501)  # the server has no such route, or does not know the job
 
 
 class Cancellation(Enum):
-    """How far a job was cancelled. The value tells people."""
+    """How far a job was cancelled. Each value is a sentence for people; {} is the ID of the job."""
 
     STOPPED = "The server has cancelled video {}."
     ACCEPTED = (
-        "The server has removed video {}. Whether it has also stopped the work, it does not say: if it has not, the "
-        "job may still be billed."
+        "The server has removed video {}. It does not say whether it has also stopped the work. A job that still runs "
+        "may be billed."
     )
     IMPOSSIBLE = (
-        "Video {} is not cancelled: this server cannot cancel jobs, or does not know this one (any more). A job that "
-        "runs goes on, and may still be billed."
+        "Video {} is not cancelled: the server cannot cancel jobs, or does not know this one. A job that still runs "
+        "may be billed."
     )
 
 
 def read_cancellation(answer: Answer, video_id: str) -> Cancellation:
-    """Return what the answer to a request for cancelling says.
+    """Return how far a job was cancelled.
 
-    "Deleted" does not mean "stopped": some servers abort the work then, others (SGLang, FastVideo) only forget the job.
+    "Deleted" does not mean "stopped": some servers then stop the work, others (SGLang, FastVideo) only forget the job.
+
+    Args:
+        answer: Answer to the request that cancels the job.
+        video_id: ID of the job.
 
     Raises:
-        ApiError: the server has failed, or refuses for now.
+        ApiError: The server has failed, or refuses for now.
     """
     if answer.status in _IMPOSSIBLE:
         return Cancellation.IMPOSSIBLE

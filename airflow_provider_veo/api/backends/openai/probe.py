@@ -1,7 +1,7 @@
-"""Is this the address of a video API, and does it take the key? Found out by questions that cost nothing.
+"""Check, at no cost, whether an address belongs to a video API that accepts the key.
 
-A web server answers every address, many with 200. So an answer counts only where the server says of an unknown video
-something else than of an address that cannot exist.
+A web server answers every address, often with 200. So an answer counts only if the server answers a question about an
+unknown video differently from a request for an address that cannot exist.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from airflow_provider_veo.api import requests
 from airflow_provider_veo.api.answers.answer import Answer
+from airflow_provider_veo.api.backends.openai import requests
 from airflow_provider_veo.api.error_answers import error_from
 from airflow_provider_veo.api.errors import Reason
-from airflow_provider_veo.api.requests import ApiRequest
-from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.api.request import ApiRequest
 
 _NOTHING = "veo-connection-test"
-"""The id of no video, and a part of an address that no server has."""
+"""ID that no video has, and part of an address that no server has."""
 
 _MODELS = requests.list_models()
 _VIDEO = requests.get_video(_NOTHING)
@@ -25,43 +24,43 @@ _VIDEOS = ApiRequest("GET", "/v1/videos")
 _NOWHERE = ApiRequest("GET", f"/v1/{_NOTHING}/{_NOTHING}")
 
 _REFUSED = (Reason.AUTHENTICATION, Reason.FORBIDDEN, Reason.QUOTA)
-_ADDRESS = re.compile(rf"{_NOTHING}|/+|videos|https?:|\d", re.IGNORECASE)
-"""Parts of a message that differ with what was asked, or when."""
+_VARIABLE_PARTS = re.compile(rf"{_NOTHING}|/+|videos|https?:|\d", re.IGNORECASE)
+"""Parts of a message that depend on the address or the time of the request."""
 
 
-def judge_api(call: Callable[[ApiRequest], Answer], settings: ClientSettings) -> tuple[bool, str]:
-    """Say whether orders can be sent to an address, and why not. Nothing is ordered.
+def check_api(send: Callable[[ApiRequest], Answer], base_url: str, *, sends_key: bool) -> tuple[bool, str]:
+    """Return whether an address takes orders, and a sentence for people. Nothing is ordered.
 
     Args:
-        call: sends a request.
-        settings: of the client that does so.
+        send: Sends a request and returns the answer.
+        base_url: Address that `send` sends requests to.
+        sends_key: Whether `send` sends a key along.
 
     Raises:
-        VeoError: the server cannot be reached.
+        VeoError: The server cannot be reached.
     """
-    where = settings.base_url
-    models, video = call(_MODELS), call(_VIDEO)
+    models, video = send(_MODELS), send(_VIDEO)
     for request, answer in ((_MODELS, models), (_VIDEO, video)):
-        error = error_from(answer, f"GET {where}{request.path}")
+        error = error_from(answer, f"GET {base_url}{request.path}")
         if error.reason in _REFUSED and not (answer is models and error.reason is not Reason.AUTHENTICATION):
             return False, str(error)
-    nowhere = call(_NOWHERE)
+    nowhere = send(_NOWHERE)
     lists_models = _is_list(models)
-    if _knows(video, nowhere, lists_models) or (lists_models and _differ(call(_VIDEOS), nowhere)):
-        return True, f"{where} answers" + (" and accepts the key." if settings.secrets else ".")
+    if _knows_videos(video, nowhere, lists_models) or (lists_models and _differ(send(_VIDEOS), nowhere)):
+        return True, f"{base_url} answers" + (" and accepts the key." if sends_key else ".")
     if lists_models:
         return False, (
-            f"{where} lists models, but has no videos: {_said(video, where)}, as for an address that cannot exist. "
-            "Check that this server offers videos. (Chat tasks need /v1/chat/completions only.)"
+            f"{base_url} lists models, but has no videos: {_describe(video, base_url)}, as for an address that cannot "
+            "exist. Check that this server offers videos. (Chat tasks need /v1/chat/completions only.)"
         )
     return False, (
-        f"{where} answers, but not as a video API does: {_said(video, where)}. Check that the connection's host is the "
-        "base URL of the API, like https://api.example.com, and not of a web page."
+        f"{base_url} answers, but not as a video API does: {_describe(video, base_url)}. Check that the connection's "
+        "host is the base URL of the API, like https://api.example.com, and not of a web page."
     )
 
 
-def _knows(video: Answer, nowhere: Answer, lists_models: bool) -> bool:
-    """Whether an answer about a video that does not exist comes from a server that knows of videos."""
+def _knows_videos(video: Answer, nowhere: Answer, lists_models: bool) -> bool:
+    """Return whether the answer about an unknown video comes from a server that has videos."""
     is_about_it = isinstance(video.json(), dict) and error_from(video, "").reason in (
         Reason.NOT_FOUND,
         Reason.BAD_REQUEST,
@@ -80,10 +79,10 @@ def _differ(one: Answer, other: Answer) -> bool:
 
 
 def _signature(answer: Answer) -> tuple[int, str]:
-    return answer.status, _ADDRESS.sub("", str(answer.error())).strip().lower()
+    return answer.status, _VARIABLE_PARTS.sub("", str(answer.error())).strip().lower()
 
 
-def _said(answer: Answer, where: str) -> str:
+def _describe(answer: Answer, base_url: str) -> str:
     kind = answer.said(answer.headers.get("content-type", "no content type").partition(";")[0], 50)
     words = "" if answer.ok else answer.said(str(answer.error()), 200)
-    return f"GET {where}{_VIDEO.path} is HTTP {answer.status} ({kind})" + (f" {words!r}" if words else "")
+    return f"GET {base_url}{_VIDEO.path} is HTTP {answer.status} ({kind})" + (f" {words!r}" if words else "")

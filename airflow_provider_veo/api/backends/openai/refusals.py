@@ -1,11 +1,11 @@
-"""Which answers to an order surely mean that it made no job: a closed list.
+"""Decide whether an order that was answered by an error has surely made no job: a closed list.
 
-An order costs money, so what is not on the list counts as "nobody knows": a proxy may have given up on an order that
-its upstream has taken. All that an answer says is looked at: the HTTP status, each status in the body, however deep,
-and the words. One sign of an upstream that may have taken the order outweighs everything else.
+An order costs money, so an answer that is not on the list leaves the order unknown: a proxy may have given up on an
+order that its upstream has taken. The whole answer counts: the HTTP status, each status in the body, however deep, and
+the words. One sign of an upstream that may have taken the order outweighs everything else.
 
-The order itself, as the answer quotes it, names no refusal. It is no sign of doubt either, where it surely is a
-quotation.
+An answer may quote the order. A quotation never names a refusal. If it surely is a quotation, it is not a sign of doubt
+either.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from airflow_provider_veo.api.reasons import NAMES_A_REFUSAL, any_of
 
 
 class Verdict(Enum):
-    """What an answer that is an error says about the order."""
+    """Meaning of an error for the order."""
 
     REFUSED = "it surely made no job"
     REFUSED_FOR_NOW = "it surely made no job, and the API itself says that this will pass"
-    UNKNOWN = "nobody knows whether it made a job"
+    UNKNOWN = "it may have made a job"
 
 
 SURE_STATUSES = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422, 429, 501})
-"""Statuses of a server that did not take the order, be it the HTTP status or one in the body."""
+"""Statuses of a server that has not taken the order, as HTTP status or within the body."""
 
 
 # An upstream may have taken the order. Sources: net/http and httpx, nginx, Envoy, Varnish, Cloudflare, QuantumNous/
-# new-api (do_request_failed, bad_response_status_code, upstream_error), LiteLLM ("LiteLLM Retried: 2 times" tells of
-# earlier orders that ended in nobody knows which way).
+# new-api (do_request_failed, bad_response_status_code, upstream_error), LiteLLM ("LiteLLM Retried: 2 times" means that
+# it has sent earlier orders, which may have made jobs).
 _DOUBT = any_of(
     r"(?<!set)time[ _-]?out|timed[ _-]?out|deadline|超时",
     r"do[ _]request[ _]failed|bad[ _-]?gateway|gateway[ _-]error|backend[ _-](fetch|error)|guru meditation",
@@ -49,7 +49,7 @@ _DOUBT = any_of(
     r"in[ _-]progress|already|duplicat|idempoten|重复|已存在|已提交|处理中|进行中",
     r"retried\W{0,3}[1-9]|max(imum)?[ _]retries[ _](exceeded|reached)|doing the fallback",
 )
-# Said beside a status that means success, such words are no refusal.
+# Beside a status that means success, such words are not a refusal.
 _TAKEN = any_of(
     r"\bsuccess|succeeded|accepted|submitted|created|queued|processing|pending|running|\bok\b",
     r"成功|排队|审核中|生成中|已接受|已创建",
@@ -60,7 +60,7 @@ _PASSES = any_of(
 )
 
 _STATUS_KEY = re.compile(r"(code|status)$", re.IGNORECASE)
-# no sizes ("got 512x512"), no addresses ("http://172.17.0.1"); IIS has "HTTP Error 502.3"
+# not sizes ("got 512x512"), nor addresses ("http://172.17.0.1"); IIS has "HTTP Error 502.3"
 _STATUSES_IN_TEXT = (
     any_of(
         r"(?:code|status|http(?:/[\d.]+)?|error|returned|received|got)[\W_]{0,12}([1-5]\d\d)(?!\d|p\b|x\d|\.\d{1,3}\.)"
@@ -68,75 +68,75 @@ _STATUSES_IN_TEXT = (
     any_of(r"(?<!\d)([1-5]\d\d)[\W_]{1,3}(?:error|status|response)"),
 )
 _UNAVAILABLE = re.compile(r"service[ _-](temporarily[ _-])?unavailable|服务不可用", re.IGNORECASE)
-_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")  # of JSON in the middle of a text, and of half an object
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")  # in JSON within a text, or within half an object
 _ID_KEY = re.compile(r"((task|video|job|generation)[_-]?)?id", re.IGNORECASE)
 _ID_IN_TEXT = any_of(
     r"""["']((task|video|job|generation)[_-]?)?id[\\"']{1,12}\s{0,9}:\s{0,9}[\\"']{0,12}(?!null|none)\w"""
 )
-_LONGEST_REFUSAL = 65_536  # characters; no more than this is read of an error, and looking at more takes seconds
-_ECHOES = ("input", "prompt")  # the order itself, which FastAPI sends back
-_DEPTH = 6  # of bodies in the texts of bodies
+_LONGEST_REFUSAL = 65_536  # characters; no more of an error is read, and matching more takes seconds
+_ECHOES = ("input", "prompt")  # FastAPI sends the order back
+_DEPTH = 6  # how deep bodies may be nested in the texts of bodies
 
 
 def judge(error: ApiError) -> Verdict:
-    """Say whether an order that was answered by an error surely made no job.
+    """Decide whether an order that was answered by an error has surely made no job.
 
     Args:
-        error: of the call that ordered.
+        error: Error of the call that ordered.
     """
     answer = error.answer
     if answer is None or getattr(error, "job_id", None):
         return Verdict.UNKNOWN
     if len(answer.text) > _LONGEST_REFUSAL:
         return Verdict.UNKNOWN
-    # where our own limit has cut the body, only its parts tell an echo of the order from the server's words
-    said = list(_leaves((answer.is_cut and answer.json()) or answer.text))
-    everything = _ESCAPE.sub(_unescaped, "\n".join(f"{key}: {value}" for key, value in said))
+    # in a body that was cut at our limit, only the fields separate a quoted order from the server's own words
+    values = list(_iterate_values((answer.is_cut and answer.json()) or answer.text))
+    everything = _ESCAPE.sub(_unescape, "\n".join(f"{key}: {value}" for key, value in values))
     words = answer.own.without(everything[:LOOKED_AT], surely=True) + everything[LOOKED_AT:]
     named = answer.own.without(everything[:LOOKED_AT])
-    has_job = _ID_IN_TEXT.search(words) or any(_ID_KEY.fullmatch(key) and value for key, value in said)
+    has_job = _ID_IN_TEXT.search(words) or any(_ID_KEY.fullmatch(key) and value for key, value in values)
     if has_job or _DOUBT.search(words):
         return Verdict.UNKNOWN
-    names_itself = _is_api_error(answer)
-    told = {status for key, value in said if (status := _status(key, value))}
+    is_api_error = _is_api_error(answer)
+    in_body = {status for key, value in values if (status := _read_status(key, value))}
     passes = bool(_PASSES.search(named)) or (error.retry_after is not None and _has_error(answer))
-    statuses = told | {int(number) for pattern in _STATUSES_IN_TEXT for number in pattern.findall(words)}
+    statuses = in_body | {int(number) for pattern in _STATUSES_IN_TEXT for number in pattern.findall(words)}
     statuses |= {503} if _UNAVAILABLE.search(words) else set()
     if answer.ok:
-        if not names_itself or _TAKEN.search(words) or not (told or _is_named(answer)):
+        if not is_api_error or _TAKEN.search(words) or not (in_body or _names_refusal(answer)):
             return Verdict.UNKNOWN
     else:
         statuses.add(answer.status)
-    sure = SURE_STATUSES | ({503} if names_itself and (passes or NAMES_A_REFUSAL.search(named)) else set())
+    sure = SURE_STATUSES | ({503} if is_api_error and (passes or NAMES_A_REFUSAL.search(named)) else set())
     if not statuses <= sure:
         return Verdict.UNKNOWN
-    limited = 429 in statuses and (names_itself or error.retry_after is not None)
+    limited = 429 in statuses and (is_api_error or error.retry_after is not None)
     busy = 503 in statuses and passes
     return Verdict.REFUSED_FOR_NOW if (limited or busy) and not error.permanent else Verdict.REFUSED
 
 
 def _is_api_error(answer: Answer) -> bool:
-    """Whether the body is an error object, as APIs send it: no web page, no plain text, no half of an object."""
+    """Return whether the body is a whole error object, rather than a web page, a plain text or half an object."""
     body = answer.json()
     return answer.is_whole and isinstance(body, dict) and bool(str(read_error(body)))
 
 
 def _has_error(answer: Answer) -> bool:
-    """Whether the body has an `error`, as APIs write it; a proxy's `{"message": "Service Unavailable"}` has none."""
+    """Return whether the body has the field `error`. A proxy's `{"message": "Service Unavailable"}` has none."""
     body = answer.json()
     return isinstance(body, dict) and bool(body.get("error"))
 
 
-def _is_named(answer: Answer) -> bool:
-    """Whether the body of a success names a refusal: in its code, or in any word of what it calls an error."""
+def _names_refusal(answer: Answer) -> bool:
+    """Return whether the body of a success names a refusal, in its code or in the words of its field `error`."""
     body = answer.json()
     detail = read_error(body, own=None)
     words = answer.own.without(f"{detail.code} {detail.message}" if body.get("error") else detail.code)
     return bool(NAMES_A_REFUSAL.search(words) or _PASSES.search(words))
 
 
-def _leaves(body: Any) -> Iterator[tuple[str, Any]]:
-    """Yield all that a body says, with the name of each value: of bodies in its texts, too."""
+def _iterate_values(body: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each value of a body with its name, including those of JSON bodies within its texts."""
     todo: list[tuple[str, Any, int]] = [("", body, _DEPTH)]
     while todo:
         key, value, depth = todo.pop()
@@ -152,12 +152,12 @@ def _leaves(body: Any) -> Iterator[tuple[str, Any]]:
                 todo.append((key, nested, depth - 1))
 
 
-def _unescaped(found: re.Match[str]) -> str:
+def _unescape(found: re.Match[str]) -> str:
     return chr(int(found[1], 16))
 
 
-def _status(key: str, value: Any) -> int | None:
-    """Return the status that a value is, if its name says so: a number, or a text like "504"."""
+def _read_status(key: str, value: Any) -> int | None:
+    """Return a value as a status if its name says that it is one: a number, or a text like "504"."""
     text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
     is_status = _STATUS_KEY.search(key) and text.isdecimal() and len(text) == 3
     return int(text) if is_status else None

@@ -8,9 +8,10 @@ import pytest
 
 from airflow_provider_veo.api.answers.answer import ID_LIMIT, Answer, is_usable_id
 from airflow_provider_veo.api.answers.text import MARK
+from airflow_provider_veo.api.backends.openai.videos import parse_video
 from airflow_provider_veo.api.error_answers import error_from, retry_after
 from airflow_provider_veo.api.errors import ApiError, Reason
-from airflow_provider_veo.api.video import VideoStatus, parse_video
+from airflow_provider_veo.api.video import VideoStatus
 
 URL = "https://api.example.com/v1/videos/v"
 KEY = "sk-ab/cd+ef=gh"
@@ -78,7 +79,7 @@ def test_an_id_that_cannot_be_used_later_is_unreadable_and_no_refusal(video_id, 
     error = caught.value
     assert error.reason is Reason.UNREADABLE
     assert not error.permanent
-    assert "a job, which may exist and be billed, but not by an id that can be used" in str(error)
+    assert "a job, which may exist and be billed, but its ID cannot be used" in str(error)
     if isinstance(video_id, str) and video_id.strip():
         assert error.job_id
         assert len(error.job_id) <= ID_LIMIT + 1
@@ -118,7 +119,7 @@ def test_whatever_goes_wrong_while_reading_carries_the_jobs_id(monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("a\nbug")
 
-    monkeypatch.setattr("airflow_provider_veo.api.video.end_of", broken)
+    monkeypatch.setattr("airflow_provider_veo.api.backends.openai.videos.read_ending", broken)
     with pytest.raises(ApiError, match="the answer cannot be read: ZeroDivisionError: a bug") as caught:
         parse_video(answer(GOOD), "Creating")
 

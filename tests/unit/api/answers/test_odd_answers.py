@@ -14,11 +14,13 @@ import pytest
 
 from airflow_provider_veo.api.answers.answer import ID_LIMIT, Answer
 from airflow_provider_veo.api.answers.text import MESSAGE_LIMIT
+from airflow_provider_veo.api.backends.openai.videos import parse_video
+from airflow_provider_veo.api.backends.profiles import GENERIC
 from airflow_provider_veo.api.content import locate
 from airflow_provider_veo.api.error_answers import LONGEST_WAIT, error_from
 from airflow_provider_veo.api.errors import ApiError, VeoError
 from airflow_provider_veo.api.polling.decision import News, Outcome, WaitPolicy, WaitState, observe
-from airflow_provider_veo.api.video import Video, parse_video
+from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.orders.result import video_result
 from tests.support.odd_values import ODD_HEADERS, ODD_VALUES, dumped, with_odd_leaves
 
@@ -105,7 +107,7 @@ def check_outcome(outcome):
     assert_storable(event)
     assert len(json.dumps(event)) < 60_000
     resumed = Outcome.from_event(json.loads(json.dumps(event)))
-    assert_storable(video_result(resumed, None))
+    assert_storable(video_result(resumed, None, GENERIC))
     assert_storable([resumed.generation_seconds])
     with contextlib.suppress(VeoError):
         resumed.raise_for_kind()

@@ -14,7 +14,7 @@ from airflow_provider_veo.api.chat.limits import ECHO_LIMIT, EVENT_LIMIT, LINE_L
 from airflow_provider_veo.api.chat.reader import ChatReader
 from airflow_provider_veo.api.errors import Reason
 
-SEED = (Path(__file__).parents[3] / "data" / "seed_chat_stream.txt").read_bytes()
+SEED = (Path(__file__).parents[3] / "data" / "veo_gateway_chat_stream.txt").read_bytes()
 FIRST = "https://veo-video.gptkey.asia/assets/flow/0af272c6-bcc7-48de-8a32-a827bad4392c.mp4"
 SECOND = "https://veo-video.gptkey.asia/assets/flow/9fc24060-ff7a-439e-a4f3-8387d25f63c9.mp4"
 SEED_EVENTS = [

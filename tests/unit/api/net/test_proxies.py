@@ -12,7 +12,7 @@ import sys
 import httpx
 import pytest
 
-from airflow_provider_veo.api import requests
+from airflow_provider_veo.api.backends.openai import requests
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import NotSentError, VeoError
 from airflow_provider_veo.api.net.proxies import choose, proxy_for

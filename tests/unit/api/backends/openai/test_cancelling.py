@@ -1,4 +1,4 @@
-"""What a server's answer to DELETE means: only what it says."""
+"""Answers to DELETE: no more is concluded than the server says."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ STOPPED, ACCEPTED, IMPOSSIBLE = Cancellation
         (200, {"id": "v", "status": "Canceled"}, STOPPED),
         (200, {"data": {"id": "v", "status": "cancelled"}}, STOPPED),
         (200, {"id": "v", "status": "cancelled", "error": {"message": "cancelled by the user"}}, STOPPED),
-        (200, {"id": "v", "object": "video.deleted", "deleted": True}, ACCEPTED),  # vLLM-Omni, which has aborted it
-        (200, {"id": "v", "object": "video", "status": "deleted"}, ACCEPTED),  # SGLang, FastVideo: it goes on
+        (200, {"id": "v", "object": "video.deleted", "deleted": True}, ACCEPTED),  # vLLM-Omni, which has stopped it
+        (200, {"id": "v", "object": "video", "status": "deleted"}, ACCEPTED),  # SGLang, FastVideo: the work goes on
         (200, {"id": "v", "object": "video", "status": "in_progress"}, ACCEPTED),
         (202, {}, ACCEPTED),
         (204, None, ACCEPTED),
@@ -34,7 +34,7 @@ STOPPED, ACCEPTED, IMPOSSIBLE = Cancellation
         (501, None, IMPOSSIBLE),
     ],
 )
-def test_an_answer(status, body, expected):
+def test_an_answer_says_how_far_a_job_is_cancelled(status, body, expected):
     text = "" if body is None else json.dumps(body)
     assert read_cancellation(Answer(status, text), "v") is expected
 
@@ -54,7 +54,7 @@ def test_an_error_says_nothing_about_the_job(status, body):
 
 
 @pytest.mark.parametrize("value", ODD_VALUES)
-def test_an_odd_word_is_no_proof_that_the_work_has_stopped(value):
+def test_a_strange_status_does_not_prove_that_the_work_has_stopped(value):
     assert read_cancellation(Answer(200, json.dumps({"id": "v", "status": value})), "v") is ACCEPTED
 
 
@@ -65,5 +65,5 @@ def test_the_log_claims_no_more_than_the_server(caplog, cancellation):
     (line,) = caplog.messages
     assert "task_{1}" in line
     assert accepted is (cancellation is not IMPOSSIBLE)
-    assert ("may still be billed" in line) is (cancellation is not STOPPED)
+    assert ("may be billed" in line) is (cancellation is not STOPPED)
     assert ("has cancelled" in line) is (cancellation is STOPPED)

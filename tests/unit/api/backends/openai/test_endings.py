@@ -1,4 +1,4 @@
-"""How a job stands: the words of all peers, `completed` without a video, and failed jobs within errors."""
+"""The status of jobs: words of all known servers, `completed` without a video, and failed jobs within errors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.answers.own_words import OwnWords
-from airflow_provider_veo.api.backends.openai.status_words import VideoStatus, status_of
+from airflow_provider_veo.api.backends.openai.status_words import read_status
+from airflow_provider_veo.api.backends.openai.videos import parse_video
 from airflow_provider_veo.api.errors import ApiError, Reason, VideoFailedError
 from airflow_provider_veo.api.polling.decision import Outcome, WaitPolicy, WaitState, observe
-from airflow_provider_veo.api.video import parse_video
+from airflow_provider_veo.api.video import VideoStatus
 
 URL = "https://api.example.com/v1/videos/v"
 ID = "video_0123456789"
@@ -46,10 +47,10 @@ def read(body, status=200, own=()):
         ("unknown", "undone task status _ - 42 " + "done" * 30),
     ],
 )
-def test_words_for_the_status(status, words):
+def test_status_words_of_known_servers_are_read(status, words):
     for word in words.split():
-        assert (word, status_of(word).value) == (word, status)
-        assert status_of(word.replace("_", " ")).value == status
+        assert (word, read_status(word).value) == (word, status)
+        assert read_status(word.replace("_", " ")).value == status
 
 
 @pytest.mark.parametrize(
@@ -62,14 +63,14 @@ def test_words_for_the_status(status, words):
         ({"done": True, "error": {"code": 13, "message": "no"}}, "failed"),
     ],
 )
-def test_googles_operations_are_done_or_not(body, status):
+def test_the_status_of_a_google_operation_is_read_from_done(body, status):
     if "error" in body and "status" not in body:
         body = {"name": "operations/x"} | body
     assert read(body).status is VideoStatus(status)
 
 
 @pytest.mark.parametrize("word", ["rejected", "moderated", "content_filtered", "blocked", "Request Moderated"])
-def test_a_filters_word_is_a_reason(word):
+def test_a_status_word_of_a_filter_is_a_reason(word):
     assert read({"status": word}).reason is Reason.MODERATION
     assert read({"status": word, "error": "insufficient balance"}).reason is Reason.QUOTA
     assert read({"status": "failed"}).reason is Reason.UNKNOWN
@@ -138,7 +139,7 @@ def test_completed_with_a_video_or_without_an_error_stays_completed(body):
     assert (video.status, video.reason, video.message) == (VideoStatus.COMPLETED, None, "")
 
 
-def test_an_address_of_a_picture_is_no_video():
+def test_the_address_of_a_picture_is_not_a_video():
     body = {"status": "completed", "error": FILTERED, "input": {"url": "https://x.example/a.png"}}
     assert read(body).status is VideoStatus.FAILED
 
@@ -155,13 +156,13 @@ def test_an_address_of_a_picture_is_no_video():
         (404, Reason.UNKNOWN),
     ],
 )
-def test_the_error_code_of_a_failed_job_counts(code, reason):
+def test_the_error_code_of_a_failed_job_is_a_reason(code, reason):
     assert read({"status": "failed", "error": {"code": code, "message": "no path"}}).reason is reason
     audio = {"status": "failed", "error": {"code": code, "message": "AUDIO_FILTERED"}}
     assert read(audio).reason is Reason.UNKNOWN
 
 
-def test_the_length_that_was_made_counts():
+def test_the_length_made_comes_before_the_length_ordered():
     assert read({"status": "completed", "seconds": "4", "duration_s": 0.33}).seconds == 0.33
 
 
@@ -194,7 +195,7 @@ NESTED = {
 
 @pytest.mark.parametrize("inner", NESTED.values(), ids=NESTED)
 @pytest.mark.parametrize("status", [400, 500])
-def test_a_failed_job_within_an_error_is_this_job(inner, status):
+def test_a_failed_job_within_an_error_is_the_job_of_the_call(inner, status):
     video = read(litellm(inner, status), status)
     assert (video.id, video.status) == (ID, VideoStatus.FAILED)
     assert "out of memory" in video.message
@@ -202,7 +203,7 @@ def test_a_failed_job_within_an_error_is_this_job(inner, status):
     assert judged.reason == Reason.UNKNOWN.value
 
 
-def test_a_failed_job_within_an_error_tells_its_own_reason():
+def test_a_failed_job_within_an_error_has_its_own_reason():
     job = JOB | {"error": {"code": 400, "message": "lora has no path"}}
     assert read(litellm(json.dumps(job))).reason is Reason.BAD_REQUEST
     assert read({"detail": job}, 500).status is VideoStatus.FAILED
@@ -224,13 +225,13 @@ def test_a_failed_job_within_an_error_tells_its_own_reason():
         '{"status": "failed", "id": "v"}',
     ],
 )
-def test_other_texts_end_no_job(inner):
+def test_other_texts_do_not_end_a_job(inner):
     with pytest.raises(ApiError) as caught:
         read(litellm(inner), 500)
     assert caught.value.reason is Reason.SERVER
 
 
-def test_a_prompt_that_is_a_failed_job_ends_none_where_it_is_known():
+def test_a_known_prompt_that_looks_like_a_failed_job_does_not_end_a_job():
     prompt = json.dumps(JOB)
     assert read(litellm(prompt), 500).status is VideoStatus.FAILED
     with pytest.raises(ApiError):
@@ -268,7 +269,7 @@ POLICY = WaitPolicy(0.0, deadline=10_000.0)
 @pytest.mark.parametrize("status", [500, 503, 429])
 @given(PROMPTS)
 @example("a workplace safety film " * 60)
-def test_no_prompt_in_an_error_ends_a_wait(error, status, prompt):
+def test_a_prompt_in_an_error_does_not_end_a_wait(error, status, prompt):
     with pytest.raises(ApiError) as caught:
         read(error(prompt), status)
     assert caught.value.reason is (Reason.RATE_LIMITED if status == 429 else Reason.SERVER)
@@ -282,7 +283,7 @@ def test_no_prompt_in_an_error_ends_a_wait(error, status, prompt):
 )
 @given(PROMPTS.filter(lambda prompt: any(map(str.isalnum, prompt))))
 @example("a workplace safety film " * 60)
-def test_no_prompt_in_a_failed_jobs_message_is_its_reason(said, prompt):
+def test_a_prompt_in_the_message_of_a_failed_job_is_not_its_reason(said, prompt):
     for error in (said.format(prompt), {"message": said.format(prompt), "code": 500}):
         outcome = Outcome.of(read({"status": "failed", "error": error}))
         resumed = Outcome.from_event(json.loads(json.dumps(outcome.to_event())))
@@ -299,12 +300,12 @@ def test_no_prompt_in_a_failed_jobs_message_is_its_reason(said, prompt):
         ("insufficient balance for 'a safety film'", Reason.QUOTA),
     ],
 )
-def test_the_servers_own_words_stay_the_reason(message, reason):
+def test_the_words_of_the_server_remain_the_reason(message, reason):
     outcome = Outcome.of(read({"status": "failed", "error": message}))
     assert outcome.judged(OwnWords(("a safety film", "gem-rai"))).reason == reason.value
 
 
-def test_a_reason_beyond_the_end_of_a_message_is_kept_unless_the_prompt_may_have_made_it():
+def test_a_reason_beyond_the_shown_message_is_kept_unless_the_prompt_may_be_its_source():
     outcome = Outcome.of(read({"status": "failed", "error": "x" * 600 + " content policy violation"}))
     assert outcome.judged(OwnWords(("a cat",))).reason == Reason.MODERATION.value
     prompt = "x y " * 200 + "safety"
@@ -313,7 +314,7 @@ def test_a_reason_beyond_the_end_of_a_message_is_kept_unless_the_prompt_may_have
     assert outcome.judged(OwnWords((prompt,))).reason == Reason.UNKNOWN.value
 
 
-def test_a_filters_verdict_needs_no_words():
+def test_a_field_of_a_filter_is_a_reason_without_words():
     outcome = Outcome.of(read({"status": "completed", "raiMediaFilteredReasons": ["not 'a safety film'"]}))
     assert outcome.judged(OwnWords(("a safety film",))) == outcome
     assert replace(outcome, reason_in_words=True).judged(OwnWords(("a safety film",))).reason == Reason.UNKNOWN.value
@@ -329,14 +330,14 @@ def test_a_filters_verdict_needs_no_words():
         (500, "no: task not found in the wild", Reason.SERVER),
     ],
 )
-def test_only_a_whole_sentence_says_that_a_job_is_unknown(status, message, reason):
+def test_only_a_whole_sentence_means_that_a_job_is_unknown(status, message, reason):
     with pytest.raises(ApiError) as caught:
         read({"error": {"message": message}}, status)
     assert caught.value.reason is reason
 
 
 @pytest.mark.parametrize("video_id", [None, ID])
-def test_a_byte_order_mark_does_no_harm(video_id):
+def test_an_answer_with_a_byte_order_mark_is_read(video_id):
     def answer(status, body):
         return Answer.of(status, codecs.BOM_UTF8 + json.dumps(body).encode(), [], URL)
 

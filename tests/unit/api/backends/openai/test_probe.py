@@ -1,4 +1,4 @@
-"""The questions of the Test button, and the judgment on the answers. The integration tests ask servers."""
+"""The Test button of the connection form, with answers as plain data. The integration tests use servers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import json
 import pytest
 
 from airflow_provider_veo.api.answers.answer import Answer
-from airflow_provider_veo.api.backends.openai.probe import judge_api
-from airflow_provider_veo.api.settings import ClientSettings
+from airflow_provider_veo.api.backends.openai.probe import check_api
 
 HOST = "https://api.example.com"
 MODELS, VIDEO, VIDEOS = "/v1/models", "/v1/videos/veo-connection-test", "/v1/videos"
@@ -18,18 +17,18 @@ REFUSED = (401, {"error": {"message": "Incorrect API key provided"}})
 LIST = (200, {"object": "list", "data": []})
 
 
-def judged(answers, api_key="sk-0123456789"):
-    """Return the verdict on a server that answers some paths so, and all others as it has no route there."""
+def check(answers, api_key="sk-0123456789"):
+    """Return the verdict on a server that has these answers, and no route for other paths."""
     asked = []
 
-    def call(request):
+    def send(request):
         asked.append((request.method, request.path))
         status, body = answers.get(request.path, answers.get("", NO_ROUTE))
         text = body if isinstance(body, str) else json.dumps(body)
         kind = "text/html" if isinstance(body, str) else "application/json"
         return Answer.of(status, text.encode(), [("content-type", kind)], HOST + request.path)
 
-    verdict = judge_api(call, ClientSettings(HOST, api_key=api_key))
+    verdict = check_api(send, HOST, sends_key=bool(api_key))
     assert {method for method, _ in asked} == {"GET"}
     return verdict
 
@@ -45,39 +44,39 @@ def judged(answers, api_key="sk-0123456789"):
         {MODELS: (403, {"error": {"message": "no models for this key"}}), VIDEO: UNKNOWN},
     ],
 )
-def test_a_server_that_tells_an_unknown_video_from_an_unknown_address_passes(answers):
-    assert judged(answers) == (True, f"{HOST} answers and accepts the key.")
-    assert judged(answers, api_key=None) == (True, f"{HOST} answers.")
+def test_a_server_that_distinguishes_an_unknown_video_from_an_unknown_address_passes(answers):
+    assert check(answers) == (True, f"{HOST} answers and accepts the key.")
+    assert check(answers, api_key=None) == (True, f"{HOST} answers.")
 
 
 @pytest.mark.parametrize("answer", [NO_ROUTE, (200, "<html>Welcome</html>"), (200, {"status": "ok"}), (405, {})])
-def test_a_server_that_answers_each_address_alike_fails(answer):
-    passes, sentence = judged({"": answer})
+def test_a_server_with_the_same_answer_for_every_address_fails(answer):
+    passes, sentence = check({"": answer})
     assert not passes
     assert sentence.startswith(f"{HOST} answers, but not as a video API does: GET {HOST}{VIDEO} is HTTP {answer[0]} (")
 
 
 def test_an_address_in_the_error_makes_no_difference():
     paths = (MODELS, VIDEO, "/v1/veo-connection-test/veo-connection-test")
-    passes, _ = judged({path: (404, {"error": f"Cannot GET {path} (17)"}) for path in paths})
+    passes, _ = check({path: (404, {"error": f"Cannot GET {path} (17)"}) for path in paths})
     assert not passes
 
 
-def test_a_server_with_models_and_without_videos_fails_with_a_sentence_of_its_own():
-    passes, sentence = judged({MODELS: LIST})
+def test_a_server_with_models_and_without_videos_fails_with_a_special_sentence():
+    passes, sentence = check({MODELS: LIST})
     assert not passes
     assert f"{HOST} lists models, but has no videos" in sentence
 
 
 @pytest.mark.parametrize("path", [MODELS, VIDEO])
 def test_a_refused_key_fails(path):
-    passes, sentence = judged({MODELS: LIST, VIDEO: UNKNOWN} | {path: REFUSED})
+    passes, sentence = check({MODELS: LIST, VIDEO: UNKNOWN} | {path: REFUSED})
     assert not passes
     assert f"GET {HOST}{path}" in sentence
     assert "Check the API key" in sentence
 
 
-def test_a_key_that_may_see_no_video_fails():
-    passes, sentence = judged({MODELS: LIST, VIDEO: (403, {"error": {"message": "billing mode"}})})
+def test_a_key_without_access_to_videos_fails():
+    passes, sentence = check({MODELS: LIST, VIDEO: (403, {"error": {"message": "billing mode"}})})
     assert not passes
     assert "The API key may not do this" in sentence

@@ -1,4 +1,4 @@
-"""Which answers to an order are sure refusals: a closed list. All others may have made a job."""
+"""The closed list of sure refusals. An order with any other answer may have made a job."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ CUT = json.dumps(ECHO).replace("timeout", "a" * 9000)[:5000]
 
 # status, body, headers, verdict
 TABLE = [
-    # the HTTP status of a server that did not take the order, whatever the shape of the body
+    # the HTTP status of a server that has not taken the order, with bodies of every shape
     (400, openai("prompt is required", "invalid_request"), {}, REFUSED),
     (400, new_api("parse_request_failed", "cannot unmarshal number into Go struct field of type string"), {}, REFUSED),
     (400, litellm(400, openai("Invalid model name")), {}, REFUSED),
@@ -86,7 +86,7 @@ TABLE = [
     (200, openai("余额不足"), {}, REFUSED),
     (503, openai("no available channels for model veo", "model_not_found"), {}, REFUSED),
     (503, openai("当前分组下模型无可用渠道"), {}, REFUSED),
-    # for now, by the API's own word
+    # for now, in the words of the API itself
     (429, openai("Current group upstream load is saturated, please try again later", "rate_limit"), {}, FOR_NOW),
     (429, openai("当前分组上游负载已饱和，请稍后再试"), {}, FOR_NOW),
     (429, openai("Limit 500, Used 500, Requested 1. Please try again in 20s."), {}, FOR_NOW),
@@ -107,7 +107,7 @@ TABLE = [
     (429, "", {}, REFUSED),
     (429, "<html>429 Too Many Requests</html>", {}, REFUSED),
     (429, openai("You exceeded", "insufficient_quota"), {}, REFUSED),
-    # no status of the list
+    # a status outside the list
     *((status, openai("no"), {}, UNKNOWN) for status in (406, 408, 409, 410, 412, 417, 421, 423, 424, 425, 499)),
     *((status, openai("no"), SOON, UNKNOWN) for status in (500, 502, 504, 507, 520, 522, 524, 529, 599)),
     *((status, "", {"location": "/v1/videos/v"}, UNKNOWN) for status in (300, 301, 302, 303, 304, 307, 308)),
@@ -119,7 +119,7 @@ TABLE = [
     (503, {"message": "Service Unavailable"}, {}, UNKNOWN),
     (503, {"message": "Service Unavailable"}, SOON, UNKNOWN),
     (503, {"detail": "no"}, SOON, UNKNOWN),
-    # a status in the body, however deep and in whatever form
+    # a status in the body, at every depth and in every form
     (200, {"code": 500, "message": "no"}, {}, UNKNOWN),
     (200, {"code": "504", "message": "no"}, {}, UNKNOWN),
     (200, {"code": 408, "message": "no"}, {}, UNKNOWN),
@@ -136,7 +136,7 @@ TABLE = [
     (429, {"error": {"code": 429, "upstream_status": 500}}, SOON, UNKNOWN),
     (200, {"code": 200, "message": "quota_not_enough"}, {}, UNKNOWN),
     (200, {"code": 0, "message": "no"}, {}, UNKNOWN),
-    # words of an upstream that may have taken it
+    # words of an upstream that may have taken the order
     (400, new_api("do_request_failed", 'Post "https://x.example": context deadline exceeded'), {}, UNKNOWN),
     (200, new_api("do_request_failed", "no"), {}, UNKNOWN),
     (400, openai("Request timed out."), {}, UNKNOWN),
@@ -155,14 +155,14 @@ TABLE = [
     (400, openai("任务重复提交"), {}, UNKNOWN),
     (429, openai("slow down. LiteLLM Retried: 2 times"), SOON, UNKNOWN),
     (400, openai("Internal server error"), {}, UNKNOWN),
-    # a job can be seen
+    # the answer names a job
     (400, {"error": {"message": "no"}, "id": "video_1"}, {}, UNKNOWN),
     (429, {"error": {"message": "slow down"}, "data": {"task_id": "task_1"}}, SOON, UNKNOWN),
     (400, litellm(400, {"id": "video_1", "status": "queued"}), {}, UNKNOWN),
     *((status, {"error": {"message": "no"}, name: "v"}, SOON, UNKNOWN) for status in (200, 400, 429) for name in IDS),
     (400, litellm(400, {"taskId": "v"}), {}, UNKNOWN),
     (400, {"error": {"message": "no"}, "request_id": "r", "requestId": "r"}, {}, REFUSED),
-    # a success that names no refusal
+    # a success that does not name a refusal
     (200, {"code": "invalid", "message": "no"}, {}, UNKNOWN),
     (200, {"code": "success", "message": "提交成功，内容审核中"}, {}, UNKNOWN),
     (200, {"message": "content policy: passed", "status": "queued"}, {}, UNKNOWN),
@@ -174,7 +174,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("status", "body", "headers", "expected"), TABLE)
-def test_what_an_answer_says_about_the_order(status, body, headers, expected):
+def test_each_answer_to_an_order_has_the_expected_verdict(status, body, headers, expected):
     assert verdict(status, body, headers) is expected
 
 
@@ -191,7 +191,7 @@ def _lower(headers):
     return {name.lower(): value for name, value in headers.items()}
 
 
-def test_an_error_without_its_answer_says_nothing():
+def test_an_error_without_its_answer_leaves_the_order_unknown():
     assert judge(ApiError("x", reason=Reason.BAD_REQUEST, status=400)) is UNKNOWN
 
 
@@ -208,12 +208,12 @@ unsure = st.sampled_from([status for status in range(300, 600) if status not in 
 
 
 @given(unsure, bodies, headers)
-def test_no_body_makes_another_status_sure(status, body, more):
+def test_no_body_makes_a_status_outside_the_list_sure(status, body, more):
     assert verdict(status, body, more) is UNKNOWN
 
 
 @given(st.sampled_from(sorted(SURE_STATUSES)), unsure, st.integers(0, 4), headers)
-def test_a_status_outside_the_list_in_any_depth_makes_none_sure(outer, inner, depth, more):
+def test_a_status_outside_the_list_at_any_depth_leaves_the_order_unknown(outer, inner, depth, more):
     body = {"code": inner, "message": "no"}
     for level in range(depth):
         body = {"error": body} if level % 2 else {"message": json.dumps(body)}
@@ -230,11 +230,11 @@ def test_a_success_is_a_refusal_only_with_a_status_or_words_of_the_list(status, 
 
 
 @given(st.sampled_from([200, 503, *SURE_STATUSES]), bodies, headers, st.sampled_from(["timeout", "already", "超时"]))
-def test_words_of_doubt_make_every_answer_unsure(status, body, more, word):
+def test_words_of_doubt_leave_the_order_unknown_after_every_answer(status, body, more, word):
     assert verdict(status, {"error": {"message": word}, "more": body}, more) is UNKNOWN
 
 
-def test_odd_values_never_raise_anything():
+def test_strange_values_raise_no_exception():
     judged = 0
     for _, odd, body in with_odd_leaves({"error": {"code": 400, "message": "no", "type": "x"}, "data": {"status": 1}}):
         if isinstance(odd, str) and len(odd) > LONG:
@@ -246,7 +246,7 @@ def test_odd_values_never_raise_anything():
     assert judged > len(ODD_VALUES)
 
 
-def test_deep_and_large_bodies_take_no_time_that_grows_with_their_square():
+def test_the_time_for_deep_and_large_bodies_is_not_quadratic():
     deep = '{"error":' * 900 + "1" + "}" * 900
     floods = [
         word * 100_000
@@ -256,7 +256,7 @@ def test_deep_and_large_bodies_take_no_time_that_grows_with_their_square():
         assert verdict(500, text) is UNKNOWN
 
 
-def test_an_echo_of_the_order_that_our_limit_has_cut_leaves_a_refusal_sure():
+def test_a_refusal_with_a_quoted_order_that_was_cut_is_sure():
     echo = {"prompt": "the connection was reset by a timed out gateway", "first_frame": "A" * 100_000}
     body = {"detail": [{"loc": ["body", "seconds"], "msg": "Input should be a valid string", "input": echo}]}
     answer = Answer.of(422, json.dumps(body).encode()[:65_536], [], "http://api.example.com", is_cut=True)

@@ -1,3 +1,5 @@
+"""The reading of Airflow connections, and the configuration of waiting."""
+
 from __future__ import annotations
 
 import asyncio
@@ -8,18 +10,20 @@ from urllib.parse import quote
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
+from airflow_provider_veo.api.backends.profiles import GENERIC, PROFILES, VEO_GATEWAY
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.settings import tls_context
 from airflow_provider_veo.get_provider_info import get_provider_info
-from airflow_provider_veo.hooks import veo
-from airflow_provider_veo.hooks.veo import VeoHook, client_settings, wait_policy
+from airflow_provider_veo.hooks import connection
+from airflow_provider_veo.hooks.connection import client_settings, wait_policy
+from airflow_provider_veo.hooks.veo import VeoHook
 
 KEY = "sk-canary"
 
 
 def settings(extra=None, **fields):
-    connection = Connection(conn_id="veo_default", conn_type="veo", **({"host": "https://api.example.com"} | fields))
-    return client_settings(connection, extra or {})
+    fields = {"host": "https://api.example.com"} | fields
+    return client_settings(Connection(conn_id="veo_default", conn_type="veo", **fields), extra or {})
 
 
 @pytest.mark.parametrize(
@@ -51,7 +55,7 @@ def settings(extra=None, **fields):
         ({"host": "api.example.com", "schema": "HTTP"}, "http://api.example.com"),
     ],
 )
-def test_the_base_url(fields, base_url):
+def test_the_base_url_is_read_from_host_port_and_schema(fields, base_url):
     assert settings(**fields).base_url == base_url
 
 
@@ -77,7 +81,7 @@ SLASHES = "https%3A%2F%2Fapi.example.com%2Fproxy%2Fv1"
         (f"veo://http://:{KEY}@api.example.com:8000/proxy/v1", "http://api.example.com:8000/proxy"),
     ],
 )
-def test_a_connection_uri(uri, base_url, monkeypatch):
+def test_a_connection_uri_is_read(uri, base_url, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_BY_URI", uri)
     found = VeoHook("by_uri").settings
     assert (found.base_url, found.api_key) == (base_url, KEY)
@@ -99,7 +103,7 @@ HEADERS = {"x-portkey-api-key": "pk-canary-0123456789ab", "X-Portkey-Provider": 
 
 
 @pytest.mark.parametrize("given", [HEADERS, json.dumps(HEADERS)])
-def test_further_headers_go_along_with_the_key(given):
+def test_further_headers_are_sent_beside_the_key(given):
     found = settings({"headers": given}, password=KEY)
     assert found.authorization() == {
         **{name: value.encode() for name, value in HEADERS.items()},
@@ -107,12 +111,12 @@ def test_further_headers_go_along_with_the_key(given):
     }
 
 
-def test_further_headers_in_a_connection_uri(monkeypatch):
+def test_a_connection_uri_can_have_further_headers(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_BY_URI", f"veo://api.example.com/?headers={quote(json.dumps(HEADERS))}")
     assert dict(VeoHook("by_uri").settings.headers) == HEADERS
 
 
-def test_a_key_may_be_sent_in_another_way_than_in_the_password():
+def test_a_header_can_hold_the_key_instead_of_the_password():
     found = settings({"headers": {"Authorization": "Basic dXNlcjpwYXNz"}})
     assert found.authorization() == {"Authorization": b"Basic dXNlcjpwYXNz"}
 
@@ -124,17 +128,17 @@ def test_a_key_may_be_sent_in_another_way_than_in_the_password():
         (["x-a"], "headers must be a JSON object"),
         (7, "headers must be a JSON object"),
         ('{"x-a": ', "headers must be a JSON object"),
-        ({"x a": KEY}, "'x a', which is no name"),
-        ({"x-a:": KEY}, "'x-a:', which is no name"),
-        ({"": KEY}, "'', which is no name"),
-        ({"x-ä": KEY}, "'x-ä', which is no name"),
-        ({"x-a\r\nx-b": KEY}, "which is no name"),
+        ({"x a": KEY}, "'x a', which is not the name"),
+        ({"x-a:": KEY}, "'x-a:', which is not the name"),
+        ({"": KEY}, "'', which is not the name"),
+        ({"x-ä": KEY}, "'x-ä', which is not the name"),
+        ({"x-a\r\nx-b": KEY}, "which is not the name"),
         ({"x-a": f"{KEY}\r\nx-b: c"}, "x-a with a value that cannot be sent"),
         ({"x-a": f"{KEY}\0"}, "x-a with a value that cannot be sent"),
         ({"x-a": KEY * 1_000}, "x-a with a value that cannot be sent"),
-        ({"x-a": 7}, "x-a with a value that is no text, but int"),
-        ({"x-a": None}, "x-a with a value that is no text, but NoneType"),
-        ({"x-a": {"b": KEY}}, "x-a with a value that is no text, but dict"),
+        ({"x-a": 7}, "x-a with a value that is not a text, but int"),
+        ({"x-a": None}, "x-a with a value that is not a text, but NoneType"),
+        ({"x-a": {"b": KEY}}, "x-a with a value that is not a text, but dict"),
         ({"x-a": KEY, "X-A": KEY}, "one header twice"),
         *(
             ({name: KEY}, f"{name}, which this provider sets itself")
@@ -153,31 +157,31 @@ def test_headers_that_cannot_be_sent_are_refused_without_showing_a_value(headers
 def test_headers_are_secrets():
     found = settings({"headers": HEADERS}, password=KEY)
     assert all(value not in repr(found) for value in (KEY, *HEADERS.values()))
-    said = "you sent pk-canary-0123456789ab, pk%2Dcanary%2D0123456789ab and sk%2Dcanary"
-    assert found.mask.hide(said) == "you sent ***, *** and ***"
+    text = "you sent pk-canary-0123456789ab, pk%2Dcanary%2D0123456789ab and sk%2Dcanary"
+    assert found.mask.hide(text) == "you sent ***, *** and ***"
 
 
 def test_airflow_hides_the_values_of_headers(monkeypatch, mocker):
-    told = mocker.patch.object(veo, "mask_secret")
+    masked = mocker.patch.object(connection, "mask_secret")
     monkeypatch.setenv(
         "AIRFLOW_CONN_VEO_DEFAULT", json.dumps({"conn_type": "veo", "host": "x", "extra": {"headers": HEADERS}})
     )
     assert VeoHook().settings == asyncio.run(VeoHook().aget_settings())
-    assert [call.args for call in told.call_args_list] == [("pk-canary-0123456789ab",)] * 2  # "openai" is no secret
+    assert [call.args for call in masked.call_args_list] == [("pk-canary-0123456789ab",)] * 2  # "openai" is no secret
 
 
-def test_an_address_that_is_kept_holds_no_header_that_is_a_secret():
+def test_an_address_that_is_kept_contains_no_secret_header():
     mask = settings({"headers": HEADERS | {"x-hint": "vertex-ai"}}, password=KEY).mask
     url = f"https://x/vertex-ai/a.mp4?k={KEY}&p=pk-canary-0123456789ab"
     kept = mask.fold(url)
     assert "canary" not in kept
-    assert "/vertex-ai/" in kept  # a word of many addresses
+    assert "/vertex-ai/" in kept  # a part of many addresses
     assert mask.unfold(kept) == url
     assert settings({"headers": HEADERS}).mask.unfold(settings({"headers": HEADERS}).mask.fold(url)) == url
 
 
 @pytest.mark.parametrize("ask", [lambda hook: hook.settings, lambda hook: asyncio.run(hook.aget_settings())])
-def test_a_connection_that_does_not_exist_is_a_wrong_input_that_says_how_to_add_it(ask):
+def test_the_error_about_a_missing_connection_says_how_to_add_it(ask):
     with pytest.raises(
         InvalidInputError, match=r"Connection 'veo_nowhere' does not exist.*AIRFLOW_CONN_VEO_NOWHERE"
     ) as caught:
@@ -193,7 +197,7 @@ def test_the_key_is_sent_as_the_connection_says():
     assert settings(password=f" {KEY}\n").authorization() == {"Authorization": f"Bearer {KEY}".encode()}
 
 
-def test_extras():
+def test_the_extra_sets_further_settings():
     found = settings({"timeout": "5", "verify": "false", "default_model": "sora-9", "request_format": "multipart"})
     assert (found.timeout, found.verify, found.default_model, found.request_format) == (
         5.0,
@@ -219,6 +223,7 @@ def test_extras():
         ({}, {"request_format": "xml"}, "request_format is 'xml'"),
         ({}, {"timeout": "soon"}, "timeout is 'soon'"),
         ({}, {"timeout": -1}, "timeout is -1"),
+        ({}, {"profile": "other"}, "profile is 'other'; it must be 'veo-gateway' or 'generic'"),
     ],
 )
 def test_a_wrong_connection_is_refused_without_showing_the_key(fields, extra, complaint):
@@ -226,6 +231,23 @@ def test_a_wrong_connection_is_refused_without_showing_the_key(fields, extra, co
         settings(extra, **fields)
     assert KEY not in str(caught.value)
     assert "veo_default" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "extra", "profile"),
+    [
+        ("https://api.example.com", {}, GENERIC),
+        ("https://api.example.com", {"profile": "veo-gateway"}, VEO_GATEWAY),
+        ("api.apiyi.com", {}, VEO_GATEWAY),
+        ("https://api.apiyi.com/v1", {"profile": ""}, VEO_GATEWAY),
+        ("https://api.apiyi.com/v1", {"profile": None}, VEO_GATEWAY),
+        ("https://api.apiyi.com/v1", {"profile": "generic"}, GENERIC),
+    ],
+)
+def test_the_profile_is_chosen_by_the_extra_or_else_by_the_host(host, extra, profile):
+    found = settings(extra, host=host)
+    assert found.profile is profile
+    assert found.default_model == "veo-3.1-fast"
 
 
 def test_a_missing_ca_bundle_is_named():
@@ -237,7 +259,7 @@ def test_settings_do_not_show_the_key():
     assert KEY not in repr(settings(password=KEY))
 
 
-def test_one_tls_context_per_process():
+def test_a_process_has_one_tls_context_per_setting():
     assert tls_context(True) is tls_context(True)
     assert tls_context(True) is not tls_context(False)
 
@@ -263,4 +285,5 @@ def test_the_form_describes_what_the_hook_reads():
         assert settings({name: default}) == settings(), name
         for choice in field["schema"].get("enum", []):
             settings({name: choice})
+    assert connection_type["conn-fields"]["profile"]["schema"]["enum"] == list(PROFILES)
     assert VeoHook.get_ui_field_behaviour()["hidden_fields"] == ["schema", "login"]

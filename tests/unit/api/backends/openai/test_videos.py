@@ -1,4 +1,4 @@
-"""Every answer shape of `/v1/videos` that was seen in the wild, read into one dataclass."""
+"""Answers that describe jobs, in every shape that known servers send."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.answer import Answer
+from airflow_provider_veo.api.backends.openai.videos import find_url, parse_video
 from airflow_provider_veo.api.errors import ApiError, Reason
-from airflow_provider_veo.api.video import VideoStatus, find_url, parse_video
+from airflow_provider_veo.api.video import VideoStatus
 
 URL = "https://api.example.com/v1/videos"
 
@@ -24,7 +25,7 @@ def read(body, video_id=None, status=200):
 @pytest.mark.parametrize(
     ("body", "video_id", "status"),
     [
-        # seed gateway, both channels; the sora dialect of the same gateway
+        # the Veo 3.1 gateway, both channels; the sora dialect of the same gateway
         ({"id": "video_1", "object": "video", "created": 1762181811, "status": "queued"}, "video_1", "queued"),
         ({"id": "task_x", "task_id": "task_x", "status": "queued", "progress": 0}, "task_x", "queued"),
         ({"id": "video_2", "object": "task", "status": "submitted", "expires_at": 1761031492}, "video_2", "queued"),
@@ -39,7 +40,7 @@ def read(body, video_id=None, status=200):
         ({"id": "q", "status": "initializing"}, "q", "queued"),
     ],
 )
-def test_create_answers(body, video_id, status):
+def test_answers_to_create_calls_are_read(body, video_id, status):
     video = read(body)
     assert (video.id, video.status.value) == (video_id, status)
 
@@ -70,7 +71,7 @@ def test_create_answers(body, video_id, status):
         (200, "unknown"),
     ],
 )
-def test_status_words(word, status):
+def test_status_words_are_read_in_every_spelling(word, status):
     video = read({"status": word}, "v")
     assert video.status is VideoStatus(status)
     assert video.status.finished is (status in {"completed", "failed", "cancelled", "expired"})
@@ -94,7 +95,7 @@ def test_status_words(word, status):
         ([], None),
     ],
 )
-def test_progress(progress, number):
+def test_progress_is_read_in_every_spelling(progress, number):
     assert read({"status": "processing", "progress": progress}, "v").progress == number
 
 
@@ -102,7 +103,7 @@ def test_progress_may_be_missing():
     assert read({"status": "processing"}, "v").progress is None
 
 
-def test_a_captured_completed_answer():
+def test_a_captured_completed_answer_is_read():
     url = "https://cdn.example.net/flow/a.mp4"
     video = read(
         {
@@ -128,7 +129,7 @@ def test_a_captured_completed_answer():
     assert video.expires_at is None
 
 
-def test_what_else_an_answer_may_tell():
+def test_further_fields_of_an_answer_are_read():
     body = {"status": "In Progress", "model": "veo", "expires_at": 1764173113}
     video = parse_video(Answer(200, json.dumps(body), {"retry-after": "7"}, URL), "Asking", "v")
     assert (video.status_word, video.model, video.retry_after) == ("In Progress", "veo", 7.0)
@@ -136,11 +137,11 @@ def test_what_else_an_answer_may_tell():
 
 
 @pytest.mark.parametrize("key", ["status", "task_status", "state"])
-def test_the_status_has_several_names(key):
+def test_the_status_is_read_from_several_fields(key):
     assert read({key: "processing"}, "v").status is VideoStatus.RUNNING
 
 
-def test_the_id_of_a_later_answer_is_never_taken_over():
+def test_the_id_of_a_later_answer_is_never_used():
     assert read({"id": "video_other", "status": "queued"}, "video_mine").id == "video_mine"
 
 
@@ -166,13 +167,13 @@ def test_the_id_of_a_later_answer_is_never_taken_over():
         ({}, None),
     ],
 )
-def test_addresses(body, url):
+def test_addresses_are_read_from_several_fields(body, url):
     assert read({"status": "completed", **body}, "v").url == url
     assert find_url({"id": "v", **body}, URL) == url
 
 
 @pytest.mark.parametrize("wrap", [lambda inner: {"result": inner}, lambda inner: {"videos": [inner]}])
-def test_an_address_is_looked_for_three_levels_down(wrap):
+def test_an_address_is_found_down_to_three_levels(wrap):
     body = wrap(wrap(wrap({"url": "https://x.example/a.mp4"})))
     assert find_url(body, URL) == "https://x.example/a.mp4"
     assert find_url(wrap(body), URL) is None
@@ -186,7 +187,7 @@ def test_three_envelopes_are_opened():
 
 
 @pytest.mark.parametrize("told", [{"status": "completed"}, {"url": "/a.mp4"}, {"video_url": "/a.mp4"}, {"id": "v"}])
-def test_what_tells_of_a_video_is_no_envelope(told):
+def test_an_object_that_describes_a_video_is_not_an_envelope(told):
     other = {"data": {"id": "w", "status": "failed", "url": "/b.mp4"}}
     plain, found = read(told, "v"), read(told | other, "v")
     assert (found.status, found.url) == (plain.status, plain.url)
@@ -204,21 +205,21 @@ def test_what_tells_of_a_video_is_no_envelope(told):
         ('{"error":{"message":"inner"}}', Reason.UNKNOWN, "inner"),
     ],
 )
-def test_why_a_failed_job_failed(error, reason, message):
+def test_the_reason_of_a_failure_is_read(error, reason, message):
     video = read({"status": "failed", "error": error}, "v")
     assert (video.reason, video.message) == (reason, message)
 
 
 @pytest.mark.parametrize("key", ["error", "fail_reason", "message"])
-def test_the_reason_of_a_failure_has_several_names(key):
+def test_the_reason_of_a_failure_is_read_from_several_fields(key):
     assert read({"status": "failed", key: "no cats"}, "v").message == "no cats"
 
 
-def test_nobody_judges_by_the_words_why_a_job_was_cancelled():
+def test_the_words_about_a_cancelled_job_are_not_its_reason():
     assert read({"status": "cancelled", "error": "Content policy violation"}, "v").reason is Reason.UNKNOWN
 
 
-def test_a_running_job_has_no_failure():
+def test_an_error_beside_a_running_job_is_ignored():
     video = read({"status": "processing", "error": {"message": "ignored"}}, "v")
     assert (video.reason, video.message) == (None, "")
 
@@ -243,18 +244,18 @@ def test_a_running_job_has_no_failure():
         ("P1D", None),
     ],
 )
-def test_times(value, year):
+def test_times_are_read_in_every_spelling(value, year):
     moment = read({"status": "completed", "completed_at": value}, "v").completed_at
     assert (moment and moment.year) == year
     assert moment is None or moment.timezone_name == "UTC"
 
 
 @pytest.mark.parametrize("key", ["created_at", "created"])
-def test_the_time_of_the_order_has_two_names(key):
+def test_the_time_of_the_order_is_read_from_two_fields(key):
     assert read({key: 1764173113}, "v").created_at == pendulum.datetime(2025, 11, 26, 16, 5, 13)
 
 
-def test_a_time_in_milliseconds():
+def test_a_time_in_milliseconds_is_read():
     moment = read({"status": "queued", "created_at": 1764173113000}, "v").created_at
     assert moment == pendulum.datetime(2025, 11, 26, 16, 5, 13)
 
@@ -275,7 +276,7 @@ def test_a_time_in_milliseconds():
         ({"resolution": "720p"}, None, None),
     ],
 )
-def test_length_and_size(body, seconds, size):
+def test_length_and_size_are_read(body, seconds, size):
     video = read({"status": "completed", **body}, "v")
     assert (video.seconds, video.size) == (seconds, size)
 
@@ -299,7 +300,7 @@ def test_an_order_without_an_id_is_an_error(status, body, reason):
 @pytest.mark.parametrize(
     "body", [{"error": {"message": "database is locked"}}, {"code": "fail_to_fetch_task", "message": "x", "data": None}]
 )
-def test_an_error_with_status_200_is_no_status(body):
+def test_an_error_with_status_200_is_not_a_job_status(body):
     with pytest.raises(ApiError, match=r"^Asking failed"):
         read(body, "v")
 
@@ -346,7 +347,7 @@ FAILED = {
 
 
 @pytest.mark.parametrize("status", [400, 422, 500])
-def test_a_failed_job_may_come_with_its_errors_http_status(status):
+def test_a_failed_job_with_an_http_error_status_is_read(status):
     video = parse_video(Answer(status, json.dumps(FAILED)), "Asking", "v")
     assert (video.status, video.reason) == (VideoStatus.FAILED, Reason.MODERATION)
 
@@ -355,6 +356,6 @@ def test_a_failed_job_may_come_with_its_errors_http_status(status):
     ("change", "video_id"),
     [({"id": "request-17"}, "v"), ({"status": "error"} | {"id": ""}, "v"), ({"status": "completed"}, "v"), ({}, None)],
 )
-def test_any_other_error_is_no_word_about_the_job(change, video_id):
+def test_any_other_error_says_nothing_about_the_job(change, video_id):
     with pytest.raises(ApiError):
         parse_video(Answer(500, json.dumps(FAILED | change)), "Asking", video_id)
