@@ -21,6 +21,26 @@ from airflow_provider_veo.api.reasons import find_reason_in, find_reason_of_job
 from airflow_provider_veo.api.video import VideoStatus
 
 
+_ERROR_KEYS = ("error", "errors", "fail_reason", "failReason", "failure_reason", "error_message")
+_OTHER_KEYS = ("message", "task_status_msg", "reason", "detail")  # successful jobs have such texts, too
+_PARENT_KEYS = ("metadata", "result", "response", "task_result", "output")
+_NO_ERROR = frozenset(("", "0", "200", "ok", "success", "succeeded", "none", "null", "n/a", "no error", "false"))
+_NOT_OF_THE_VIDEO = re.compile(r"prompt|input|image|frame|reference|request|parameter|instances|error|callback|webhook")
+_ADDRESSES = frozenset(
+    (
+        *("url", "urls", "videourl", "resulturl", "outputurl", "downloadurl", "unsignedurls", "videos", "output"),
+        *("uri", "gcsuri", "videouri", "bytesbase64encoded", "b64json", "videobytes", "filepath"),
+    )
+)
+_GOOGLES_FILTER = re.compile(r"raimediafiltered(count|reasons?)")
+_ANY_FILTER = re.compile(r"(content)?(filtered|blocked)(count|reasons?)?|blockreason")
+_LONGEST_WORDS = 5_000  # characters
+_DEPTH = 8
+_MOST_PARTS = 1_000
+_MARKS_OF_A_JOB = frozenset(("object", "progress", "created_at", "created", "seconds", "size"))
+_MORE_OF_A_JOB = frozenset(("prompt", "model", "error"))
+
+
 def read_status_word(body: dict[str, Any]) -> str:
     """Return the server's word for the status of a job, or an empty text.
 
@@ -97,12 +117,6 @@ def read_ending(answer: Answer, body: dict[str, Any], word: str) -> Ending:
     return Ending(status, reason, in_words, message, in_doubt)
 
 
-_ERROR_KEYS = ("error", "errors", "fail_reason", "failReason", "failure_reason", "error_message")
-_OTHER_KEYS = ("message", "task_status_msg", "reason", "detail")  # successful jobs have such texts, too
-_PARENT_KEYS = ("metadata", "result", "response", "task_result", "output")
-_NO_ERROR = frozenset(("", "0", "200", "ok", "success", "succeeded", "none", "null", "n/a", "no error", "false"))
-
-
 def _find_error(answer: Answer, body: dict[str, Any], keys: tuple[str, ...]) -> ErrorDetail | None:
     """Return the error in a job's status, or None."""
     own = answer.own if answer.own.texts else None
@@ -120,20 +134,6 @@ def _find_error(answer: Answer, body: dict[str, Any], keys: tuple[str, ...]) -> 
 def _has_error_code(value: Any) -> bool:
     code = value.get("code") if isinstance(value, dict) else None
     return code in (None, "") or str(code).lower() not in _NO_ERROR
-
-
-_NOT_OF_THE_VIDEO = re.compile(r"prompt|input|image|frame|reference|request|parameter|instances|error|callback|webhook")
-_ADDRESSES = frozenset(
-    (
-        *("url", "urls", "videourl", "resulturl", "outputurl", "downloadurl", "unsignedurls", "videos", "output"),
-        *("uri", "gcsuri", "videouri", "bytesbase64encoded", "b64json", "videobytes", "filepath"),
-    )
-)
-_GOOGLES_FILTER = re.compile(r"raimediafiltered(count|reasons?)")
-_ANY_FILTER = re.compile(r"(content)?(filtered|blocked)(count|reasons?)?|blockreason")
-_LONGEST_WORDS = 5_000  # characters
-_DEPTH = 8
-_MOST_PARTS = 1_000
 
 
 def _has_video(body: dict[str, Any]) -> bool:
@@ -226,10 +226,6 @@ def _find_nested_job(part: Any, own: OwnWords, depth: int) -> dict[str, Any] | N
 
 def _has_failed(body: dict[str, Any]) -> bool:
     return read_status(find_text(body, "status") or "") is VideoStatus.FAILED
-
-
-_MARKS_OF_A_JOB = frozenset(("object", "progress", "created_at", "created", "seconds", "size"))
-_MORE_OF_A_JOB = frozenset(("prompt", "model", "error"))
 
 
 def _is_whole_job(body: dict[str, Any]) -> bool:
