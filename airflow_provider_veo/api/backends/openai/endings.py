@@ -20,7 +20,6 @@ from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.reasons import find_reason_in, find_reason_of_job
 from airflow_provider_veo.api.video import VideoStatus
 
-
 _ERROR_KEYS = ("error", "errors", "fail_reason", "failReason", "failure_reason", "error_message")
 _OTHER_KEYS = ("message", "task_status_msg", "reason", "detail")  # successful jobs have such texts, too
 _PARENT_KEYS = ("metadata", "result", "response", "task_result", "output")
