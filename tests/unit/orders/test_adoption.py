@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.backends.openai.videos import parse_videos
 from airflow_provider_veo.api.backends.profiles import VEO_GATEWAY
-from airflow_provider_veo.api.errors import NotOrderedError
+from airflow_provider_veo.api.errors import ApiError, NotOrderedError, Reason, TransportError
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.orders import adoption
 from airflow_provider_veo.orders.adoption import (
@@ -23,7 +23,7 @@ from airflow_provider_veo.orders.adoption import (
     is_same_model,
 )
 from airflow_provider_veo.orders.identity import TaskIdentity
-from tests.unit.orders.samples import INTENT
+from tests.unit.orders.samples import INTENT, ORDER, OTHER_REQUEST
 
 SOLD = ("veo-3.1", "openai/sora-2", "my-alias")
 
@@ -102,11 +102,72 @@ def test_an_id_is_read_as_a_person_may_write_it(value, video_id):
 
 def test_two_spellings_of_a_name_mean_one_model():
     assert is_same_model("gemini/Veo-3.1", "veo-3.1")
+    assert is_same_model("proxy/gemini/veo-3.1", "veo-3.1")
     assert not is_same_model("veo-3.1", "veo-3.1-fast")
 
 
 def test_candidates_are_described_with_their_status():
-    assert describe_candidates([job(0, "a")]) == (
+    assert describe_candidates([job(0, "a"), job(1, "b")]) == (
         "The server lists these jobs of that time and model, the nearest first: a (queued, created 1970-01-01 "
-        "00:00:00+00:00)."
+        "00:00:00+00:00), b (queued, created 1970-01-01 00:00:01+00:00)."
     )
+
+
+def test_candidates_may_be_at_both_ends_of_the_window_and_at_the_same_distance():
+    window = Window.of(INTENT, failed_at=951)
+    jobs = [job(889, "early"), job(1012, "late"), job(1011, "end"), job(890, "begin"), job(940, "a"), job(960, "b")]
+    assert [one.id for one in find_candidates(jobs, INTENT, window, "m")] == ["a", "b", "begin", "end"]
+
+
+@pytest.mark.parametrize("value", [None, True, 1.5, "", " ", "a\nb", ["v"], {"id": "v"}])
+def test_a_value_that_is_not_an_id_is_refused(value):
+    with pytest.raises(
+        NotOrderedError, match=r"veo_adopt is .*; it must be the id of a video job\. Nothing was ordered"
+    ):
+        adoption.read_id(value)
+
+
+def test_a_value_that_is_not_an_id_is_shown_in_short():
+    with pytest.raises(NotOrderedError) as caught:
+        adoption.read_id(["v" * 200])
+    assert "veo_adopt is ['" + "v" * 90 in str(caught.value)
+    assert "v" * 100 not in str(caught.value)
+
+
+def test_a_job_of_an_earlier_order_or_of_another_request_is_refused():
+    record = replace(INTENT, earlier=("u",))
+    adoption.check_order(record, ORDER, "v")
+    with pytest.raises(NotOrderedError, match="Video u, which veo_adopt names, was made by an earlier order"):
+        adoption.check_order(record, ORDER, "u")
+    with pytest.raises(NotOrderedError, match=r"request has changed since .* a frame or another .* That video would"):
+        adoption.check_order(record, OTHER_REQUEST, "v")
+
+
+NOT_FOUND = ApiError("Asking", reason=Reason.NOT_FOUND, status=404)
+FORBIDDEN = ApiError("Asking", reason=Reason.FORBIDDEN, status=403)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_recent", "text", "permanent"),
+    [
+        (NOT_FOUND, True, r"status of video v, which veo_adopt names, could not be read: Asking", False),
+        (NOT_FOUND, False, "could not be read", True),
+        (FORBIDDEN, True, "could not be read", True),
+        (FORBIDDEN, False, "could not be read", True),
+        (TransportError("no route"), True, "could not be read: no route", False),
+        (TransportError("no route"), False, "could not be read: no route", False),
+        (Video("v", VideoStatus.FAILED, "failed"), True, r"Video v, .* is failed\. Nothing", True),
+        (Video("v", VideoStatus.FAILED, "failed", message="no cats"), False, r"is failed: no cats\. Nothing", True),
+        (Video("v", VideoStatus.UNKNOWN), True, "reports no status of video v", False),
+        (Video("v", VideoStatus.UNKNOWN), False, "reports no status of video v", True),
+    ],
+)
+def test_a_job_without_a_video_or_a_status_is_refused(answer, is_recent, text, permanent):
+    with pytest.raises(NotOrderedError, match=text) as caught:
+        adoption.check_job("v", answer, is_recent=is_recent)
+    assert caught.value.permanent is permanent
+
+
+def test_a_job_with_a_status_is_returned():
+    running = Video("v", VideoStatus.RUNNING, "processing")
+    assert adoption.check_job("v", running, is_recent=False) is running

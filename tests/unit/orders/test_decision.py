@@ -52,6 +52,7 @@ from airflow_provider_veo.orders.decision import (
     next_record,
     read_job_state,
     resume_record,
+    was_cleared,
     was_sent_recently,
 )
 from airflow_provider_veo.orders.order import Order
@@ -538,6 +539,10 @@ class TestTheNextRecord:
         again = next_record(first.as_refused(), later, "me", keeps_deadline=True)
         assert again.idempotency_key == first.idempotency_key
 
+    def test_has_a_key_for_each_try_after_a_job(self):
+        keys = {next_record(RECORD, replace(ORDER, try_number=number), "me").idempotency_key for number in (2, 3)}
+        assert len(keys) == 2
+
     def test_of_an_epoch_that_comes_again_has_another_key(self):
         first = next_record(None, replace(ORDER, try_number=1), "me").as_accepted("v").as_delivered()
         later = replace(ORDER, try_number=2, clear_number=1, retries=1)
@@ -599,12 +604,33 @@ def test_a_retry_gives_no_fresh_time_to_an_earlier_job():
     assert resume_record(replace(RECORD, by_clear=True), replace(ORDER, try_number=5)) == replace(RECORD, try_number=5)
 
 
+def test_the_record_of_a_try_has_its_numbers():
+    order = replace(ORDER, try_number=5, clear_number=7)
+    for one in (resume_record(RECORD, order), adopt_record(INTENT, order, "v"), next_record(RECORD, order, "me")):
+        assert (one.try_number, one.clear_number) == (5, 7)
+
+
+@pytest.mark.parametrize("unknown", ["record try", "record clears", "order clears", "order retries", None])
+def test_a_try_with_an_unknown_number_counts_as_a_retry(unknown):
+    before = replace(
+        RECORD,
+        try_number=None if unknown == "record try" else 1,
+        clear_number=None if unknown == "record clears" else 0,
+    )
+    order = replace(
+        ORDER,
+        clear_number=None if unknown == "order clears" else 1,
+        retries=None if unknown == "order retries" else 0,
+    )
+    assert was_cleared(before, order) is (unknown is None)
+
+
 @pytest.mark.parametrize("order", [ORDER, AFTER_A_CLEAR])
 def test_an_adopted_job_is_on_record_like_an_accepted_one_with_fresh_time(order):
-    adopted = adopt_record(replace(INTENT, posts=3), order, "v")
+    adopted = adopt_record(replace(INTENT, posts=3, submissions=2), order, "v")
     assert (adopted.state, adopted.video_id, adopted.waiting_since) == (State.SUBMITTED, "v", order.now)
-    assert (adopted.epoch, adopted.submissions, adopted.adopted) == (order.epoch, 1, False)
-    assert adopted.posts == (3 if order is ORDER else 0)
+    assert (adopted.epoch, adopted.adopted) == (order.epoch, False)
+    assert (adopted.posts, adopted.submissions) == ((3, 2) if order is ORDER else (0, 1))
     # After a crash the key may still be there. It is not read again.
     assert decide(adopted, order, "me", Known(named="v")) == Ask(adopted, "v")
 

@@ -15,12 +15,13 @@ from tests.unit.orders.samples import ORDER
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
 def test_an_execution_timeout_without_time_is_refused(seconds):
-    with pytest.raises(InvalidInputError, match=r"execution_timeout is .* s, .*Nothing was ordered"):
+    with pytest.raises(InvalidInputError, match=r"execution_timeout is .* it is ordered\. Nothing was ordered\. Set"):
         replace(ORDER, execution_timeout=seconds)
 
 
 @pytest.mark.parametrize(
-    ("execution_timeout", "deadline"), [(None, 900.0 + 600.0), (10.0, 1000.0 + 10.0), (3600.0, 900.0 + 600.0)]
+    ("execution_timeout", "deadline"),
+    [(None, 900.0 + 600.0), (0.5, 1000.0 + 0.5), (10.0, 1000.0 + 10.0), (3600.0, 900.0 + 600.0)],
 )
 def test_the_earlier_of_two_timeouts_is_the_deadline(execution_timeout, deadline):
     assert replace(ORDER, execution_timeout=execution_timeout).deadline(900.0) == deadline

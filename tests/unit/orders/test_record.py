@@ -15,6 +15,13 @@ def test_an_accepted_order_has_the_id_of_its_job():
     assert INTENT.as_accepted("v") == RECORD
 
 
+def test_a_refused_order_is_an_intent_again_once_it_is_sent():
+    refused = INTENT.as_refused()
+    assert (refused.state, refused.submissions) == (State.REFUSED, 0)
+    sent = refused.as_sent(1000.0)
+    assert (sent.state, sent.posts, sent.sent_at) == (State.INTENT, 1, 1000.0)
+
+
 def test_a_chat_call_keeps_each_video_and_replaces_one_by_its_better_address():
     one = INTENT.as_accepted(None).with_url("https://x.example/1").with_url("https://x.example/2")
     assert one.urls == ("https://x.example/1", "https://x.example/2")
