@@ -1,4 +1,6 @@
-"""All errors of this package::
+"""All errors of this package.
+
+::
 
     VeoError
       InvalidInputError (also a ValueError)
