@@ -27,7 +27,7 @@ _MODULES = {
 
 if not TYPE_CHECKING:
 
-    def __getattr__(name):  # noqa: ANN001, ANN202 - type checkers read the imports above
+    def __getattr__(name: str) -> object:  # type checkers read the imports above
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(_MODULES[name]), name)

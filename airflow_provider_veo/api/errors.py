@@ -1,30 +1,32 @@
 """All errors of this package.
 
- * VeoError
-   - InvalidInputError (also a ValueError)
-     - AddressNotAllowedError
-   - TransportError
-     - NotSentError
-       - UnusableProxyError
-     - AddressUnreachableError
-     - TooSlowError
-     - UnpackError
-   - ApiError
-   - VideoFailedError
-   - VideoTimeoutError
-   - StatusUnknownError
-   - ChatIncompleteError
-   - ContentError
-     - ContentNotReadyError
-     - ContentCutError
-     - ContentChangedError
-     - ContentGoneError
-     - ContentTooLargeError
-     - AddressRefusedError
-   - StorageError
-     - StorageFullError
-   - NotOrderedError
-   - UnknownSubmissionError
+::
+
+    VeoError
+      InvalidInputError (also a ValueError)
+        AddressNotAllowedError
+      TransportError
+        NotSentError
+          UnusableProxyError
+        AddressUnreachableError
+        TooSlowError
+        UnpackError
+      ApiError
+      VideoFailedError
+      VideoTimeoutError
+      StatusUnknownError
+      ChatIncompleteError
+      ContentError
+        ContentNotReadyError
+        ContentCutError
+        ContentChangedError
+        ContentGoneError
+        ContentTooLargeError
+        AddressRefusedError
+      StorageError
+        StorageFullError
+      NotOrderedError
+      UnknownSubmissionError
 
 Each error has a `reason`, and says whether the same request can succeed later (`permanent`). The operators turn
 permanent errors into an exception of Airflow that fails the task without retries (`airflow_provider_veo.exceptions`).

@@ -1,4 +1,4 @@
-"""`@task.veo_video`: a function says what to show, and its task makes the video."""
+"""`@task.veo_video`: a function returns the prompt, and its task makes the video."""
 
 from __future__ import annotations
 
@@ -17,31 +17,33 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_veo.api.errors import InvalidInputError, VeoError
-from airflow_provider_veo.observability.summary import failures_reported
+from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.orders import advice
+from airflow_provider_veo.orders.decision import HandOver
+from airflow_provider_veo.tasks.run import TaskRun
 
 ARGUMENTS_KEY = "veo_arguments"
-"""The XCom that keeps what the function has returned while the task is deferred."""
+"""The XCom that keeps the returned arguments of the function while the task is deferred."""
 
 _ARGUMENTS = frozenset(VeoCreateVideoOperator.template_fields)
 _NEEDED_AFTERWARDS = ("prompt", "model", "seconds", "destination", "conn_id")
 
 
 class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
-    """A create task whose prompt, and more if it likes, comes from a function.
+    """A create task whose prompt, and other arguments if wanted, are returned by a function.
 
     The function runs once in each try that orders or looks for its order, on the worker; not when the task resumes
-    after the wait. What it returns is used as it is: Airflow renders no template in it. So that a retry recognises
-    its order, the function should return the same for the same task instance; where it does not (it asks a language
-    model, say), let a task of its own make the prompt. An async function is awaited, in an event loop of its own.
+    after the wait. Airflow renders no templates in the returned values. A retry recognises its order only if the
+    function returns the same values for the same task instance. If it does not (it asks a language model, for example),
+    let another task make the prompt. An async function is awaited, in a new event loop.
 
     Args:
-        python_callable: returns the prompt, or a dictionary of arguments of `VeoCreateVideoOperator`: `prompt` and
-            any other template field of it. It may take the task's context like any `@task` function.
-        op_args: of the function.
-        op_kwargs: of the function.
-        kwargs: see `VeoCreateVideoOperator`.
+        python_callable: Function that returns the prompt, or a dictionary of arguments of `VeoCreateVideoOperator`:
+            `prompt` and any other template field of it. It may take the task's context like any `@task` function.
+        op_args: Positional arguments of the function.
+        op_kwargs: Keyword arguments of the function.
+        kwargs: Further arguments of `VeoCreateVideoOperator`.
     """
 
     custom_operator_name = "@task.veo_video"
@@ -52,7 +54,7 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
     known_in_run: ClassVar[tuple[str, ...]] = ("prompt",)
     template_fields_renderers = {**DecoratedOperator.template_fields_renderers, "extra_body": "json"}  # noqa: RUF012
     if not hasattr(DecoratedOperator, "xcom_push"):
-        xcom_push = None  # Airflow 3.0 asks for it when the work is done, and uses it for nothing
+        xcom_push = None  # Airflow 3.0 reads the attribute after the task, and does not use it
 
     def __init__(
         self,
@@ -69,20 +71,18 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, prompt="", **kwargs)
         self._has_own_destination = False
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Resume after the trigger has fired."""
-        with failures_reported(context):
-            self._name_arguments(context)
-            self._take(_kept_arguments(context["ti"]))
-        return super().execute_complete(context, event)
+    def _settle_to_resume(self, run: TaskRun) -> None:
+        self._name_arguments(run.context)
+        self._take(_read_kept_arguments(run))
+        super()._settle_to_resume(run)
 
-    def _order_and_wait(self, context: Context) -> dict[str, Any]:
-        arguments = arguments_of(self._ask_function(context))
+    def _order_and_wait(self, run: TaskRun) -> Outcome | HandOver:
+        arguments = arguments_of(self._call_function(run.context))
         self._take(arguments)
         self._settle_arguments()
         self._has_own_destination = "destination" in arguments
-        context["ti"].xcom_push(key=ARGUMENTS_KEY, value={name: getattr(self, name) for name in _NEEDED_AFTERWARDS})
-        return super()._order_and_wait(context)
+        run.push_xcom(ARGUMENTS_KEY, {name: getattr(self, name) for name in _NEEDED_AFTERWARDS})
+        return super()._order_and_wait(run)
 
     def _check_together(self) -> None:
         """Check nothing when the Dag is parsed: the function may return model and frames."""
@@ -90,10 +90,10 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
     def _destination_of_all(self) -> Any:
         return None if self._has_own_destination else super()._destination_of_all()
 
-    def _ask_function(self, context: Context) -> Any:
+    def _call_function(self, context: Context) -> Any:
         self._name_arguments(context)
-        found = self.python_callable(*self.op_args, **determine_kwargs(self.python_callable, self.op_args, context))
-        return asyncio.run(_awaited(found)) if inspect.isawaitable(found) else found
+        returned = self.python_callable(*self.op_args, **determine_kwargs(self.python_callable, self.op_args, context))
+        return asyncio.run(_wait_for(returned)) if inspect.isawaitable(returned) else returned
 
     def _name_arguments(self, context: Context) -> None:
         """Let `map_index_template` use the names of the function's arguments, as in other tasks made of functions."""
@@ -102,13 +102,17 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
     def _take(self, arguments: Mapping[str, Any]) -> None:
         for name, value in arguments.items():
             setattr(self, name, value)
+        vars(self).pop("hook", None)  # the function may have returned another connection
 
 
 def arguments_of(returned: Any) -> dict[str, Any]:
     """Return the arguments that a function has returned.
 
+    Args:
+        returned: The returned value: the prompt, or a dictionary of arguments.
+
     Raises:
-        InvalidInputError: it has returned something else.
+        InvalidInputError: The value is something else.
     """
     if isinstance(returned, str):
         return {"prompt": returned}
@@ -127,14 +131,14 @@ def arguments_of(returned: Any) -> dict[str, Any]:
     return dict(returned)
 
 
-async def _awaited(returned: Awaitable[Any]) -> Any:
+async def _wait_for(returned: Awaitable[Any]) -> Any:
     return await returned
 
 
-def _kept_arguments(ti: Any) -> dict[str, Any]:
-    kept = ti.xcom_pull(task_ids=ti.task_id, key=ARGUMENTS_KEY, map_indexes=ti.map_index)
+def _read_kept_arguments(run: TaskRun) -> dict[str, Any]:
+    kept = run.pull_xcom(ARGUMENTS_KEY)
     if not isinstance(kept, Mapping):
-        raise VeoError(f"The XCom {ARGUMENTS_KEY} of this try is gone. {advice.of_a_clear()}")
+        raise VeoError(f"The XCom {ARGUMENTS_KEY} of this try is gone. {advice.describe_clear()}")
     return dict(kept)
 
 
@@ -144,9 +148,9 @@ def veo_video_task(
     """Make a task of a function that returns a prompt: `@task.veo_video(model=...)`.
 
     Args:
-        python_callable: the function; see `VeoVideoDecoratedOperator`.
-        multiple_outputs: push each item of the task's result as an XCom of its own, too.
-        kwargs: of `VeoCreateVideoOperator`.
+        python_callable: The function; see `VeoVideoDecoratedOperator`.
+        multiple_outputs: Push each item of the task's result as a separate XCom, too.
+        kwargs: Further arguments of `VeoCreateVideoOperator`.
     """
     name = kwargs.get("task_id") or getattr(python_callable, "__name__", "@task.veo_video")
     VeoVideoDecoratedOperator.check_shared(kwargs, name)  # mapped tasks are made in the run only

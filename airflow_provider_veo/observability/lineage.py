@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import unquote, urlsplit
 
-from airflow.providers.common.compat.sdk import Asset, AssetAlias, Context
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
 from airflow_provider_veo import __version__
 from airflow_provider_veo.storage.destinations import read_target
@@ -87,17 +87,17 @@ def describe_stored(stored: StoredVideo, video_id: str | None, job: Mapping[str,
     }
 
 
-def announce(context: Context, outlets: Iterable[Any], facts: StoredFacts) -> None:
+def announce(events: Any, outlets: Iterable[Any], facts: StoredFacts) -> None:
     """Add the facts to the asset events of a task. An `AssetAlias` gets the file itself as an asset.
 
     Args:
-        context: Context of the task.
+        events: Asset events of the task, by outlet.
         outlets: Outlets of the task.
         facts: Facts about the stored video.
     """
     for outlet in outlets:
         if isinstance(outlet, (Asset, AssetAlias)):
-            event: Any = context["outlet_events"][outlet]
+            event: Any = events[outlet]
             if isinstance(outlet, AssetAlias):
                 event.add(Asset(uri=facts["uri"]), extra=dict(facts))
             else:

@@ -12,12 +12,13 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from airflow.providers.common.compat.sdk import Context, redact
+from airflow.providers.common.compat.sdk import redact
 
 from airflow_provider_veo.api.answers.text import make_storable
 from airflow_provider_veo.api.backends.profiles import GatewayProfile
 from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
 from airflow_provider_veo.utils.airflow_internals import write_xcom_past_backend
+from airflow_provider_veo.utils.task_instance import TaskInstanceKey
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
 VIDEO = "video/mp4"
@@ -146,28 +147,27 @@ def name_of_url(url: str) -> str:
     return "url-" + hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def publish_order(context: Context, entry: OrderEntry) -> None:
+def publish_order(ti: TaskInstanceKey | None, entry: OrderEntry) -> None:
     """Write the entry of a task that is about to order. A failure is logged: it must not cost a video.
 
     Args:
-        context: Context of the task.
+        ti: Task instance; None if a test runs the operator without one.
         entry: Entry of `describe_order`.
     """
-    _publish(context, ORDER_KEY, entry)
+    _publish(ti, ORDER_KEY, entry)
 
 
-def publish_outcome(context: Context, entry: OutcomeEntry) -> None:
+def publish_outcome(ti: TaskInstanceKey | None, entry: OutcomeEntry) -> None:
     """Write the entry of a task that has ended. A failure is logged: it must not cost a video.
 
     Args:
-        context: Context of the task.
+        ti: Task instance; None if a test runs the operator without one.
         entry: Facts about the videos, or the failure.
     """
-    _publish(context, OUTCOME_KEY, entry)
+    _publish(ti, OUTCOME_KEY, entry)
 
 
-def _publish(context: Context, key: str, entry: Mapping[str, Any]) -> None:
-    ti: Any = context.get("ti")
+def _publish(ti: TaskInstanceKey | None, key: str, entry: Mapping[str, Any]) -> None:
     if not AIRFLOW_V_3_1_PLUS or ti is None:
         return
     try:

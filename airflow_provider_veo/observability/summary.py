@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, Context
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.errors import CausedByVeoError, Reason, VeoError
 from airflow_provider_veo.observability import metrics, page
 from airflow_provider_veo.observability.page import OutcomeEntry
+from airflow_provider_veo.utils.task_instance import TaskInstanceKey
 
 log = logging.getLogger(__name__)
 
@@ -24,39 +24,38 @@ _LONGEST_ERROR = 2_000
 """Letters of an error in the summary line. The log has the whole error below it."""
 
 
-def conclude(context: Context, outcome: OutcomeEntry, *, charged_usd: float | None = None) -> None:
+def conclude(ti: TaskInstanceKey | None, outcome: OutcomeEntry, *, charged_usd: float | None = None) -> None:
     """Report the end of a task everywhere.
 
     Args:
-        context: Context of the task.
+        ti: Task instance; None if a test runs the operator without one.
         outcome: Facts about the videos, or the failure.
         charged_usd: Price in US dollars that is charged because the task has ended; None if it is not known, or was
             reported with the order.
     """
-    page.publish_outcome(context, outcome)
-    report(context, outcome, charged_usd=charged_usd)
+    page.publish_outcome(ti, outcome)
+    report(ti, outcome, charged_usd=charged_usd)
 
 
-def report(context: Context, outcome: OutcomeEntry, *, charged_usd: float | None = None) -> None:
+def report(ti: TaskInstanceKey | None, outcome: OutcomeEntry, *, charged_usd: float | None = None) -> None:
     """Report the end of a task everywhere except on the Veo page.
 
     Args:
-        context: Context of the task.
+        ti: Task instance; None if a test runs the operator without one.
         outcome: Facts about the videos, or the failure.
         charged_usd: Price in US dollars that is charged because the task has ended; None if it is not known, or was
             reported with the order.
     """
     log.log(logging.ERROR if "error" in outcome else logging.INFO, "Summary: %s", summarize(outcome))
-    ti: Any = context.get("ti")
     metrics.send(metrics.measure_outcome(outcome, charged_usd), ti)
 
 
 @contextmanager
-def failures_reported(context: Context, *, on_page: bool = True) -> Iterator[None]:
+def failures_reported(ti: TaskInstanceKey | None, *, on_page: bool = True) -> Iterator[None]:
     """Report an exception that leaves the block. A task that is skipped, rescheduled or deferred has not failed.
 
     Args:
-        context: Context of the task.
+        ti: Task instance; None if a test runs the operator without one.
         on_page: Whether the Veo page shows the task.
     """
     try:
@@ -64,7 +63,7 @@ def failures_reported(context: Context, *, on_page: bool = True) -> Iterator[Non
     except _CONTROL_FLOW:
         raise
     except Exception as error:
-        (conclude if on_page else report)(context, page.describe_failure(error, name_reason(error)))
+        (conclude if on_page else report)(ti, page.describe_failure(error, name_reason(error)))
         raise
 
 

@@ -6,96 +6,94 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import Context, conf
 
 from airflow_provider_veo.api.answers.own_words import OwnWords
 from airflow_provider_veo.api.errors import Reason, StorageError, VeoError
-from airflow_provider_veo.api.polling.decision import News, WaitPolicy
 from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.specs import VideoSpec, ignored_warnings
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.connection import DEFAULT_TIMEOUT, poll_interval_or_default, wait_policy
-from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability.lineage import describe_stored, hash_prompt
-from airflow_provider_veo.observability.page import OutcomeEntry, describe_file, describe_order, publish_order
-from airflow_provider_veo.observability.progress import format_progress, format_progress_of
-from airflow_provider_veo.observability.summary import conclude, failures_reported
+from airflow_provider_veo.observability.page import OutcomeEntry, describe_file, describe_order
+from airflow_provider_veo.observability.progress import format_progress
 from airflow_provider_veo.observability.tracing import trace_past_step
-from airflow_provider_veo.operators.base import OrderingTask, StoringOperator
+from airflow_provider_veo.operators.base import OrderingOperator, StoringOperator
 from airflow_provider_veo.orders import advice
+from airflow_provider_veo.orders.collecting import NotCollected, judge_collecting
+from airflow_provider_veo.orders.decision import HandOver
+from airflow_provider_veo.orders.order import OnUnknownSubmission
+from airflow_provider_veo.orders.record import Kept, OrderRecord
 from airflow_provider_veo.orders.result import OrderedVideoResult, video_result
-from airflow_provider_veo.orders.submission import (
-    Collecting,
-    Kept,
-    Ledger,
-    OnUnknownSubmission,
-    Submission,
-    collecting_of,
-)
-from airflow_provider_veo.orders.video import OrderDesk, TaskIdentity
+from airflow_provider_veo.orders.video import JobOrders
 from airflow_provider_veo.storage import destinations, salvage
 from airflow_provider_veo.storage.delivery import find_unchanged
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.frames import FrameSource, load_frame, warn_of_shapes
 from airflow_provider_veo.tasks import arguments
 from airflow_provider_veo.tasks.deferral import defer, shortest_deferral
+from airflow_provider_veo.tasks.run import TaskRun
 from airflow_provider_veo.utils.airflow_internals import task_was_given_up
+from airflow_provider_veo.utils.task_instance import TaskInstance
 
 _NEEDED_AFTERWARDS = ("prompt", "model", "seconds", "destination", "conn_id", "max_bytes", "sidecar")
-"""Arguments that a task needs when it resumes. Nothing else may keep it from a video that was paid for."""
+"""Arguments that a task needs when it resumes. No other argument may keep it from a video that was paid for."""
 
 _CANCEL_TIMEOUT = 4.0
-"""Seconds for a cancellation on the worker: Airflow kills the process five seconds after it has asked nicely."""
+"""Seconds for a cancellation on the worker: Airflow kills the process five seconds after the first signal."""
 
 
-class VeoCreateVideoOperator(OrderingTask, StoringOperator):
-    """Orders a video, waits for it, and stores it when a destination is given.
+class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
+    """Orders a video, waits for it, and stores it if a destination is given.
 
-    While it waits it holds no worker slot, if `deferrable`. Everything is checked before the order is placed, since
-    the order is what costs money; as much as can be when the Dag is parsed.
+    A `deferrable` task holds no worker slot while it waits. All arguments are checked before the order is sent, since
+    the order is what costs money. The constant ones are checked when the Dag is parsed.
 
     Args:
-        prompt: what to show.
-        model: free string. None means the connection's `default_model`, else `veo-3.1-fast`.
-        first_frame: picture to start from: URL, data URI, local path, `ObjectStoragePath`, or the output of a
-            `VeoExtractFrameOperator`; JPEG, PNG or WebP of at most 10 MB.
-        last_frame: picture to end in.
-        seconds: length, for servers that let it be chosen; 8.0 and "8.0" are sent as "8".
-        size: `<width>x<height>`, for servers that let it be chosen.
-        extra_body: further fields of the request, for servers that take more.
-        destination: where to store the video: absolute path, URI, or path relative to `[veo] storage`; `{video_id}`
-            in it is filled in. A file that is there is replaced: the video is new. None stores nothing.
-        max_bytes: largest file taken, 2 GiB by default; None for no limit.
-        sidecar: also write what is known about the stored video beside it, into `<name>.json`: with the prompt, and
+        prompt: Text that describes the video.
+        model: Name of any model that the server offers. None means the connection's `default_model`, else
+            `veo-3.1-fast`.
+        first_frame: Picture that the video starts from: a URL, a data URI, a local path, an `ObjectStoragePath`, or the
+            output of a `VeoExtractFrameOperator`; JPEG, PNG or WebP of at most 10 MB.
+        last_frame: Picture that the video ends in; the same kinds as `first_frame`.
+        seconds: Length of the video, for servers that let it be chosen; 8.0 and "8.0" are sent as "8".
+        size: Size of the picture, `<width>x<height>` in pixels, for servers that let it be chosen.
+        extra_body: Further fields of the request, for servers that take more.
+        destination: Where the video is stored: an absolute path, a URI, or a path relative to `[veo] storage`. The
+            job's ID replaces `{video_id}` in it. An existing file is replaced, since this video is new. None stores
+            nothing.
+        max_bytes: Size of the largest file that is taken, in bytes, 2 GiB by default; None for no limit.
+        sidecar: Also write the known facts about the stored video beside it, into `<name>.json`, with the prompt and
             the hashes of the frames.
-        conn_id: the Airflow connection of type `veo`.
-        deferrable: wait in the triggerer. By default as `[operators] default_deferrable` says.
-        poll_interval: time between two status calls: seconds, or a `timedelta`. None means `[veo] poll_interval`, and
-            without that a schedule that learns from the job's progress and from earlier jobs.
-        timeout: how long the video may take, from the first submission, over all retries: seconds, or a `timedelta`;
-            `execution_timeout` shortens the wait of one try, deferred or not. A Clear starts the time anew.
-        max_submissions: orders that may make a job until a Clear, 1 or more: a failed job is replaced by a retry.
-        on_unknown_submission: about an order that nobody knows the fate of (a crash between order and answer, a lost
-            answer): `fail`, or let a retry `resubmit` it and perhaps pay twice.
-        cancel_on_kill: cancel the job when a user marks or clears the task, where the server can.
+        conn_id: ID of the Airflow connection of type `veo`.
+        deferrable: Wait in the triggerer. The default is `[operators] default_deferrable`.
+        poll_interval: Time between two status calls, in seconds or as a `timedelta`. None means `[veo] poll_interval`;
+            without that, the interval adapts to the progress of the job and to earlier jobs.
+        timeout: Time that the video may take, in seconds or as a `timedelta`. It counts from the first order, over all
+            retries, and a clear starts it anew. `execution_timeout` shortens the wait of one try, deferred or not.
+        max_submissions: Number of orders that may make a job until the next clear, 1 or more. A retry replaces a failed
+            job.
+        on_unknown_submission: What a retry does about an unknown order, after a crash between order and answer, or a
+            lost answer: `fail`, or `resubmit`, which may pay twice.
+        cancel_on_kill: Cancel the job when a user marks or clears the task, if the server can cancel jobs.
 
     Returns:
         A dictionary of `id`, `status`, `model`, `url`, `size`, `seconds`, `created_at`, `completed_at`, `expires_at`,
-        `estimated_cost_usd`, `submissions` and `prompt_sha256`; and of `path`, `bytes` and `sha256` (and `sidecar`)
-        when a destination was given. What is not known is None. Times are UTC in ISO 8601. A try that hands over what
-        an earlier one has stored returns the same, but for a `url` that may be signed: it is None.
+        `estimated_cost_usd`, `submissions` and `prompt_sha256`. With a destination also `path`, `bytes`, `sha256` and,
+        if it was wanted, `sidecar`. Unknown values are None. Times are UTC in ISO 8601. A try that hands over the file
+        of an earlier one returns the same, except for a `url` that may be signed, which is None.
 
-        The task's asset events (`outlets`, also an `AssetAlias`) carry what describes the stored video; the Veo page of
-        Airflow's UI shows it (Airflow 3.1 and later). While the task waits, and afterwards, its XCom `progress` says
-        how far the video is, like `processing 42 %` (from the triggerer: Airflow 3.3 and later).
+        The task's asset events (`outlets`, also an `AssetAlias`) carry the facts about the stored video, and the Veo
+        page of Airflow's UI shows it (Airflow 3.1 and later). While the task waits, and afterwards, its XCom `progress`
+        shows how far the video is, like `processing 42 %` (of a deferred task on Airflow 3.3 and later).
 
     Raises:
-        VeoFailException: the task cannot succeed as it is; no retry.
-        VeoError: a retry may help.
+        VeoFailException: The task cannot succeed as it is, so it is not retried.
+        VeoError: A retry may help.
     """
 
     template_fields: Sequence[str] = (
@@ -111,8 +109,8 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
     )
     template_fields_renderers = {"prompt": "md", "extra_body": "json"}  # noqa: RUF012 - as Airflow declares it
     argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+        **OrderingOperator.argument_rules,
         **StoringOperator.argument_rules,
-        **OrderingTask.argument_rules,
         "seconds": arguments.LENGTH,
         "size": arguments.SIZE,
         "extra_body": arguments.FURTHER_VIDEO_FIELDS,
@@ -153,33 +151,35 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         self.destination = destination
         self.deferrable = deferrable
         self.poll_interval: Any = poll_interval
-        self.timeout: Any = timeout
+        self.timeout = cast("timedelta", timeout)  # the argument's rule makes it one
         self.max_submissions = max_submissions
         self.on_unknown_submission = on_unknown_submission
         self.cancel_on_kill = cancel_on_kill
-        self._in_flight: tuple[Any, str | None] = (None, None)
+        self._in_flight: tuple[TaskInstance, str] | None = None
         self._check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Order the video, or find the one that an earlier try has ordered; then wait here or defer."""
-        with failures_reported(context), fail_fast(self.conn_id, advice.of_an_order):
-            return self._order_and_wait(context)
+        """Order the video, or find the one that an earlier try has ordered; then wait here, or defer."""
+        run = TaskRun(context, self.log)
+        with run.reporting_failures(), fail_fast(self.conn_id, advice.advise_on_order):
+            return self._deliver(run, None)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resume after the trigger has fired."""
-        with failures_reported(context), fail_fast(self.conn_id, advice.of_an_order):
-            self._settle_arguments(_NEEDED_AFTERWARDS)
-            return self._conclude(context, Outcome.from_event(event))
+        run = TaskRun(context, self.log)
+        with run.reporting_failures(), fail_fast(self.conn_id, advice.advise_on_order):
+            self._settle_to_resume(run)
+            return self._deliver(run, Outcome.from_event(event))
 
     def on_kill(self) -> None:
-        """Cancel the job, if it was really a user who stopped the task."""
-        ti, video_id = self._in_flight
-        if not (self.cancel_on_kill and video_id):
+        """Cancel the job, if a user has stopped the task."""
+        if not (self.cancel_on_kill and self._in_flight):
             return
+        ti, video_id = self._in_flight
 
         def cancel() -> None:
             if task_was_given_up(ti):
-                VeoHook(self.conn_id).cancel_video(video_id)
+                self.hook.cancel_video(video_id)
 
         # Airflow calls this from a signal handler, which may have interrupted the very call that it needs: never wait
         # for long here.
@@ -187,74 +187,100 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
         thread.start()
         thread.join(_CANCEL_TIMEOUT)
 
-    def _order_and_wait(self, context: Context) -> dict[str, Any]:
-        self._settle_arguments()
-        hook, now = VeoHook(self.conn_id), time.time()
-        spec = self._spec(hook)
-        if self.destination is not None:
-            destinations.resolve(self.destination).check_writable()
-            salvage.read_salvage_folder()
-            self._check_own_place(context)
-        poll_interval_or_default(self.poll_interval)
-        shortest_deferral()
-        who = TaskIdentity.of(context)
-        order = self._order(who, spec, now, spec.frame_hashes())
-        publish_order(context, describe_order(spec.prompt, spec.model, hook.settings.profile, spec.size))
-        with hook.get_conn() as client:
-            desk = OrderDesk(client, _ledger(context), who, self.log, self._find)
-            submission, found = desk.order_or_resume(order, spec)
-            if isinstance(found, StoredVideo):
-                return self._hand_over(context, hook, submission, found)
-            self._in_flight = (context["ti"], submission.video_id)
-            policy = self._wait_policy(submission, now)
-            if found and found.status.finished:
-                outcome = Outcome.of(found)
-            elif self.deferrable:
-                video_id, cancel = str(submission.video_id), self.cancel_on_kill
-                defer(self, self.conn_id, video_id, policy, cancel_on_kill=cancel, model=spec.model)
-            else:
-                outcome = client.wait_for_video(str(submission.video_id), policy, self._tell, spec.own_words)
-        return self._conclude(context, outcome)
+    def _deliver(self, run: TaskRun, outcome: Outcome | None) -> dict[str, Any]:
+        """Return the result of the task.
 
-    def _spec(self, hook: VeoHook) -> VideoSpec:
+        Args:
+            run: This call of the task.
+            outcome: The outcome of the job; None if the task has still to order, or to look for its order.
+        """
+        while True:
+            if outcome is None:
+                found = self._order_and_wait(run)
+                if isinstance(found, HandOver):
+                    return self._hand_over(run, found)
+                outcome = found
+            result = self._collect(run, outcome)
+            if result is not None:
+                return result
+            outcome = None  # another video takes the place of this one
+
+    def _settle_to_resume(self, run: TaskRun) -> None:  # noqa: ARG002 - the decorator needs it
+        """Check the arguments that the task needs to collect a video."""
+        self._settle_arguments(_NEEDED_AFTERWARDS)
+
+    def _order_and_wait(self, run: TaskRun) -> Outcome | HandOver:
+        """Return the outcome of the job on record, or of a new one; or the stored video of an earlier try.
+
+        Raises:
+            TaskDeferred: The task waits in the triggerer.
+        """
+        self._settle_arguments()
+        now = time.time()
+        spec = self._make_spec()
+        self._check_before_order(run)
+        order = self._make_order(run.identity, spec, now, spec.frame_hashes())
+        run.report_order(describe_order(spec.prompt, spec.model, self.hook.settings.profile, spec.size))
+        with self.hook.get_conn() as client:
+            orders = JobOrders(client, run.store, run.identity, self.log, self._find)
+            found = orders.order_or_resume(order, spec)
+            if isinstance(found, HandOver):
+                return found
+            if run.ti:
+                self._in_flight = run.ti, found.video_id
+            if found.job and found.job.status.finished:
+                return Outcome.of(found.job)
+            deadline = order.deadline(found.record.waiting_since)
+            policy = wait_policy(found.record.sent_at, deadline=deadline, poll_interval=self.poll_interval)
+            if self.deferrable:
+                cancel = self.cancel_on_kill
+                defer(self, self.conn_id, found.video_id, policy, cancel_on_kill=cancel, model=spec.model)
+            return client.wait_for_video(found.video_id, policy, run.report_news, spec.own_words)
+
+    def _make_spec(self) -> VideoSpec:
         spec = VideoSpec(
             prompt=self.prompt,
-            model=self.model or hook.settings.default_model,
+            model=self._model,
             first_frame=load_frame(self.first_frame, "first_frame"),
             last_frame=load_frame(self.last_frame, "last_frame"),
             seconds=self.seconds,
             size=self.size,
             extra_body=self.extra_body or {},
         )
-        profile = hook.settings.profile
+        profile = self.hook.settings.profile
         profile.check_frames(spec)
         warn_of_shapes(spec, spec.size or profile.size_of(spec.model), self.log)
         for warning in ignored_warnings(spec):
             self.log.warning(warning)
         return spec
 
-    def _wait_policy(self, submission: Submission, now: float) -> WaitPolicy:
-        deadline = submission.waiting_since + self.timeout.total_seconds()
-        if self.execution_timeout is not None:
-            # Airflow 3 does not apply it to the deferral
-            deadline = min(deadline, now + self.execution_timeout.total_seconds())
-        return wait_policy(submission.sent_at, deadline=deadline, poll_interval=self.poll_interval)
+    def _check_before_order(self, run: TaskRun) -> None:
+        """Check everything outside the request that the task needs after the order.
 
-    def _tell(self, news: News) -> None:
-        self.log.info(news.text)
-        if news.video:
-            self._show(self._in_flight[0], format_progress_of(news.video))
+        Raises:
+            InvalidInputError: The destination, the salvage folder, or an option in Airflow's configuration is wrong.
+            StorageError: The destination cannot be written now.
+        """
+        if self.destination is not None:
+            destinations.resolve(self.destination).check_writable()
+            salvage.read_salvage_folder()
+            self._check_own_place(run)
+        poll_interval_or_default(self.poll_interval)
+        shortest_deferral()
 
-    def _conclude(self, context: Context, outcome: Outcome) -> dict[str, Any]:
-        hook = VeoHook(self.conn_id)
+    def _collect(self, run: TaskRun, outcome: Outcome) -> dict[str, Any] | None:
+        """Return the result of a task whose job has ended; None if the task is to order another video.
+
+        Args:
+            run: This call of the task.
+            outcome: The outcome of the job.
+        """
         if outcome.reason_in_words:
-            model = self.model or hook.settings.default_model
-            outcome = outcome.judge_reason(OwnWords.of(self.prompt, model, outcome.model, self.extra_body))
-        ledger = _ledger(context)
-        record = _record_of(ledger, outcome, self.log)
+            outcome = outcome.judge_reason(OwnWords.of(self.prompt, self._model, outcome.model, self.extra_body))
+        record = self._read_record(run, outcome)
         if record and record.adopted and _was_cancelled(outcome):
             self.log.info("Video %s was cancelled when this task was cleared; ordering another one", outcome.video_id)
-            return self._order_and_wait(context)
+            return None
         if record:
             trace_past_step(
                 "veo.wait_for_video",
@@ -263,47 +289,73 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
                 polls=outcome.polls,
                 status=outcome.status,
             )
-        percent = 100.0 if outcome.kind == "completed" else None
-        self._show(context.get("ti"), format_progress(outcome.status, percent))
+        run.show_progress(format_progress(outcome.status, 100.0 if outcome.kind == "completed" else None))
         try:
-            outcome, stored = self._collect(hook, outcome)
+            outcome, stored = self._fetch(outcome)
         except StorageError as error:
             if record:
-                kept = error.kept and _kept(error.kept, outcome, record)  # stored from there, even if it is forgotten
-                ledger.note(record.stored(kept) if kept else record.after(Collecting.HANDED_OVER, time.time()))
-            error.add(advice=advice.to_collect(outcome.video_id))
+                kept = error.kept and _keep(error.kept, outcome, record)  # in the salvage folder
+                why = NotCollected.OUR_SIDE
+                after = record.as_stored(kept) if kept else record.as_not_collected(why, time.time())
+                run.store.write_or_log(after)
+            error.add(advice=advice.advise_on_job(outcome.video_id))
             raise
         except Exception as error:
-            if record and self._is_given_up(ledger, record, outcome, error):
-                return self._order_and_wait(context)
+            if record and self._gives_up(run, record, outcome, error):
+                return None
             raise
         if record and stored:
             # at once: if anything fails from here on, the next try hands this file over
-            ledger.note(record.stored(_kept(stored, outcome, record)))
-        submissions = record.submissions if record else None
-        result = self._result(context, hook, outcome, stored, submissions, record.frames if record else None)
-        conclude(context, _describe_outcome(result, outcome, self._proof), charged_usd=result["estimated_cost_usd"])
+            run.store.write_or_log(record.as_stored(_keep(stored, outcome, record)))
+        submissions, frames = (record.submissions, record.frames) if record else (None, None)
+        result = self._make_result(run, outcome, stored, submissions, frames)
+        run.report_outcome(_describe_outcome(result, outcome, self._proof), charged_usd=result["estimated_cost_usd"])
         return result
 
-    def _collect(self, hook: VeoHook, outcome: Outcome) -> tuple[Outcome, StoredVideo | None]:
-        """Return the outcome of a job with its address, and its stored video where one is wanted."""
-        outcome = hook.settle(outcome)
+    def _read_record(self, run: TaskRun, outcome: Outcome) -> OrderRecord | None:
+        """Return the record of a job that has ended. A record that cannot be read must not lose the video."""
+        try:
+            record = run.store.read()
+        except VeoError:
+            self.log.exception("Video %s: its record cannot be read", outcome.video_id)
+            return None
+        return record if record and record.video_id == outcome.video_id else None
+
+    def _fetch(self, outcome: Outcome) -> tuple[Outcome, StoredVideo | None]:
+        """Return the outcome of a job with its address, and its stored video if the task has a destination."""
+        outcome = self.hook.settle(outcome)
         outcome.raise_for_kind()
         self.log.info("Video %s is completed", outcome.video_id)
-        outcome = hook.restore_url(outcome)
-        return outcome, None if self.destination is None else self._store(hook, self.destination, outcome)
+        outcome = self.hook.restore_url(outcome)
+        if self.destination is None:
+            return outcome, None
+        stored = self.hook.download_video(
+            self.destination,
+            video_id=outcome.video_id,
+            # an existing file is of an earlier run: this video is new, and it was paid for
+            if_exists="overwrite",
+            max_bytes=self.max_bytes,
+        )
+        return outcome, stored
 
-    def _is_given_up(self, ledger: Ledger, record: Submission, outcome: Outcome, error: Exception) -> bool:
-        """Write down what an error says of the video, and say whether to order another one now."""
-        now, what = time.time(), collecting_of(error)
-        after = record.after(what, now, is_told=outcome.is_running)
+    def _gives_up(self, run: TaskRun, record: OrderRecord, outcome: Outcome, error: Exception) -> bool:
+        """Write the record of a video that could not be collected, and return whether to order another one now.
+
+        Args:
+            run: This call of the task.
+            record: The record of the order.
+            outcome: The outcome of the job.
+            error: The reason why the video could not be collected. Advice is added to it.
+        """
+        why = judge_collecting(error)
+        after = record.as_not_collected(why, time.time(), is_running=outcome.is_running)
         if after != record:
-            ledger.note(after)
-        if what is not Collecting.REFUSED:
+            run.store.write_or_log(after)
+        if why is not NotCollected.REFUSED:
             return False
         if isinstance(error, VeoError):
-            error.add(advice=advice.of_a_refusal(after))
-        if not after.is_given_up():
+            error.add(advice=advice.advise_on_withheld(after))
+        if not after.is_given_up:
             return False
         self.log.warning(
             "Video %s is given up: the server has refused it for ten minutes, and again after this task was cleared. "
@@ -311,76 +363,59 @@ class VeoCreateVideoOperator(OrderingTask, StoringOperator):
             record.video_id,
             error,
         )
-        ledger.write(after.lost())  # an order follows, which must not be repeated
+        run.store.write(after.as_lost())  # an order follows, and a later try must not repeat it
         return True
 
-    def _hand_over(self, context: Context, hook: VeoHook, record: Submission, stored: StoredVideo) -> dict[str, Any]:
-        """Return what an earlier try has stored, and would have returned."""
-        assert record.kept is not None
-        outcome = Outcome.from_event(record.kept.outcome)
-        self._show(context.get("ti"), format_progress(outcome.status, 100.0))
-        get_hook_lineage_collector().add_output_asset(context=hook, uri=stored.uri)
-        result = self._result(context, hook, outcome, stored, record.kept.submissions, record.frames)
-        conclude(context, _describe_outcome(result, outcome, self._proof))  # the earlier try has told the charge
+    def _hand_over(self, run: TaskRun, found: HandOver) -> dict[str, Any]:
+        """Return the result of an earlier try that has stored the video and then failed."""
+        outcome = Outcome.from_event(found.kept.outcome)
+        run.show_progress(format_progress(outcome.status, 100.0))
+        get_hook_lineage_collector().add_output_asset(context=self.hook, uri=found.stored.uri)
+        result = self._make_result(run, outcome, found.stored, found.kept.submissions, found.record.frames)
+        run.report_outcome(_describe_outcome(result, outcome, self._proof))  # the earlier try has reported the charge
         return result
 
-    def _result(
+    def _make_result(
         self,
-        context: Context,
-        hook: VeoHook,
+        run: TaskRun,
         outcome: Outcome,
         stored: StoredVideo | None,
         submissions: int | None,
         frames: Mapping[str, str] | None,
     ) -> dict[str, Any]:
-        """Return the task's result, and tell the platform of the stored video."""
-        model = self.model or hook.settings.default_model
+        """Return the task's result, and announce the stored video to the platform.
+
+        Args:
+            run: This call of the task.
+            outcome: The outcome of the job.
+            stored: The stored video; None if the task stores none.
+            submissions: Number of orders that the epoch took; None if it is not known.
+            frames: SHA-256 of each picture of the request, by argument; None if it is not known.
+        """
+        profile = self.hook.settings.profile
         result: OrderedVideoResult = {
-            **video_result(outcome, model, hook.settings.profile, length_was_asked=self.seconds is not None),
+            **video_result(outcome, self._model, profile, length_was_asked=self.seconds is not None),
             "submissions": submissions,
             "prompt_sha256": hash_prompt(self.prompt),
         }
         if stored is None:
             return {**result}
         facts = describe_stored(stored, outcome.video_id, result)
-        return {**result, **self._tell_platform(context, hook, stored, facts, prompt=self.prompt, frames=frames)}
+        return {**result, **self._announce(run, stored, facts, prompt=self.prompt, frames=frames)}
 
-    def _store(self, hook: VeoHook, destination: destinations.Destination, outcome: Outcome) -> StoredVideo:
-        return hook.download_video(
-            destination,
-            video_id=outcome.video_id,
-            # a file of that name is of an earlier run: this video is new, and it was paid for
-            if_exists="overwrite",
-            max_bytes=self.max_bytes,
-        )
-
-    def _find(self, record: Submission) -> StoredVideo | None:
-        """Return the video that an earlier try has stored, where this one wants it, or None if it is not there."""
-        assert record.kept is not None
-        place = destinations.read_target(record.kept.path)
-        wanted = place if self.destination is None else destinations.resolve(self.destination, name=record.video_id)
-        return find_unchanged(place, record.kept.bytes, record.kept.sha256, wanted)
+    def _find(self, video_id: str | None, kept: Kept) -> StoredVideo | None:
+        """Return the video that an earlier try has stored, at the destination of this one; None if it is not there."""
+        place = destinations.read_target(kept.path)
+        wanted = place if self.destination is None else destinations.resolve(self.destination, name=video_id)
+        return find_unchanged(place, kept.bytes, kept.sha256, wanted)
 
 
-def _ledger(context: Context) -> Ledger:
-    return Ledger(context.get("task_state_store"))
-
-
-def _record_of(ledger: Ledger, outcome: Outcome, log: Any) -> Submission | None:
-    """Return the record of a job that has ended; its loss must not lose the video."""
-    try:
-        record = ledger.read()
-    except VeoError:
-        log.exception("Video %s: its record cannot be read", outcome.video_id)
-        return None
-    return record if record and record.video_id == outcome.video_id else None
-
-
-def _kept(stored: StoredVideo, outcome: Outcome, record: Submission) -> Kept:
+def _keep(stored: StoredVideo, outcome: Outcome, record: OrderRecord) -> Kept:
     return Kept(stored.path, stored.bytes, stored.sha256, outcome.to_event(), record.submissions)
 
 
 def _describe_outcome(result: Mapping[str, Any], outcome: Outcome, proof: str | None) -> OutcomeEntry:
+    """Return the facts about the outcome that the Veo page, the metrics and the log show."""
     return {
         **describe_file(result, proof),
         "videos": [outcome.video_id],

@@ -10,15 +10,14 @@ from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import fail_fast
-from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability.lineage import describe_stored
 from airflow_provider_veo.observability.page import OutcomeEntry, describe_file, name_of_url
-from airflow_provider_veo.observability.summary import conclude, failures_reported
 from airflow_provider_veo.operators.base import StoringOperator
 from airflow_provider_veo.orders import advice
 from airflow_provider_veo.storage.delivery import IfExists
 from airflow_provider_veo.storage.destinations import Destination
 from airflow_provider_veo.tasks import arguments
+from airflow_provider_veo.tasks.run import TaskRun
 
 
 class VeoDownloadOperator(StoringOperator):
@@ -88,17 +87,18 @@ class VeoDownloadOperator(StoringOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Store the video."""
-        with failures_reported(context), fail_fast(self.conn_id, advice.of_a_look):
+        run = TaskRun(context, self.log)
+        with run.reporting_failures(), fail_fast(self.conn_id, advice.advise_on_read):
             self._settle_arguments()
-            self._check_own_place(context)
-            result = self._store(context)
-            conclude(context, self._describe_outcome(result))
+            self._check_own_place(run)
+            result = self._store(run)
+            run.report_outcome(self._describe_outcome(result))
             return result
 
-    def _store(self, context: Context) -> dict[str, Any]:
+    def _store(self, run: TaskRun) -> dict[str, Any]:
         job: Mapping[str, Any] = self.video_id if isinstance(self.video_id, Mapping) else {"id": self.video_id}
-        video_id, hook = job.get("id"), VeoHook(self.conn_id)
-        stored = hook.download_video(
+        video_id = job.get("id")
+        stored = self.hook.download_video(
             self.destination,
             video_id=video_id,
             url=self._url(),
@@ -108,7 +108,7 @@ class VeoDownloadOperator(StoringOperator):
             max_bytes=self.max_bytes,
         )
         facts = describe_stored(stored, video_id, job)
-        return {"video_id": video_id, **self._tell_platform(context, hook, stored, facts)}
+        return {"video_id": video_id, **self._announce(run, stored, facts)}
 
     def _url(self) -> str | None:
         return self.url.get("url") if isinstance(self.url, Mapping) else self.url

@@ -12,13 +12,12 @@ from airflow.providers.common.compat.sdk import Context
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.observability.page import describe_file
-from airflow_provider_veo.observability.summary import conclude, failures_reported
 from airflow_provider_veo.operators.base import VeoTask
-from airflow_provider_veo.storage import checksums
-from airflow_provider_veo.storage.destinations import Destination, FileSource, find_source, resolve
+from airflow_provider_veo.storage import checksums, destinations
 from airflow_provider_veo.storage.proof import proof_of
 from airflow_provider_veo.storage.targets import Target
 from airflow_provider_veo.tasks import arguments
+from airflow_provider_veo.tasks.run import TaskRun
 
 if TYPE_CHECKING:
     from airflow_provider_veo.media.still import PictureType
@@ -57,7 +56,12 @@ class VeoExtractFrameOperator(VeoTask):
     }
 
     def __init__(
-        self, *, source: FileSource, destination: Destination, at: float | str = "last", **kwargs: Any
+        self,
+        *,
+        source: destinations.FileSource,
+        destination: destinations.Destination,
+        at: float | str = "last",
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.source = source
@@ -67,20 +71,21 @@ class VeoExtractFrameOperator(VeoTask):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Store the frame."""
-        with failures_reported(context), fail_fast():
+        run = TaskRun(context, self.log)
+        with run.reporting_failures(), fail_fast():
             self._settle_arguments()
             with _needs_av():
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.still import extract_frame  # noqa: PLC0415
             at = None if self.at == "last" else 0.0 if self.at == "first" else float(self.at)
-            target = resolve(self.destination)
-            self._check_own_place(context)
+            target = destinations.resolve(self.destination)
+            self._check_own_place(run)
             kind = _PICTURE_TYPES[target.suffix.lower()]
-            source = find_source(self.source, "source")
+            source = destinations.find_source(self.source, "source")
             with source.local_copy() as video, target.staged() as part:
                 still = extract_frame(Source(str(source), video), part, kind=kind, at=at)
                 stored, proof = _describe(target, part)
-            conclude(context, describe_file(stored, proof, f"image/{kind}"))
+            run.report_outcome(describe_file(stored, proof, f"image/{kind}"))
         return stored | {"width": still.width, "height": still.height, "seconds": still.seconds}
 
 
@@ -112,7 +117,9 @@ class VeoConcatOperator(VeoTask):
         "destination": arguments.FILM_PLACE,
     }
 
-    def __init__(self, *, sources: Sequence[FileSource], destination: Destination, **kwargs: Any) -> None:
+    def __init__(
+        self, *, sources: Sequence[destinations.FileSource], destination: destinations.Destination, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.sources = sources
         self.destination = destination
@@ -120,19 +127,20 @@ class VeoConcatOperator(VeoTask):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Store the joined video."""
-        with failures_reported(context), fail_fast():
+        run = TaskRun(context, self.log)
+        with run.reporting_failures(), fail_fast():
             self._settle_arguments()
             with _needs_av():
                 from airflow_provider_veo.media.clip import Source  # noqa: PLC0415 - see _needs_av
                 from airflow_provider_veo.media.concat import concat  # noqa: PLC0415
-            target = resolve(self.destination)
-            self._check_own_place(context)
-            sources = [find_source(source, f"sources[{n}]") for n, source in enumerate(self.sources)]
+            target = destinations.resolve(self.destination)
+            self._check_own_place(run)
+            sources = [destinations.find_source(source, f"sources[{n}]") for n, source in enumerate(self.sources)]
             with ExitStack() as copies, target.staged() as part:
                 clips = [Source(str(source), copies.enter_context(source.local_copy())) for source in sources]
                 film = concat(clips, part)
                 stored, proof = _describe(target, part)
-            conclude(context, describe_file(stored, proof))
+            run.report_outcome(describe_file(stored, proof))
         if film.reencoded:
             self.log.info("The clips were encoded again: %s", film.reencoded)
         return stored | {"seconds": film.seconds, "clips": film.clips, "reencoded": film.reencoded is not None}

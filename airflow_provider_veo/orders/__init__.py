@@ -1,1 +1,1 @@
-"""Orders: the record of what was ordered, the decision about a retry, and the sending."""
+"""Orders: the record of the latest order, the decision about a retry, and the sending."""

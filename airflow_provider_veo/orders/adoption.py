@@ -1,7 +1,7 @@
-"""Going on with a job that a person has found in the gateway's console, where nobody knew what came of an order.
+"""Adopting the job that a person has found in the gateway's console for an unknown order.
 
-The person writes the job's id under `NAMED_KEY` into the task's state store. Which id will do is decided here, purely;
-`ordering` asks and writes.
+The person writes the job's ID under `NAMED_KEY` into the task's state store. This module decides, purely, whether the
+task may continue with that job; `video` asks the server and writes the record.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_veo.api.answers.answer import is_usable_id
@@ -17,174 +17,194 @@ from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.backends.profiles import GatewayProfile
 from airflow_provider_veo.api.errors import ApiError, NotOrderedError, Reason, VeoError
 from airflow_provider_veo.api.video import Video
-from airflow_provider_veo.orders.submission import NAMED_KEY, Order, Submission
+from airflow_provider_veo.orders.order import Order
+from airflow_provider_veo.orders.record import OrderRecord
+from airflow_provider_veo.orders.store import NAMED_KEY
+from airflow_provider_veo.utils.task_instance import TaskInstanceKey
 
-if TYPE_CHECKING:
-    from airflow_provider_veo.orders.video import TaskIdentity
+MOST_CANDIDATES = 5
 
-_INSTEAD = (
+_CLOCK_DIFFERENCE = 60.0
+"""Seconds by which the clocks of server and worker may differ."""
+
+_THEN = (
     f"Nothing was ordered. Correct the key {NAMED_KEY} in the task's state store, or delete it, then clear the task."
 )
 
 
-def usable_id(value: Any) -> str:
-    """Return the id that a person has written.
+def read_id(value: Any) -> str:
+    """Return the job ID that a person has written.
 
     Args:
-        value: any JSON value.
+        value: Any JSON value.
 
     Raises:
-        NotOrderedError: no job can have this id.
+        NotOrderedError: The value cannot be the ID of a job.
     """
     video_id = str(value) if type(value) is int else value.strip() if isinstance(value, str) else ""
     if not is_usable_id(video_id):
         raise NotOrderedError(
-            f"{NAMED_KEY} is {make_line(repr(value), 100)}; it must be the id of a video job. {_INSTEAD}"
+            f"{NAMED_KEY} is {make_line(repr(value), 100)}; it must be the id of a video job. {_THEN}"
         )
     return video_id
 
 
-def check_order(record: Submission, order: Order, video_id: str) -> None:
-    """Refuse a job that cannot have come of the unknown order, as far as the record tells.
+def check_order(record: OrderRecord, order: Order, video_id: str) -> None:
+    """Refuse a job that the unknown order cannot have made, as far as the record shows.
+
+    Args:
+        record: The record of the unknown order.
+        order: The order that the task wants now.
+        video_id: ID of the job.
 
     Raises:
-        NotOrderedError: it is of an earlier order of this task, or the task wants something else by now.
+        NotOrderedError: An earlier order of this task made the job, or the task's request has changed.
     """
     if video_id in record.earlier:
         raise NotOrderedError(
-            f"Video {video_id}, which {NAMED_KEY} names, came of an earlier order of this task, and is not the one "
-            f"that is looked for. {_INSTEAD}"
+            f"Video {video_id}, which {NAMED_KEY} names, was made by an earlier order of this task, not by the "
+            f"unknown one. {_THEN}"
         )
     if record.fingerprint != order.fingerprint:
         raise NotOrderedError(
-            f"{NAMED_KEY} names video {video_id}, but the request has changed since the order whose fate is unknown: "
-            "its prompt, a frame or another argument. That video would not be what the task asks for now; "
-            f"VeoDownloadOperator(video_id={video_id!r}) stores it. {_INSTEAD}"
+            f"{NAMED_KEY} names video {video_id}, but the request has changed since the unknown order: its prompt, a "
+            "frame or another argument. That video would not be the one that the task asks for now; "
+            f"VeoDownloadOperator(video_id={video_id!r}) stores it. {_THEN}"
         )
 
 
-def check_job(video_id: str, seen: Video | VeoError, *, young: bool) -> Video:
+def check_job(video_id: str, answer: Video | VeoError, *, is_recent: bool) -> Video:
     """Return the job as the server describes it.
 
     Args:
-        video_id: that a person has written.
-        seen: what the server says, or why it says nothing.
-        young: the order was sent a moment ago, so that some servers do not know its job yet.
+        video_id: ID of the job, as a person has written it.
+        answer: The job, or the reason why the server does not describe it.
+        is_recent: The order is so recent that some servers do not know its job yet.
 
     Raises:
-        NotOrderedError: the task cannot go on with it, or not now.
+        NotOrderedError: The task cannot continue with the job, or not yet.
     """
-    if isinstance(seen, VeoError):
-        unknown = isinstance(seen, ApiError) and seen.reason is Reason.NOT_FOUND
+    if isinstance(answer, VeoError):
+        is_not_found = isinstance(answer, ApiError) and answer.reason is Reason.NOT_FOUND
         raise NotOrderedError(
-            f"Video {video_id}, which {NAMED_KEY} names, could not be asked for: {seen} {_INSTEAD}",
-            permanent=seen.permanent and not (unknown and young),
+            f"The status of video {video_id}, which {NAMED_KEY} names, could not be read: {answer} {_THEN}",
+            permanent=answer.permanent and not (is_not_found and is_recent),
         )
-    if not seen.may_be_there:
-        why = f": {seen.message}" if seen.message else ""
-        raise NotOrderedError(f"Video {video_id}, which {NAMED_KEY} names, is {seen.status.value}{why}. {_INSTEAD}")
-    if not seen.status_word:
+    if not answer.may_be_there:
+        why = f": {answer.message}" if answer.message else ""
+        raise NotOrderedError(f"Video {video_id}, which {NAMED_KEY} names, is {answer.status.value}{why}. {_THEN}")
+    if not answer.status_word:
         raise NotOrderedError(
-            f"The server tells no status of video {video_id}, which {NAMED_KEY} names: it may not know it. {_INSTEAD}",
-            permanent=not young,
+            f"The server reports no status of video {video_id}, which {NAMED_KEY} names: it may not know it. {_THEN}",
+            permanent=not is_recent,
         )
-    return seen
+    return answer
 
 
-def same_model(ordered: str, said: str | None) -> bool:
-    """Whether two names are of one model: case and what is before a slash (a provider, at some gateways) do not count.
+def is_same_model(ordered: str, reported: str | None) -> bool:
+    """Return whether two names mean one model. Case does not count, nor a provider before a slash.
 
     Args:
-        ordered: the name in the order.
-        said: the server's; None where it names none.
+        ordered: Name of the model in the order.
+        reported: Name of the model that the server reports; None where it reports none.
     """
-    return said is None or _bare(said) == _bare(ordered)
+    return reported is None or _normalize(reported) == _normalize(ordered)
 
 
-def check_model(video_id: str, ordered: str, said: str | None, known: Collection[str], profile: GatewayProfile) -> None:
+def check_model(
+    video_id: str, ordered: str, reported: str | None, known: Collection[str], profile: GatewayProfile
+) -> None:
     """Refuse a job of another model.
 
-    Gateways answer with other names than the one that was ordered: their upstream's, which nobody can order. So a name
-    that differs is another model where an order could have named it: it is one that this server knows, or both names
-    are of the gateway's profile.
+    A gateway may report the name that its upstream uses, which no order can name. So a different name means another
+    model only if an order could have named it: this server offers it, or both names belong to the gateway's profile.
 
     Args:
-        video_id: of the job.
-        ordered: the model that was ordered.
-        said: the model that the server names for the job.
-        known: the models that the server offers, and those of the jobs that it lists.
-        profile: of the gateway.
+        video_id: ID of the job.
+        ordered: Name of the model that was ordered.
+        reported: Name of the model that the server reports for the job; None where it reports none.
+        known: Names of the models that the server offers, and of those of the jobs that it lists.
+        profile: Profile of the gateway.
 
     Raises:
-        NotOrderedError: it is of another model.
+        NotOrderedError: The job is of another model.
     """
-    if said is None or same_model(ordered, said):
+    if reported is None or is_same_model(ordered, reported):
         return
-    names = {_bare(name) for name in known} | (set(profile.models) if ordered in profile.models else set())
-    if _bare(said) in names:
+    names = {_normalize(name) for name in known} | (set(profile.models) if ordered in profile.models else set())
+    if _normalize(reported) in names:
         raise NotOrderedError(
-            f"Video {video_id}, which {NAMED_KEY} names, is of the model {said}, and {ordered} was ordered. {_INSTEAD}"
+            f"Video {video_id}, which {NAMED_KEY} names, is of the model {reported}, and {ordered} was ordered. {_THEN}"
         )
 
 
-def _bare(model: str) -> str:
+def _normalize(model: str) -> str:
     return model.lower().rsplit("/", 1)[-1].strip()
 
 
 @dataclass(frozen=True)
 class Window:
-    """The time in which a server may have made the job of an order, in seconds since the epoch."""
+    """The time in which a server may have made the job of an order.
+
+    Attributes:
+        begin: Unix time of the beginning, in seconds.
+        end: Unix time of the end, in seconds.
+    """
 
     begin: float
     end: float
 
     @classmethod
-    def of(cls, record: Submission, failed_at: float) -> Window:
-        """Return the time of an order, and a minute before and after: clocks differ.
+    def of(cls, record: OrderRecord, failed_at: float) -> Window:
+        """Return the window of an order, with a minute before and after, since clocks differ.
 
         Args:
-            record: of the order.
-            failed_at: when it was clear that nobody knows what came of it.
+            record: The record of the order.
+            failed_at: Unix time at which the order became unknown.
         """
-        return cls(record.sent_at - _CLOCKS, failed_at + _CLOCKS)
+        return cls(record.sent_at - _CLOCK_DIFFERENCE, failed_at + _CLOCK_DIFFERENCE)
 
 
-_CLOCKS = 60.0
-
-MOST_CANDIDATES = 5
-
-
-def candidates(jobs: Iterable[Video], record: Submission, window: Window, model: str) -> list[Video]:
-    """Return the jobs that may have come of an order, those of the nearest time first, `MOST_CANDIDATES` at most.
+def find_candidates(jobs: Iterable[Video], record: OrderRecord, window: Window, model: str) -> list[Video]:
+    """Return the jobs that an order may have made, the nearest in time first, `MOST_CANDIDATES` at most.
 
     Args:
-        jobs: that the server lists.
-        record: of the order.
-        window: when it was made.
-        model: that was ordered.
+        jobs: Jobs that the server lists.
+        record: The record of the order.
+        window: Time in which the server may have made the job.
+        model: Name of the model that was ordered.
     """
 
-    def distance(job: Video) -> float | None:
-        """Return the seconds between the order and the job; None if it cannot be the one."""
+    def measure_distance(job: Video) -> float | None:
+        """Return the seconds between the order and the job; None if the order cannot have made it."""
         created_at = None if job.created_at is None else job.created_at.timestamp()
         if created_at is None or not window.begin <= created_at <= window.end:
             return None
-        return (
-            abs(created_at - record.sent_at) if same_model(model, job.model) and job.id not in record.earlier else None
-        )
+        may_be_it = is_same_model(model, job.model) and job.id not in record.earlier
+        return abs(created_at - record.sent_at) if may_be_it else None
 
-    near = [(seconds, job) for job in jobs if (seconds := distance(job)) is not None]
+    near = [(seconds, job) for job in jobs if (seconds := measure_distance(job)) is not None]
     return [job for _, job in sorted(near, key=lambda pair: pair[0])[:MOST_CANDIDATES]]
 
 
-def rest_call(who: TaskIdentity, video_id: str | None) -> str:
+def describe_candidates(jobs: Iterable[Video]) -> str:
+    """Return a sentence that lists jobs.
+
+    Args:
+        jobs: Jobs that an order may have made, the nearest in time first.
+    """
+    found = ", ".join(f"{job.id} ({job.status.value}, created {job.created_at})" for job in jobs)
+    return f"The server lists these jobs of that time and model, the nearest first: {found}."
+
+
+def describe_rest_call(task: TaskInstanceKey, video_id: str | None) -> str:
     """Return the call of Airflow's REST API that names a job to a task.
 
     Args:
-        who: the task.
-        video_id: of the job; None where the reader has to fill it in.
+        task: The task instance.
+        video_id: ID of the job; None where the reader has to fill it in.
     """
-    dag, run, task = (quote(part, safe="") for part in (who.dag_id, who.run_id, who.task_id))
-    path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/state-store/{NAMED_KEY}?map_index={who.map_index}"
+    dag, run, task_id = (quote(part, safe="") for part in (task.dag_id, task.run_id, task.task_id))
+    path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task_id}/state-store/{NAMED_KEY}"
     value = video_id if video_id and is_usable_id(video_id) else "ID OF THE JOB"
-    return f"PUT {path} with the body {json.dumps({'value': value})}"
+    return f"PUT {path}?map_index={task.map_index} with the body {json.dumps({'value': value})}"

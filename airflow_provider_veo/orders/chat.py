@@ -1,14 +1,11 @@
-"""Order videos by the chat call, and keep what arrives: nothing else can fetch it again."""
+"""Ordering videos by the chat call, and keeping those that arrive: no server can hand them over again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
-from airflow_provider_veo.api.backends.profiles import GatewayProfile
 from airflow_provider_veo.api.chat.events import (
-    Accepted,
     ChatEvent,
     Echo,
     End,
@@ -24,120 +21,142 @@ from airflow_provider_veo.api.chat.limits import MOST_COUNTED
 from airflow_provider_veo.api.client import BeforePost, VeoClient
 from airflow_provider_veo.api.errors import ChatIncompleteError, Reason, VeoError
 from airflow_provider_veo.api.specs import ChatSpec
-from airflow_provider_veo.observability import metrics
 from airflow_provider_veo.observability.progress import format_progress
 from airflow_provider_veo.observability.tracing import span
 from airflow_provider_veo.orders import advice
-from airflow_provider_veo.orders.submission import (
-    Action,
-    Ledger,
-    Order,
-    Remote,
-    Submission,
-    decide,
-    next_submission,
-    urls_kept,
-)
-from airflow_provider_veo.orders.video import Desk, TaskIdentity
+from airflow_provider_veo.orders.decision import Refuse, ReturnUrls, Submit, decide_chat
+from airflow_provider_veo.orders.identity import TaskIdentity
+from airflow_provider_veo.orders.messages import describe_collecting
+from airflow_provider_veo.orders.order import Order
+from airflow_provider_veo.orders.record import OrderRecord
+from airflow_provider_veo.orders.sender import OrderSender
+from airflow_provider_veo.orders.store import OrderStore
+from airflow_provider_veo.utils.task_instance import TaskLog
 
 MOST_LINES = 1_000
-"""Lines in a task's log about one call."""
+"""Lines about one call in the log of a task."""
 
 
-class ChatDesk(Desk):
-    """Orders videos by the chat call, and only those that earlier tries have not brought.
+class ChatOrders:
+    """Orders videos by the chat call for one task instance, and only those that earlier tries have not brought.
 
     Args:
-        show: told how far the call is; see `format_progress`. For the others see `Desk`.
+        client: Client of the API.
+        store: Store of the task instance's order record.
+        task: The task instance.
+        log: Logger of the task.
+        show_progress: Function that shows how far the call is. Its argument is a text like `processing 42 %`.
     """
 
     def __init__(
-        self, client: VeoClient, ledger: Ledger, who: TaskIdentity, log: Any, show: Callable[[str], None]
+        self,
+        client: VeoClient,
+        store: OrderStore,
+        task: TaskIdentity,
+        log: TaskLog,
+        show_progress: Callable[[str], None],
     ) -> None:
-        super().__init__(client, ledger, who, log)
-        self._show = show
+        self._client = client
+        self._profile = client.settings.profile
+        self._store = store
+        self._task = task
+        self._log = log
+        self._show_progress = show_progress
+        self._sender = OrderSender(client, store, task, log, lambda record, _order: describe_collecting(record))
 
-    def collect(self, order: Order, spec: ChatSpec) -> tuple[Submission, list[str]]:
-        """Return the record, and the addresses of all `n` videos.
+    def collect(self, order: Order, spec: ChatSpec) -> OrderRecord:
+        """Return the record with the addresses of all `n` videos.
+
+        Args:
+            order: The order that the task wants.
+            spec: The request.
 
         Raises:
-            ChatIncompleteError: fewer came than were ordered; those are on record, and a retry asks for the rest.
-            NotOrderedError: `max_submissions` or the deadline forbid another call.
-            UnknownSubmissionError: a call's fate is unknown.
-            VeoError: see `api.errors`.
+            ChatIncompleteError: Fewer videos came than were ordered. They are on record, and a retry orders the rest.
+            NotOrderedError: A limit forbids another call: `max_submissions`, `MOST_POSTS`, or the deadline.
+            UnknownSubmissionError: It is unknown whether a call made videos.
+            VeoError: Nothing was ordered for another reason; see `api.errors`.
         """
-        record = self._ledger.read()
-        kept = urls_kept(record, order)
-        # a chat call leaves no job that could be asked: what it brought is on record, the rest is lost
-        action = decide(record, order, Remote.ALIVE if len(kept) >= spec.n else Remote.ENDED)
-        if action is Action.FOLLOW:
-            assert record is not None
-            return self._go_on(record, order, f"the {spec.n} videos of an earlier try"), list(kept)
-        if action not in (Action.SUBMIT_NEW, Action.SUBMIT_AGAIN):
-            assert record is not None
-            raise self._refusal(action, record, order)
-        self._warn_of_change(record, order)
-        intent = replace(next_submission(record, order, action, self._who.key), urls=kept)
-        missing = spec.n - len(kept)
+        record = self._store.read()
+        match decide_chat(record, order, self._task.key, spec.n):
+            case ReturnUrls(resumed):
+                self._sender.resume(record, resumed, f"the {spec.n} videos of an earlier try")
+                return resumed
+            case Submit(intent):
+                self._sender.warn_of_abandoned(record, order)
+                return self._order(intent, order, spec)
+            case Refuse() as refused:
+                raise self._sender.make_error(refused, order)
+
+    def _order(self, intent: OrderRecord, order: Order, spec: ChatSpec) -> OrderRecord:
+        missing = spec.n - len(intent.urls)
         self._log.info(
-            "Asking %s for %d of %d videos (model %s, call %d of at most %d)%s; %d arrived in earlier tries",
-            self._client.settings.base_url,
+            "Ordering %d of %d videos from %s (model %s, call %d of at most %d)%s; %d arrived in earlier tries",
             missing,
             spec.n,
+            self._client.settings.base_url,
             spec.model,
             intent.submissions,
             order.max_submissions,
-            _cost(self._client.settings.profile, spec.model, missing),
-            len(kept),
+            self._describe_cost(spec.model, missing),
+            len(intent.urls),
         )
         with span("veo.chat", model=spec.model, videos=missing):
             return self._call(intent, order, replace(spec, n=missing))
 
-    def _call(self, intent: Submission, order: Order, spec: ChatSpec) -> tuple[Submission, list[str]]:
-        wanted = len(intent.urls) + spec.n
+    def _call(self, intent: OrderRecord, order: Order, spec: ChatSpec) -> OrderRecord:
         events: Iterator[ChatEvent] = iter(())
 
-        def begin(before_post: BeforePost) -> ChatEvent:
+        def begin(before_post: BeforePost) -> None:
             nonlocal events
             before_post()
             events = self._client.stream_chat(spec, intent.idempotency_key, order.timeout)
-            return next(events)
+            next(events)  # the server has accepted the call
 
-        posted, begun = self._send(intent, order, begin)
-        assert isinstance(begun, Accepted)
-        record = posted.accepted(None)
-        self._ledger.note(record)
-        profile = self._client.settings.profile
-        charged = profile.cost_of(spec.model, spec.n)  # at once: the call is charged even if it fails
-        metrics.send(metrics.measure_order(spec.model, spec.n, charged), self._who)
-        journal = Journal(self._log.info)
+        sent, _ = self._sender.send(intent, order, begin)
+        charged = self._profile.cost_of(spec.model, spec.n)  # even if the call fails
+        record = self._sender.accept(sent, spec.model, videos=spec.n, charged_usd=charged)
+        wanted = len(intent.urls) + spec.n
+        chat_log = ChatLog(self._log.info)
         try:
             for event in events:
-                is_news = journal.enter(event)
-                if is_news and isinstance(event, Progress):
-                    self._show(format_progress("processing", event.percent))
+                is_new = chat_log.write(event)
+                if is_new and isinstance(event, Progress):
+                    self._show_progress(format_progress("processing", event.percent))
                 if isinstance(event, VideoReady):
-                    record = _received(record, event)
-                    self._ledger.note(record)  # at once: whatever happens next, this video is not lost
+                    record = record.with_url(event.url, replaced=event.instead_of)
+                    self._store.write_or_log(record)  # at once: a later failure must not lose this video
         except VeoError as error:
             if len(record.urls) < wanted:
-                incomplete = _incomplete(record, wanted, spec, profile)
-                raise ChatIncompleteError(incomplete, error.reason, str(error)) from error
+                rest = self._describe_rest(record, wanted, spec.model)
+                raise ChatIncompleteError(rest, error.reason, str(error)) from error
         if len(record.urls) < wanted:
-            failure = journal.failure
-            raise ChatIncompleteError(_incomplete(record, wanted, spec, profile), failure.reason, failure.message)
-        return record, list(record.urls)
+            failure = chat_log.failure
+            rest = self._describe_rest(record, wanted, spec.model)
+            raise ChatIncompleteError(rest, failure.reason, failure.message)
+        return record
+
+    def _describe_rest(self, record: OrderRecord, wanted: int, model: str) -> str:
+        arrived, missing = len(record.urls), wanted - len(record.urls)
+        rest = advice.describe_rest(missing)
+        return f"{arrived} of {wanted} videos arrived; {rest}{self._describe_cost(model, missing)}. The server"
+
+    def _describe_cost(self, model: str, videos: int) -> str:
+        cost = self._profile.cost_of(model, videos)
+        if cost is None:
+            return ""
+        return f": ${cost:.2f}" + (", charged even if the call fails" if self._profile.charges_failed_chats else "")
 
 
-class Journal:
-    """Writes a line for each thing that changes, and keeps what the server says about failures.
+class ChatLog:
+    """The lines about a chat call in the log of its task, one for each change; and the failure that the server reports.
 
     Args:
-        write: called with each line, `MOST_LINES` times at most.
+        write_line: Function that writes a line. It is called `MOST_LINES` times at most.
     """
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
+    def __init__(self, write_line: Callable[[str], None]) -> None:
+        self._write_line = write_line
         self._last = ""
         self._lines = 0
         self._failure: Failure | None = None
@@ -145,32 +164,29 @@ class Journal:
 
     @property
     def failure(self) -> Failure:
-        """The most telling failure; else the server's last words."""
+        """The first failure with a known reason; else the latest failure, or the server's latest line."""
         return self._failure or Failure(self._note, Reason.UNKNOWN)
 
-    def enter(self, event: ChatEvent) -> bool:
-        """Take an event in; say whether a line was written."""
+    def write(self, event: ChatEvent) -> bool:
+        """Write a line about an event, unless it would repeat the last one.
+
+        Returns:
+            Whether a line was written.
+        """
         if isinstance(event, Failure) and (self._failure is None or self._failure.reason is Reason.UNKNOWN):
             self._failure = event
         if isinstance(event, Note):
             self._note = event.text
-        line = _line(event)
+        line = _describe_event(event)
         if not line or line == self._last or self._lines == MOST_LINES:
             return False
         self._last, self._lines = line, self._lines + 1
-        self._write(line if self._lines < MOST_LINES else "The server says more; no more of it is written down")
+        self._write_line(line if self._lines < MOST_LINES else "The server sends more; no more of it is logged")
         return True
 
 
-def _received(record: Submission, video: VideoReady) -> Submission:
-    """Return the record with a video, in the place of the one that it replaces."""
-    if video.instead_of not in record.urls:
-        return record.received(video.url)
-    return replace(record, urls=tuple(video.url if url == video.instead_of else url for url in record.urls))
-
-
-def _line(event: ChatEvent) -> str:
-    """Return a line for people. The prompt is not repeated, and addresses may be signed."""
+def _describe_event(event: ChatEvent) -> str:
+    """Return a line for people. The prompt is not repeated, and addresses are left out, since they may be signed."""
     line = ""
     match event:
         case Echo(mode=mode) if mode:
@@ -190,16 +206,3 @@ def _line(event: ChatEvent) -> str:
         case End(complete=False):
             line = "The stream ended without its end marker"
     return line
-
-
-def _cost(profile: GatewayProfile, model: str, videos: int) -> str:
-    cost = profile.cost_of(model, videos)
-    if cost is None:
-        return ""
-    return f": ${cost:.2f}" + (", charged even if the call fails" if profile.charges_failed_chats else "")
-
-
-def _incomplete(record: Submission, wanted: int, spec: ChatSpec, profile: GatewayProfile) -> str:
-    arrived, missing = len(record.urls), wanted - len(record.urls)
-    cost = _cost(profile, spec.model, missing)
-    return f"{arrived} of {wanted} videos arrived; {advice.for_the_rest(missing)}{cost}. The server"

@@ -77,7 +77,7 @@ def video_result(
 
     Args:
         outcome: Outcome of a completed job.
-        model: Name of the model that was ordered. If it is not known, the server's name for it.
+        model: Name of the model that was ordered; if that is not known, the name that the server sent.
         profile: Profile of the gateway.
         length_was_asked: Whether the order named the length.
     """

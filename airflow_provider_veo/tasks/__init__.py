@@ -1,1 +1,1 @@
-"""The parts that operators and sensors share: checked arguments, and the deferral."""
+"""The parts that operators and sensors share: checked arguments, the deferral, and the call of a task by Airflow."""

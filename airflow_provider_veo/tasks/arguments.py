@@ -1,4 +1,4 @@
-"""What the arguments of tasks must be. Each rule is used twice: when the Dag is parsed, and before an order."""
+"""The rules for the arguments of tasks. Each rule is used twice: when the Dag is parsed, and before an order."""
 
 from __future__ import annotations
 
@@ -26,37 +26,38 @@ from airflow_provider_veo.api.specs import (
 )
 from airflow_provider_veo.storage.names import VIDEO_ID_PLACEHOLDER
 
-_LONGEST = timedelta(days=365).total_seconds()  # far from where the dates of Python and of databases end
+_LONGEST = timedelta(days=365).total_seconds()
+"""Seconds. Far below the latest dates that Python and databases can represent."""
 
 _NONE = "None"
-_FOUND_NOTHING = f"A template is rendered to '{_NONE}' where the task, key or parameter that it names has no value."
+_FOUND_NOTHING = f"A template is rendered to '{_NONE}' if the task, key or parameter that it names has no value."
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What an argument must be.
+    """The rule for an argument.
 
     Attributes:
-        words: complete the sentence "it must be ...".
-        read: takes the argument, and returns it as the task uses it. It raises `TypeError` or `ValueError` where it
-            cannot, and `InvalidInputError` where it has a better sentence.
-        is_text: a template of it is rendered as text, also where the Dag renders templates as native objects.
+        wanted: End of the sentence "it must be ...".
+        read: Function that takes the argument and returns it as the task uses it. It raises `TypeError` or `ValueError`
+            for a wrong argument, or `InvalidInputError` with its own message.
+        is_text: A template of the argument is rendered as text, even if the Dag renders templates as native objects.
     """
 
-    words: str
+    wanted: str
     read: Callable[[Any], Any]
     is_text: bool = True
 
-    def settled(self, name: str, value: Any, task_id: Any) -> Any:
+    def settle(self, name: str, value: Any, task_id: Any) -> Any:
         """Return an argument as the task uses it.
 
         Args:
-            name: of the argument.
-            value: as it was given.
-            task_id: of the task, for the message.
+            name: Name of the argument.
+            value: The argument as the Dag gives it.
+            task_id: ID of the task, for the message.
 
         Raises:
-            InvalidInputError: it is something else.
+            InvalidInputError: The argument breaks the rule.
         """
         try:
             return self.read(value)
@@ -65,40 +66,40 @@ class Rule:
         except (TypeError, ValueError):
             hint = f" ({_FOUND_NOTHING})" if isinstance(value, str) and value.strip() == _NONE else ""
             raise InvalidInputError(
-                f"Task {task_id!r}: {name} is {show(value)}; it must be {self.words}.{hint}"
+                f"Task {task_id!r}: {name} is {show(value)}; it must be {self.wanted}.{hint}"
             ) from None
 
     @property
     def or_none(self) -> Rule:
-        """The rule of an argument that may be left out."""
+        """The rule for an argument that may be left out."""
         return replace(
-            self, words=f"{self.words}, or None", read=lambda value: None if value is None else self.read(value)
+            self, wanted=f"{self.wanted}, or None", read=lambda value: None if value is None else self.read(value)
         )
 
     @property
     def or_nothing(self) -> Rule:
-        """The rule of an argument that may be left out, by an empty text, too: templates cannot say None."""
+        """The rule for an argument that may be left out, also by an empty text: a template cannot return None."""
         return replace(self.or_none, read=lambda value: None if value is None or value == "" else self.read(value))
 
 
 def one_of(literal: Any) -> Rule:
-    """Return the rule of an argument with few values.
+    """Return the rule for an argument with few values.
 
     Args:
-        literal: the type, a `Literal`.
+        literal: The `Literal` type of the argument.
     """
-    words = get_args(literal)
+    values = get_args(literal)
 
     def read(value: Any) -> Any:
-        if value not in words:
+        if value not in values:
             raise ValueError
         return value
 
-    return Rule(" or ".join(map(repr, words)), read)
+    return Rule(" or ".join(map(repr, values)), read)
 
 
-def _text(value: Any) -> str:
-    # a number: of YAML, JSON, or another task
+def _read_text(value: Any) -> str:
+    # YAML, JSON and other tasks may give a number.
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         value = str(value)
     if not isinstance(value, str):
@@ -108,35 +109,35 @@ def _text(value: Any) -> str:
     return value
 
 
-def _job(value: Any) -> Any:
+def _read_job(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {**value, "id": _job(value.get("id"))}
+        return {**value, "id": _read_job(value.get("id"))}
     if isinstance(value, float):
-        raise TypeError  # it has lost digits
-    found = _text(value).strip()
+        raise TypeError  # a float has lost digits of the ID
+    found = _read_text(value).strip()
     if not is_usable_id(found):
         raise ValueError
     return found
 
 
-def _address(value: Any) -> Any:
+def _read_address(value: Any) -> Any:
     if not isinstance(value, Mapping):
-        return _text(value).strip()
+        return _read_text(value).strip()
     if "url" not in value:
         raise ValueError
-    return {**value, "url": None if value["url"] is None else _text(value["url"]).strip()}
+    return {**value, "url": None if value["url"] is None else _read_text(value["url"]).strip()}
 
 
-def _place(value: Any) -> Any:
-    # asked first: before Airflow 3.2 it is a path of this machine, too
+def _read_place(value: Any) -> Any:
+    # First, since an ObjectStoragePath is a local path, too, before Airflow 3.2.
     if isinstance(value, ObjectStoragePath):
         return value
-    return _text(os.fspath(value) if isinstance(value, os.PathLike) else value)
+    return _read_text(os.fspath(value) if isinstance(value, os.PathLike) else value)
 
 
-def _named(*suffixes: str) -> Rule:
+def _make_file_rule(*suffixes: str) -> Rule:
     def read(value: Any) -> Any:
-        place = _place(value)
+        place = _read_place(value)
         text = str(place).strip()
         if text.endswith("/") or VIDEO_ID_PLACEHOLDER in text or PurePosixPath(text).suffix.lower() not in suffixes:
             raise ValueError
@@ -149,33 +150,33 @@ def _named(*suffixes: str) -> Rule:
     )
 
 
-def _moment(value: Any) -> Any:
+def _read_moment(value: Any) -> Any:
     if value not in ("first", "last") and number_of(value) < 0:
         raise ValueError
     return value
 
 
-def _place_or_result(value: Any) -> Any:
-    return value if isinstance(value, Mapping) else _place(value)
+def _read_place_or_result(value: Any) -> Any:
+    return value if isinstance(value, Mapping) else _read_place(value)
 
 
-def _places(value: Any) -> Any:
+def _read_places(value: Any) -> Any:
     is_one = isinstance(value, (str, bytes, Mapping, os.PathLike, ObjectStoragePath))
     if is_one or not isinstance(value, Iterable):
         raise TypeError
-    if not (listed := [_place_or_result(one) for one in value]):
+    if not (listed := [_read_place_or_result(one) for one in value]):
         raise ValueError
     return listed
 
 
-def _seconds(value: Any) -> float:
+def _read_seconds(value: Any) -> float:
     seconds = value.total_seconds() if isinstance(value, timedelta) else number_of(value)
     if not 0 < seconds <= _LONGEST:
         raise ValueError
     return seconds
 
 
-def _whole(value: Any) -> int:
+def _read_whole(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     number = number_of(value)
@@ -184,9 +185,9 @@ def _whole(value: Any) -> int:
     return int(number)
 
 
-def _whole_from(least: int, most: int = sys.maxsize) -> Callable[[Any], int]:
+def _make_whole_reader(least: int, most: int = sys.maxsize) -> Callable[[Any], int]:
     def read(value: Any) -> int:
-        number = _whole(value)
+        number = _read_whole(value)
         if not least <= number <= most:
             raise ValueError
         return number
@@ -194,18 +195,18 @@ def _whole_from(least: int, most: int = sys.maxsize) -> Callable[[Any], int]:
     return read
 
 
-def _flag(value: Any) -> bool:
+def _read_flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError
     return value
 
 
-def _length(value: Any) -> Any:
+def _read_length(value: Any) -> Any:
     seconds_as_text(value)
     return value
 
 
-def _further_fields(taken: Collection[str]) -> Callable[[Any], Any]:
+def _make_fields_reader(taken: Collection[str]) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         check_fields(value, taken)
         return value
@@ -213,28 +214,30 @@ def _further_fields(taken: Collection[str]) -> Callable[[Any], Any]:
     return read
 
 
-TEXT = Rule("a text that is not empty", _text)
-SIZE = Rule("a text like '1280x720'", _text).or_nothing
-MODEL = Rule("the name of a model", _text).or_nothing
-LENGTH = Rule("", _length).or_nothing
-JOB = Rule("the id of a video job, or the result of a task that has it as 'id'", _job)
-ADDRESS = Rule("an address, or the result of a task that has it as 'url'", _address)
-PLACE = Rule("a path, a URI such as 's3://conn_id@bucket/key.mp4', or an ObjectStoragePath", _place)
-PICTURE_PLACE = _named(".png", ".jpg", ".jpeg")
-FILM_PLACE = _named(".mp4")
-MOMENT = Rule("'first', 'last', or seconds from the start of the video", _moment)
-SOURCE = replace(PLACE, words=f"{PLACE.words}, or the result of a task that has stored it", read=_place_or_result)
-SOURCES = Rule("a list of clips, each of them " + SOURCE.words, _places, is_text=False)
-PICTURE = replace(SOURCE, words="a URL, a data: URI, " + SOURCE.words).or_nothing
-FURTHER_VIDEO_FIELDS = Rule("", _further_fields(FIELDS_OF_VIDEO), is_text=False).or_nothing
-FURTHER_CHAT_FIELDS = Rule("", _further_fields(FIELDS_OF_CHAT), is_text=False).or_nothing
-SECONDS = Rule("a time above 0 and of at most 365 days: seconds as a number, or a timedelta", _seconds)
-DURATION = replace(SECONDS, read=lambda value: timedelta(seconds=_seconds(value)))
-SENSOR_TIMEOUT = replace(SECONDS, read=lambda value: value and _seconds(value))  # Airflow allows 0, too
-COUNT = Rule("a whole number, 1 or more", _whole_from(1))
-CHAT_COUNT = Rule(f"a whole number from 1 to {MOST_CHAT_VIDEOS}", _whole_from(1, MOST_CHAT_VIDEOS))
-FLAG = Rule("True or False", _flag)
+TEXT = Rule("a text that is not empty", _read_text)
+SIZE = Rule("a text like '1280x720'", _read_text).or_nothing
+MODEL = Rule("the name of a model", _read_text).or_nothing
+LENGTH = Rule("", _read_length).or_nothing
+JOB = Rule("the id of a video job, or the result of a task that has it as 'id'", _read_job)
+ADDRESS = Rule("an address, or the result of a task that has it as 'url'", _read_address)
+PLACE = Rule("a path, a URI such as 's3://conn_id@bucket/key.mp4', or an ObjectStoragePath", _read_place)
+PICTURE_PLACE = _make_file_rule(".png", ".jpg", ".jpeg")
+FILM_PLACE = _make_file_rule(".mp4")
+MOMENT = Rule("'first', 'last', or seconds from the start of the video", _read_moment)
+SOURCE = replace(
+    PLACE, wanted=f"{PLACE.wanted}, or the result of a task that has stored it", read=_read_place_or_result
+)
+SOURCES = Rule("a list of clips, each of them " + SOURCE.wanted, _read_places, is_text=False)
+PICTURE = replace(SOURCE, wanted="a URL, a data: URI, " + SOURCE.wanted).or_nothing
+FURTHER_VIDEO_FIELDS = Rule("", _make_fields_reader(FIELDS_OF_VIDEO), is_text=False).or_nothing
+FURTHER_CHAT_FIELDS = Rule("", _make_fields_reader(FIELDS_OF_CHAT), is_text=False).or_nothing
+SECONDS = Rule("a time above 0 and of at most 365 days: seconds as a number, or a timedelta", _read_seconds)
+DURATION = replace(SECONDS, read=lambda value: timedelta(seconds=_read_seconds(value)))
+SENSOR_TIMEOUT = replace(SECONDS, read=lambda value: value and _read_seconds(value))  # Airflow allows 0, too
+COUNT = Rule("a whole number, 1 or more", _make_whole_reader(1))
+CHAT_COUNT = Rule(f"a whole number from 1 to {MOST_CHAT_VIDEOS}", _make_whole_reader(1, MOST_CHAT_VIDEOS))
+FLAG = Rule("True or False", _read_flag)
 MOST_BYTES = Rule(
     "a whole number of bytes above 0, like 2 * 2**30 for 2 GiB, or None for no limit",
-    lambda value: sys.maxsize if value is None else _whole_from(1)(value),
+    lambda value: sys.maxsize if value is None else _make_whole_reader(1)(value),
 )

@@ -1,8 +1,8 @@
 """Deferring a task to the trigger, for long enough.
 
-Airflow 3.3 may fail a task that goes on within some six seconds of its deferral: its scheduler then hears that the
-process of the first part has ended only when the second part is queued, and takes that for a crash ("state mismatch"
-in the Audit Log). So the trigger keeps its event back until that time has passed.
+Airflow 3.3 may fail a task that resumes within some six seconds of its deferral: its scheduler then learns that the
+process of the first part has ended only after the second part is queued, and takes that for a crash ("state mismatch"
+in the Audit Log). So the trigger holds its event back until that time has passed.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ DEFAULT_SHORTEST = 10.0
 """Seconds. Airflow's supervisor has been seen to take up to six to end the process of a deferred task."""
 
 _MARGIN = timedelta(seconds=60)
-"""Airflow's own deferral timeout comes that much after the trigger's last event: it is only the net below."""
+"""Time between the trigger's last event and Airflow's own timeout, which only catches a trigger that has failed."""
 
 
 def shortest_deferral() -> float:
-    """Return the seconds that a deferral takes at least: what `[veo] shortest_deferral` says.
+    """Return the seconds that a deferral takes at least: the option `[veo] shortest_deferral`.
 
     Raises:
-        InvalidInputError: it is no number of seconds from 0 to `LONGEST_HOLD`.
+        InvalidInputError: The option is not a number of seconds from 0 to `LONGEST_HOLD`.
     """
     given = conf.get("veo", "shortest_deferral", fallback="")
     try:
@@ -56,15 +56,15 @@ def defer(
     """Free the worker slot of a task until a job is finished or the wait for it is over.
 
     Args:
-        task: the operator, which goes on in its `execute_complete`.
-        conn_id: see `VeoVideoTrigger`.
-        video_id: of the job.
-        policy: how to wait.
-        cancel_on_kill: see `VeoVideoTrigger`.
-        model: see `VeoVideoTrigger`.
+        task: The operator. It resumes in its `execute_complete`.
+        conn_id: ID of the Airflow connection.
+        video_id: ID of the job.
+        policy: The times of the wait.
+        cancel_on_kill: Cancel the job when a user marks or clears the deferred task.
+        model: Name of the model that was ordered; None if it is not known.
 
     Raises:
-        TaskDeferred: always; it is Airflow's signal.
+        TaskDeferred: Always. It is Airflow's signal.
     """
     now = time.time()
     not_before = now + shortest_deferral()

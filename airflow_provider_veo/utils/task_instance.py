@@ -1,4 +1,4 @@
-"""The parts of Airflow's task instance that this provider uses."""
+"""The parts of Airflow's task instance, and of its logger, that this provider uses."""
 
 from __future__ import annotations
 
@@ -41,3 +41,13 @@ class TaskInstance(TaskInstanceKey, Protocol):
     def xcom_push(self, key: str, value: Any) -> None: ...
 
     def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any: ...
+
+
+class TaskLog(Protocol):
+    """The logger of a task: one of Python's, or one of Airflow's own kind since Airflow 3."""
+
+    def info(self, message: str, /, *args: Any) -> Any: ...
+
+    def warning(self, message: str, /, *args: Any, exc_info: bool = False) -> Any: ...
+
+    def exception(self, message: str, /, *args: Any) -> Any: ...

@@ -107,7 +107,7 @@ def test_a_key_that_was_left_over_is_no_answer_for_the_next_unknown_order(task):
     assert "Nobody knows" in str(driver.clear().run())
     error = driver.clear().run()
     assert isinstance(error, VeoFailException)
-    assert "came of an earlier order of this task" in str(error)
+    assert "was made by an earlier order of this task" in str(error)
     assert orders(task) == 1
 
 
@@ -135,15 +135,15 @@ def refused(driver, value, *words, task, count):
 
 def test_an_unknown_id_is_refused(task, mocker):
     driver = lost(task)
-    mocker.patch("airflow_provider_veo.orders.video._YOUNG", 0.0)
-    refused(driver, "task_nobody_knows", "task_nobody_knows", "could not be asked for", task=task, count=1)
+    mocker.patch("airflow_provider_veo.orders.decision.RECENT", 0.0)
+    refused(driver, "task_nobody_knows", "task_nobody_knows", "could not be read", task=task, count=1)
 
 
 def test_an_id_that_a_server_may_not_know_yet_is_asked_for_again_by_a_retry(task):
     driver = lost(task)
     error = adopt(driver, "task_nobody_knows")
     assert not isinstance(error, VeoFailException)
-    assert "could not be asked for" in str(error)
+    assert "could not be read" in str(error)
     assert orders(task) == 1
 
 
@@ -250,7 +250,7 @@ WAN = "Wan-AI/Wan2.2-T2V-A14B-Diffusers"
 def test_a_server_that_lists_its_jobs_has_the_error_name_them_and_none_is_taken(listing, model):
     driver, error = lost_here(listing, model=model)
     (job,) = listing.jobs.all()
-    assert f"The server lists of that time and model, the nearest first: {job.id} (" in error
+    assert f"The server lists these jobs of that time and model, the nearest first: {job.id} (" in error
     again = str(driver.run())
     assert f"{job.id} (" in again
     assert len(listing.jobs.all()) == 1

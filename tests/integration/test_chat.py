@@ -116,7 +116,8 @@ def test_the_result_is_a_list_of_addresses(veo_default, output):
     assert [video["index"] for video in result] == [1, 2]
     assert len({video["url"] for video in result}) == 2
     log = output()
-    assert "for 2 of 2 videos (model veo-3.1-fast, call 1 of at most 2): $0.30" in log
+    assert "Ordering 2 of 2 videos from" in log
+    assert "(model veo-3.1-fast, call 1 of at most 2): $0.30" in log
     assert len(set(re.findall(r"Progress: [\d.]+ %", log))) == 10
 
 
@@ -167,9 +168,10 @@ def test_a_retry_asks_for_what_is_missing_only(server_of, output, broken):
     assert [video["url"] for video in result] == URLS[:3]
     assert isinstance(driver.errors[0], ChatIncompleteError)
     assert "1 of 3 videos arrived" in str(driver.errors[0])
-    assert "a retry asks for the other 2 only: $0.30" in str(driver.errors[0])
+    assert "a retry orders the other 2 only: $0.30" in str(driver.errors[0])
     log = output()
-    assert "for 2 of 3 videos (model veo-3.1-fast, call 2 of at most 2): $0.30, charged even if the call fails" in log
+    assert "Ordering 2 of 3 videos from" in log
+    assert "(model veo-3.1-fast, call 2 of at most 2): $0.30, charged even if the call fails" in log
     assert "canary-5d" not in log + str(driver.errors)
 
 
@@ -243,7 +245,7 @@ def test_calls_are_counted(server_of):
     server = server_of(lambda _request: Reply(body=stream("Progress: 10%")))
     driver = task(retries=3)
     assert isinstance(driver.run(), NotOrderedError | VeoFailException)
-    assert "has ordered 2 times" in str(driver.errors[-1])
+    assert "has sent 2 orders" in str(driver.errors[-1])
     assert asked(server) == [1, 1]
 
 

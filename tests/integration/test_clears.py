@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import select
 
-from airflow_provider_veo.orders.submission import Action, Order, next_submission, was_cleared
-from airflow_provider_veo.orders.video import TaskIdentity
+from airflow_provider_veo.orders.decision import next_record, was_cleared
+from airflow_provider_veo.orders.identity import TaskIdentity
+from airflow_provider_veo.orders.order import Order
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 from tests.support.dag_runs import DAGS, dags_in
 
@@ -43,7 +44,7 @@ def seen_by_the_next_try(ti, retries):
         max_tries=ti.max_tries,
         try_number=ti.try_number + 1,
     )
-    return TaskIdentity.of({"ti": following, "dag_run": number, "task": SimpleNamespace(retries=retries)})
+    return TaskIdentity.of(following, number, SimpleNamespace(retries=retries))
 
 
 @pytest.mark.parametrize("lowered_by", [0, 1, 2])
@@ -55,7 +56,7 @@ def test_a_clear_is_seen_whatever_retries_are_now(veo_default, tmp_path, monkeyp
     monkeypatch.setenv("AIRFLOW__VEO__STORAGE", str(tmp_path))
     identities = []
     read = TaskIdentity.of
-    monkeypatch.setattr(TaskIdentity, "of", lambda context: identities.append(read(context)) or identities[-1])
+    monkeypatch.setattr(TaskIdentity, "of", lambda *of: identities.append(read(*of)) or identities[-1])
     dag_run = dags_in(DAGS)["one_task_waiting"].test()
     monkeypatch.setattr(TaskIdentity, "of", read)
     assert [(who.epoch, who.clear_number, who.retries) for who in identities] == [(3, 0, 3)]
@@ -63,7 +64,7 @@ def test_a_clear_is_seen_whatever_retries_are_now(veo_default, tmp_path, monkeyp
     with create_session() as session:
         ti = session.scalars(select(TaskInstance).filter_by(dag_id="one_task_waiting", run_id=dag_run.run_id)).one()
         ti.try_number = 1
-        record = next_submission(None, order_of(seen_by_the_next_try(ti, ti.max_tries)), Action.SUBMIT_NEW, "me")
+        record = next_record(None, order_of(seen_by_the_next_try(ti, ti.max_tries)), "me")
         ti.try_number = 2  # the record is of try 2, which is over
         retries = 3 - lowered_by
         dag = DBDagBag().get_latest_version_of_dag("one_task_waiting", session=session)

@@ -21,7 +21,7 @@ from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
-from airflow_provider_veo.orders import submission
+from airflow_provider_veo.orders import failures
 from airflow_provider_veo.sensors.video import VeoVideoSensor
 from tests.support.scripted_server import KEY, Reply, connect
 from tests.support.task_driver import TaskDriver
@@ -66,14 +66,14 @@ def orders_then(*answers):
 
 @both_ways
 def test_a_gateway_that_is_down_when_ordering(url_of_nobody, monkeypatch, summary, deferrable):
-    monkeypatch.setattr(submission, "_CREATE_ATTEMPTS", 1)
+    monkeypatch.setattr(failures, "_MOST_ATTEMPTS", 1)
     connect(monkeypatch, url_of_nobody)
     error = TaskDriver(CREATE | {"deferrable": deferrable}).run()
     assert isinstance(error, TransportError)
     assert (error.reason, error.video_id) == (Reason.NETWORK, None)
     assert str(error).startswith(f"POST {url_of_nobody}/v1/videos: ConnectError")
     assert str(error).endswith(
-        "Nothing was ordered: a retry or a Clear of the task orders it. (connection 'veo_default')"
+        "Nothing was ordered: a retry or a clear of the task orders it. (connection 'veo_default')"
     )
     assert summary() == [f"Summary: failed (reason network): {error}"]
 
@@ -91,7 +91,7 @@ def test_a_gateway_that_dies_while_a_task_waits(serve, monkeypatch, summary, def
     assert text.startswith("Video video_1 was not finished")
     assert "Wait until the API can be reached again." in text
     if remembers:
-        assert "A retry or a Clear of the task goes on with video video_1 and orders nothing." in text
+        assert "A retry or a clear of the task continues with video video_1 and orders nothing." in text
     else:
         assert "VeoDownloadOperator(video_id='video_1') stores it. Do not clear the task" in text
     assert text.endswith(" (connection 'veo_default')")
@@ -105,7 +105,7 @@ def test_a_clear_does_as_the_error_says(serve, monkeypatch):
     server = serve(lambda request: job("queued") if request.method == "POST" else answers[0])
     connect(monkeypatch, server.url)
     task = TaskDriver(CREATE | {"timeout": timedelta(seconds=1)})
-    assert "a Clear of the task goes on with video video_1 and orders nothing" in str(task.run())
+    assert "a clear of the task continues with video video_1 and orders nothing" in str(task.run())
     answers[0] = job("completed")
     assert task.clear().run()["id"] == "video_1"
     assert [request.method for request in server.requests].count("POST") == 1
@@ -120,7 +120,7 @@ def test_a_dead_gateway_is_no_other_reason_where_a_sensor_waits(serve, monkeypat
     error = task.run()
     assert isinstance(error, VeoSensorTimeout)
     assert (error.reason, error.video_id) == (Reason.NETWORK, "video_1")
-    assert "A retry or a Clear of the task asks again, and orders nothing. (connection 'veo_default')" in str(error)
+    assert "A retry or a clear of the task asks again, and orders nothing. (connection 'veo_default')" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_wrong_key_names_the_connection_and_the_host(emulator, monkeypatch, su
     assert error.reason is Reason.AUTHENTICATION
     assert str(error).endswith(
         "Check the API key (password) and auth_scheme of the Airflow connection. Nothing was ordered: when that is "
-        f"mended, clear the task. (connection 'veo_default'; {emulator.url})"
+        f"corrected, clear the task. (connection 'veo_default'; {emulator.url})"
     )
     assert "sk-wrong" not in repr(error)
     assert summary() == [f"Summary: failed (reason authentication): {error}"]

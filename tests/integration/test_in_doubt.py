@@ -131,7 +131,7 @@ class TestAWordThatNobodyKnows:
 
     @pytest.mark.parametrize("word", ["Task not found", "not_found", "JOB_DOES_NOT_EXIST"])
     def test_of_an_unknown_job_counts_as_one(self, task, monkeypatch, word):
-        monkeypatch.setattr("airflow_provider_veo.orders.video._YOUNG", 0.0)
+        monkeypatch.setattr("airflow_provider_veo.orders.decision.RECENT", 0.0)
         gateway = Gateway({"status": "processing"}, Reply(404))
         driver = task(gateway, timeout=timedelta(seconds=0.2))
         driver.run()
@@ -205,7 +205,7 @@ class TestAnAddressThatLeadsNowhere:
         driver = task(gateway)
         error = driver.run()
         assert isinstance(error, TransportError)
-        assert "A later Clear asks once more" in str(error)
+        assert "A later clear asks once more" in str(error)
         clock(700)
         gateway.well.add("video_2")
         assert driver.clear().run()["id"] == "video_2"
@@ -213,7 +213,7 @@ class TestAnAddressThatLeadsNowhere:
     def test_is_none_where_the_api_itself_is_not_reached(self, task, clock):
         gateway = Gateway({"status": "completed"}, Reply(200, FILM, close_early=0))
         driver = task(gateway)
-        assert "A later Clear" not in str(driver.run())
+        assert "A later clear" not in str(driver.run())
 
     def test_does_not_hide_the_address_that_the_status_names(self, task, serve, tmp_path):
         cdn = serve(lambda _: Reply(body=FILM))

@@ -292,7 +292,7 @@ class TestATaskThatFailsAfterItHasStoredItsVideo:
         driver.run()
         log = mocker.patch.object(VeoCreateVideoOperator, "log")
         driver.clear().run()
-        assert "another Clear orders a new video" in str(log.info.call_args_list)
+        assert "another clear orders a new video" in str(log.info.call_args_list)
 
 
 def test_without_a_destination_a_task_that_fails_at_its_end_collects_its_video(task):

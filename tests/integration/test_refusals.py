@@ -13,8 +13,9 @@ from airflow_provider_veo.api.errors import InvalidInputError, NotOrderedError, 
 from airflow_provider_veo.decorators.video import VeoVideoDecoratedOperator
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
-from airflow_provider_veo.orders import video
-from airflow_provider_veo.orders.submission import KEY, MOST_POSTS
+from airflow_provider_veo.orders import sender
+from airflow_provider_veo.orders.decision import MOST_POSTS
+from airflow_provider_veo.orders.store import KEY
 from tests.support.scripted_server import Reply, connect
 from tests.support.task_driver import TaskDriver
 
@@ -108,7 +109,7 @@ def posts(server):
 def pauses(monkeypatch):
     """Let the pauses between two requests take no time, and return them."""
     taken = []
-    monkeypatch.setattr(video, "time", SimpleNamespace(time=time.time, sleep=taken.append))
+    monkeypatch.setattr(sender, "time", SimpleNamespace(time=time.time, sleep=taken.append))
     return taken
 
 
@@ -251,7 +252,7 @@ def test_no_request_is_sent_after_the_deadline(serve, monkeypatch):
     server = serving(serve, monkeypatch, Reply(429, BUSY))
     clock = SimpleNamespace(now=time.time())
     stand_in = SimpleNamespace(time=lambda: clock.now, sleep=lambda _pause: setattr(clock, "now", clock.now + 1000))
-    monkeypatch.setattr(video, "time", stand_in)
+    monkeypatch.setattr(sender, "time", stand_in)
     error = create(timeout=timedelta(seconds=600)).run()
     assert len(posts(server)) == 1
     assert "the time for another one" in str(error)
@@ -268,7 +269,7 @@ def test_a_worker_that_dies_in_a_pause_leaves_no_unknown_order(serve, monkeypatc
         raise Killed
 
     driver = create()
-    monkeypatch.setattr(video, "time", SimpleNamespace(time=time.time, sleep=die))
+    monkeypatch.setattr(sender, "time", SimpleNamespace(time=time.time, sleep=die))
     with pytest.raises(Killed):
         driver.run()
     assert driver.store.values[KEY]["state"] == "refused"
@@ -329,7 +330,7 @@ def test_a_changed_prompt_at_a_clear_says_which_video_it_leaves(serve, monkeypat
     assert driver.clear().run()["submissions"] == 1
     said = " ".join(str(call.args[0]) % call.args[1:] for call in log.warning.call_args_list)
     assert "VeoDownloadOperator(video_id='video_left')" in said
-    assert "nothing here collects it" in said
+    assert "no task collects it" in said
 
 
 def test_a_record_that_cannot_be_written_is_no_unknown_order(serve, monkeypatch):

@@ -232,7 +232,7 @@ def test_a_create_task_hands_it_over_when_the_server_has_forgotten_it(task, stor
     finally:
         LocalTarget.check_writable = blocked
     assert isinstance(error, StorageError)
-    assert "goes on with video" in str(error) or "VeoDownloadOperator(video_id=" in str(error)
+    assert "continues with video" in str(error) or "VeoDownloadOperator(video_id=" in str(error)
     (tmp_path / "shows/a.mp4").rmdir()
     task.emulator.faults.add("status", Fault(Trouble.GONE))
     task.emulator.faults.add("content", Fault(Trouble.GONE))

@@ -20,7 +20,8 @@ from airflow_provider_veo.api.errors import (
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.download import VeoDownloadOperator
-from airflow_provider_veo.orders import submission
+from airflow_provider_veo.orders import record
+from airflow_provider_veo.orders.store import KEY
 from tests.support.mp4_boxes import film
 from tests.support.scripted_server import Reply, connect
 from tests.support.task_driver import TaskDriver
@@ -61,7 +62,7 @@ class Gateway:
 @pytest.fixture
 def ten_minutes_later(monkeypatch):
     """Return a function after which the server has refused for long enough."""
-    return lambda: monkeypatch.setattr(submission, "LONGEST_REFUSAL", 0.0)
+    return lambda: monkeypatch.setattr(record, "LONGEST_REFUSAL", 0.0)
 
 
 class TestABareError:
@@ -79,7 +80,7 @@ class TestABareError:
         error = task(Gateway()).run()
         refused = re.search(r"has refused it since (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\. A retry asks", str(error))
         assert refused, error
-        assert "A later Clear asks once more, and orders another video only if it is refused again" in str(error)
+        assert "A later clear asks once more, and orders another video only if it is refused again" in str(error)
         assert error.video_id == "video_1"
 
     def test_orders_at_a_clear_ten_minutes_later_and_no_earlier(self, task, ten_minutes_later):
@@ -98,10 +99,10 @@ class TestABareError:
         gateway = Gateway()
         driver = task(gateway)
         driver.run()
-        since = driver.store.values[submission.KEY]["withheld_since"]
+        since = driver.store.values[KEY]["withheld_since"]
         assert abs(since - time.time()) < 60
         driver.run()
-        assert driver.store.values[submission.KEY]["withheld_since"] == since
+        assert driver.store.values[KEY]["withheld_since"] == since
 
     @pytest.mark.parametrize("most", [1, 2])
     def test_does_not_count_against_the_order_of_the_clear(self, task, ten_minutes_later, most):
@@ -127,7 +128,7 @@ class TestABareError:
     def test_may_be_of_any_kind(self, task, ten_minutes_later, content):
         gateway = Gateway(content)
         driver = task(gateway)
-        assert "A later Clear asks once more" in str(driver.run())
+        assert "A later clear asks once more" in str(driver.run())
         ten_minutes_later()
         assert driver.clear().run()["id"] == "video_2"
 
@@ -204,7 +205,7 @@ class TestAStatusThatIsNeverTold:
         gateway = Gateway(status=said)
         driver = task(gateway, retries=1, timeout=timedelta(seconds=0.3))
         error = driver.run()
-        assert "A later Clear asks once more" in str(error)
+        assert "A later clear asks once more" in str(error)
         assert error.video_id == "video_1"
         driver.clear().run()
         assert gateway.orders == 1
@@ -227,7 +228,7 @@ class TestAStatusThatIsNeverTold:
         driver.run()
         gateway.status = running
         assert isinstance(driver.clear().run(), VideoTimeoutError)
-        assert driver.store.values[submission.KEY]["withheld_since"] is None
+        assert driver.store.values[KEY]["withheld_since"] is None
 
     def test_is_no_refusal_while_the_job_is_running(self, task, ten_minutes_later):
         gateway = Gateway(status=Reply(body={"id": "video_1", "status": "processing"}))

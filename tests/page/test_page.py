@@ -401,7 +401,7 @@ def test_a_file_that_is_gone_is_explained(lab, visit, address):
     Path(lab.result("late_download", run_id, "download")["path"]).unlink()
     page = visit(refusals=True)
     page.goto(address("late_download", "download", run_id=run_id))
-    expect(page.get_by_text("is not there any more")).to_be_visible()
+    expect(page.get_by_text("was deleted or replaced")).to_be_visible()
     lab.delete_run("late_download", run_id)
 
 

@@ -23,7 +23,7 @@ from airflow_provider_veo.emulator.faults import Fault, Trouble
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.hooks.veo import VeoHook
-from airflow_provider_veo.orders.submission import create_pause, is_unknown
+from airflow_provider_veo.orders.failures import find_pause, is_unknown
 from tests.support.contents import open_content
 from tests.support.dag_runs import run
 from tests.support.pictures import picture_of
@@ -355,7 +355,7 @@ def test_a_rate_limit(client, gateway, prompt):
         client.create_video(VideoSpec(prompt, "veo-3.1"))
     error = caught.value
     assert (error.status, error.reason, error.retry_after) == (429, Reason.RATE_LIMITED, 7)
-    assert create_pause(error, 1) == 7
+    assert find_pause(error, 1) == 7
     assert ordered(gateway, prompt) == []
 
 

@@ -131,8 +131,8 @@ def test_a_reason_is_written_as_its_value():
 
 def test_the_tree_in_the_docstring_is_the_tree():
     parents, found = [], {}
-    for indent, name in re.findall(r"^( +)[*-] (\w+)", errors.__doc__, re.MULTILINE):
-        del parents[(len(indent) - 1) // 2 :]
+    for indent, name in re.findall(r"^( {4,})(\w+Error)", errors.__doc__, re.MULTILINE):
+        del parents[(len(indent) - 4) // 2 :]
         found[name] = parents[-1] if parents else None
         parents.append(name)
     assert found == {kind.__name__: None if kind is VeoError else kind.__bases__[0].__name__ for kind in all_errors()}

@@ -14,7 +14,8 @@ from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.content.download import Received
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
-from airflow_provider_veo.orders.submission import Ledger, State
+from airflow_provider_veo.orders.record import State
+from airflow_provider_veo.orders.store import OrderStore
 
 # more retries than the tests use up: on a busy machine Airflow itself loses tries before their first line
 POINTS = {
@@ -54,7 +55,7 @@ class CrashingCreateVideoOperator(VeoCreateVideoOperator):
     def _prepare(self, context):
         """Set the trap, for as long as this process lives: the delivery is written down after the task's success."""
         self._marker = Path(os.environ["VEO_CRASH_MARKERS"], context["run_id"].replace("/", "_"))
-        write, create, take = Ledger._set, VeoClient.create_video, Received.take
+        write, create, take = OrderStore._set, VeoClient.create_video, Received.take
 
         def dying_write(ledger, record):
             point = POINTS.get(record.state)
@@ -77,7 +78,7 @@ class CrashingCreateVideoOperator(VeoCreateVideoOperator):
                 self._die()
             take(received, stream)
 
-        Ledger._set, VeoClient.create_video, Received.take = dying_write, dying_create, dying_take
+        OrderStore._set, VeoClient.create_video, Received.take = dying_write, dying_create, dying_take
 
     def _die(self):
         if not self._marker.exists():
@@ -89,7 +90,7 @@ class CrashingChatOperator(VeoChatCompletionOperator):
     """Dies of SIGKILL as soon as the first of its videos is on record, once."""
 
     def execute(self, context):
-        write = Ledger._set
+        write = OrderStore._set
         marker = Path(os.environ["VEO_CRASH_MARKERS"], context["run_id"].replace("/", "_"))
 
         def dying_write(ledger, record):
@@ -98,7 +99,7 @@ class CrashingChatOperator(VeoChatCompletionOperator):
                 marker.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        with mock.patch.object(Ledger, "_set", dying_write):
+        with mock.patch.object(OrderStore, "_set", dying_write):
             return super().execute(context)
 
 

@@ -1,4 +1,4 @@
-"""`@task.veo_video` without a network: what its function may return."""
+"""`@task.veo_video` without a network: the values that its function may return."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 
 
-def test_a_text_is_the_prompt():
+def test_a_returned_text_is_the_prompt():
     assert arguments_of("画小猫") == {"prompt": "画小猫"}
 
 
-def test_a_dictionary_is_taken_as_arguments():
+def test_a_returned_dictionary_has_the_arguments():
     given = {"prompt": "a cat", "model": "sora-9", "destination": "/tmp/a.mp4", "extra_body": {"seed": 7}}
     assert arguments_of(given) == given
 
@@ -33,7 +33,7 @@ def test_a_dictionary_is_taken_as_arguments():
         ({"prompt": "a cat", "promt": "", "retries": 3}, "unknown: promt, retries"),
     ],
 )
-def test_anything_else_is_refused(returned, complaint):
+def test_another_returned_value_is_refused(returned, complaint):
     with pytest.raises(InvalidInputError, match=complaint):
         arguments_of(returned)
 
@@ -43,12 +43,12 @@ def test_a_prompt_beside_the_function_is_refused_when_the_dag_is_parsed():
         VeoVideoDecoratedOperator(task_id="t", python_callable=lambda: "a cat", prompt="a dog")
 
 
-def test_all_data_arguments_but_the_prompt_are_templates():
+def test_every_data_argument_except_the_prompt_is_a_template():
     fields = set(VeoVideoDecoratedOperator.template_fields)
     assert fields == (set(VeoCreateVideoOperator.template_fields) | {"op_args", "op_kwargs"}) - {"prompt"}
 
 
-def test_airflow_knows_the_decorator():
+def test_airflow_has_the_decorator():
     made = task.veo_video(lambda: "a cat", model="veo-3.1")
     assert made.operator_class is VeoVideoDecoratedOperator
     assert made.multiple_outputs is False
@@ -71,15 +71,15 @@ async def say(word):
 @pytest.mark.parametrize("function", [ask, partial(ask), AsyncCall(), lambda word="a cat": say(word), lambda: "a cat"])
 def test_an_async_function_is_awaited(function):
     made = VeoVideoDecoratedOperator(task_id="t", python_callable=function)
-    assert made._ask_function({}) == "a cat"
+    assert made._call_function({}) == "a cat"
 
 
-def test_an_error_of_an_async_function_passes():
+def test_an_error_of_an_async_function_is_raised():
     async def skip():
         raise AirflowSkipException("not today")
 
     with pytest.raises(AirflowSkipException, match="not today"):
-        VeoVideoDecoratedOperator(task_id="t", python_callable=skip)._ask_function({})
+        VeoVideoDecoratedOperator(task_id="t", python_callable=skip)._call_function({})
 
 
 def yields():

@@ -74,7 +74,7 @@ def test_asset_events_carry_the_facts():
             return events[id(outlet)]
 
     facts = describe_stored(stored("/videos/a.mp4"), "v", {})
-    announce({"outlet_events": Events()}, outlets, facts)
+    announce(Events(), outlets, facts)
     one, two, alias, other = events.values()
     assert one.extra == two.extra == {"mine": 1} | facts
     assert alias.added == [("file:///videos/a.mp4", facts)]

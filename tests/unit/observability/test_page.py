@@ -95,7 +95,7 @@ def test_the_outcome_entry_says_why_a_task_failed(context, written):
     assert written[OUTCOME_KEY] == {
         "error": (
             "Video v failed: no cats today. There is no video to collect: a retry (max_submissions allowing) or a "
-            "Clear of the task orders another one. (connection 'veo_default'; https://api.example.com)"
+            "clear of the task orders another one. (connection 'veo_default'; https://api.example.com)"
         ),
         "reason": "unknown",
     }
@@ -126,7 +126,7 @@ def test_secrets_that_airflow_knows_are_masked(context, written):
 
     mask_secret("hunter2hunter2")
     assert "hunter2" not in page.describe_order("a cat types hunter2hunter2", "m", GENERIC)["prompt"]
-    with pytest.raises(ValueError), summary.failures_reported(context):
+    with pytest.raises(ValueError), summary.failures_reported(context["ti"]):
         raise ValueError("the password hunter2hunter2 was refused")
     assert "hunter2" not in written[OUTCOME_KEY]["error"]
     stored = {"path": "/opt/hunter2hunter2/a.mp4", "bytes": 1, "sha256": "0"}

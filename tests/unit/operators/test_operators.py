@@ -1,4 +1,4 @@
-"""The operators without a network: what they refuse before any request, and what they make of an event."""
+"""The operators without a network: the arguments that they refuse, and the results that they return for an event."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def connection(monkeypatch):
 
 @pytest.fixture
 def order(mocker):
-    """Stand for the API at the client, the border to the network; returns what was ordered."""
+    """Replace the call that orders; return its mock."""
     mocker.patch("airflow_provider_veo.operators.create.time.time", return_value=NOW)
     return mocker.patch.object(VeoClient, "create_video", return_value=Video("v", VideoStatus.QUEUED, "queued"))
 
@@ -77,7 +77,7 @@ def test_a_broken_connection_is_refused(order, context, monkeypatch):
     order.assert_not_called()
 
 
-def test_one_place_for_all_of_a_mapped_task_is_refused(order, context):
+def test_one_destination_for_all_mapped_tasks_is_refused(order, context):
     with DAG("d", schedule=None) as dag:
         VeoCreateVideoOperator.partial(task_id="create", destination="/tmp/a.mp4").expand(prompt=["one", "two"])
     context["ti"].map_index = 0
@@ -103,7 +103,7 @@ def deferral(operator, context):
     return caught.value
 
 
-def test_deferral(order, context):
+def test_a_deferral_has_the_arguments_of_the_trigger(order, context):
     deferred = deferral(create(timeout=timedelta(minutes=10), poll_interval=3), context)
     path, kwargs = deferred.trigger.serialize()
     assert path == "airflow_provider_veo.triggers.video.VeoVideoTrigger"
@@ -125,7 +125,7 @@ def test_deferral(order, context):
 
 
 @pytest.mark.parametrize(("said", "seconds"), [("0", 0.0), ("2.5", 2.5), ("600", 600.0), ("", 10.0)])
-def test_a_deferral_takes_as_long_as_the_configuration_says(order, context, monkeypatch, said, seconds):
+def test_a_deferral_lasts_as_long_as_the_configuration_says(order, context, monkeypatch, said, seconds):
     monkeypatch.setenv("AIRFLOW__VEO__SHORTEST_DEFERRAL", said)
     deferred = deferral(create(timeout=timedelta(seconds=30)), context)
     assert deferred.trigger.not_before == NOW + seconds
@@ -152,7 +152,7 @@ def test_the_connection_may_name_the_model(order, context, monkeypatch):
     assert order.call_args.args[0].model == "sora-9"
 
 
-def test_resuming_with_a_video():
+def test_a_task_that_resumes_with_a_video_returns_its_result():
     assert create().execute_complete({}, COMPLETED.to_event()) == {
         "id": "v",
         "status": "completed",
@@ -169,7 +169,7 @@ def test_resuming_with_a_video():
     }
 
 
-def test_the_progress_that_is_shown_has_an_end(context):
+def test_the_shown_progress_ends_with_the_job(context):
     create().execute_complete(context, COMPLETED.to_event())
     assert context["ti"].xcoms == {"progress": "completed 100 %"}
     with pytest.raises(VideoFailedError):
@@ -177,7 +177,7 @@ def test_the_progress_that_is_shown_has_an_end(context):
     assert context["ti"].xcoms == {"progress": "cancelled"}
 
 
-def test_progress_that_cannot_be_shown_costs_no_video(context):
+def test_a_failure_to_show_the_progress_does_not_lose_the_video(context):
     def fail(**_):
         raise RuntimeError("the API server is away")
 
@@ -228,12 +228,12 @@ def test_the_result_of_a_generic_server_has_its_own_values_and_no_price():
         ),
     ],
 )
-def test_resuming_without_a_video(outcome, error, complaint):
+def test_a_task_that_resumes_without_a_video_fails(outcome, error, complaint):
     with pytest.raises(error, match=complaint):
         create().execute_complete({}, outcome.to_event())
 
 
-def test_templates_reach_every_argument_that_carries_data():
+def test_every_data_argument_is_a_template():
     assert set(VeoCreateVideoOperator.template_fields) == {
         "prompt",
         "model",

@@ -1,4 +1,4 @@
-"""Which job may be gone on with, and which may have come of an unknown order."""
+"""The jobs with which a task may continue, and those that an unknown order may have made."""
 
 from __future__ import annotations
 
@@ -11,65 +11,25 @@ import pytest
 from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.backends.openai.videos import parse_videos
 from airflow_provider_veo.api.backends.profiles import VEO_GATEWAY
-from airflow_provider_veo.api.errors import NotOrderedError
+from airflow_provider_veo.api.errors import ApiError, NotOrderedError, Reason, TransportError
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.orders import adoption
-from airflow_provider_veo.orders.adoption import Window, candidates, check_model, rest_call, same_model
-from airflow_provider_veo.orders.submission import Action, Order, State, Submission, decide, next_submission
-from airflow_provider_veo.orders.video import TaskIdentity
-
-ORDER = Order("f", epoch=2, now=1000.0, timeout=600.0, max_submissions=2, on_unknown_submission="fail")
-CLEARED = replace(ORDER, epoch=3)
-RECORD = Submission(
-    State.SUBMITTED, "f", epoch=2, idempotency_key="k", submissions=1, waiting_since=900.0, sent_at=950.0, video_id="v"
+from airflow_provider_veo.orders.adoption import (
+    Window,
+    check_model,
+    describe_candidates,
+    describe_rest_call,
+    find_candidates,
+    is_same_model,
 )
-INTENT = replace(RECORD, state=State.INTENT, video_id=None)
-
-
-@pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize("order", [ORDER, CLEARED, replace(ORDER, on_unknown_submission="resubmit")])
-def test_a_named_job_counts_where_an_order_is_unknown_only(state, order):
-    record = replace(RECORD, state=state)
-    with_name, without = decide(record, order, is_named=True), decide(record, order)
-    assert with_name is (Action.ADOPT if state is State.INTENT else without)
-
-
-def test_nothing_on_record_is_a_new_order_whatever_is_named():
-    assert decide(None, ORDER, is_named=True) is Action.SUBMIT_NEW
-
-
-@pytest.mark.parametrize("order", [ORDER, CLEARED])
-def test_a_named_job_is_on_record_like_one_that_was_answered_with_fresh_time(order):
-    adopted = replace(INTENT, posts=3).adopted_by_hand("v", order)
-    assert (adopted.state, adopted.video_id, adopted.waiting_since) == (State.SUBMITTED, "v", order.now)
-    assert (adopted.epoch, adopted.submissions, adopted.adopted) == (order.epoch, 1, False)
-    assert decide(adopted, order, is_named=True) is Action.ASK  # as after a crash: the key may be there still
-
-
-@pytest.mark.parametrize("state", [state for state in State if state is not State.INTENT])
-def test_the_jobs_of_earlier_orders_are_remembered(state):
-    before = replace(RECORD, state=state, earlier=("u",))
-    assert next_submission(before, CLEARED, Action.SUBMIT_NEW, "t").earlier == ("u", "v")
-
-
-def test_the_job_that_an_unknown_order_has_named_may_still_be_gone_on_with():
-    assert next_submission(replace(INTENT, video_id="v"), CLEARED, Action.SUBMIT_NEW, "t").earlier == ()
-
-
-def test_the_memory_of_earlier_jobs_is_bounded():
-    record = RECORD
-    for number in range(50):
-        record = next_submission(
-            replace(record, state=State.DELIVERED, video_id=f"v{number}"), CLEARED, Action.SUBMIT_NEW, "t"
-        )
-    assert record.earlier == tuple(f"v{number}" for number in range(30, 50))
-
+from airflow_provider_veo.orders.identity import TaskIdentity
+from tests.unit.orders.samples import INTENT, ORDER, OTHER_REQUEST
 
 SOLD = ("veo-3.1", "openai/sora-2", "my-alias")
 
 
 @pytest.mark.parametrize(
-    ("ordered", "said", "known", "is_refused"),
+    ("ordered", "reported", "known", "is_refused"),
     [
         ("veo-3.1", None, SOLD, False),
         ("veo-3.1", "veo-3.1", SOLD, False),
@@ -80,13 +40,13 @@ SOLD = ("veo-3.1", "openai/sora-2", "my-alias")
         ("my-alias", "veo-3.1-fast", SOLD, False),  # a proxy's own name, and its upstream's
         ("veo-3.1", "sora-2", SOLD, True),
         ("sora-2", "my-alias", SOLD, True),
-        ("sora-2", "sora-2-pro", (), False),  # nobody knows
+        ("sora-2", "sora-2-pro", (), False),  # it is not known
     ],
 )
-def test_a_name_is_another_model_where_an_order_could_have_named_it(ordered, said, known, is_refused):
-    refusal = pytest.raises(NotOrderedError, match=f"of the model {said}, and {ordered} was ordered")
+def test_a_name_is_another_model_where_an_order_could_have_named_it(ordered, reported, known, is_refused):
+    refusal = pytest.raises(NotOrderedError, match=f"of the model {reported}, and {ordered} was ordered")
     with refusal if is_refused else nullcontext():
-        check_model("v", ordered, said, known, VEO_GATEWAY)
+        check_model("v", ordered, reported, known, VEO_GATEWAY)
 
 
 def job(created, video_id="v", model="m"):
@@ -94,7 +54,7 @@ def job(created, video_id="v", model="m"):
     return Video(video_id, VideoStatus.QUEUED, "queued", model=model, created_at=at)
 
 
-def test_candidates_are_of_that_time_and_model_the_nearest_first_and_five_at_most():
+def test_candidates_have_that_time_and_model_the_nearest_come_first_and_five_at_most():
     jobs = [
         job(950 + 100, "late"),
         job(950 - 100, "early"),
@@ -106,11 +66,11 @@ def test_candidates_are_of_that_time_and_model_the_nearest_first_and_five_at_mos
         job(949, "nearest"),
     ]
     record = replace(INTENT, earlier=("earlier",))
-    found = candidates(jobs, record, Window.of(record, failed_at=951), "m")
+    found = find_candidates(jobs, record, Window.of(record, failed_at=951), "m")
     assert [one.id for one in found] == ["nearest", "no model", "0", "1", "2"]
 
 
-def test_a_list_of_jobs_is_read_as_far_as_it_can_be():
+def test_a_list_of_jobs_is_read_without_the_broken_ones():
     items = """{"id": "a", "status": "queued"}, null, 7, "b", [], {"status": "queued"},
         {"id": "x\\ny", "status": "queued"}, {"id": "sk-secret", "status": "queued"}, {"id": 5, "status": "?"},
         {"error": {"message": "no"}}"""
@@ -126,20 +86,88 @@ def test_another_value_than_a_list_has_no_jobs(text):
     assert parse_videos(Answer.of(200, text.encode(), [], "http://x"), "Listing") == []
 
 
-def test_the_call_is_one_that_airflow_understands_whatever_the_names():
-    who = TaskIdentity("a/b c", "manual__2026-11-28T00:00:00+00:00", "group.t", 3, epoch=0)
-    assert rest_call(who, 'x"y') == (
+def test_the_rest_call_has_escaped_names():
+    task = TaskIdentity("a/b c", "manual__2026-11-28T00:00:00+00:00", "group.t", 3, epoch=0)
+    assert describe_rest_call(task, 'x"y') == (
         "PUT /api/v2/dags/a%2Fb%20c/dagRuns/manual__2026-11-28T00%3A00%3A00%2B00%3A00/taskInstances/group.t"
         '/state-store/veo_adopt?map_index=3 with the body {"value": "x\\"y"}'
     )
-    assert '{"value": "ID OF THE JOB"}' in rest_call(who, None)
+    assert '{"value": "ID OF THE JOB"}' in describe_rest_call(task, None)
 
 
 @pytest.mark.parametrize(("value", "video_id"), [("v", "v"), (" v\n", "v"), (7, "7"), ("a/b?c", "a/b?c")])
-def test_ids_that_a_person_may_write(value, video_id):
-    assert adoption.usable_id(value) == video_id
+def test_an_id_is_read_as_a_person_may_write_it(value, video_id):
+    assert adoption.read_id(value) == video_id
 
 
-def test_names_are_of_one_model_in_any_spelling():
-    assert same_model("gemini/Veo-3.1", "veo-3.1")
-    assert not same_model("veo-3.1", "veo-3.1-fast")
+def test_two_spellings_of_a_name_mean_one_model():
+    assert is_same_model("gemini/Veo-3.1", "veo-3.1")
+    assert is_same_model("proxy/gemini/veo-3.1", "veo-3.1")
+    assert not is_same_model("veo-3.1", "veo-3.1-fast")
+
+
+def test_candidates_are_described_with_their_status():
+    assert describe_candidates([job(0, "a"), job(1, "b")]) == (
+        "The server lists these jobs of that time and model, the nearest first: a (queued, created 1970-01-01 "
+        "00:00:00+00:00), b (queued, created 1970-01-01 00:00:01+00:00)."
+    )
+
+
+def test_candidates_may_be_at_both_ends_of_the_window_and_at_the_same_distance():
+    window = Window.of(INTENT, failed_at=951)
+    jobs = [job(889, "early"), job(1012, "late"), job(1011, "end"), job(890, "begin"), job(940, "a"), job(960, "b")]
+    assert [one.id for one in find_candidates(jobs, INTENT, window, "m")] == ["a", "b", "begin", "end"]
+
+
+@pytest.mark.parametrize("value", [None, True, 1.5, "", " ", "a\nb", ["v"], {"id": "v"}])
+def test_a_value_that_is_not_an_id_is_refused(value):
+    with pytest.raises(
+        NotOrderedError, match=r"veo_adopt is .*; it must be the id of a video job\. Nothing was ordered"
+    ):
+        adoption.read_id(value)
+
+
+def test_a_value_that_is_not_an_id_is_shown_in_short():
+    with pytest.raises(NotOrderedError) as caught:
+        adoption.read_id(["v" * 200])
+    assert "veo_adopt is ['" + "v" * 90 in str(caught.value)
+    assert "v" * 100 not in str(caught.value)
+
+
+def test_a_job_of_an_earlier_order_or_of_another_request_is_refused():
+    record = replace(INTENT, earlier=("u",))
+    adoption.check_order(record, ORDER, "v")
+    with pytest.raises(NotOrderedError, match="Video u, which veo_adopt names, was made by an earlier order"):
+        adoption.check_order(record, ORDER, "u")
+    with pytest.raises(NotOrderedError, match=r"request has changed since .* a frame or another .* That video would"):
+        adoption.check_order(record, OTHER_REQUEST, "v")
+
+
+NOT_FOUND = ApiError("Asking", reason=Reason.NOT_FOUND, status=404)
+FORBIDDEN = ApiError("Asking", reason=Reason.FORBIDDEN, status=403)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_recent", "text", "permanent"),
+    [
+        (NOT_FOUND, True, r"status of video v, which veo_adopt names, could not be read: Asking", False),
+        (NOT_FOUND, False, "could not be read", True),
+        (FORBIDDEN, True, "could not be read", True),
+        (FORBIDDEN, False, "could not be read", True),
+        (TransportError("no route"), True, "could not be read: no route", False),
+        (TransportError("no route"), False, "could not be read: no route", False),
+        (Video("v", VideoStatus.FAILED, "failed"), True, r"Video v, .* is failed\. Nothing", True),
+        (Video("v", VideoStatus.FAILED, "failed", message="no cats"), False, r"is failed: no cats\. Nothing", True),
+        (Video("v", VideoStatus.UNKNOWN), True, "reports no status of video v", False),
+        (Video("v", VideoStatus.UNKNOWN), False, "reports no status of video v", True),
+    ],
+)
+def test_a_job_without_a_video_or_a_status_is_refused(answer, is_recent, text, permanent):
+    with pytest.raises(NotOrderedError, match=text) as caught:
+        adoption.check_job("v", answer, is_recent=is_recent)
+    assert caught.value.permanent is permanent
+
+
+def test_a_job_with_a_status_is_returned():
+    running = Video("v", VideoStatus.RUNNING, "processing")
+    assert adoption.check_job("v", running, is_recent=False) is running

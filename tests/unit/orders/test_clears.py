@@ -1,4 +1,4 @@
-"""Clear or retry: what a record says about it, over sequences of what users, schedulers and Dag authors do."""
+"""A clear or a retry: the record decides, in sequences of steps of users, schedulers and Dag authors."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.orders.submission import Action, Order, Submission, next_submission, was_cleared
-from airflow_provider_veo.orders.video import TaskIdentity
+from airflow_provider_veo.orders.decision import next_record, resume_record, was_cleared
+from airflow_provider_veo.orders.identity import TaskIdentity
+from airflow_provider_veo.orders.order import Order
+from airflow_provider_veo.orders.record import OrderRecord
 
 
 @dataclass
@@ -18,23 +20,23 @@ class Airflow:
     """The rules of Airflow 3.3's `clear_task_instances` and scheduler, for one task instance.
 
     Attributes:
-        retries: as the Dag says now.
-        tells_clears: whether the task's context has `dag_run.clear_number`.
+        retries: Number of retries that the Dag gives the task now.
+        counts_clears: The task's context has `dag_run.clear_number`.
     """
 
     retries: int
-    tells_clears: bool = True
+    counts_clears: bool = True
     max_tries: int = field(init=False)
     tries: int = 0
     clears: int = 0
-    record: Submission | None = None
+    record: OrderRecord | None = None
     cleared: list = field(default_factory=list)
 
     def __post_init__(self):
         self.max_tries = self.retries
 
     def run(self):
-        """Run a try that orders, or goes on with its order; tell whether it takes itself for a Clear."""
+        """Run a try that orders, or continues with its order; note whether it counts as one after a clear."""
         self.tries += 1
         order = Order(
             fingerprint="f",
@@ -44,14 +46,14 @@ class Airflow:
             max_submissions=2,
             on_unknown_submission="fail",
             try_number=self.tries,
-            clear_number=self.clears if self.tells_clears else None,
+            clear_number=self.clears if self.counts_clears else None,
             retries=self.retries,
         )
         if self.record is None:
-            self.record = next_submission(None, order, Action.SUBMIT_NEW, "me")
+            self.record = next_record(None, order, "me")
         else:
             self.cleared.append(was_cleared(self.record, order))
-            self.record = self.record.followed(order)
+            self.record = resume_record(self.record, order)
 
     def clear(self):
         self.max_tries = self.tries + self.retries
@@ -71,7 +73,7 @@ class Airflow:
         self.retries += 1
 
 
-# `retries`, the steps, and whether each try after the first takes itself for a Clear
+# `retries`, the steps, and whether each try after the first counts as one after a clear
 SEQUENCES = [
     (2, "run run run", [False, False]),
     (2, "run clear run", [True]),
@@ -82,7 +84,7 @@ SEQUENCES = [
     # another task of the run is cleared
     (2, "run clear_another_task run", [False]),
     (2, "run clear_another_task run clear_another_task run", [False, False]),
-    # `retries` is changed, and nobody clears
+    # `retries` is changed, without a clear
     (2, "run lower run", [False]),
     (2, "run raise_ run", [False]),
     (2, "run lower lower run", [False]),
@@ -95,14 +97,14 @@ SEQUENCES = [
     (2, "run lower lower clear run", [True]),
     (2, "run raise_ clear run", [True]),
     (2, "run lower clear run raise_ clear run", [True, True]),
-    # a Clear of a running task keeps `max_tries`: taken for a retry, which goes on with its job
+    # a clear of a running task keeps `max_tries`: it counts as a retry, which continues with its job
     (2, "run clear_while_it_runs run", [False]),
     (2, "run clear_while_it_runs run clear run", [False, True]),
 ]
 
 
 @pytest.mark.parametrize(("retries", "steps", "cleared"), SEQUENCES)
-def test_a_clear_is_told_from_a_retry(retries, steps, cleared):
+def test_a_clear_is_distinguished_from_a_retry(retries, steps, cleared):
     airflow = Airflow(retries)
     for step in steps.split():
         getattr(airflow, step)()
@@ -110,8 +112,8 @@ def test_a_clear_is_told_from_a_retry(retries, steps, cleared):
 
 
 @pytest.mark.parametrize(("steps", "cleared"), [("run lower clear run", [False]), ("run clear run", [True])])
-def test_where_airflow_does_not_tell_of_clears_the_ambiguous_one_is_a_retry(steps, cleared):
-    airflow = Airflow(2, tells_clears=False)
+def test_without_a_count_of_clears_an_ambiguous_clear_counts_as_a_retry(steps, cleared):
+    airflow = Airflow(2, counts_clears=False)
     for step in steps.split():
         getattr(airflow, step)()
     assert airflow.cleared == cleared
@@ -134,7 +136,7 @@ steps = st.sampled_from(["run", "clear", "clear_another_task", "clear_while_it_r
 
 
 @given(st.integers(0, 4), st.lists(steps, max_size=12))
-def test_as_long_as_retries_are_not_lowered_no_retry_is_taken_for_a_clear(retries, sequence):
+def test_no_retry_counts_as_a_clear_while_retries_are_not_lowered(retries, sequence):
     airflow, expected, cleared, first = Airflow(retries), [], False, True
     for step in sequence:
         getattr(airflow, step)()
@@ -149,7 +151,7 @@ def test_as_long_as_retries_are_not_lowered_no_retry_is_taken_for_a_clear(retrie
 @given(
     st.integers(0, 4), st.lists(st.sampled_from(["run", "clear", "lower", "raise_", "clear_another_task"]), max_size=12)
 )
-def test_each_clear_is_seen_when_the_try_follows_with_the_same_retries(retries, sequence):
+def test_each_clear_is_recognised_if_the_next_try_has_the_same_retries(retries, sequence):
     airflow = Airflow(retries)
     airflow.run()
     for step in sequence:
@@ -159,14 +161,14 @@ def test_each_clear_is_seen_when_the_try_follows_with_the_same_retries(retries, 
             assert airflow.cleared[-1]
 
 
-def test_what_a_context_tells():
+def test_an_identity_has_the_counts_of_airflow():
     ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, max_tries=2, try_number=3)
-    context = {"ti": ti, "dag_run": SimpleNamespace(clear_number=1), "task": SimpleNamespace(retries=2)}
-    who = TaskIdentity.of(context)
-    assert (who.epoch, who.try_number, who.clear_number, who.retries) == (2, 3, 1, 2)
+    task = TaskIdentity.of(ti, SimpleNamespace(clear_number=1), SimpleNamespace(retries=2))
+    assert (task.epoch, task.try_number, task.clear_number, task.retries) == (2, 3, 1, 2)
 
 
-def test_what_a_context_does_not_tell_is_not_known():
+@pytest.mark.parametrize("others", [(None, None), (SimpleNamespace(), SimpleNamespace(retries=None))])
+def test_an_identity_has_no_count_that_airflow_does_not_give(others):
     ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, max_tries=None)
-    who = TaskIdentity.of({"ti": ti, "dag_run": SimpleNamespace(), "task": SimpleNamespace(retries=None)})
-    assert (who.epoch, who.try_number, who.clear_number, who.retries) == (0, None, None, None)
+    task = TaskIdentity.of(ti, *others)
+    assert (task.epoch, task.try_number, task.clear_number, task.retries) == (0, None, None, None)

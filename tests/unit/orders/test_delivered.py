@@ -1,4 +1,4 @@
-"""Delivered means that the task has succeeded: a success callback of our own writes it down, before the user's."""
+"""A video is delivered once its task has succeeded: a success callback of this package records it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,12 @@ from airflow_provider_veo.operators.base import mark_delivered
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
-from airflow_provider_veo.orders.submission import Kept, Ledger, State, Submission
+from airflow_provider_veo.orders.record import State
+from airflow_provider_veo.orders.store import OrderStore
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
+from tests.unit.orders.samples import KEPT, RECORD, record
 
-RECORD = Submission(
-    State.SUBMITTED, "f", epoch=0, idempotency_key="k", submissions=1, waiting_since=900.0, sent_at=950.0, video_id="v"
-)
-KEPT = Kept("/v/a.mp4", 5, "ab", {"version": 1, "kind": "completed", "video_id": "v", "status": "completed"}, 1)
-
-with_a_store = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 nothing is remembered")
+with_a_store = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 no record is kept")
 
 
 def first(context):
@@ -56,7 +53,7 @@ def succeeded(context, state="success"):
     ],
 )
 @with_a_store
-def test_ours_comes_before_the_users(given, own):
+def test_our_callback_comes_before_those_of_the_user(given, own):
     assert create(on_success_callback=given).on_success_callback == [mark_delivered, *own]
 
 
@@ -74,7 +71,7 @@ def test_a_policy_that_sets_another_callback_does_not_remove_ours():
 
 
 @with_a_store
-def test_copies_have_them():
+def test_copies_have_the_callbacks():
     operator = create(on_success_callback=[first, second])
     for made in (copy.copy(operator), copy.deepcopy(operator), pickle.loads(pickle.dumps(operator))):
         assert made.on_success_callback == [mark_delivered, first, second]
@@ -99,13 +96,13 @@ def made_in_a_dag():
 
 
 @with_a_store
-def test_every_kind_of_task_has_them():
+def test_every_kind_of_task_has_the_callbacks():
     for made in made_in_a_dag()[1]:
         assert made.on_success_callback == [mark_delivered, first, second], made.task_id
 
 
 @with_a_store
-def test_default_arguments_reach_the_users_function_once():
+def test_the_callback_of_default_arguments_is_there_once():
     with DAG("d", schedule=None, default_args={"on_success_callback": first}) as dag:
         create()
         VeoCreateVideoOperator.partial(task_id="mapped").expand(prompt=["a"])
@@ -114,7 +111,7 @@ def test_default_arguments_reach_the_users_function_once():
 
 
 @with_a_store
-def test_dags_with_them_can_be_serialized():
+def test_dags_with_callbacks_can_be_serialized():
     from airflow.serialization.serialized_objects import DagSerialization  # as dag.test() does
 
     dag, _ = made_in_a_dag()
@@ -123,59 +120,58 @@ def test_dags_with_them_can_be_serialized():
     assert set(DagSerialization.from_dict(json.loads(text)).task_dict) == set(dag.task_dict)
 
 
-def test_tasks_that_order_nothing_have_none():
+def test_tasks_that_order_nothing_have_no_callback():
     operator = VeoDownloadOperator(task_id="t", video_id="v", destination="/tmp/a.mp4")
     assert not operator.on_success_callback
 
 
-@pytest.mark.skipif(AIRFLOW_V_3_3_PLUS, reason="Airflow 3.3 and later remember")
-def test_where_nothing_is_remembered_nothing_is_changed():
+@pytest.mark.skipif(AIRFLOW_V_3_3_PLUS, reason="Airflow 3.3 and later keep records")
+def test_without_records_the_callbacks_are_not_changed():
     assert not create().on_success_callback
     assert create(on_success_callback=first).on_success_callback in (first, [first])
 
 
-@pytest.mark.parametrize("record", [RECORD, RECORD.stored(KEPT)])
-def test_a_success_is_written_down(store, record):
-    Ledger(store).write(record)
+@pytest.mark.parametrize("before", [RECORD, RECORD.as_stored(KEPT)])
+def test_a_success_is_recorded(store, before):
+    OrderStore(store).write(before)
     mark_delivered(succeeded({"task_state_store": store}))
-    assert Ledger(store).read() == record.delivered()
+    assert OrderStore(store).read() == before.as_delivered()
 
 
 @pytest.mark.parametrize("state", ["running", "failed", "up_for_retry", None])
-def test_a_success_that_airflow_has_not_taken_is_none(store, state):
-    """Its API server may refuse the report, or fail the task because of it; the callbacks run all the same."""
-    Ledger(store).write(RECORD)
+def test_a_success_that_airflow_has_refused_is_not_recorded(store, state):
+    """Airflow's API server may refuse the report, or fail the task because of it. The callbacks run all the same."""
+    OrderStore(store).write(RECORD)
     mark_delivered(succeeded({"task_state_store": store}, state))
-    assert Ledger(store).read() == RECORD
+    assert OrderStore(store).read() == RECORD
 
 
 @pytest.mark.parametrize("state", [State.INTENT, State.REFUSED, State.LOST])
-def test_there_is_no_delivery_without_a_job(store, state):
-    record = Submission(state, "f", 0, "k", submissions=1, waiting_since=900.0, sent_at=950.0)
-    Ledger(store).write(record)
+def test_a_record_without_a_job_is_not_delivered(store, state):
+    OrderStore(store).write(record(state))
     mark_delivered(succeeded({"task_state_store": store}))
-    assert Ledger(store).read() == record
+    assert OrderStore(store).read() == record(state)
 
 
-def test_nothing_on_record_stays_nothing(store):
+def test_without_a_record_none_is_written(store):
     mark_delivered(succeeded({"task_state_store": store}))
     mark_delivered(succeeded({}))
     assert store.values == {}
 
 
-def test_a_store_that_is_away_does_no_harm(store, caplog):
-    store.broken = {"get", "set"}
+def test_a_broken_store_does_no_harm(store, caplog):
+    store.broken = True
     mark_delivered(succeeded({"task_state_store": store}))
-    assert "a Clear of it collects this video once more, free of charge" in caplog.text
+    assert "a clear of it collects this video once more, free of charge" in caplog.text
 
 
-def test_an_airflow_that_does_not_tell_the_state_does_no_harm(store, caplog):
+def test_an_unknown_state_of_the_task_does_no_harm(store, caplog):
     def away(**_):
         raise RuntimeError("the API server is away")
 
-    Ledger(store).write(RECORD)
+    OrderStore(store).write(RECORD)
     context = succeeded({"task_state_store": store})
     context["ti"].get_task_states = away
     mark_delivered(context)
-    assert Ledger(store).read() == RECORD
-    assert "It could not be written down that this task has succeeded" in caplog.text
+    assert OrderStore(store).read() == RECORD
+    assert "It could not be recorded that this task has succeeded" in caplog.text

@@ -1,4 +1,4 @@
-"""The sensor without a network: what it hands to its trigger, and what it makes of the end."""
+"""The sensor without a network: the arguments of its trigger, and the results that it returns for an event."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_missing_id_is_refused_before_any_request(context, deferrable, video_i
 
 
 @pytest.mark.parametrize(("timeout", "seconds"), [(1_800, 1_800), (timedelta(minutes=30), 1_800), (0, 0)])
-def test_the_timeout_is_taken_as_airflow_takes_it(timeout, seconds):
+def test_the_timeout_may_be_a_number_or_a_timedelta(timeout, seconds):
     assert sensor(timeout=timeout).timeout == seconds
 
 
@@ -70,7 +70,7 @@ def test_a_timeout_without_an_end_is_refused_when_the_dag_is_parsed(timeout):
 
 
 @pytest.mark.parametrize("video_id", ["v", {"id": "v", "status": "queued"}])
-def test_it_defers_on_the_job_and_never_cancels_it(mocker, context, video_id):
+def test_the_deferred_trigger_waits_for_the_job_and_never_cancels_it(mocker, context, video_id):
     mocker.patch("airflow_provider_veo.sensors.video.time.time", return_value=NOW)
     with pytest.raises(TaskDeferred) as deferred:
         sensor(video_id=video_id, timeout=600, poll_interval=7).execute(context)
@@ -107,13 +107,13 @@ def test_a_completed_job_is_returned(context):
     assert (result["id"], result["model"], result["seconds"], result["estimated_cost_usd"]) == ("v", "veo-3.1", 8, 0.25)
 
 
-def test_the_result_of_who_has_ordered_names_the_model(context):
+def test_the_result_of_the_ordering_task_names_the_model(context):
     event = replace(COMPLETED, model="sora2_video_generation").to_event()
     result = sensor(video_id={"id": "v", "model": "veo-3.1-fast"}).execute_complete(context, event)
     assert (result["model"], result["seconds"], result["estimated_cost_usd"]) == ("veo-3.1-fast", 8, 0.15)
 
 
-def test_nothing_is_invented_about_an_unknown_model(context):
+def test_facts_about_an_unknown_model_are_none(context):
     result = sensor().execute_complete(context, replace(COMPLETED, model=None).to_event())
     assert (result["model"], result["seconds"], result["estimated_cost_usd"]) == (None, 4.0, None)
 
@@ -121,19 +121,19 @@ def test_nothing_is_invented_about_an_unknown_model(context):
 @pytest.mark.parametrize(
     ("outcome", "error"), [(FAILED, VeoFailException), (LATE, AirflowSensorTimeout), (LOST, VeoError)]
 )
-def test_how_it_fails(context, outcome, error):
+def test_each_outcome_without_a_video_is_its_own_error(context, outcome, error):
     with pytest.raises(error, match=outcome.message):
         sensor().execute_complete(context, outcome.to_event())
 
 
 @pytest.mark.parametrize("outcome", [FAILED, LATE])
-def test_soft_fail_skips(context, outcome):
+def test_a_soft_fail_skips_the_task(context, outcome):
     with pytest.raises(AirflowSkipException):
         sensor(soft_fail=True).resume_execution("execute_complete", {"event": outcome.to_event()}, context)
 
 
 class Clock:
-    """A clock that only a sleep moves."""
+    """A clock that moves only when something sleeps."""
 
     def __init__(self):
         self.now = NOW
@@ -155,7 +155,7 @@ def clock(mocker):
 
 @pytest.fixture
 def answers(mocker):
-    """A function that sets the answers to the status calls; the last one is repeated."""
+    """Return a function that sets the answers to the status calls. The last one is repeated."""
 
     def set_answers(*seen):
         left = list(seen)
@@ -173,7 +173,7 @@ def answers(mocker):
 
 @pytest.fixture
 def failures(mocker):
-    """The names of the metrics of failed tasks that were sent."""
+    """Return the names of the metrics that were sent."""
     sent = []
     mocker.patch.object(metrics, "send", lambda found, _task: sent.extend(metric.name for metric in found))
     return sent
@@ -186,7 +186,7 @@ BROKEN = ApiError("Asking failed", reason=Reason.SERVER, status=502)
 BUSY = ApiError("Asking failed", reason=Reason.RATE_LIMITED, status=429)
 
 
-def look_until_the_end(waiting, context, clock):
+def poke_until_the_end(waiting, context, clock):
     while not (found := waiting.poke(context)).is_done:
         clock.sleep(60)
     return found
@@ -201,28 +201,28 @@ def look_until_the_end(waiting, context, clock):
         (TransportError("no route to host"), "could not be read", 300),
     ],
 )
-def test_it_gives_up_on_failing_status_calls_as_the_trigger_does(context, clock, answers, mode, trouble, words, after):
+def test_failing_status_calls_end_the_wait_as_in_the_trigger(context, clock, answers, mode, trouble, words, after):
     answers(trouble)
     with pytest.raises(VeoFailException if trouble is NOT_FOUND else VeoError, match=words):
-        look_until_the_end(sensor(deferrable=False, mode=mode), context, clock)
+        poke_until_the_end(sensor(deferrable=False, mode=mode), context, clock)
     assert after <= clock.now - NOW < after + 120
 
 
 @pytest.mark.parametrize("trouble", [BROKEN, TransportError("no route to host"), BUSY])
-def test_in_reschedule_mode_a_look_that_fails_is_repeated_until_the_server_answers(context, clock, answers, trouble):
+def test_in_reschedule_mode_a_failed_call_is_repeated_until_the_server_answers(context, clock, answers, trouble):
     answers(trouble, trouble, trouble, RUNNING)
     assert not sensor(deferrable=False, mode="reschedule").poke(context).is_done
 
 
-def test_in_reschedule_mode_a_busy_server_does_not_hold_the_worker_for_ever(context, clock, answers):
+def test_in_reschedule_mode_a_busy_server_does_not_hold_the_worker(context, clock, answers):
     answers(BUSY)
     assert not sensor(deferrable=False, mode="reschedule").poke(context).is_done
     assert clock.now - NOW < 400
 
 
-def test_in_poke_mode_a_good_answer_forgives_earlier_failures(context, clock, answers):
+def test_in_poke_mode_a_good_answer_resets_the_count_of_failures(context, clock, answers):
     answers(*[BROKEN] * 4, RUNNING, *[BROKEN] * 4, DONE)
-    assert look_until_the_end(sensor(deferrable=False), context, clock).xcom_value["id"] == "v"
+    assert poke_until_the_end(sensor(deferrable=False), context, clock).xcom_value["id"] == "v"
 
 
 @pytest.mark.parametrize("outcome", [FAILED, LATE])

@@ -1,4 +1,4 @@
-"""What the arguments of tasks may be: checked when the Dag is parsed, and by the same rules before an order."""
+"""The arguments of tasks are checked when the Dag is parsed, and by the same rules before an order."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def connection(monkeypatch):
 
 @pytest.fixture
 def order(mocker):
-    """Stand for the API at the client, the border to the network; returns what was ordered."""
+    """Replace the call that orders; return its mock."""
     return mocker.patch.object(VeoClient, "create_video", side_effect=AssertionError("this was ordered"))
 
 
 def refused(kind, **arguments):
-    """Return the sentence with which a task is refused, or None."""
+    """Return the message with which a task is refused, or None."""
     try:
         kind(task_id="clip", **arguments)
     except InvalidInputError as error:
@@ -93,7 +93,7 @@ def test_a_wrong_argument_is_refused_when_the_dag_is_parsed(arguments, complaint
 
 
 @pytest.mark.parametrize(("arguments", "complaint"), WRONG)
-def test_a_wrong_value_that_is_set_afterwards_is_refused_before_an_order(order, context, arguments, complaint):
+def test_a_wrong_value_that_is_set_later_is_refused_before_an_order(order, context, arguments, complaint):
     clip = create()
     for name, value in arguments.items():
         setattr(clip, name, value)
@@ -103,12 +103,12 @@ def test_a_wrong_value_that_is_set_afterwards_is_refused_before_an_order(order, 
 
 
 @pytest.mark.parametrize("extra_body", [{"a": NAN}, {"a": [INF]}, {"a": {"b": object()}}, {"a": b"x"}, {"a": {1, 2}}])
-def test_a_value_that_json_cannot_hold_is_refused_when_the_dag_is_parsed(extra_body):
+def test_a_value_that_json_cannot_represent_is_refused_when_the_dag_is_parsed(extra_body):
     with pytest.raises(InvalidInputError, match=r"^Task 'clip': The request cannot be written as JSON"):
         create(extra_body=extra_body)
 
 
-def test_a_dictionary_that_holds_itself_is_refused_when_the_dag_is_parsed():
+def test_a_dictionary_that_contains_itself_is_refused_when_the_dag_is_parsed():
     endless = {}
     endless["again"] = {"list": [endless]}
     with pytest.raises(InvalidInputError, match=r"^Task 'clip': "):
@@ -116,7 +116,7 @@ def test_a_dictionary_that_holds_itself_is_refused_when_the_dag_is_parsed():
 
 
 @pytest.mark.parametrize(("kind", "arguments"), OPERATORS)
-def test_odd_values_end_in_one_short_sentence(kind, arguments):
+def test_odd_values_are_refused_with_one_short_sentence(kind, arguments):
     for name in kind.argument_rules:
         for value in ODD_VALUES:
             if (kind, name) != (VeoVideoSensor, "timeout"):  # Airflow has a check of its own
@@ -158,7 +158,7 @@ def test_right_arguments_are_kept_as_the_task_uses_them(arguments, settled):
     assert getattr(clip, next(iter(arguments))) == settled
 
 
-def test_an_object_storage_path_stays_one():
+def test_an_object_storage_path_is_not_changed():
     place = ObjectStoragePath("file:///tmp/a.mp4")
     assert create(destination=place).destination is place
 
@@ -203,12 +203,12 @@ def test_a_mapped_argument_is_checked_before_an_order_and_without_a_retry(order,
         {"first_frame": "{{ params.frame }}", "model": "veo-3.1-fl"},
     ],
 )
-def test_templates_are_left_to_the_run(arguments):
+def test_templates_are_not_checked_when_the_dag_is_parsed(arguments):
     clip = create(**arguments)
     assert {name: getattr(clip, name) for name in arguments} == arguments
 
 
-def test_results_of_other_tasks_are_left_to_the_run():
+def test_results_of_other_tasks_are_not_checked_when_the_dag_is_parsed():
     with DAG("d", schedule=None):
         first = create()
         body = {"seed": first.output["seed"], "list": [first.output]}
@@ -236,7 +236,7 @@ def test_a_reserved_field_beside_a_template_is_refused_when_the_dag_is_parsed():
             create(task_id="second", extra_body={"seconds": first.output, "seed": "{{ 7 }}"})
 
 
-def test_a_dag_with_marks_of_its_own_has_templates_of_its_own():
+def test_a_dag_that_defines_other_marks_has_other_templates():
     marks = {"variable_start_string": "[[", "variable_end_string": "]]"}
     with DAG("d", schedule=None, jinja_environment_kwargs=marks):
         assert create(seconds="[[ params.seconds ]]").seconds == "[[ params.seconds ]]"

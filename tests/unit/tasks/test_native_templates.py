@@ -1,4 +1,4 @@
-"""Templates in Dags that render them as native objects: texts stay texts, all else is what it is."""
+"""Templates in Dags with native rendering: text arguments are rendered as texts, and all others as native objects."""
 
 from __future__ import annotations
 
@@ -58,18 +58,18 @@ def rendered(native, kind=VeoCreateVideoOperator, **arguments):
         ("1e5", "1e5"),
     ],
 )
-def test_a_prompt_is_a_text_however_templates_are_rendered(native, template, text):
+def test_a_prompt_is_a_text_with_and_without_native_rendering(native, template, text):
     assert rendered(native, prompt=template).prompt == text
 
 
 @pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize("name", ["model", "size", "conn_id", "destination", "first_frame"])
-def test_so_are_all_arguments_that_are_texts(native, name):
+def test_every_text_argument_is_a_text_with_and_without_native_rendering(native, name):
     task = rendered(native, **{name: "{{ params.zeros }}"})
     assert getattr(task, name) == "007"
 
 
-def test_an_empty_text_is_no_value():
+def test_an_empty_text_means_that_the_argument_is_left_out():
     task = rendered(True, **dict.fromkeys(("model", "size", "seconds", "destination"), "{{ params.nothing }}"))
     assert (task.model, task.size, task.seconds, task.destination) == (None, None, None, None)
 
@@ -80,21 +80,21 @@ def test_ids_keep_all_their_digits(native):
     assert (task.video_id, task.destination) == (RESULT["id"], "2026")
 
 
-def test_results_of_other_tasks_are_taken_whole():
+def test_results_of_other_tasks_are_not_rendered_as_texts():
     task = rendered(True, VeoDownloadOperator, video_id="{{ params.result }}", destination="/tmp/a.mp4")
     assert task.video_id == RESULT
     task = rendered(True, VeoConcatOperator, sources="{{ params.results }}", destination="/tmp/a.mp4")
     assert task.sources == [RESULT, RESULT]
 
 
-def test_further_fields_are_native_where_the_dag_wants_it():
+def test_further_fields_are_native_if_the_dag_has_native_rendering():
     body = {"seed": "{{ params.prompt }}", "metadata": {"a": "{{ params.flag }}"}}
     assert rendered(True, extra_body=body).extra_body == {"seed": 1984, "metadata": {"a": True}}
     assert rendered(False, extra_body=body).extra_body == {"seed": "1984", "metadata": {"a": "True"}}
     assert rendered(True, extra_body="{{ params.result }}").extra_body == RESULT
 
 
-def test_mapped_tasks_are_rendered_so_too():
+def test_mapped_tasks_are_rendered_in_the_same_way():
     with DAG("d", schedule=None, render_template_as_native_obj=True):
         mapped = VeoCreateVideoOperator.partial(task_id="clip", model="{{ params.zeros }}").expand(prompt=["one"])
     task = mapped.unmap({"prompt": "1984"})
@@ -110,7 +110,7 @@ def test_a_name_that_does_not_exist_is_an_error(native, template):
 
 
 @pytest.mark.parametrize("native", [True, False])
-def test_an_object_storage_path_stays_one(native):
+def test_an_object_storage_path_is_not_changed(native):
     task = rendered(native, destination=ObjectStoragePath("file:///tmp/{{ params.prompt }}.mp4"))
     assert str(task.destination).endswith("/tmp/1984.mp4")
     assert isinstance(task.destination, ObjectStoragePath)

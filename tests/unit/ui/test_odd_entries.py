@@ -91,7 +91,7 @@ def test_published_entries_can_be_stored_in_every_database(mocker, context):
     for body in (ORDER, *OUTCOMES.values()):
         for _place, _odd, copy in with_odd_leaves(body):
             if isinstance(copy, dict):
-                page.publish_outcome(context, copy)
+                page.publish_outcome(context["ti"], copy)
                 text = json.dumps(written[-1], ensure_ascii=False, allow_nan=False)
                 text.encode()
                 assert "\0" not in json.dumps(written[-1]).replace("\\u0000", "\0")
