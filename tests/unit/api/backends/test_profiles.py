@@ -95,7 +95,7 @@ def test_an_unknown_profile_is_refused_with_the_choices(name):
 @pytest.mark.parametrize(
     ("base_url", "profile"),
     [
-        *((f"https://{host}", VEO_GATEWAY) for host in VEO_GATEWAY.hosts),
+        *((f"https://{host}", VEO_GATEWAY) for host in sorted(VEO_GATEWAY.hosts)),
         ("https://API.APIYI.COM:443/v1", VEO_GATEWAY),
         ("https://api.apiyi.com.example.com", GENERIC),
         ("https://api.example.com/api.apiyi.com", GENERIC),
