@@ -18,7 +18,7 @@ __all__ = ["ChatSpec", "Outcome", "Video", "VideoSpec", "VideoStatus", "WaitPoli
 
 _MODULES = {
     "ChatSpec": "airflow_provider_veo.api.specs",
-    "Outcome": "airflow_provider_veo.api.polling.decision",
+    "Outcome": "airflow_provider_veo.api.polling.outcome",
     "Video": "airflow_provider_veo.api.video",
     "VideoSpec": "airflow_provider_veo.api.specs",
     "VideoStatus": "airflow_provider_veo.api.video",
