@@ -1,4 +1,4 @@
-"""A real, throw-away Airflow on free ports in a temporary home, ended without a trace."""
+"""A real, temporary Airflow on free ports, which leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 
 
 class LabError(Exception):
-    """A step failed. The message says which, and where to look."""
+    """A step failed. The message names the step, and says where to look."""
 
 
 class AirflowLab:
-    """Runs Airflow with the Dags of a folder: `with AirflowLab(...) as lab: lab.trigger(...)`.
+    """An Airflow with the Dags of a folder: `with AirflowLab(...) as lab: lab.trigger(...)`.
 
     Args:
-        dags: the folder.
-        connections: by id; each a dictionary as in `AIRFLOW_CONN_...` JSON.
-        settings: further environment variables.
-        login: name and password, where the settings do not make everybody an administrator.
-        components: what to start, as after `airflow` on the command line; without `standalone`, the settings name a
-            database that all of them can use.
+        dags: Folder of the Dags.
+        connections: Connections by id, each a dictionary as in the JSON of `AIRFLOW_CONN_...`.
+        settings: Further environment variables.
+        login: Name and password. Needed if the settings do not make every user an administrator.
+        components: Components to start, as after `airflow` on the command line. Without `standalone`, the settings must
+            name a database that all components can use.
 
     Attributes:
-        leaders: the first process of each component, in the order in which they were started.
+        leaders: First process of each component, in the order of their start.
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class AirflowLab:
         self.log = self.home / "airflow.log"
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
-        # what this machine has set for another Airflow must not reach this one
+        # variables of this machine for another Airflow must not reach this one
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
         self.environment = inherited | {
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags.resolve()),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "4",
-            # SQLite is locked now and then; our tasks name their own retries where these matter
+            # SQLite is locked now and then; tasks set their own retries where the number matters
             "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "2",
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "2",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
@@ -101,12 +101,12 @@ class AirflowLab:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # once `standalone` is gone, nobody reads what its scheduler prints, and that never ends by itself
+        # the scheduler never ends by itself once `standalone`, which reads its output, has ended
         for scheduler in self.processes():
             with contextlib.suppress(psutil.Error):
                 if scheduler.cmdline()[-1:] == ["scheduler"]:
                     _kill([scheduler, *scheduler.children(recursive=True)])
-        # components start new children for those that end, so all at once, twice
+        # components replace children that end, so all processes are stopped at once, twice
         for stop in (psutil.Process.terminate, psutil.Process.kill):
             running = self.processes()
             for process in running:
@@ -118,7 +118,7 @@ class AirflowLab:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def start_api_server(self, settings: Mapping[str, str], path: str = "") -> str:
-        """Start another API server with settings of its own, and return its address, which ends in the path."""
+        """Start another API server with additional settings, and return its address, which ends in the path."""
         (port,) = free_ports(1)
         url = f"http://127.0.0.1:{port}{path}"
         self.start_component("api-server", {"AIRFLOW__API__PORT": str(port), "AIRFLOW__API__BASE_URL": url, **settings})
@@ -140,20 +140,20 @@ class AirflowLab:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is ours to handle
+                start_new_session=True,  # only this process handles Ctrl-C
             )
         self.leaders.append(process)
         return process
 
     def kill(self, component: subprocess.Popen[bytes]) -> None:
-        """End a component and all its children by SIGKILL, as when their machine is lost."""
+        """Kill a component and all its children by SIGKILL, as if their machine were lost."""
         _kill(self.processes(component))
 
     def token(self, login: tuple[str, str] | None) -> str:
-        """Log in, and return what requests are to carry.
+        """Log in, and return the token for requests.
 
         Args:
-            login: name and password; None where everybody is an administrator.
+            login: Name and password; None if every user is an administrator.
         """
         if login is None:
             answer = self._http.get("/auth/token")
@@ -162,7 +162,7 @@ class AirflowLab:
         return str(answer.raise_for_status().json()["access_token"])
 
     def processes(self, *components: subprocess.Popen[bytes]) -> list[psutil.Process]:
-        """Return every process of some components, by default of all: those of the sessions that they lead."""
+        """Return all processes of some components, by default of all: those of the sessions that they lead."""
         sessions = {leader.pid for leader in components or self.leaders}
         found = []
         for process in psutil.process_iter():
@@ -172,7 +172,7 @@ class AirflowLab:
         return found
 
     def task_processes(self) -> list[psutil.Process]:
-        """Return the processes that run a task at this moment: the children of the executor's workers."""
+        """Return the processes that run a task now: the children of the executor's workers."""
         found = []
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
@@ -182,11 +182,11 @@ class AirflowLab:
         return found
 
     def get(self, path: str) -> Any:
-        """Return the JSON of a GET below `/api/v2`."""
+        """Return the JSON answer to a GET below `/api/v2`."""
         return self.request("GET", path)
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Send a request below `/api/v2`; once more where Airflow says 500, as it does while SQLite is locked."""
+        """Send a request below `/api/v2`. Repeat it while Airflow answers 500, as it does while SQLite is locked."""
         for _ in range(10):
             answer = self._http.request(method, f"/api/v2{path}", json=body)
             if answer.status_code != 500:
@@ -202,11 +202,11 @@ class AirflowLab:
         return str(self.request("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
     def delete_run(self, dag_id: str, run_id: str) -> None:
-        """Delete a Dag run, with all that Airflow knows of it."""
+        """Delete a Dag run with all its data in Airflow."""
         self._http.delete(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").raise_for_status()
 
     def unpause(self, dag_id: str) -> None:
-        """Wait until a Dag is parsed, and let it run."""
+        """Wait until a Dag is parsed, and unpause it."""
         self._wait_until(f"Dag {dag_id} to be parsed", lambda: self._is_parsed(dag_id))
         self.request("PATCH", f"/dags/{dag_id}", {"is_paused": False})
 
@@ -217,7 +217,7 @@ class AirflowLab:
     def open_questions(self, dag_id: str, run_id: str) -> list[str]:
         """Return the tasks of a run that have been waiting for a person for a while.
 
-        An answer in the very moment of the question fails the task: the scheduler has not yet seen it parked.
+        An answer directly after the question fails the task, since the scheduler has not yet noticed that it waits.
         """
         details = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/hitlDetails?response_received=false")["hitl_details"]
         asked_before = pendulum.now() - _THINKING
@@ -228,7 +228,7 @@ class AirflowLab:
         ]
 
     def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
-        """Answer a task's question, as a person does under "Required Actions"."""
+        """Answer the question of a task, as a person does under "Required Actions"."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
         self.request("PATCH", path, {"chosen_options": [option]})
 
@@ -242,12 +242,12 @@ class AirflowLab:
         return str(self.get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
     def result(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        """Return what a task returned, or another of its XComs."""
+        """Return the result of a task, or another one of its XComs."""
         value = self.xcom(dag_id, run_id, task_id, key)
         return json.loads(value) if isinstance(value, str) else value
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
-        """Return an XCom as Airflow's API has it."""
+        """Return an XCom as Airflow's API shows it."""
         return self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}")["value"]
 
     def log_lines(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> list[str]:

@@ -1,7 +1,7 @@
 """`make demo`: a prompt becomes a video on a real Airflow, offline and for free.
 
-Starts the emulator and a throw-away Airflow (scheduler, triggerer, Dag processor, API server), runs an example Dag, and
-shows what happens. The UI stays up until Ctrl-C; with `--once` everything is taken down at the end.
+The demo starts the emulator and a temporary Airflow (scheduler, triggerer, Dag processor, API server), runs an example
+Dag, and prints its progress. The UI runs until Ctrl-C; with `--once`, everything is stopped at the end of the run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,14 @@ WAITING = "create_video"
 
 @dataclass
 class Watch:
-    """What the demo saw of the run, from Airflow's API and the process table."""
+    """Observations of a run, from Airflow's API and the process table.
+
+    Attributes:
+        states: State of each task.
+        task_process_seen: Whether a process of a task was running at any time.
+        deferred_without_process: Whether the create task was once deferred while no process of a task was running.
+        printed: Lines that were printed, each only once.
+    """
 
     states: dict[str, str | None] = field(default_factory=dict)
     task_process_seen: bool = False
@@ -37,10 +44,12 @@ class Watch:
 def main() -> int:
     """Run the demo and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dag", default="text_to_video", help="which example (default: %(default)s), or your Dag's id")
-    parser.add_argument("--dags", type=Path, help="a folder with Dags of your own, instead of the examples")
-    parser.add_argument("--once", action="store_true", help="end when the run is over; say yes where a person is asked")
-    parser.add_argument("--generation-seconds", type=float, default=20.0)
+    parser.add_argument(
+        "--dag", default="text_to_video", help="name of an example (default: %(default)s), or the id of your Dag"
+    )
+    parser.add_argument("--dags", type=Path, help="folder with your own Dags, instead of the examples")
+    parser.add_argument("--once", action="store_true", help="end after the run; approve if a task asks a person")
+    parser.add_argument("--generation-seconds", type=float, default=20.0, help="length of a job (default: %(default)s)")
     options = parser.parse_args()
     try:
         example = None if options.dags else examples.named(options.dag)
@@ -61,7 +70,7 @@ def main() -> int:
                     while True:
                         time.sleep(3600)
     except KeyboardInterrupt:
-        say("Stopped; nothing is left running.")
+        say("Stopped. All processes have ended.")
     except LabError as error:
         say(f"FAILED: {error}")
         return 1
@@ -75,21 +84,21 @@ def connection(emulator: EmulatorServer) -> dict[str, object]:
 
 
 def settings() -> dict[str, str]:
-    """Return Airflow settings of the demo: where videos go, and brisk polling for its short jobs."""
+    """Return the Airflow settings of the demo: a folder for videos, and a short poll interval for its short jobs."""
     return {"AIRFLOW__VEO__STORAGE": str(STORAGE), "AIRFLOW__VEO__POLL_INTERVAL": "2"}
 
 
 def run(lab: AirflowLab, emulator: EmulatorServer, example: Example, *, alone: bool) -> None:
-    """Run the Dag and check everything that the demo promises.
+    """Run the Dag, and check its files, its charges, and that no process runs while it waits.
 
     Args:
-        lab: the Airflow.
-        emulator: the video API.
-        example: the Dag.
-        alone: nobody is there to answer questions.
+        lab: The Airflow.
+        emulator: The video API.
+        example: The example.
+        alone: Answer the questions of tasks, since no person does.
 
     Raises:
-        LabError: anything is not as it should be.
+        LabError: The run fails, or a check fails.
     """
     earlier = set(examples.files(example, STORAGE))
     with tempfile.TemporaryDirectory(prefix="veo-demo-") as folder:
@@ -97,7 +106,9 @@ def run(lab: AirflowLab, emulator: EmulatorServer, example: Example, *, alone: b
         say(f"{example.dag_id}: run {run_id} started")
         watch = watched(lab, example.dag_id, run_id, alone=alone)
     if WAITING in watch.states and not watch.task_process_seen:
-        raise LabError("No task process was ever seen: the check that none runs during the wait proves nothing.")
+        raise LabError(
+            "No process of a task was ever seen, so the check that none runs during the wait proves nothing."
+        )
     if WAITING in watch.states and not watch.deferred_without_process:
         raise LabError("The create task was never seen deferred without a task process.")
     paths = [path for path in examples.files(example, STORAGE) if path not in earlier]
@@ -111,10 +122,10 @@ def run(lab: AirflowLab, emulator: EmulatorServer, example: Example, *, alone: b
 
 
 def run_own(lab: AirflowLab, emulator: EmulatorServer, dag_id: str, *, alone: bool) -> None:
-    """Run a Dag of somebody's own. For the arguments see `run`.
+    """Run a Dag that is not an example. The other arguments are those of `run`.
 
     Raises:
-        LabError: there is no such Dag, or its run fails.
+        LabError: The Dag does not exist, or its run fails.
     """
     earlier = set(STORAGE.rglob("*"))
     run_id = lab.trigger(dag_id)
@@ -126,10 +137,10 @@ def run_own(lab: AirflowLab, emulator: EmulatorServer, dag_id: str, *, alone: bo
 
 
 def watched(lab: AirflowLab, dag_id: str, run_id: str, *, alone: bool) -> Watch:
-    """Follow a run to its end, and print what is new.
+    """Follow a run to its end, and print its changes.
 
     Raises:
-        LabError: it fails, or takes too long.
+        LabError: The run fails, or takes too long.
     """
     watch, started = Watch(), time.monotonic()
     while (state := lab.run_state(dag_id, run_id)) not in ("success", "failed"):
@@ -137,10 +148,10 @@ def watched(lab: AirflowLab, dag_id: str, run_id: str, *, alone: bool) -> Watch:
             raise LabError(f"The run is still {state} after {examples.RUN_TIMEOUT:.0f} s. Tasks: {watch.states}")
         look(lab, dag_id, run_id, watch)
         for task_id in lab.open_questions(dag_id, run_id):
-            tell(watch, f"  {task_id}: waits for a person, at {lab.url}/required_actions")
+            say_once(watch, f"  {task_id}: waits for a person, at {lab.url}/required_actions")
             if alone:
                 lab.answer(dag_id, run_id, task_id, "Approve")
-                say(f"  {task_id}: approved, since nobody is here")
+                say(f"  {task_id}: approved, since --once answers for you")
         for _ in range(5):  # a task process lives for a second or two
             watch.task_process_seen = watch.task_process_seen or bool(lab.task_processes())
             time.sleep(0.2)
@@ -151,7 +162,7 @@ def watched(lab: AirflowLab, dag_id: str, run_id: str, *, alone: bool) -> Watch:
 
 
 def look(lab: AirflowLab, dag_id: str, run_id: str, watch: Watch) -> None:
-    """Print what is new, and find out who works while the create task is deferred."""
+    """Print the changes of a run, and check whether a process runs while the create task is deferred."""
     states = lab.task_states(dag_id, run_id)
     for task_id, state in states.items():
         if state and watch.states.get(task_id) != state:
@@ -159,14 +170,14 @@ def look(lab: AirflowLab, dag_id: str, run_id: str, watch: Watch) -> None:
     watch.states = states
     if states.get(WAITING) == "deferred" and not watch.deferred_without_process:
         working = lab.task_processes()
-        # asked again: the task may have resumed between the two looks
+        # the state is read again, since the task may have resumed meanwhile
         if not working and lab.task_states(dag_id, run_id).get(WAITING) == "deferred":
             watch.deferred_without_process = True
             say(f"  {WAITING}: waits in the triggerer; no task process is running")
     if states.get(WAITING) in ("deferred", "running", "success"):
         for line in lab.log_lines(dag_id, run_id, WAITING):
             if line.startswith("Video "):
-                tell(watch, f"    {line}")
+                say_once(watch, f"    {line}")
 
 
 def task_logs(lab: AirflowLab, dag_id: str, run_id: str, watch: Watch) -> str:
@@ -177,8 +188,8 @@ def task_logs(lab: AirflowLab, dag_id: str, run_id: str, watch: Watch) -> str:
     )
 
 
-def tell(watch: Watch, line: str) -> None:
-    """Print a line, once."""
+def say_once(watch: Watch, line: str) -> None:
+    """Print a line unless it was printed before."""
     if line not in watch.printed:
         watch.printed.add(line)
         say(line)

@@ -1,4 +1,4 @@
-"""What each example Dag needs to run offline, and what must come of it: shared by the demo and the tests."""
+"""Inputs and expected files of each example Dag, for offline runs in the demo and in tests."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Example:
     """An example Dag.
 
     Attributes:
-        name: its id without `example_veo_`.
-        conf: makes the run's conf; it may put files into the folder that it gets.
-        videos: how many are charged, by the chat call or as jobs.
-        files: suffix, width, height and seconds (0 for a picture) of what it stores.
-        scheduled: its first run is the schedule's, as soon as it is unpaused; no other is started.
-        started_by: the Dag whose asset starts it; None where a person does.
+        name: ID of the Dag without `example_veo_`.
+        conf: Function that returns the conf of a run. It may write files into the folder that it gets.
+        videos: Number of charged videos, by chat call or as jobs.
+        files: Suffix, width, height and seconds (0 for a picture) of each stored file.
+        scheduled: Whether the schedule starts the only run, as soon as the Dag is unpaused.
+        started_by: ID of the Dag whose asset starts this one; None if a person starts it.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Example:
 
     @property
     def dag_id(self) -> str:
-        """The id of the Dag."""
+        """ID of the Dag."""
         return PREFIX + self.name
 
 
@@ -80,10 +80,10 @@ EXAMPLES = {
 
 
 def named(name: str) -> Example:
-    """Return an example by its Dag's id, with or without `example_veo_`.
+    """Return an example by the id of its Dag, with or without `example_veo_`.
 
     Raises:
-        LabError: there is none of that name.
+        LabError: There is no example of that name.
     """
     example = EXAMPLES.get(PREFIX + name.removeprefix(PREFIX))
     if example is None:
@@ -92,16 +92,16 @@ def named(name: str) -> Example:
 
 
 def prepare(lab: AirflowLab) -> None:
-    """Create what the examples expect of an Airflow: the pool of the batch."""
-    with contextlib.suppress(httpx.HTTPStatusError):  # it is there already
+    """Create the pool that the example `batch` needs."""
+    with contextlib.suppress(httpx.HTTPStatusError):  # the pool exists already
         lab.request("POST", "/pools", POOL)
 
 
 def start(lab: AirflowLab, example: Example, conf: Conf) -> str:
-    """Start an example, as a person, its schedule or an asset does, and return the id of its run.
+    """Start an example by a request, its schedule or an asset, and return the id of its run.
 
     Raises:
-        LabError: it does not start.
+        LabError: The example does not start.
     """
     if example.started_by:
         lab.unpause(example.dag_id)
@@ -118,7 +118,7 @@ def start(lab: AirflowLab, example: Example, conf: Conf) -> str:
 
 
 def charged(jobs: Jobs) -> int:
-    """Return how many videos the emulator has charged."""
+    """Return the number of videos that the emulator has charged."""
     return int(jobs.report()["charged"]) + jobs.counters.chat_videos
 
 
@@ -128,21 +128,21 @@ def files(example: Example, storage: Path) -> list[Path]:
 
 
 def check(example: Example, paths: list[Path]) -> None:
-    """Open everything that a run has stored, as a player would.
+    """Open all files of a run, as a player would.
 
     Raises:
-        LabError: it is not what the example promises.
+        LabError: The files are not the expected ones.
     """
     found = sorted(look_at(path) for path in paths)
     if found != sorted(example.files):
-        raise LabError(f"{example.dag_id} has stored {found}, and not {sorted(example.files)}.")
+        raise LabError(f"{example.dag_id} has stored {found} instead of {sorted(example.files)}.")
 
 
 def look_at(path: Path) -> tuple[str, int, int, int]:
-    """Return suffix, width, height and seconds of a file; a film must have picture and sound from end to end.
+    """Return suffix, width, height and seconds of a file. A video must have picture and sound from start to end.
 
     Raises:
-        LabError: it cannot be played.
+        LabError: The file cannot be played.
     """
     if path.suffix != ".mp4":
         with Image.open(io.BytesIO(path.read_bytes())) as picture:
@@ -153,5 +153,5 @@ def look_at(path: Path) -> tuple[str, int, int, int]:
         codecs = (video.codec_context.name, audio.codec_context.name)
         seconds = float((container.duration or 0) / av.time_base)
         if codecs != ("h264", "aac") or sum(1 for _ in container.decode(video)) < 20 * seconds:
-            raise LabError(f"{path} is no whole video: {codecs}, {seconds} s.")
+            raise LabError(f"{path} is not a whole video: {codecs}, {seconds} s.")
         return path.suffix, video.width, video.height, round(seconds)

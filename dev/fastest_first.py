@@ -1,4 +1,4 @@
-"""A pytest plugin for `mutants.py`: the tests that take longest are needed least often, if they come last."""
+"""A pytest plugin for `mutants.py` that runs fast tests first, so that slow ones are needed less often."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""`make mutants`: change the pure core in thousands of small ways, and see whether its unit tests notice each.
+"""`make mutants`: change the pure core in thousands of small ways, and check that its unit tests notice each change.
 
-mutmut makes the changes and runs the tests. This adds a memory: mutants that may survive stand in `mutants.toml` with
-their reasons, and any other survivor is a failure. So is one that stands there and does not survive any more.
+mutmut makes the changes and runs the tests. `mutants.toml` lists the mutants that may survive, with reasons. Any other
+survivor is a failure, and so is a mutant of the list that does not survive any more.
 
-mutmut leaves constants and decorated functions as they are. And it imports the tests once, unchanged: what a test has
-worked out by then, in the arguments of `parametrize`, say, notices nothing.
+mutmut does not change constants and decorated functions. It imports the tests once, before any change: values that a
+test computes at its import, for example in the arguments of `parametrize`, do not notice a change.
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ ROOT = Path(__file__).resolve().parent.parent
 ACCEPTED = Path(__file__).with_suffix(".toml")
 RESULTS = ROOT / "mutants"
 PACKAGE = "airflow_provider_veo"
-NOTICED = ("killed", "timeout")  # a test that never ends has noticed; or the machine has other things to do
+NOTICED = ("killed", "timeout")  # a change may make a test run endlessly
 
 
 def main() -> int:
     """Run the check and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("module", nargs="?", default="", help="of the package, for example api.schedule; default: all")
+    parser.add_argument(
+        "module", nargs="?", default="", help="module of the package, for example api.polling.schedule (default: all)"
+    )
     module = parser.parse_args().module
-    os.chdir(ROOT)  # mutmut knows no other place
+    os.chdir(ROOT)  # mutmut works in the current folder
     if not module:
         shutil.rmtree(RESULTS, ignore_errors=True)
     status = _run([f"{PACKAGE}.{module}.*"] if module else [])
@@ -51,19 +53,19 @@ def main() -> int:
     new = survivors - accepted
     gone = accepted - {change for _, status, change in found if status != "killed"}
     _list("Survivors without a reason", new)
-    _list(f"No survivors any more: take them out of {ACCEPTED.relative_to(ROOT)}", gone)
+    _list(f"These do not survive any more: remove them from {ACCEPTED.relative_to(ROOT)}", gone)
     return int(bool(new or gone))
 
 
 def _run(patterns: list[str]) -> int:
-    """Run mutmut on one core, since others may work here, too. What a pattern names is run again in any case."""
+    """Run mutmut on one core, since the machine may have other work. Mutants that match a pattern run again."""
     command = [Path(sys.executable).with_name("mutmut"), "run", "--max-children", "1", *patterns]
     with_plugin = os.environ | {"PYTHONPATH": str(ROOT)}  # `dev.fastest_first`
     return subprocess.run(command, env=with_plugin, check=False).returncode
 
 
 def _results(module: str) -> Iterator[tuple[str, str, str]]:
-    """Yield the module, the status and, unless it was killed, the change of each mutant."""
+    """Yield the module, the status and, unless the mutant was killed, the change of each mutant."""
     for meta in sorted(RESULTS.rglob("*.py.meta")):
         path = meta.relative_to(RESULTS).with_suffix("")
         where = ".".join(path.with_suffix("").parts[1:])
@@ -74,7 +76,7 @@ def _results(module: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _change(mutant: str, path: Path) -> str:
-    """Describe a mutant in a way that stays the same while its function does: function, old lines, new lines."""
+    """Describe a mutant by its function, its old lines and its new lines, so that its name changes only with these."""
     function = mutant.removeprefix(f"{PACKAGE}.").rpartition("__mutmut_")[0].replace("xǁ", "").replace("ǁ", ".")
     lines = get_diff_for_mutant(mutant, path=path).splitlines()[2:]
     old, new = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")

@@ -1,4 +1,4 @@
-"""A server of somebody else's on loopback, in a process of its own, ended without a trace."""
+"""A third-party server on loopback, in a separate process that leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ if TYPE_CHECKING:
 
 
 class ServerProcess(ABC):
-    """Runs a server: `with Redis(folder) as redis: ... redis.port ...`.
+    """A server in a separate process: `with Redis(folder) as redis: ... redis.port ...`.
 
-    It inherits nothing but the PATH: what this machine has set for another server must not reach this one.
+    It inherits only the PATH, since variables of this machine for another server must not reach this one.
 
     Args:
-        folder: for its log and its files; may be removed afterwards.
+        folder: Folder for the log and the files of the server. It may be removed afterwards.
 
     Attributes:
-        name: for people.
-        port: where it listens.
-        start_timeout: seconds that it may take to answer.
-        stop_signal: what asks it to end; whatever of it has not gone after `end_timeout` seconds is killed.
+        name: Name for people.
+        port: Port on which the server listens.
+        start_timeout: Seconds after which a server that does not answer has failed.
+        end_timeout: Seconds after which processes that still run are killed.
+        stop_signal: Signal that asks the server to end.
     """
 
     name: ClassVar[str]
@@ -47,7 +48,7 @@ class ServerProcess(ABC):
 
     @abstractmethod
     def _command(self) -> list[str]:
-        """Return what starts it."""
+        """Return the command that starts the server."""
 
     def _environment(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "TMPDIR": str(self.folder)}
@@ -56,8 +57,8 @@ class ServerProcess(ABC):
         """Return further arguments of `Popen`."""
         return {}
 
-    def _make_ready(self) -> None:  # noqa: B027 - nothing to be done is the rule
-        """Do what its users expect to be done, when it answers."""
+    def _make_ready(self) -> None:  # noqa: B027 - most servers need no preparation
+        """Prepare the server for its users, as soon as it answers."""
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
@@ -109,14 +110,14 @@ class ServerProcess(ABC):
 
 
 def is_answering(url: str) -> bool:
-    """Say whether an HTTP server answers with success; no proxy of this machine stands between us and loopback."""
+    """Return whether an HTTP server answers with success. The request uses no proxy."""
     with contextlib.suppress(httpx.HTTPError):
         return httpx.get(url, trust_env=False).is_success
     return False
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody listens on."""
+    """Return free ports of loopback."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [one.getsockname()[1] for one in sockets]

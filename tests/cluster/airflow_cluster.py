@@ -1,4 +1,4 @@
-"""The machines of a distributed Airflow, which are all this one, with the steps that tests are made of."""
+"""A distributed Airflow, all on this machine, with the steps that tests share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.cluster.services import PostgreSQL, Redis
 
 VIDEOS = 300
 KEY = "sk-canary-7b1d40"
-SLOTS = 3  # of each worker
+SLOTS = 3  # for each worker
 WORKERS = tuple(f"celery worker --celery-hostname {name}@%h" for name in ("first", "second"))
 CORE = ("api-server", "scheduler", "dag-processor", "triggerer")
 SETTINGS = {
@@ -24,7 +24,7 @@ SETTINGS = {
     "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(SLOTS),
     # a few tasks more than there are slots, so that workers find the next one in Redis
     "AIRFLOW__CORE__PARALLELISM": str(4 * SLOTS),
-    # how soon a lost worker's tasks are taken up: those that it ran, and those that it had only accepted
+    # seconds until other workers get the tasks of a lost worker: those that it ran, and those that it had only accepted
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "180",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "10",
@@ -34,7 +34,7 @@ DAGS = Path(__file__).parent / "dags"
 HOUR = 3600.0
 TIMEOUT = 1800.0  # seconds, for a machine that is busy with other work
 
-# new-api is what many real gateways run, and its videos may be small
+# many real gateways run new-api, and its videos may be small
 GATEWAY = Settings(dialect="new-api", api_key=KEY, generation_seconds=HOUR, content_lag=HOUR)
 
 
@@ -42,8 +42,8 @@ class Cluster:
     """Airflow on PostgreSQL, in separate processes.
 
     Attributes:
-        lab: Airflow.
-        triggerers: the first process of each triggerer, by its id in the database.
+        lab: The running Airflow.
+        triggerers: First process of each triggerer, by its id in the database.
     """
 
     def __init__(self, lab, sql):
@@ -54,7 +54,7 @@ class Cluster:
         self._note_triggerer(lab.leaders[CORE.index("triggerer")])
 
     def start_triggerer(self):
-        """Start another one, and wait for it: its id would not tell which of two new ones it is."""
+        """Start another triggerer and wait for it, since the ids of two new ones could not be distinguished."""
         self._note_triggerer(self.lab.start_component("triggerer"))
 
     def _note_triggerer(self, leader):
@@ -77,11 +77,11 @@ class Cluster:
         return dict(self.sql("select state, count(*) from task_instance group by state"))
 
     def waiting(self):
-        """Count the videos that each triggerer waits for; None stands for nobody."""
+        """Count the videos by the triggerer that waits for them; the key None counts those without one."""
         return dict(self.sql("select triggerer_id, count(*) from trigger group by triggerer_id"))
 
     def lose_triggerer(self):
-        """Kill the one that waits for more videos, and return how many these are, when the others wait for them."""
+        """Kill the triggerer with most videos, wait until others have taken these over, and return their number."""
         waiting = {number: count for number, count in self.waiting().items() if number}
         lost = max(waiting, key=waiting.get)
         self.lab.kill(self.triggerers.pop(lost))
@@ -92,7 +92,7 @@ class Cluster:
         return wait_until(what, condition, TIMEOUT, pause=pause, details=self.story)
 
     def story(self):
-        """Return where things stand, for the message of an assertion."""
+        """Return the present state, for the message of an assertion."""
         return f"{self.states()}, {self.waiting()}\n{self.lab.log_tail()}"
 
 
@@ -100,9 +100,9 @@ class VideoCluster(Cluster):
     """Airflow with CeleryExecutor, and a gateway.
 
     Attributes:
-        gateway: the video API. A video takes an hour there, its content one more; they pass in `hours_later`.
-        storage: the folder of the videos.
-        workers: the first process of each worker.
+        gateway: The video API. A job takes an hour there, its content one more; `hours_later` skips this time.
+        storage: Folder of the videos.
+        workers: First process of each worker.
     """
 
     def __init__(self, lab, sql, gateway, storage):
@@ -115,7 +115,7 @@ class VideoCluster(Cluster):
         self.gateway.jobs.clock = lambda: time.time() + hours * HOUR
 
     def asked_for(self):
-        """Return the videos whose content was asked for."""
+        """Return the paths of the content that was requested."""
         return {path for line in self.gateway.jobs.requests if (path := line.partition("?")[0]).endswith("/content")}
 
     def lose_worker(self):
@@ -132,7 +132,7 @@ class VideoCluster(Cluster):
 
 @contextlib.contextmanager
 def airflow_on_postgresql(dags, settings, connections=None, components=CORE):
-    """Run PostgreSQL and an Airflow on it; yield the Airflow and a connection of the database."""
+    """Run PostgreSQL and an Airflow on it; yield the Airflow and a connection to the database."""
     with PostgreSQL() as database:
         on_database = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.url, **settings}
         with (

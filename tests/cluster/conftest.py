@@ -1,4 +1,4 @@
-"""An Airflow of many machines, started once for all tests, with a hostile server beside its gateway."""
+"""A distributed Airflow, started once for all tests, with a hostile server beside its gateway."""
 
 from __future__ import annotations
 

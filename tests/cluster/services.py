@@ -1,4 +1,4 @@
-"""What a distributed Airflow stands on, as processes on loopback: PostgreSQL, and Redis."""
+"""Services that a distributed Airflow needs, as processes on loopback: PostgreSQL and Redis."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from dev.server_process import ServerProcess
 
 
 class Service(ServerProcess):
-    """A server with a folder that goes with it: `with Redis() as redis: ... redis.url ...`.
+    """A server with its own temporary folder: `with Redis() as redis: ... redis.url ...`.
 
     Attributes:
-        name: of Debian's package that brings it.
-        user: who runs it, where we are root; None: we do.
-        url: as Airflow's configuration names it.
+        name: Name of Debian's package.
+        user: User that runs the server if the tests run as root; None: the same user.
+        url: Address for Airflow's configuration.
     """
 
     user: ClassVar[str | None] = None
     url: str
 
     def __init__(self) -> None:
-        # not pytest's own folder, which nobody but us may enter
+        # not pytest's own folder, which other users may not enter
         super().__init__(Path(tempfile.mkdtemp(prefix="veo-service-")))
         if self._other_user:
             shutil.chown(self.folder, self.user, self.user)
@@ -38,7 +38,7 @@ class Service(ServerProcess):
         """Return the path of the server's program; None where it is not installed."""
 
     def _initialise(self) -> None:
-        """Do what must be done before it starts."""
+        """Prepare the folder before the server starts."""
 
     def __enter__(self):
         try:
@@ -61,10 +61,10 @@ class Service(ServerProcess):
 
 
 class PostgreSQL(Service):
-    """A database without a password, for nobody but loopback.
+    """A database without a password, which listens only on loopback.
 
     Attributes:
-        dsn: as its drivers name it.
+        dsn: Address for the database's own drivers.
     """
 
     name = "postgresql"
@@ -94,13 +94,13 @@ class PostgreSQL(Service):
             "port": self.port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
-            "fsync": "off",  # these data need not outlive a power cut
+            "fsync": "off",  # the data need not survive a power failure
         }
         return [self.program(), "-D", "data", *(f"--{name}={value}" for name, value in settings.items())]
 
 
 class Redis(Service):
-    """A broker that keeps nothing."""
+    """A broker that stores nothing on disk."""
 
     name = "redis-server"
 

@@ -1,4 +1,4 @@
-"""Machines are lost while three hundred videos are made, and nobody pays twice."""
+"""Machines are lost while three hundred videos are made, and each video is paid for once."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def made(cluster):
     progress_while_waiting = progress(cluster)
     cluster.hours_later(1)  # all videos are completed, and none can be fetched
     cluster.wait_until("all workers to ask for videos", lambda: len(cluster.asked_for()) == SLOTS * len(WORKERS))
-    # no task orders any more: one that died between its order and the record of it would fail, by design, with the
-    # error that nobody knows whether a video was ordered; tests/system has that
+    # no task orders any more: a task that died between its order and its record would fail, by design, with an unknown
+    # order; tests/system covers this case
     lost_tasks = cluster.lose_worker()
     cluster.hours_later(2)
     cluster.wait_until("the run to end", lambda: cluster.run_state() in ("success", "failed"))
@@ -37,7 +37,7 @@ def made(cluster):
 
 
 def progress(cluster):
-    """Return what the UI says of each video."""
+    """Return the progress of each video, as the UI shows it."""
     return [text for (text,) in cluster.sql("select value #>> '{}' from xcom where key = 'progress'")]
 
 
@@ -46,13 +46,13 @@ def test_all_videos_are_made(cluster, made):
     assert cluster.states() == {"success": VIDEOS}
 
 
-def test_each_is_paid_for_once(cluster, made):
+def test_each_video_is_paid_for_once(cluster, made):
     report = cluster.gateway.jobs.report()
     assert (report["orders"], report["charged"], report["cancelled"]) == (VIDEOS, VIDEOS, 0)
     assert len({job.prompt for job in cluster.gateway.jobs.charged()}) == VIDEOS
 
 
-def test_each_is_a_whole_file_of_its_own(cluster, made):
+def test_each_video_is_a_whole_file(cluster, made):
     files = [path for path in cluster.storage.rglob("*") if path.is_file()]
     for path in files:
         with path.open("rb") as file:
@@ -61,7 +61,7 @@ def test_each_is_a_whole_file_of_its_own(cluster, made):
 
 
 def test_the_losses_came_in_the_middle_of_the_work(cluster, made):
-    """Or the other tests would prove little."""
+    """Otherwise the other tests would prove little."""
     assert made.lost_videos >= VIDEOS / 8
     assert made.orders_before < VIDEOS
     assert len(made.lost_tasks) == SLOTS
@@ -79,7 +79,7 @@ def test_progress_comes_from_the_triggerers_and_at_the_end_from_the_workers(clus
     assert progress(cluster) == ["completed 100 %"] * VIDEOS
 
 
-def test_the_page_shows_them_from_postgresql(cluster, made):
+def test_the_page_reads_all_videos_from_postgresql(cluster, made):
     headers = {"Authorization": f"Bearer {cluster.lab.token(None)}"}
     with httpx.Client(base_url=f"{cluster.lab.url}/veo", headers=headers, trust_env=False, timeout=60) as page:
         totals = page.get("/api/summary").raise_for_status().json()["totals"]

@@ -1,7 +1,8 @@
-"""Many requests at once to the Veo page, on both databases: Airflow's own routes go on beside them.
+"""Many requests at once to the Veo page, on both databases: Airflow's own routes still answer.
 
-Airflow's list of Dags is the measure. On SQLite a hundred requests for it at once stop Airflow 3.3.2 for half a minute,
-and some of them fail: each holds a connection, and the check of a token waits for one on the event loop.
+The page is compared with Airflow's list of Dags. On SQLite, a hundred requests at once for that list stop Airflow 3.3.2
+for half a minute, and some of them fail: each holds a connection, and the check of a token waits for one on the event
+loop.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import pytest
 from tests.cluster.services import PostgreSQL
 from tests.support.page_server import BURSTS, PageServer, beside_airflows_own, beside_the_page
 
-NO_HARM = 1.0  # seconds; below it the times are those of the machine's other work
+NO_HARM = 1.0  # seconds; shorter times depend on other work of the machine
 
 
 @pytest.fixture(scope="module", params=["SQLite", "PostgreSQL"])

@@ -1,6 +1,6 @@
-"""What servers say goes through PostgreSQL, which takes neither half an emoji nor NUL, and nobody dies of it.
+"""Odd texts of servers in a PostgreSQL database, which takes neither half an emoji nor NUL: no process dies.
 
-It runs on what `test_losses` has left, and leaves nothing itself.
+The tests use the Airflow of `test_losses`, and delete their runs at the end.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def runs(cluster):
 
 @pytest.fixture(scope="module")
 def left(cluster, runs, tmp_path_factory):
-    """Let all tasks run, and return how they have ended."""
+    """Run all tasks, and return their states."""
     awaited = tmp_path_factory.mktemp("innocent") / "awaited"
     runs.start(SENSOR, file=str(awaited))
     for dag_id in (POISONED, INNOCENT):
@@ -37,7 +37,7 @@ def left(cluster, runs, tmp_path_factory):
     return SimpleNamespace(states=runs.tasks(), health=runs.health())
 
 
-def test_the_triggerers_outlive_all_that_servers_say(runs, left):
+def test_the_triggerers_survive_all_answers(runs, left):
     assert runs.triggerers_live, runs.log_of_triggerers()
     assert set(left.health.values()) == {"healthy"}, left.health
 

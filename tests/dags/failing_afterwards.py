@@ -1,4 +1,4 @@
-"""A Dag whose tasks fail after they have stored their video, in the way and as often as the run's conf says."""
+"""A Dag whose tasks fail after they have stored their video. The run's conf says in which way, and how often."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 
 
 def fails(context, way):
-    """Say whether this try fails in this way, and count it.
+    """Return whether this try fails in this way, and count it.
 
-    The conf has the ways, one for each number of a task, in turn; and how many `times` each task fails, over all tries.
+    The conf has the `ways`, which the numbers of the tasks select in turn, and the `times` that each task fails.
     """
     conf, ti = context["dag_run"].conf, context["ti"]
     number = int(ti.task_id.rpartition("_")[2])
@@ -29,13 +29,13 @@ def fails(context, way):
 
 
 def afterwards(context, result):
-    """Do what the operator's own `post_execute` would do."""
+    """Fail as a user's `post_execute` may."""
     if not fails(context, "template"):
         context["named"] = "a name"
     if fails(context, "post_execute"):
         raise RuntimeError("post_execute")
     if fails(context, "xcom"):
-        result["odd"] = object()  # which no XCom takes
+        result["odd"] = object()  # not storable as an XCom
     if fails(context, "sigkill"):
         os.kill(os.getpid(), signal.SIGKILL)
     if fails(context, "listener"):
@@ -45,7 +45,7 @@ def afterwards(context, result):
 
 
 class Listener:
-    """Raises at a task's success, once."""
+    """A listener that raises once, at the success of a task."""
 
     @hookimpl
     def on_task_instance_success(self, previous_state, task_instance):
@@ -55,8 +55,8 @@ class Listener:
         raise RuntimeError("a listener")
 
 
-def told(context):
-    """Be the user's own callback."""
+def fail_in_callback(context):
+    """Fail as a user's callback may."""
     if fails(context, "callback"):
         raise RuntimeError("the user's own callback")
 
@@ -67,7 +67,7 @@ SHARED = {
     "poll_interval": 0.2,
     "map_index_template": "{{ named }}",
     "post_execute": afterwards,
-    "on_success_callback": told,
+    "on_success_callback": fail_in_callback,
     "outlets": [AssetAlias("veo_failing_afterwards")],
     "retries": int(os.environ.get("VEO_RETRIES", "1")),
     "retry_delay": timedelta(0),

@@ -25,8 +25,8 @@ with DAG("mapped", schedule=None):
     )
     VeoDownloadOperator.partial(task_id="download", destination="{{ ti.map_index }}.mp4").expand(video_id=videos.output)
 
-with DAG("told", schedule=None):
-    told = VeoCreateVideoOperator(
+with DAG("asset_events", schedule=None):
+    described = VeoCreateVideoOperator(
         task_id="create",
         prompt="画小猫",
         model="veo-3.1-fl",
@@ -38,7 +38,7 @@ with DAG("told", schedule=None):
     )
     VeoDownloadOperator(
         task_id="download",
-        video_id=told.output,
+        video_id=described.output,
         destination="{{ dag.dag_id }}/{{ ds }}.mp4",
         sidecar=True,
         outlets=[AssetAlias("veo_copies")],
@@ -47,12 +47,12 @@ with DAG("told", schedule=None):
 with DAG("stored_connection", schedule=None):
     VeoCreateVideoOperator(task_id="create", prompt="p", conn_id="veo_stored", deferrable=True)
 
-with DAG("film", schedule=None):
+with DAG("joined", schedule=None):
     scenes = VeoCreateVideoOperator.partial(task_id="create", model="veo-3.1", deferrable=True).expand_kwargs(
         [{"prompt": "one", "destination": "1.mp4"}, {"prompt": "two", "destination": "2.mp4"}]
     )
-    film = VeoConcatOperator(task_id="concat", sources=scenes.output, destination="{{ dag.dag_id }}/film.mp4")
-    VeoExtractFrameOperator(task_id="last_frame", source=film.output, destination="{{ dag.dag_id }}/last.png")
+    joined = VeoConcatOperator(task_id="concat", sources=scenes.output, destination="{{ dag.dag_id }}/joined.mp4")
+    VeoExtractFrameOperator(task_id="last_frame", source=joined.output, destination="{{ dag.dag_id }}/last.png")
     VeoExtractFrameOperator.partial(task_id="posters", at="{{ 3 + 1 }}").expand_kwargs(
         scenes.output.map(lambda scene: {"source": scene, "destination": scene["path"] + ".jpg"})
     )
@@ -99,7 +99,7 @@ for mode, deferrable in (("deferred", True), ("waiting", False)):
             say(name)
             VeoDownloadOperator(task_id="download", video_id=name, destination="{{ ti.run_id }}.mp4")
             VeoExtractFrameOperator(task_id="extract", source=name, destination="{{ task.task_id }}.png")
-            VeoConcatOperator(task_id="concat", sources=[name], destination="film.mp4")
+            VeoConcatOperator(task_id="concat", sources=[name], destination="video.mp4")
 
         each.expand(name=["v", "w"])
         VeoExtractFrameOperator.partial(task_id="extract", destination="a.png").expand(source=["v", "w"])

@@ -1,4 +1,4 @@
-"""What is in the Markdown pages: their headings, and their code blocks as a reader would run them."""
+"""Headings and code blocks of the Markdown pages."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class Block:
     """A fenced block.
 
     Attributes:
-        language: the word behind the fence; `{...}` is a directive of the documentation's builder.
-        line: in the page, from 1.
+        language: Text behind the fence. `{...}` is a directive of the documentation's builder.
+        text: Content of the block.
+        line: Line of the fence in the page, counted from 1.
     """
 
     language: str
@@ -28,7 +29,7 @@ class Block:
 
     @property
     def file(self) -> str | None:
-        """The file that the reader is to write, if the first line names one."""
+        """Path of the file that the reader must write, if the first line names one."""
         match = _FILE.match(self.text)
         return match[1] if match and self.language == "python" else None
 

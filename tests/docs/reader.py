@@ -1,4 +1,4 @@
-"""Does what a page says: writes its files and runs its commands, one after the other, in an empty folder."""
+"""A reader who follows a page: the reader writes its files and runs its commands in an empty folder."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _TIMEOUT = 600
 
 
 class ReaderError(AssertionError):
-    """A block does not do what the page says."""
+    """A block of a page has failed."""
 
 
 class Reader:
-    """Somebody with a page, an empty folder, a shell, and this package's Python in the PATH.
+    """A reader with an empty folder, a shell, and this package's Python in the PATH.
 
     Args:
-        folder: empty.
-        environment: further variables.
+        folder: An empty folder.
+        environment: Further environment variables.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -41,15 +41,15 @@ class Reader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for session in self._sessions:  # what a page has left running in the background
+        for session in self._sessions:  # processes that a page has left in the background
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(session, signal.SIGKILL)
 
     def do(self, block: Block) -> str:
-        """Write or run a block, and return what it prints.
+        """Write or run a block, and return its output.
 
         Raises:
-            ReaderError: it failed.
+            ReaderError: The block failed.
         """
         if block.file:
             path = self.folder / block.file
@@ -61,16 +61,16 @@ class Reader:
         return self._shell(block)
 
     def _shell(self, block: Block) -> str:
-        # what a block exports or activates holds for the next
+        # variables and environments of a block hold for the next one
         state = self.folder / ".shell"
         before = f". {shlex.quote(str(state))}\n" if state.exists() else ""
         script = f"set -eo pipefail\n{before}{block.text}\nexport -p > {shlex.quote(str(state))}\n"
         return self.run(["bash", "-c", script], block)
 
     def run(self, command: list[str], block: Block) -> str:
-        """Run a command as part of a block."""
+        """Run a command of a block, and return its output."""
         output = self.folder / f".output{len(self._sessions)}"
-        with output.open("wb") as file:  # a file, since what goes on in the background would keep a pipe open
+        with output.open("wb") as file:  # a file, since processes in the background would keep a pipe open
             process = subprocess.Popen(
                 command,
                 cwd=self.folder,
@@ -102,7 +102,7 @@ print(json.dumps(states))
 
 
 def run_dags(reader: Reader, environment: Mapping[str, str]) -> dict[str, str]:
-    """Run each Dag that a page has written, as an asset or a person starts it, and return how its run ended."""
+    """Run each Dag of a page as an asset or a person starts it, and return the states of the runs by Dag."""
     reader.environment |= dict(environment) | {
         "AIRFLOW__CORE__DAGS_FOLDER": str(reader.folder / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

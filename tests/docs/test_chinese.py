@@ -1,4 +1,4 @@
-"""The Chinese pages say what the English ones say: the same headings in the same places, and the same code."""
+"""The Chinese pages have the same headings, code, tables and links as the English ones."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_code_is_the_same(english, chinese):
 @in_both
 def test_the_tables_have_the_same_rows(english, chinese):
     def rows(page):
-        """Return the first cells that are code or links: names, which are not translated."""
+        """Return the code and the links in the first cells, which are not translated."""
         lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
         cells = [line.split("|")[1].replace(".zh-CN", "") for line in lines if line.startswith("|")]
         return [re.findall(r"`[^`]+`|\(docs/[^)]+\)", cell) for cell in cells]

@@ -1,4 +1,4 @@
-"""Every code block of README and docs does what its page says: nothing in it is only for show."""
+"""Every code block of README and docs works: the tests run it, or check its content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.docs.reader import Reader, run_dags
 
 RUN = ("python", "sh")
 READ = ("ini", "text")
-DIRECTIVES = ("{literalinclude}", "{toctree}", "{eval-rst}")  # the builder of the site is strict about them
+DIRECTIVES = ("{literalinclude}", "{toctree}", "{eval-rst}")  # the build of the site checks them
 
 
 def named(page):
@@ -24,7 +24,7 @@ def named(page):
 
 
 def is_of_make(block):
-    """Whether a block holds commands of `make`, which these tests are part of."""
+    """Return whether a block holds `make` commands, one of which runs these tests."""
     return block.language == "sh" and block.text.startswith("make ")
 
 
@@ -33,7 +33,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=named)
 
 @pytest.fixture(scope="session")
 def package_index(tmp_path_factory):
-    """Return settings of pip by which it finds this package, which is not published yet."""
+    """Return pip settings with which it finds this package, which is not published yet."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
@@ -41,7 +41,7 @@ def package_index(tmp_path_factory):
 
 
 @every_page
-def test_every_block_is_of_a_kind_that_these_tests_know(page):
+def test_every_block_has_a_known_language(page):
     known = RUN + READ + DIRECTIVES
     assert [(block.line, block.language) for block in blocks(page) if block.language not in known] == []
 
@@ -82,7 +82,7 @@ CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 @every_page
-def test_what_make_is_asked_for_exists_and_is_run(page):
+def test_make_targets_in_a_page_exist_and_run_in_ci(page):
     in_blocks = "\n".join(block.text for block in blocks(page) if is_of_make(block))
     assert [
         target for target in re.findall(r"^make ([a-z-]+)", in_blocks, re.MULTILINE) if f"make {target}" not in CI
@@ -102,7 +102,7 @@ def test_configurations_name_options_that_exist(page):
 
 
 @every_page
-def test_links_to_files_lead_somewhere(page):
+def test_links_to_files_exist(page):
     links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
 

@@ -1,4 +1,4 @@
-"""Real counterparts on loopback: the emulator, and a server that says exactly what a test tells it to say."""
+"""Fixtures of the integration tests: the emulator, and servers on loopback that give the answers of a test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.task_driver import TaskDriver
 
 @pytest.fixture(scope="session")
 def database() -> None:
-    """Make Airflow's database, with the assets of the Dags here."""
+    """Create Airflow's database, with the assets of the test Dags."""
     from airflow.utils.db import initdb
 
     initdb()
@@ -30,7 +30,7 @@ def database() -> None:
 
 
 def _activate(*names: str) -> None:
-    """Do what a scheduler does with the assets of Dags: `dag.test()` of Airflow 3.0 runs no task with others."""
+    """Activate assets, as a scheduler does: `dag.test()` of Airflow 3.0 runs no task whose assets are inactive."""
     from airflow.models.asset import AssetActive, AssetModel
     from airflow.utils.session import create_session
 
@@ -51,14 +51,14 @@ def emulator(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
 
 @pytest.fixture
 def veo_default(emulator, monkeypatch) -> EmulatorServer:
-    """Make the emulator the default connection, polled briskly."""
+    """Make the emulator the default connection, with a short poll interval."""
     connect(monkeypatch, emulator.url)
     return emulator
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., ScriptedServer]]:
-    """Return a function that starts a scripted server: with a function, or with the answers in their order."""
+    """Return a function that starts a scripted server, with its answers in order or with a function that answers."""
     servers: list[ScriptedServer] = []
 
     def start(*script: Reply | Callable[[SeenRequest], Reply]) -> ScriptedServer:
@@ -77,7 +77,7 @@ def serve() -> Iterator[Callable[..., ScriptedServer]]:
 
 @pytest.fixture(scope="module")
 def dialect_servers() -> Iterator[dict[str, DialectServer]]:
-    """Start one server a dialect, for all tests of a module."""
+    """Start one server for each dialect, for all tests of a module."""
     with ExitStack() as stack:
         yield {dialect: stack.enter_context(DialectServer(dialect)) for dialect in DIALECTS}
 
@@ -91,7 +91,7 @@ def dialect_server(dialect_servers, dialect) -> DialectServer:
 
 @pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
 def task(request, serve, monkeypatch, tmp_path):
-    """Return a function that makes a gateway and a task that orders from it."""
+    """Return a function that starts a gateway and returns a task that orders from it."""
     monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(content_poll_interval=0.01, retry_pause=0.001))
 
     def make(gateway, retries=0, **arguments):

@@ -1,4 +1,4 @@
-"""A job that a person has found in the gateway's console is gone on with: nothing is ordered, nothing is paid twice."""
+"""Adoption: a task continues with the job that a person found in the gateway's console, without a new order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def task(request, veo_default):
 
 
 def lost(task, fault=LOST, **arguments):
-    """Return a task whose order nobody knows the fate of."""
+    """Return a task whose order is unknown."""
     task.emulator.faults.add("order", fault)
     driver = task(**arguments)
     assert "Nobody knows whether a video was ordered" in str(driver.run())
@@ -50,7 +50,7 @@ def adopt(driver, value):
     return driver.clear().run()
 
 
-def test_the_job_is_gone_on_with_and_paid_once(task, tmp_path):
+def test_an_adopted_job_is_paid_once(task, tmp_path):
     driver = lost(task, destination=f"{tmp_path}/a.mp4")
     (job,) = task.emulator.jobs.all()
     result = adopt(driver, f" {job.id}\n")
@@ -60,7 +60,7 @@ def test_the_job_is_gone_on_with_and_paid_once(task, tmp_path):
     assert driver.store.values["veo_submission"]["state"] == "delivered"
 
 
-def test_a_retry_that_might_order_again_goes_on_with_it_as_well(task):
+def test_a_retry_that_may_order_again_adopts_the_job_too(task):
     driver = lost(task, on_unknown_submission="resubmit")
     (job,) = task.emulator.jobs.all()
     driver.store.values["veo_adopt"] = job.id
@@ -68,22 +68,22 @@ def test_a_retry_that_might_order_again_goes_on_with_it_as_well(task):
     assert orders(task) == 1
 
 
-def test_without_the_key_a_clear_orders_as_before(task):
+def test_a_clear_without_the_key_orders(task):
     driver = lost(task)
     assert driver.clear().run()["submissions"] == 1
     assert orders(task) == 2
 
 
-def test_where_no_order_is_unknown_nobody_reads_the_key(task):
+def test_the_key_is_ignored_without_an_unknown_order(task):
     driver = task()
-    driver.store.values["veo_adopt"] = "task_of_somebody_else"
+    driver.store.values["veo_adopt"] = "task_of_another_user"
     first = driver.run()
     assert (first["status"], orders(task)) == ("completed", 1)
-    assert driver.clear().run()["id"] not in ("task_of_somebody_else", first["id"])
+    assert driver.clear().run()["id"] not in ("task_of_another_user", first["id"])
 
 
 @pytest.mark.parametrize("written", ["record", "key"])
-def test_a_crash_on_the_way_loses_nothing(task, written):
+def test_an_adoption_survives_a_failing_state_store(task, written):
     driver = lost(task)
     (job,) = task.emulator.jobs.all()
     driver.store.broken.add("set" if written == "record" else "delete")
@@ -98,7 +98,7 @@ def test_a_crash_on_the_way_loses_nothing(task, written):
     assert orders(task) == 1
 
 
-def test_a_key_that_was_left_over_is_no_answer_for_the_next_unknown_order(task):
+def test_a_leftover_key_does_not_answer_the_next_unknown_order(task):
     driver = lost(task)
     (job,) = task.emulator.jobs.all()
     driver.store.broken.add("delete")
@@ -111,7 +111,7 @@ def test_a_key_that_was_left_over_is_no_answer_for_the_next_unknown_order(task):
     assert orders(task) == 1
 
 
-def test_a_video_that_was_delivered_before_is_refused(task):
+def test_a_delivered_video_is_not_adopted(task):
     driver = task()
     delivered = driver.run()["id"]
     task.emulator.faults.add("order", NEVER_THERE)
@@ -121,7 +121,7 @@ def test_a_video_that_was_delivered_before_is_refused(task):
     assert "earlier order of this task" in str(error)
     assert orders(task) == 1
     del driver.store.values["veo_adopt"]
-    assert driver.clear().run()["id"] != delivered  # the way out that the error names
+    assert driver.clear().run()["id"] != delivered  # the error advises this
 
 
 def refused(driver, value, *words, task, count):
@@ -136,12 +136,12 @@ def refused(driver, value, *words, task, count):
 def test_an_unknown_id_is_refused(task, mocker):
     driver = lost(task)
     mocker.patch("airflow_provider_veo.orders.decision.RECENT", 0.0)
-    refused(driver, "task_nobody_knows", "task_nobody_knows", "could not be read", task=task, count=1)
+    refused(driver, "task_unknown", "task_unknown", "could not be read", task=task, count=1)
 
 
-def test_an_id_that_a_server_may_not_know_yet_is_asked_for_again_by_a_retry(task):
+def test_a_retry_asks_again_for_an_id_that_the_server_may_not_know_yet(task):
     driver = lost(task)
-    error = adopt(driver, "task_nobody_knows")
+    error = adopt(driver, "task_unknown")
     assert not isinstance(error, VeoFailException)
     assert "could not be read" in str(error)
     assert orders(task) == 1
@@ -164,7 +164,7 @@ def test_a_job_of_another_model_is_refused(task, model):
     refused(driver, other, f"of the model {model}, and veo-3.1 was ordered", task=task, count=1)
 
 
-def test_a_name_of_the_gateways_upstream_is_no_other_model(task):
+def test_an_upstream_name_of_the_model_is_accepted(task):
     driver = lost(task)
     (job,) = task.emulator.jobs.all()
     while job.status(time.time()) != "completed":
@@ -173,7 +173,7 @@ def test_a_name_of_the_gateways_upstream_is_no_other_model(task):
 
 
 @pytest.mark.parametrize("arguments", [{"prompt": "q"}, {"model": "veo-3.1-fast"}])
-def test_a_request_that_has_changed_is_refused(task, arguments):
+def test_a_changed_request_adopts_no_job(task, arguments):
     driver = lost(task)
     (job,) = task.emulator.jobs.all()
     driver.arguments |= arguments
@@ -183,22 +183,22 @@ def test_a_request_that_has_changed_is_refused(task, arguments):
 BAD = ["", "  ", ".", "..", "a\nb", "a\x00b", "x" * 1_025, True, [], {}, ["id"], {"id": "v"}, 1.5, "\u202eid"]
 
 
-def test_a_value_that_is_no_id_is_refused(task):
+def test_a_value_that_is_not_an_id_is_refused(task):
     driver = lost(task)
     for value in BAD:
         refused(driver, value, "must be the id of a video job", task=task, count=1)
 
 
-def test_no_value_orders_anything_or_breaks_the_task(task):
+def test_an_odd_value_neither_orders_nor_breaks_the_task(task):
     driver = lost(task)
     for value in ODD_VALUES:
-        if value is not None:  # which Airflow's store refuses, like all that is not JSON
+        if value is not None:  # Airflow's store does not take None
             driver.store.values["veo_adopt"] = value
             assert "veo_adopt" in str(driver.clear().run()), value
     assert orders(task) == 1
 
 
-def test_a_job_that_somebody_cancels_afterwards_is_not_replaced_unasked(monkeypatch):
+def test_a_cancelled_job_is_not_replaced(monkeypatch):
     with EmulatorServer(Settings(api_key=KEY, generation_seconds=60, can_cancel=True)) as emulator:
         connect(monkeypatch, emulator.url)
         emulator.faults.add("order", LOST)
@@ -210,7 +210,7 @@ def test_a_job_that_somebody_cancels_afterwards_is_not_replaced_unasked(monkeypa
         assert len(emulator.jobs.all()) == 1
 
 
-def test_the_error_prints_the_call(task):
+def test_the_error_prints_the_request_that_adopts_a_job(task):
     driver = lost(task)
     assert re.search(
         r"PUT /api/v2/dags/d/dagRuns/r/taskInstances/t/state-store/veo_adopt\?map_index=-1 "
@@ -219,7 +219,7 @@ def test_the_error_prints_the_call(task):
     )
 
 
-def test_before_airflow_3_3_nobody_speaks_of_a_store(task):
+def test_without_a_state_store_the_error_does_not_mention_the_key(task):
     task.emulator.faults.add("order", LOST)
     driver = task()
     driver.store = None
@@ -231,7 +231,7 @@ def test_before_airflow_3_3_nobody_speaks_of_a_store(task):
 
 @pytest.fixture
 def listing(request, monkeypatch):
-    """Run an emulator of a dialect, as the default connection."""
+    """Start an emulator with a dialect, as the default connection."""
     with EmulatorServer(Settings(dialect=request.param, api_key=KEY, generation_seconds=0.5)) as emulator:
         connect(monkeypatch, emulator.url, request_format="multipart")
         yield emulator
@@ -247,7 +247,7 @@ WAN = "Wan-AI/Wan2.2-T2V-A14B-Diffusers"
 
 
 @pytest.mark.parametrize(("listing", "model"), [("openai", "sora-2"), ("vllm-omni", WAN)], indirect=["listing"])
-def test_a_server_that_lists_its_jobs_has_the_error_name_them_and_none_is_taken(listing, model):
+def test_the_error_names_the_listed_jobs_and_adopts_none(listing, model):
     driver, error = lost_here(listing, model=model)
     (job,) = listing.jobs.all()
     assert f"The server lists these jobs of that time and model, the nearest first: {job.id} (" in error
@@ -258,7 +258,7 @@ def test_a_server_that_lists_its_jobs_has_the_error_name_them_and_none_is_taken(
 
 
 @pytest.mark.parametrize("listing", ["openai"], indirect=True)
-def test_a_job_of_another_model_is_known_by_the_list(listing):
+def test_a_listed_job_of_another_model_is_refused(listing):
     other = VeoHook().create_video(VideoSpec("p", model="sora-9")).id
     driver, error = lost_here(listing, NEVER_THERE)
     assert other not in error
@@ -267,7 +267,7 @@ def test_a_job_of_another_model_is_known_by_the_list(listing):
 
 
 @pytest.mark.parametrize("listing", ["relay", "litellm", "new-api"], indirect=True)
-def test_a_server_without_a_list_hides_nothing(listing):
+def test_a_server_without_a_list_does_not_change_the_error(listing):
     _, error = lost_here(listing)
     assert "The server lists" not in error
     assert "Nobody knows whether a video was ordered" in error
@@ -287,7 +287,7 @@ LISTS = [
 
 
 @pytest.mark.parametrize("said", LISTS, ids=lambda said: f"{said.status} {str(said.body)[:30]}")
-def test_no_list_hides_the_error(serve, monkeypatch, said):
+def test_a_broken_list_does_not_hide_the_error(serve, monkeypatch, said):
     server = serve(lambda request: Reply(500, "no") if request.method == "POST" else said)
     connect(monkeypatch, server.url)
     error = str(TaskDriver({"prompt": "p", "model": "veo-3.1"}).run())
@@ -295,7 +295,7 @@ def test_no_list_hides_the_error(serve, monkeypatch, said):
     assert "The server lists" not in error
 
 
-def test_a_list_that_never_comes_is_not_waited_for(serve, monkeypatch):
+def test_the_task_does_not_wait_for_a_list_that_never_comes(serve, monkeypatch):
     monkeypatch.setattr(limits, "GLANCE_SECONDS", 0.2)
     over = Event()
 
@@ -312,7 +312,7 @@ def test_a_list_that_never_comes_is_not_waited_for(serve, monkeypatch):
     assert time.monotonic() - began < 30
 
 
-def test_the_words_of_a_list_are_cleaned(serve, monkeypatch):
+def test_the_texts_of_a_list_are_cleaned(serve, monkeypatch):
     now = time.time()
     jobs = [
         {"id": "good", "status": "queued", "model": "veo-3.1", "created_at": now},

@@ -50,7 +50,7 @@ def events_of(url, spec, timeout=60.0):
         return list(client.stream_chat(spec, timeout=timeout))
 
 
-def test_two_videos_from_the_emulator(emulator):
+def test_a_chat_call_makes_two_videos(emulator):
     events = events_of(emulator.url, ChatSpec("画只猪在天上飞", "veo-3.1-fast", n=2))
     assert isinstance(events[0], Accepted)
     assert len([event for event in events if isinstance(event, Progress)]) == 10
@@ -59,7 +59,7 @@ def test_two_videos_from_the_emulator(emulator):
     assert emulator.jobs.report()["chat_usd"] == pytest.approx(0.30)
 
 
-def test_refusals_are_errors_before_anything_is_accepted(emulator, serve):
+def test_a_refused_call_raises_before_the_first_event(emulator, serve):
     with pytest.raises(ApiError) as caught:
         events_of(emulator.url, ChatSpec("p", "nosuch"))
     assert caught.value.reason is Reason.MODEL_UNAVAILABLE
@@ -71,7 +71,7 @@ def test_refusals_are_errors_before_anything_is_accepted(emulator, serve):
         events_of("http://127.0.0.1:1", ChatSpec("p", "m"))
 
 
-def test_the_key_is_cut_out_of_what_the_server_writes(serve):
+def test_the_key_is_removed_from_the_servers_text(serve):
     server = serve(Reply(body=stream(f"error: key {KEY} is blocked", f"hello {KEY}")))
     assert KEY not in repr(events_of(server.url, ChatSpec("p", "m")))
 
@@ -106,7 +106,7 @@ def server_of(serve, monkeypatch):
 
 @pytest.fixture
 def output(capsys, caplog):
-    """Return what was logged; Airflow logs to the one or the other."""
+    """Return a function that returns the log, which Airflow writes to stdout or to the `logging` module."""
     caplog.set_level("INFO")
     return lambda: capsys.readouterr().out + caplog.text
 
@@ -129,8 +129,8 @@ def test_progress_is_shown(veo_default):
     assert all(re.fullmatch(r"processing [\d.]+ %", value) for value in shown)
 
 
-@pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="before Airflow 3.1 there is no page to leave records for")
-def test_the_page_finds_the_videos_that_a_download_task_has_stored(veo_default, mocker, tmp_path):
+@pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="before Airflow 3.1 there is no page for page entries")
+def test_the_page_finds_videos_of_a_chat_task_that_download_tasks_stored(veo_default, mocker, tmp_path):
     written = []
     mocker.patch.object(page, "write_xcom_past_backend", lambda _ti, key, record: written.append((key, record)))
     urls = [video["url"] for video in task(n=2).run()]
@@ -142,7 +142,7 @@ def test_the_page_finds_the_videos_that_a_download_task_has_stored(veo_default, 
     assert len(set(outcomes[0]["videos"])) == 2
 
 
-def test_frames_are_sent(server_of, tmp_path):
+def test_frames_are_sent_with_the_prompt(server_of, tmp_path):
     server = server_of(Reply(body=stream(ready(1, URLS[0]))))
     (tmp_path / "a.png").write_bytes(picture("PNG", 160, 90))
     first = "https://cdn.example/frame.png?sig=1"
@@ -153,7 +153,7 @@ def test_frames_are_sent(server_of, tmp_path):
 
 
 @pytest.mark.parametrize("broken", ["cut", "error", "short", "end"])
-def test_a_retry_asks_for_what_is_missing_only(server_of, output, broken):
+def test_a_retry_orders_only_the_missing_videos(server_of, output, broken):
     begun = stream("Progress: 50%", ready(1, URLS[0]), done=False)
     first = {
         "cut": Reply(body=begun, headers={"Content-Length": "99999"}, close_early=len(begun)),
@@ -175,7 +175,7 @@ def test_a_retry_asks_for_what_is_missing_only(server_of, output, broken):
     assert "canary-5d" not in log + str(driver.errors)
 
 
-def test_videos_are_on_record_before_the_next_one_comes(server_of):
+def test_each_video_is_recorded_before_the_next_one_arrives(server_of):
     store = FakeTaskStateStore()
     seen = []
     keep = store.set
@@ -198,25 +198,25 @@ def test_videos_are_on_record_before_the_next_one_comes(server_of):
     ]
 
 
-def test_all_videos_arrived_and_then_the_connection_broke(server_of):
+def test_a_connection_that_breaks_after_the_last_video_does_not_fail_the_task(server_of):
     body = stream(ready(1, URLS[0]), done=False)
     server_of(Reply(body=body, headers={"Content-Length": "99999"}, close_early=len(body)))
     assert task().run() == [{"index": 1, "url": URLS[0]}]
 
 
-def test_a_task_that_fails_after_the_last_video_costs_nothing(server_of):
+def test_a_task_that_fails_after_the_last_video_orders_nothing_again(server_of):
     server = server_of(Reply(body=stream(ready(1, URLS[0]))), Reply(body=stream(ready(1, URLS[1]))))
     driver = task(retries=1)
     driver.fails_afterwards = 3
     assert isinstance(driver.run(), RuntimeError)
     assert driver.clear().run() == [{"index": 1, "url": URLS[0]}]
     assert (driver.tries, driver.fails_afterwards) == (4, 0)
-    assert driver.run() == [{"index": 1, "url": URLS[0]}]  # a retry, though the task has succeeded
+    assert driver.run() == [{"index": 1, "url": URLS[0]}]  # a retry of a task that has succeeded
     assert len(server.requests) == 1
     assert driver.clear().run() == [{"index": 1, "url": URLS[1]}]
 
 
-def test_a_clear_of_a_finished_task_makes_new_videos(server_of):
+def test_a_clear_of_a_finished_task_orders_new_videos(server_of):
     server = server_of(*(Reply(body=stream(ready(1, url))) for url in URLS[:2]))
     driver = task()
     assert driver.run() == [{"index": 1, "url": URLS[0]}]
@@ -224,7 +224,7 @@ def test_a_clear_of_a_finished_task_makes_new_videos(server_of):
     assert asked(server) == [1, 1]
 
 
-def test_a_clear_after_a_broken_stream_asks_for_the_rest(server_of):
+def test_a_clear_after_a_broken_stream_orders_only_the_missing_videos(server_of):
     server = server_of(*(Reply(body=stream(ready(1, url))) for url in URLS[:2]))
     driver = task(n=2)
     assert isinstance(driver.run(), ChatIncompleteError)
@@ -232,7 +232,7 @@ def test_a_clear_after_a_broken_stream_asks_for_the_rest(server_of):
     assert asked(server) == [2, 1]
 
 
-def test_addresses_of_yesterday_are_gone(server_of):
+def test_addresses_older_than_a_day_are_not_returned(server_of):
     server = server_of(Reply(body=stream(ready(1, URLS[0]))), Reply(body=stream(ready(1, URLS[1]), ready(2, URLS[2]))))
     driver = task(n=2)
     driver.run()
@@ -241,7 +241,7 @@ def test_addresses_of_yesterday_are_gone(server_of):
     assert asked(server) == [2, 2]
 
 
-def test_calls_are_counted(server_of):
+def test_max_submissions_limits_the_chat_calls(server_of):
     server = server_of(lambda _request: Reply(body=stream("Progress: 10%")))
     driver = task(retries=3)
     assert isinstance(driver.run(), NotOrderedError | VeoFailException)
@@ -252,7 +252,7 @@ def test_calls_are_counted(server_of):
 @pytest.mark.parametrize(
     ("line", "reason"), [("❌ 视频生成失败：内容违规", "内容违规"), ("抱歉，余额不足", "余额不足")]
 )
-def test_a_failure_text_that_a_retry_cannot_mend_fails_at_once(server_of, line, reason):
+def test_a_permanent_failure_fails_without_retries(server_of, line, reason):
     server = server_of(lambda _request: Reply(body=stream(line)))
     error = task(retries=3).run()
     assert isinstance(error, VeoFailException)
@@ -260,7 +260,7 @@ def test_a_failure_text_that_a_retry_cannot_mend_fails_at_once(server_of, line, 
     assert len(server.requests) == 1
 
 
-def test_an_answer_that_never_began_is_an_unknown_order(server_of):
+def test_a_call_without_an_answer_is_an_unknown_order(server_of):
     server = server_of(lambda _request: Reply(body=b"", headers={"Content-Length": "5"}, close_early=0, status=504))
     error = task(retries=2).run()
     assert isinstance(error.cause, UnknownSubmissionError)
@@ -274,7 +274,7 @@ def test_an_answer_that_never_began_is_an_unknown_order(server_of):
         ({"model": "veo-3.1-fl", "first_frame": "https://"}, "first_frame 'https://' is not a usable"),
     ],
 )
-def test_bad_input_costs_nothing(veo_default, arguments, complaint):
+def test_bad_input_sends_no_request(veo_default, arguments, complaint):
     error = task(retries=2, **arguments).run()
     assert isinstance(error, VeoFailException)
     assert complaint in str(error)

@@ -1,4 +1,4 @@
-"""A Clear as Airflow's own database makes it: the rules that the unit tests of Clear or retry rest on."""
+"""Facts about clears in Airflow's own database, on which the unit tests of clears and retries rely."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from tests.support.dag_runs import DAGS, dags_in
 
 pytestmark = [
     pytest.mark.usefixtures("database"),
-    pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="Airflow kept its Dags in another way; the rules are the same"),
+    pytest.mark.skipif(
+        not AIRFLOW_V_3_1_PLUS, reason="Airflow before 3.1 stores its Dags in another way; the rules are the same"
+    ),
 ]
 
 
@@ -34,7 +36,7 @@ def order_of(who):
 
 
 def seen_by_the_next_try(ti, retries):
-    """Return what the context of the task's next try tells."""
+    """Return the identity that the context of the task's next try holds."""
     number = SimpleNamespace(clear_number=ti.dag_run.clear_number)
     following = SimpleNamespace(
         dag_id=ti.dag_id,
@@ -48,7 +50,7 @@ def seen_by_the_next_try(ti, retries):
 
 
 @pytest.mark.parametrize("lowered_by", [0, 1, 2])
-def test_a_clear_is_seen_whatever_retries_are_now(veo_default, tmp_path, monkeypatch, lowered_by):
+def test_a_clear_is_recognized_after_retries_were_lowered(veo_default, tmp_path, monkeypatch, lowered_by):
     from airflow.models.dagbag import DBDagBag
     from airflow.models.taskinstance import TaskInstance, clear_task_instances
     from airflow.utils.session import create_session
@@ -65,7 +67,7 @@ def test_a_clear_is_seen_whatever_retries_are_now(veo_default, tmp_path, monkeyp
         ti = session.scalars(select(TaskInstance).filter_by(dag_id="one_task_waiting", run_id=dag_run.run_id)).one()
         ti.try_number = 1
         record = next_record(None, order_of(seen_by_the_next_try(ti, ti.max_tries)), "me")
-        ti.try_number = 2  # the record is of try 2, which is over
+        ti.try_number = 2  # the record is that of try 2, which has ended
         retries = 3 - lowered_by
         dag = DBDagBag().get_latest_version_of_dag("one_task_waiting", session=session)
         dag.get_task("create").retries = retries

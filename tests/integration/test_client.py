@@ -31,7 +31,7 @@ from tests.support.contents import open_content
 from tests.support.pictures import picture_of
 from tests.support.scripted_server import KEY, Reply, every_dialect
 
-# small and short, where the server lets us choose: these clips are rendered in no time
+# a small and short video is rendered at once; not every server lets a client choose
 SPEC = VideoSpec("画小猫 {curly} %20", "veo-3.1", seconds=1, size="128x128")
 VIDEO = b"\0\0\0\x20ftypisom" + os.urandom(300_000)
 
@@ -44,7 +44,7 @@ def client_of():
 
 
 @every_dialect
-def test_order_wait_and_see(client_of, emulator):
+def test_an_order_is_waited_for(client_of, emulator):
     client = client_of(emulator.url)
     video = client.create_video(SPEC)
     notes = []
@@ -55,7 +55,7 @@ def test_order_wait_and_see(client_of, emulator):
     assert emulator.jobs.report()["orders"] == 1
 
 
-def test_the_order_on_the_wire(client_of, serve):
+def test_an_order_has_this_path_body_and_headers(client_of, serve):
     server = serve(Reply(body={"id": "v", "status": "queued"}))
     client_of(server.url, auth_scheme="raw").create_video(SPEC)
     request = server.requests[0]
@@ -67,7 +67,7 @@ def test_the_order_on_the_wire(client_of, serve):
 
 
 @every_dialect
-def test_frames_on_the_wire(client_of, emulator):
+def test_frames_reach_the_server(client_of, emulator):
     first = Frame.from_bytes(picture_of("red"), "a")
     last = Frame.from_bytes(picture_of("blue", "JPEG"), "b")
     dialect = emulator.settings.dialect
@@ -80,13 +80,13 @@ def test_frames_on_the_wire(client_of, emulator):
 
 
 @every_dialect
-def test_multipart_without_frames(client_of, emulator):
+def test_an_order_without_frames_can_be_multipart(client_of, emulator):
     video = client_of(emulator.url, request_format="multipart").create_video(SPEC)
     assert emulator.jobs.get(video.id).prompt == SPEC.prompt
 
 
 @every_dialect
-def test_cancel(client_of, emulator):
+def test_cancelling_reports_whether_the_server_can_cancel(client_of, emulator):
     client = client_of(emulator.url)
     video = client.create_video(SPEC)
     offered = emulator.settings.dialect in ("vllm-omni", "sglang", "fastvideo", "openai")
@@ -95,14 +95,14 @@ def test_cancel(client_of, emulator):
 
 
 @pytest.mark.parametrize("emulator", ["vllm-omni"], indirect=True)
-def test_a_server_that_reads_forms_only_gets_one(client_of, emulator):
+def test_a_server_that_reads_only_forms_gets_a_form(client_of, emulator):
     video = client_of(emulator.url).create_video(SPEC)
     assert emulator.jobs.get(video.id).prompt == SPEC.prompt
     assert (emulator.jobs.report()["orders"], emulator.jobs.report()["refused"]) == (1, 1)
 
 
 @pytest.mark.parametrize("emulator", ["vllm-omni"], indirect=True)
-def test_json_that_was_asked_for_is_refused_with_the_way_out(client_of, emulator):
+def test_refused_json_names_the_setting_for_multipart(client_of, emulator):
     with pytest.raises(ApiError, match='set request_format to "multipart"') as caught:
         client_of(emulator.url, request_format="json").create_video(SPEC)
     assert caught.value.permanent
@@ -114,7 +114,7 @@ UNREAD = Reply(
 )
 
 
-def test_an_order_goes_as_a_form_where_json_is_not_read(client_of, serve):
+def test_an_order_is_sent_again_as_a_form_if_json_is_not_read(client_of, serve):
     server = serve(UNREAD, Reply(body={"id": "v", "status": "queued"}))
     assert client_of(server.url).create_video(SPEC, "key-1").id == "v"
     assert [request.headers["idempotency-key"] for request in server.requests] == ["key-1", "key-1"]
@@ -124,14 +124,14 @@ def test_an_order_goes_as_a_form_where_json_is_not_read(client_of, serve):
     ]
 
 
-def test_an_order_goes_as_a_form_once(client_of, serve):
+def test_an_order_is_sent_as_a_form_only_once(client_of, serve):
     server = serve(lambda _request: UNREAD)
     with pytest.raises(ApiError):
         client_of(server.url).create_video(SPEC)
     assert len(server.requests) == 2
 
 
-def test_a_form_whose_answer_is_lost_is_no_refusal(client_of, serve):
+def test_a_form_whose_answer_is_lost_is_not_a_refusal(client_of, serve):
     server = serve(UNREAD, Reply(body={"id": "v"}, close_early=3))
     with pytest.raises(TransportError) as caught:
         client_of(server.url).create_video(SPEC)
@@ -140,7 +140,7 @@ def test_a_form_whose_answer_is_lost_is_no_refusal(client_of, serve):
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 409, 413, 422, 425, 429, 500, 502, 503, 504])
-def test_an_order_is_sent_once_whatever_the_server_says(client_of, serve, status):
+def test_no_error_status_repeats_an_order(client_of, serve, status):
     server = serve(lambda _request: Reply(status, {"error": {"message": "no"}}, {"Retry-After": "0"}))
     with pytest.raises(ApiError):
         client_of(server.url).create_video(SPEC)
@@ -154,7 +154,7 @@ def test_an_order_does_not_follow_redirects(client_of, serve):
     assert len(server.requests) == 1
 
 
-def test_a_lost_answer_is_no_refusal(client_of, serve):
+def test_a_lost_answer_is_not_a_refusal(client_of, serve):
     server = serve(Reply(body={"id": "v"}, close_early=3))
     with pytest.raises(TransportError) as caught:
         client_of(server.url).create_video(SPEC)
@@ -162,7 +162,7 @@ def test_a_lost_answer_is_no_refusal(client_of, serve):
     assert len(server.requests) == 1
 
 
-def test_a_silent_server_is_no_refusal(client_of):
+def test_a_silent_server_is_not_a_refusal(client_of):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(TransportError, match="ReadTimeout") as caught:
@@ -170,14 +170,14 @@ def test_a_silent_server_is_no_refusal(client_of):
     assert not isinstance(caught.value, NotSentError)
 
 
-def test_a_server_that_is_not_there_got_nothing(client_of):
+def test_a_failed_connection_means_that_nothing_was_sent(client_of):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}"
     with pytest.raises(NotSentError, match="ConnectError"):
         client_of(url).create_video(SPEC)
 
 
-def test_the_key_is_never_shown_even_when_the_server_repeats_it(client_of, serve):
+def test_the_key_is_masked_if_the_server_repeats_it(client_of, serve):
     server = serve(
         lambda request: Reply(401, {"error": {"message": f"Incorrect key: {request.headers['authorization']}"}})
     )
@@ -189,13 +189,13 @@ def test_the_key_is_never_shown_even_when_the_server_repeats_it(client_of, serve
 
 
 @pytest.mark.parametrize("key", ["1", "video", "EMPTY"])
-def test_a_key_that_is_no_secret_does_not_spoil_an_answer(serve, key):
+def test_a_short_key_is_not_masked_in_an_answer(serve, key):
     server = serve(Reply(body={"id": "video_123_EMPTY", "status": "queued"}))
     with VeoClient(ClientSettings(server.url, key)) as client:
         assert client.create_video(SPEC).id == "video_123_EMPTY"
 
 
-def test_the_id_of_the_order_stays(client_of, serve):
+def test_a_video_keeps_the_id_of_the_order(client_of, serve):
     server = serve(Reply(body={"id": "video_other", "status": "completed"}))
     assert client_of(server.url).get_video("video_mine=").id == "video_mine="
     assert server.requests[0].path == "/v1/videos/video_mine%3D"
@@ -217,7 +217,7 @@ async def test_the_async_client_asks_and_cancels(emulator):
     assert (emulator.jobs.get(video.id) is None) is offered
 
 
-async def test_the_async_client_tells_refusals_and_lost_answers_apart(serve):
+async def test_the_async_client_distinguishes_refusals_from_lost_answers(serve):
     server = serve(
         Reply(401, {"error": {"message": f"Incorrect key: {KEY}"}}),
         Reply(body={"id": "v"}, close_early=3),
@@ -254,7 +254,7 @@ def content(server, **what):
 
 
 @every_dialect
-def test_a_video_from_the_emulator(emulator):
+def test_the_emulators_content_is_an_mp4_file(emulator):
     with VeoClient(ClientSettings(emulator.url, KEY)) as client:
         video_id = client.create_video(SPEC).id
         client.wait_for_video(video_id, WaitPolicy(time.time(), time.time() + 60, poll_interval=0.05), [].append)
@@ -263,20 +263,20 @@ def test_a_video_from_the_emulator(emulator):
     assert video[4:8] == b"ftyp"
 
 
-def test_bytes(serve):
+def test_content_arrives_unchanged(serve):
     server = serve(Reply(body=VIDEO))
     assert content(server) == (len(VIDEO), VIDEO)
     assert server.requests[0].path == "/v1/videos/v/content"
     assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
-def test_the_content_type_is_not_believed(serve):
+def test_the_content_type_is_ignored(serve):
     assert content(serve(Reply(body=VIDEO, headers={"Content-Type": "application/json"})))[1] == VIDEO
     with pytest.raises(ContentError, match="an HTML page"):
         content(serve(Reply(body="<html>login</html>", headers={"Content-Type": "video/mp4"})))
 
 
-def test_compressed_against_our_will(serve):
+def test_compressed_content_is_decompressed(serve):
     server = serve(Reply(body=gzip.compress(VIDEO), headers={"Content-Encoding": "gzip"}))
     assert content(server) == (None, VIDEO)
 
@@ -314,7 +314,7 @@ def test_a_url_on_another_host_gets_no_key(serve):
     assert "authorization" not in cdn.requests[0].headers
 
 
-def test_a_circle_of_redirects_ends(serve):
+def test_endless_redirects_are_an_error(serve):
     server = serve(lambda _request: Reply(302, b"", {"Location": "/v1/videos/v/content"}))
     with pytest.raises(ContentError, match="more than 5 redirects"):
         content(server)
@@ -326,7 +326,7 @@ def test_a_cut_download_is_an_error(serve):
         content(serve(Reply(body=VIDEO, close_early=100_000)))
 
 
-def test_not_ready(serve):
+def test_unfinished_content_is_not_ready(serve):
     with pytest.raises(ContentNotReadyError):
         content(serve(Reply(400, {"error": {"message": "Task is not completed yet"}})))
 

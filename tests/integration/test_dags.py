@@ -39,15 +39,15 @@ def test_the_example_dags_can_be_parsed(tmp_path):
 
 
 def _asks_people():
-    """Whether this Airflow can wait for a person, as 3.1 and later can."""
+    """Return whether this Airflow can wait for a person, as 3.1 and later can."""
     try:
         from airflow.providers.standard.operators.hitl import ApprovalOperator
-    except Exception:  # noqa: BLE001 - the module itself complains, in its own way, or is missing
+    except Exception:  # noqa: BLE001 - the module is missing, or raises its own error
         return False
     return bool(ApprovalOperator)
 
 
-def test_one_task_orders_and_another_stores(veo_default, storage):
+def test_one_task_orders_and_another_one_stores(veo_default, storage):
     state, _, result = run("two_tasks")
     assert state == "success"
     created, stored = result("create"), result("download")
@@ -68,7 +68,7 @@ def test_one_task_orders_and_stores(veo_default, storage, mode):
     assert veo_default.jobs.report()["charged"] == 1
 
 
-def test_mapped(veo_default, storage):
+def test_mapped_tasks_store_one_video_each(veo_default, storage):
     state, states, _ = run("mapped")
     assert state == "success"
     assert len(states) == 6
@@ -76,15 +76,15 @@ def test_mapped(veo_default, storage):
     assert sorted(job.prompt for job in veo_default.jobs.all()) == ["one", "two", "two"]
 
 
-def test_videos_become_a_film_and_pictures(veo_default, storage):
-    state, states, result = run("film")
+def test_videos_are_joined_and_frames_are_extracted(veo_default, storage):
+    state, states, result = run("joined")
     assert state == "success"
     assert len(states) == 6
-    film, picture = result("concat"), result("last_frame")
-    assert film["path"] == str(storage / "film" / "film.mp4")
-    assert (film["seconds"], film["clips"], film["reencoded"]) == (16.0, 2, False)
-    assert film["sha256"] == hashlib.sha256(Path(film["path"]).read_bytes()).hexdigest()
-    assert picture["path"] == str(storage / "film" / "last.png")
+    joined, picture = result("concat"), result("last_frame")
+    assert joined["path"] == str(storage / "joined" / "joined.mp4")
+    assert (joined["seconds"], joined["clips"], joined["reencoded"]) == (16.0, 2, False)
+    assert joined["sha256"] == hashlib.sha256(Path(joined["path"]).read_bytes()).hexdigest()
+    assert picture["path"] == str(storage / "joined" / "last.png")
     assert (picture["width"], picture["height"], picture["seconds"]) == (720, 1280, round(16 - 1 / 24, 6))
     assert sorted(path.name for path in storage.iterdir() if path.is_file()) == [
         "1.mp4",
@@ -94,18 +94,20 @@ def test_videos_become_a_film_and_pictures(veo_default, storage):
     ]
 
 
-def test_the_platform_is_told(veo_default, storage, tmp_path, monkeypatch):
-    pytest.importorskip("airflow.sdk", reason="dag.test() of Airflow 2 takes no alias that it has not met before")
+def test_asset_events_and_sidecars_describe_the_video(veo_default, storage, tmp_path, monkeypatch):
+    pytest.importorskip(
+        "airflow.sdk", reason="dag.test() of Airflow 2 takes no asset alias that is not in its database yet"
+    )
     (tmp_path / "frame.png").write_bytes(frame := picture("PNG", 720, 1280))
     monkeypatch.setenv("AIRFLOW_VAR_VEO_FRAME", str(tmp_path / "frame.png"))
-    state, _, result = run("told")
+    state, _, result = run("asset_events")
     assert state == "success"
     created, copied = result("create"), result("download")
     known = {
         "video_id": created["id"],
-        "uri": f"file://{storage}/told/%E7%8C%AB.mp4",
-        "bytes": (storage / "told/猫.mp4").stat().st_size,
-        "sha256": hashlib.sha256((storage / "told/猫.mp4").read_bytes()).hexdigest(),
+        "uri": f"file://{storage}/asset_events/%E7%8C%AB.mp4",
+        "bytes": (storage / "asset_events/猫.mp4").stat().st_size,
+        "sha256": hashlib.sha256((storage / "asset_events/猫.mp4").read_bytes()).hexdigest(),
         "model": "veo-3.1-fl",
         "prompt_sha256": hashlib.sha256("画小猫".encode()).hexdigest(),
         "size": "720x1280",
@@ -117,7 +119,7 @@ def test_the_platform_is_told(veo_default, storage, tmp_path, monkeypatch):
     assert created["bytes"] == copied["bytes"] == known["bytes"]
     copy = known | {"uri": f"file://{copied['path']}"}
     assert asset_events() == {"veo_video": known, known["uri"]: known, copy["uri"]: copy}
-    sidecar = json.loads((storage / "told/猫.mp4.json").read_text(encoding="utf-8"))
+    sidecar = json.loads((storage / "asset_events/猫.mp4.json").read_text(encoding="utf-8"))
     assert sidecar.pop("task")["task_id"] == "create"
     assert sidecar.pop("provider").startswith("airflow-provider-veo ")
     remembers = AIRFLOW_V_3_3_PLUS
@@ -127,7 +129,7 @@ def test_the_platform_is_told(veo_default, storage, tmp_path, monkeypatch):
 
 
 def asset_events():
-    """Return what Airflow's database holds of the events of the Dag `told`, by the asset's name or address."""
+    """Return the extra fields of the asset events of the Dag `asset_events`, by the name or address of the asset."""
     try:
         from airflow.models.asset import AssetEvent
     except ImportError:  # Airflow 2
@@ -135,12 +137,12 @@ def asset_events():
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        events = session.query(AssetEvent).filter_by(source_dag_id="told").all()
+        events = session.query(AssetEvent).filter_by(source_dag_id="asset_events").all()
         return {event.uri: dict(event.extra) for event in events}
 
 
 @pytest.mark.parametrize("mode", ["deferred", "waiting"])
-def test_mapped_tasks_with_one_place_for_all_are_refused_before_they_order(veo_default, storage, caplog, mode):
+def test_mapped_tasks_with_the_same_destination_are_refused_before_an_order(veo_default, storage, caplog, mode):
     caplog.set_level("INFO")
     state, states, _ = run(f"one_place_{mode}")
     assert (state, set(states.values())) == ("failed", {"failed"})
@@ -150,8 +152,8 @@ def test_mapped_tasks_with_one_place_for_all_are_refused_before_they_order(veo_d
 
 
 @pytest.mark.parametrize("mode", ["deferred", "waiting"])
-def test_tasks_of_a_mapped_group_with_one_place_for_all_are_refused(veo_default, storage, caplog, mode):
-    """And the operators for frames and films, mapped alone or with their group."""
+def test_tasks_of_a_mapped_group_with_the_same_destination_are_refused(veo_default, storage, caplog, mode):
+    """The operators for frames and for joining are refused, too, mapped alone or with their group."""
     caplog.set_level("INFO")
     state, states, _ = run(f"one_place_in_group_{mode}")
     assert (state, set(states.values())) == ("failed", {"failed"})
@@ -161,7 +163,7 @@ def test_tasks_of_a_mapped_group_with_one_place_for_all_are_refused(veo_default,
 
 
 @pytest.mark.parametrize("mode", ["deferred", "waiting"])
-def test_tasks_of_a_mapped_group_have_places_of_their_own(veo_default, storage, mode):
+def test_tasks_of_a_mapped_group_can_have_different_destinations(veo_default, storage, mode):
     state, _, _ = run(f"own_places_in_group_{mode}")
     assert state == "success"
     names = {"0.mp4", "1.mp4", "0.png", "1.png", "Episode #1.mp4", "Episode #2.mp4"}
@@ -169,7 +171,7 @@ def test_tasks_of_a_mapped_group_have_places_of_their_own(veo_default, storage, 
 
 
 @pytest.mark.parametrize("mode", ["deferred", "waiting"])
-def test_a_function_says_what_to_show(veo_default, storage, mode):
+def test_a_decorated_function_returns_the_prompt(veo_default, storage, mode):
     state, _, result = run(f"decorated_{mode}")
     assert state == "success"
     prompts = sorted((job.prompt, job.model.id) for job in veo_default.jobs.all())
@@ -183,7 +185,7 @@ def test_a_function_says_what_to_show(veo_default, storage, mode):
 
 
 @pytest.mark.parametrize("mode", ["deferred", "waiting"])
-def test_a_sensor_waits_for_a_job_that_another_has_ordered(veo_default, storage, mode):
+def test_a_sensor_waits_for_a_job_that_the_hook_has_ordered(veo_default, storage, mode):
     ordered = VeoHook().create_video(VideoSpec("a cat", "veo-3.1"))
     state, _, result = run(f"sensor_{mode}", {"video_id": ordered.id})
     assert state == "success"
@@ -192,7 +194,7 @@ def test_a_sensor_waits_for_a_job_that_another_has_ordered(veo_default, storage,
 
 
 @pytest.mark.parametrize("mode", ["deferred", "waiting"])
-def test_a_sensor_fails_with_the_job(veo_default, mode):
+def test_a_sensor_fails_if_its_job_fails(veo_default, mode):
     veo_default.jobs.fail_next("Content policy violation")
     ordered = VeoHook().create_video(VideoSpec("a cat", "veo-3.1"))
     state, states, _ = run(f"sensor_{mode}", {"video_id": ordered.id})
@@ -200,7 +202,7 @@ def test_a_sensor_fails_with_the_job(veo_default, mode):
 
 
 @pytest.mark.parametrize("mode", ["deferred", "waiting"])
-def test_a_refused_prompt_fails_at_once(veo_default, mode):
+def test_a_refused_prompt_fails_without_retries(veo_default, mode):
     veo_default.jobs.fail_next("Content policy violation")
     state, states, _ = run(f"one_task_{mode}")
     assert (state, states["create", -1]) == ("failed", "failed")
@@ -208,7 +210,7 @@ def test_a_refused_prompt_fails_at_once(veo_default, mode):
 
 
 def test_the_state_that_decides_about_cancelling_is_read_from_the_database(veo_default):
-    """So it is before Airflow 3; the system tests do it through Airflow 3's supervisor."""
+    """Airflow before 3 needs this. The system tests read the state through Airflow 3's supervisor."""
     dag_run = dags_in(DAGS)["mapped"].test()
     for ti in dag_run.get_task_instances():
         assert _read_state_in_database(ti) == str(ti.state) == "success"
@@ -216,7 +218,7 @@ def test_the_state_that_decides_about_cancelling_is_read_from_the_database(veo_d
     assert _read_state_in_database(ti) is None
 
 
-def test_a_connection_in_the_database(emulator, monkeypatch):
+def test_a_connection_is_read_from_the_database(emulator, monkeypatch):
     monkeypatch.setenv("AIRFLOW__VEO__POLL_INTERVAL", "0.1")
     add = ["connections", "add", "veo_stored", "--conn-type", "veo", "--conn-host", emulator.url]
     airflow(*add, "--conn-password", emulator.settings.api_key)
@@ -224,14 +226,14 @@ def test_a_connection_in_the_database(emulator, monkeypatch):
     assert "state=success" in output
 
 
-def test_airflow_dags_test(veo_default, storage, monkeypatch):
+def test_an_example_runs_by_the_command_line(veo_default, storage, monkeypatch):
     monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(EXAMPLES))
     output = airflow("dags", "test", "example_veo_text_to_video")
-    if AIRFLOW_3:  # Airflow 2 prints nothing of its tasks here
+    if AIRFLOW_3:  # Airflow 2 prints no lines of its tasks here
         assert "Pausing task as DEFERRED" in output
     assert veo_default.jobs.report()["polls"] > 0
     assert [path.suffix for path in storage.rglob("*") if path.is_file()] == [".mp4"]
-    # Airflow 3.0 prints here what it is asked to mask
+    # Airflow 3.0 prints here the values that it is asked to mask
     lines = [line for line in output.splitlines() if AIRFLOW_V_3_1_PLUS or "MaskSecret(" not in line]
     assert veo_default.settings.api_key not in "\n".join(lines)
     assert veo_default.jobs.report()["charged"] == 1

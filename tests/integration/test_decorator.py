@@ -1,4 +1,4 @@
-"""`@task.veo_video` over its tries: when its function is asked, and what is paid."""
+"""`@task.veo_video` over the tries of a task: the calls of its function, and the orders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.task_driver import TaskDriver
 
 
 class Prompter:
-    """A function that counts its calls, and says another thing each time if it is fickle."""
+    """A function that counts its calls. A fickle one returns another prompt each time."""
 
     def __init__(self, *, fickle=False):
         self.calls = 0
@@ -36,7 +36,7 @@ def task(request, veo_default, monkeypatch, tmp_path):
     return make
 
 
-def test_the_function_is_asked_once_and_gets_the_context(task):
+def test_the_function_is_called_once_with_the_context(task):
     prompter = Prompter()
     driver = task(prompter)
     result = driver.run()
@@ -46,10 +46,10 @@ def test_the_function_is_asked_once_and_gets_the_context(task):
 
 
 FAULTS = 5 * 2
-"""Of the content in one try: five attempts, each at the content route and at the address that the status names."""
+"""Requests for the content in one try: five attempts, each at the content route and at the address in the status."""
 
 
-def test_a_retry_asks_it_again_and_goes_on_with_the_same_job(task):
+def test_a_retry_calls_the_function_again_and_continues_with_the_same_job(task):
     prompter = Prompter()
     driver = task(prompter, retries=1)
     driver.emulator.faults.add("content", *[Fault(Trouble.ERROR)] * FAULTS)
@@ -58,7 +58,7 @@ def test_a_retry_asks_it_again_and_goes_on_with_the_same_job(task):
     assert driver.emulator.jobs.report()["orders"] == 1
 
 
-def test_a_fickle_function_cannot_order_for_ever(task):
+def test_max_submissions_limits_the_orders_of_a_fickle_function(task):
     prompter = Prompter(fickle=True)
     driver = task(prompter, retries=5)
     driver.emulator.faults.add("content", *[Fault(Trouble.ERROR)] * FAULTS * 6)
@@ -66,7 +66,7 @@ def test_a_fickle_function_cannot_order_for_ever(task):
     assert driver.emulator.jobs.report()["orders"] == 2
 
 
-def test_what_is_wrong_costs_nothing(task):
+def test_a_wrong_return_value_orders_nothing(task):
     driver = task(lambda name: [name], retries=3)
     error = driver.run()
     assert isinstance(error, VeoFailException)
@@ -74,7 +74,7 @@ def test_what_is_wrong_costs_nothing(task):
     assert (driver.tries, driver.emulator.jobs.report()["orders"]) == (1, 0)
 
 
-def test_an_error_of_the_function_is_its_own(task):
+def test_an_error_of_the_function_is_raised_unchanged(task):
     def broken(name):
         raise KeyError(name)
 

@@ -1,4 +1,4 @@
-"""How each server refuses, and what our client makes of it: a cell for every server and every refusal."""
+"""Refusals of each server, and the errors that the client raises for them: one row for each server and refusal."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def trouble(kind):
 
 rate_limit, server_error, no_money = (trouble(kind) for kind in (Trouble.RATE_LIMIT, Trouble.ERROR, Trouble.NO_MONEY))
 
-# what is asked, by whom, the HTTP status and the shape of the answer, and what our client makes of it
+# the request, the dialect of the server, the HTTP status and the shape of the answer, and the reason in the error
 ERRORS = [
     (wrong_key, VEO_GATEWAY, 401, ERROR, Reason.AUTHENTICATION),
     (wrong_key, RELAY, 401, ERROR, Reason.AUTHENTICATION),
@@ -82,7 +82,7 @@ ERRORS = [
     (unknown, SGLANG, 404, DETAIL, Reason.NOT_FOUND),
     (unknown, FASTVIDEO, 404, DETAIL, Reason.NOT_FOUND),
     (unknown, OPENAI, 404, ERROR, Reason.NOT_FOUND),
-    # a 404 may pass: some servers do not know a video's content before they have it
+    # a 404 may be temporary: some servers do not know the content of a video before it is complete
     (unknown_content, VEO_GATEWAY, 404, ERROR, None),
     (unknown_content, RELAY, 404, ERROR, None),
     (unknown_content, NEW_API, 404, ERROR, None),
@@ -122,7 +122,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("ask", "dialect", "status", "shape", "reason"), ERRORS)
-def test_an_error(dialect_server, ask, dialect, status, shape, reason):
+def test_a_refusal_has_this_reason(dialect_server, ask, dialect, status, shape, reason):
     with pytest.raises(ApiError if reason else ContentNotReadyError) as caught:
         ask(dialect_server)
     assert (dialect_server.last_answer.status_code, shape_of(dialect_server.last_answer)) == (status, shape)
@@ -134,13 +134,13 @@ def test_an_error(dialect_server, ask, dialect, status, shape, reason):
 def test_the_table_of_errors_is_complete():
     asked = {(ask, dialect) for ask, dialect, *_ in ERRORS}
     for ask in (wrong_key, unknown, unknown_content, bad_request, rate_limit, server_error):
-        # these two have no keys, and this one ignores a size that is none
+        # SGLang and FastVideo have no keys, and FastVideo ignores an invalid size
         without = {wrong_key: {SGLANG, FASTVIDEO}, bad_request: {FASTVIDEO}}.get(ask, set())
         assert {dialect for one, dialect in asked if one is ask} == set(DIALECTS) - without
 
 
 @pytest.mark.parametrize("dialect", [SGLANG, FASTVIDEO])
-def test_a_server_without_keys_takes_any_and_none(dialect_server, dialect):
+def test_a_server_without_keys_accepts_any_key_or_none(dialect_server, dialect):
     with dialect_server.client_of("sk-wrong-key") as client:
         assert client.create_video(SPEC).id
     assert dialect_server.order().status_code == 200
@@ -152,13 +152,13 @@ def test_a_server_without_keys_takes_any_and_none(dialect_server, dialect):
 
 
 @pytest.mark.parametrize("dialect", [FASTVIDEO])
-def test_a_size_that_is_none_is_ignored_without_a_word(dialect_server, dialect):
+def test_an_invalid_size_is_ignored_silently(dialect_server, dialect):
     answer = dialect_server.order(size="big")
     assert (answer.status_code, answer.json()["size"]) == (200, "")
 
 
 @pytest.mark.parametrize("dialect", [SGLANG, FASTVIDEO])
-def test_any_model_is_taken_and_the_same_one_makes_the_video(dialect_server, dialect):
+def test_any_model_name_is_accepted(dialect_server, dialect):
     answer = dialect_server.order(model="veo-3.1-fast", seconds=None)
     assert (answer.json()["model"], answer.json()["seconds"]) == ("veo-3.1-fast", "4")
 
@@ -171,7 +171,7 @@ def test_a_model_that_the_server_does_not_run_is_refused(dialect_server, dialect
 
 
 @pytest.mark.parametrize("dialect", [LITELLM])
-def test_the_proxy_hides_how_long_to_wait(dialect_server, dialect):
+def test_the_proxy_renames_the_header_for_the_retry_delay(dialect_server, dialect):
     with pytest.raises(ApiError):
         rate_limit(dialect_server)
     assert "retry-after" not in dialect_server.last_answer.headers
@@ -179,14 +179,14 @@ def test_the_proxy_hides_how_long_to_wait(dialect_server, dialect):
 
 
 @pytest.mark.parametrize("dialect", [RELAY, NEW_API])
-def test_a_number_of_seconds_cannot_be_parsed(dialect_server, dialect):
+def test_seconds_as_a_number_are_refused(dialect_server, dialect):
     answer = dialect_server.http.post("/v1/videos", json=FIELDS | {"seconds": 8})
     assert (answer.status_code, answer.json()["code"]) == (400, "parse_request_failed")
     assert "cannot unmarshal number" in answer.json()["message"]
 
 
 @pytest.mark.parametrize("dialect", [VLLM])
-def test_json_is_not_read(dialect_server, dialect):
+def test_an_order_as_json_is_refused(dialect_server, dialect):
     answer = dialect_server.http.post("/v1/videos", json=FIELDS)
     assert (answer.status_code, shape_of(answer), answer.json()["error"]["param"]) == (400, VLLM_ERROR, "body.prompt")
 
@@ -196,7 +196,7 @@ ODD = (None, True, 0, -1, 4.5, 1e308, 10**30, "", " ", "٣x٤", "1280*720", "eig
 
 @every_dialect_server
 @pytest.mark.parametrize("field", [*FIELDS, "metadata"])
-def test_an_odd_order_is_taken_or_refused_and_breaks_no_server(dialect_server, dialect, field):
+def test_an_odd_order_is_accepted_or_refused_without_a_server_error(dialect_server, dialect, field):
     for value in ODD:
         for answer in (
             dialect_server.http.post("/v1/videos", json=FIELDS | {field: value}),

@@ -1,4 +1,4 @@
-"""What only some servers have: lists, deletion, odd ids, prices, and the client that OpenAI ships."""
+"""Features of some servers: lists, deletion, odd ids, prices, and OpenAI's official client."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ IDS = {"veo-3.1": 230, "veo-3.1-generate-preview": 290, "veo-3.1-generate-001": 
 
 @pytest.mark.parametrize("dialect", [LITELLM])
 @pytest.mark.parametrize("model", IDS)
-def test_ids_of_a_proxy_are_too_long_for_the_name_of_a_file(dialect_server, dialect, model):
+def test_ids_of_a_proxy_are_too_long_for_a_file_name(dialect_server, dialect, model):
     video_id = dialect_server.order(model=model).json()["id"]
     assert IDS[model] <= len(video_id) <= 410
     dialect_server.now += LONG
@@ -45,7 +45,7 @@ def test_ids_of_a_proxy_are_too_long_for_the_name_of_a_file(dialect_server, dial
 
 
 @pytest.mark.parametrize("dialect", [VEO_GATEWAY, LITELLM])
-def test_content_that_is_json_with_an_address(dialect):
+def test_content_may_be_json_with_an_address(dialect):
     with DialectServer(dialect, content_as_link=True) as dialect_server:
         video_id = dialect_server.job()
         dialect_server.now += LONG
@@ -56,7 +56,7 @@ def test_content_that_is_json_with_an_address(dialect):
 
 
 @pytest.mark.parametrize("dialect", [SGLANG])
-def test_content_in_cloud_storage(dialect):
+def test_content_in_cloud_storage_is_found_by_the_status(dialect):
     with DialectServer(dialect, content_as_link=True) as dialect_server:
         video_id = dialect_server.job()
         assert dialect_server.get(video_id).json()["url"] is None
@@ -82,23 +82,23 @@ def test_metadata_is_nested_in_json_and_flat_in_a_form(dialect_server, dialect):
 
 
 @pytest.mark.parametrize("dialect", [NEW_API, RELAY])
-def test_metadata_as_a_field_of_a_form_is_ignored_without_a_word(dialect_server, dialect):
+def test_metadata_as_a_field_of_a_form_is_ignored_silently(dialect_server, dialect):
     job = dialect_server.jobs.get(dialect_server.order(metadata=json.dumps(METADATA)).json()["id"])
     assert (job.options, job.model.size, job.model.seconds) == ({}, "128x128", 1)
 
 
 @pytest.mark.parametrize("dialect", [NEW_API])
-def test_options_that_were_read_make_another_film(dialect_server, dialect):
-    films = set()
+def test_another_value_of_an_option_makes_another_video(dialect_server, dialect):
+    videos = set()
     for seed in ("7", "8"):
         video_id = dialect_server.order(seed=seed).json()["id"]
         dialect_server.now += LONG
-        films.add(dialect_server.content(video_id=video_id))
-    assert len(films) == 2
+        videos.add(dialect_server.content(video_id=video_id))
+    assert len(videos) == 2
 
 
 @pytest.mark.parametrize("dialect", [RELAY])
-def test_prices_of_the_relay(dialect):
+def test_the_relay_charges_its_own_prices(dialect):
     with DialectServer(dialect) as dialect_server:
         for model in ("veo-3.1-generate-preview", "veo-3.1-fast-generate-preview", "another"):
             dialect_server.order(model=model)
@@ -107,7 +107,7 @@ def test_prices_of_the_relay(dialect):
 
 
 @pytest.mark.parametrize("dialect", [RELAY, VLLM, FASTVIDEO, SGLANG])
-def test_progress_in_leaps(dialect_server, dialect):
+def test_progress_has_only_these_values(dialect_server, dialect):
     video_id = dialect_server.job()
     seen = []
     for moment in range(0, 101, 10):
@@ -122,7 +122,7 @@ FORGETS = (SGLANG, FASTVIDEO)
 
 @pytest.mark.parametrize("dialect", [VLLM, SGLANG, FASTVIDEO, OPENAI])
 @pytest.mark.parametrize("moment", [0.0, LONG])
-def test_delete(dialect_server, dialect, moment):
+def test_a_deleted_job_is_unknown_afterwards(dialect_server, dialect, moment):
     video_id = dialect_server.job()
     dialect_server.now += moment
     body = dialect_server.http.delete(f"/v1/videos/{video_id}").json()
@@ -133,7 +133,7 @@ def test_delete(dialect_server, dialect, moment):
 
 
 @pytest.mark.parametrize("dialect", [VLLM, SGLANG, FASTVIDEO, OPENAI])
-def test_a_deleted_job_goes_on_where_the_server_only_forgets_it(dialect_server, dialect):
+def test_some_servers_finish_a_deleted_job(dialect_server, dialect):
     video_id, stopped = dialect_server.job(), dialect_server.jobs.report()["cancelled"]
     assert dialect_server.client.cancel_video(video_id) is Cancellation.ACCEPTED
     dialect_server.now += LONG
@@ -142,7 +142,7 @@ def test_a_deleted_job_goes_on_where_the_server_only_forgets_it(dialect_server, 
 
 
 @pytest.mark.parametrize("dialect", [VEO_GATEWAY, RELAY, NEW_API])
-def test_a_server_that_says_cancelled_is_believed(dialect):
+def test_a_server_that_reports_a_cancelled_job_has_stopped_it(dialect):
     with DialectServer(dialect, can_cancel=True) as dialect_server:
         video_id = dialect_server.job()
         assert dialect_server.client.cancel_video(video_id) is Cancellation.STOPPED
@@ -151,7 +151,7 @@ def test_a_server_that_says_cancelled_is_believed(dialect):
 
 
 @pytest.mark.parametrize(("dialect", "status"), [(VEO_GATEWAY, 405), (RELAY, 404), (NEW_API, 404), (LITELLM, 405)])
-def test_no_delete(dialect_server, dialect, status):
+def test_a_server_without_deletion_keeps_the_job(dialect_server, dialect, status):
     video_id = dialect_server.job()
     assert dialect_server.http.delete(f"/v1/videos/{video_id}").status_code == status
     assert dialect_server.client.cancel_video(video_id) is Cancellation.IMPOSSIBLE
@@ -167,7 +167,7 @@ def test_a_page_of_a_list_has_twenty_jobs(dialect):
 
 
 @pytest.mark.parametrize("dialect", [FASTVIDEO])
-def test_a_list_without_pages(dialect):
+def test_a_list_may_have_no_pages(dialect):
     with DialectServer(dialect) as dialect_server:
         ids = [dialect_server.job() for _ in range(2)]
         page = dialect_server.http.get("/v1/videos").json()
@@ -175,14 +175,14 @@ def test_a_list_without_pages(dialect):
 
 
 @every_dialect_server
-def test_models(dialect_server, dialect):
+def test_models_are_listed(dialect_server, dialect):
     listed = [model["id"] for model in dialect_server.http.get("/v1/models").json()["data"]]
     assert listed
     assert ("veo-3.1" in listed) is (dialect not in (RELAY, NEW_API, OPENAI))
 
 
 @pytest.mark.parametrize("dialect", [VLLM, SGLANG, OPENAI])
-def test_list(dialect):
+def test_jobs_are_listed_in_pages(dialect):
     with DialectServer(dialect) as dialect_server:
         ids = [dialect_server.job() for _ in range(3)]
         newest = dialect_server.http.get("/v1/videos", params={"limit": 2}).json()
@@ -197,7 +197,7 @@ def test_list(dialect):
 
 
 @pytest.mark.parametrize(("dialect", "status"), [(VEO_GATEWAY, 405), (RELAY, 404), (NEW_API, 404), (LITELLM, 400)])
-def test_no_list(dialect_server, dialect, status):
+def test_a_server_may_have_no_list(dialect_server, dialect, status):
     assert dialect_server.http.get("/v1/videos").status_code == status
 
 
@@ -216,11 +216,11 @@ def test_a_frame_must_have_the_size_of_the_video(dialect_server, dialect):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_the_official_client_on_the_official_dialect(tmp_path):
+def test_the_official_client_works_with_the_openai_dialect(tmp_path):
     settings = Settings(dialect=OPENAI, api_key=KEY, generation_seconds=0.3)
     with EmulatorServer(settings) as server, openai.OpenAI(api_key=KEY, base_url=f"{server.url}/v1") as client:
         frame = ("a.png", picture_of("red"), "image/png")
-        # poll_interval_ms is not given: the server's header openai-poll-after-ms says it
+        # poll_interval_ms is not given: the client follows the server's header openai-poll-after-ms
         video = client.videos.create_and_poll(
             prompt="a cat", model="sora-2", seconds="4", size="128x128", input_reference=frame
         )

@@ -1,6 +1,6 @@
-"""Each dialect's answers beside those of the real server: status, fields with their types, and words.
+"""Answers of each dialect, compared with those of the real server: status, fields with their types, and texts.
 
-`servers.json` has what the servers said, or what their source says that they say.
+`servers.json` holds the answers that the real servers gave, or that their source code describes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.support.dialect_server import LONG, DialectServer
 
 RECORDED = json.loads((Path(__file__).parents[1] / "data" / "servers.json").read_text())
 ANSWERS = [(server, call) for server, said in RECORDED.items() for call in said["answers"]]
-# their own pages and captured answers are compared in test_dialects.py
+# test_dialects.py compares these with their documentation and with captured answers
 COMPARED_ELSEWHERE = {"veo-gateway", "relay", "openai"}
 
 
@@ -32,7 +32,7 @@ def servers():
 
 
 @pytest.mark.parametrize(("server", "call"), ANSWERS)
-def test_an_answer_has_the_shape_of_the_real_one(servers, server, call):
+def test_an_answer_has_the_shape_of_the_real_answer(servers, server, call):
     said = RECORDED[server]
     status, fields, words = said["answers"][call]
     answer = CALLS[call](servers[said["dialect"]], said["model"])
@@ -44,7 +44,7 @@ def test_an_answer_has_the_shape_of_the_real_one(servers, server, call):
         assert re.fullmatch(said["id"], answer.json()["id"])
 
 
-def test_every_server_that_was_measured_or_read_is_compared():
+def test_every_dialect_is_compared():
     assert {said["dialect"] for said in RECORDED.values()} | COMPARED_ELSEWHERE == set(DIALECTS)
 
 
@@ -56,7 +56,7 @@ def test_the_id_of_an_order_stays_the_same(servers, server):
 
 
 def fields_of(body, path=""):
-    """Return `name:type` of all fields of an object, those of objects in it and of the first one in a list, too."""
+    """Return `name:type` of all fields of an object, of the objects in it, and of the first object in a list."""
     found = set()
     for name, value in body.items():
         inner = value[0] if path == "" and name in ("data", "detail") and isinstance(value, list) and value else value
@@ -68,7 +68,7 @@ def fields_of(body, path=""):
 
 
 def order(dialect_server, model, *failure, **fields):
-    """Order a video without size and length, which servers fill in as they do."""
+    """Order a video without size and length, for which each server has its own defaults."""
     if failure:
         dialect_server.jobs.fail_next(*failure)
     return dialect_server.order(**{"model": model, "size": None, "seconds": None} | fields)

@@ -1,4 +1,4 @@
-"""How each server describes jobs and delivers videos, and what our client makes of it."""
+"""Jobs and videos in the answers of each server, and in the client's objects."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from tests.support.dialect_server import (
 
 @dataclass(frozen=True)
 class Job:
-    """How a server describes a job: the fields of its answers, and what `Video` makes of them.
+    """A server's description of a job: the fields of its answers, and the values of `Video`.
 
     Attributes:
-        id: pattern of the ids.
-        created: fields of the answer to an order.
-        completed: of the answer about a finished job.
-        word: for a job that runs.
-        half: progress shown in the middle.
-        model: shown in the end.
-        size: shown in the end.
-        seconds: shown in the end.
-        url: whether there is one in the end.
-        known_at_once: the answer to an order tells when it was created.
+        id: Pattern of the ids.
+        created: Fields of the answer to an order.
+        completed: Fields of the answer about a completed job.
+        word: Status word of a running job.
+        half: Progress in the middle of a job.
+        model: Model of a completed job.
+        size: Size of a completed job.
+        seconds: Length of a completed job's video, in seconds.
+        url: Whether the answer about a completed job has an address.
+        known_at_once: Whether the answer to an order holds the time of its creation.
     """
 
     id: str
@@ -104,7 +104,7 @@ JOBS = {
 
 
 @every_dialect_server
-def test_an_order(dialect_server, dialect):
+def test_the_answer_to_an_order_is_read(dialect_server, dialect):
     answer = dialect_server.order()
     body = answer.json()
     assert (answer.status_code, set(body)) == (200, set(JOBS[dialect].created.split()))
@@ -119,7 +119,7 @@ def test_an_order(dialect_server, dialect):
 
 
 @every_dialect_server
-def test_a_running_job(dialect_server, dialect):
+def test_the_answer_about_a_running_job_is_read(dialect_server, dialect):
     video_id = dialect_server.job()
     dialect_server.now += LONG / 2
     body = dialect_server.get(video_id).json()
@@ -131,7 +131,7 @@ def test_a_running_job(dialect_server, dialect):
 
 
 @every_dialect_server
-def test_a_completed_job(dialect_server, dialect):
+def test_the_answer_about_a_completed_job_is_read(dialect_server, dialect):
     expected = JOBS[dialect]
     video_id = dialect_server.job()
     dialect_server.now += LONG
@@ -144,7 +144,7 @@ def test_a_completed_job(dialect_server, dialect):
     assert video.completed_at.timestamp() == dialect_server.now
 
 
-# status, and the `error` of the body
+# HTTP status, and the field `error` of the body
 FAILED = {
     VEO_GATEWAY: (200, "Content policy violation"),
     RELAY: (200, "Content policy violation"),
@@ -156,7 +156,7 @@ FAILED = {
 
 
 @pytest.mark.parametrize("dialect", FAILED)
-def test_a_failed_job(dialect_server, dialect):
+def test_a_failed_job_has_its_reason(dialect_server, dialect):
     dialect_server.jobs.fail_next("Content policy violation")
     video_id = dialect_server.job()
     dialect_server.now += LONG
@@ -168,7 +168,7 @@ def test_a_failed_job(dialect_server, dialect):
 
 
 @pytest.mark.parametrize("dialect", [LITELLM])
-def test_a_failed_job_that_the_proxy_cannot_tell_of(dialect_server, dialect):
+def test_a_failed_job_behind_the_proxy_is_a_server_error(dialect_server, dialect):
     dialect_server.jobs.fail_next("Content policy violation")
     video_id = dialect_server.job()
     dialect_server.now += LONG
@@ -182,7 +182,7 @@ def test_a_failed_job_that_the_proxy_cannot_tell_of(dialect_server, dialect):
 
 
 @pytest.mark.parametrize("dialect", [RELAY])
-def test_a_failed_job_without_a_word(dialect_server, dialect):
+def test_a_failed_job_may_have_no_reason(dialect_server, dialect):
     dialect_server.jobs.fail_next("")
     video_id = dialect_server.job()
     dialect_server.now += LONG
@@ -195,7 +195,7 @@ def test_a_failed_job_without_a_word(dialect_server, dialect):
 
 
 @pytest.mark.parametrize("dialect", [NEW_API])
-def test_a_failed_job_of_which_the_gateway_tells_no_reason(dialect_server, dialect):
+def test_the_gateway_hides_the_reason_of_a_failed_job(dialect_server, dialect):
     dialect_server.jobs.fail_next("Content policy violation")
     video_id = dialect_server.job()
     dialect_server.now += LONG
@@ -208,7 +208,7 @@ def test_a_failed_job_of_which_the_gateway_tells_no_reason(dialect_server, diale
 
 
 @pytest.mark.parametrize(("dialect", "model"), [(NEW_API, "veo-3.1"), (LITELLM, "veo-3.1-generate-001")])
-def test_a_filtered_job_is_completed_and_its_content_an_error_for_ever(dialect_server, dialect, model):
+def test_a_filtered_job_is_completed_and_its_content_stays_an_error(dialect_server, dialect, model):
     dialect_server.jobs.fail_next("Content policy violation", "filtered")
     video_id = dialect_server.order(model=model).json()["id"]
     for _ in range(3):
@@ -219,7 +219,7 @@ def test_a_filtered_job_is_completed_and_its_content_an_error_for_ever(dialect_s
 
 
 @pytest.mark.parametrize("dialect", [LITELLM])
-def test_a_filtered_job_whose_status_is_an_error_for_ever(dialect_server, dialect):
+def test_the_status_of_a_filtered_job_stays_an_error(dialect_server, dialect):
     dialect_server.jobs.fail_next("Content policy violation", "filtered")
     video_id = dialect_server.order(model="veo-3.1-generate-preview").json()["id"]
     assert dialect_server.get(video_id).json()["status"] == "processing"
@@ -245,7 +245,7 @@ def test_a_job_that_failed_with_an_error_at_google_is_completed_without_a_video(
 
 
 @every_dialect_server
-def test_content(dialect_server, dialect):
+def test_content_is_an_mp4_file(dialect_server, dialect):
     video_id = dialect_server.job()
     dialect_server.now += LONG
     answer = dialect_server.get(video_id, "/content")
@@ -269,7 +269,7 @@ NOT_READY = {
 
 @every_dialect_server
 @pytest.mark.parametrize("moment", [0.0, LONG / 2])
-def test_content_that_is_not_ready(dialect_server, dialect, moment):
+def test_unfinished_content_is_not_ready(dialect_server, dialect, moment):
     video_id = dialect_server.job()
     dialect_server.now += moment
     answer = dialect_server.get(video_id, "/content")
@@ -279,7 +279,7 @@ def test_content_that_is_not_ready(dialect_server, dialect, moment):
 
 
 @pytest.mark.parametrize("dialect", [VLLM])
-def test_content_of_a_failed_job(dialect_server, dialect):
+def test_content_of_a_failed_job_is_an_error(dialect_server, dialect):
     dialect_server.jobs.fail_next("out of memory")
     video_id = dialect_server.job()
     dialect_server.now += LONG

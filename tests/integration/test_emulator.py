@@ -1,4 +1,4 @@
-"""The emulator as its users meet it: with the official client, with curl's requests, in a player."""
+"""The emulator as users see it: with the official client, with plain HTTP requests, and in a player."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def samples(frame):
 
 @pytest.mark.parametrize(("model", "width", "height"), [("veo-3.1-fast", 720, 1280), ("veo-3.1-landscape", 1280, 720)])
 def test_the_three_documented_calls_work(emulator, model, width, height):
-    # the page sends the bare key
+    # the documentation sends the bare key
     with httpx.Client(base_url=emulator.url, headers={"Authorization": KEY}, timeout=60) as http:
         created = http.post("/v1/videos", json={"prompt": "画小猫", "model": model}).json()
         assert created | {"id": "", "created": 0} == {
@@ -84,7 +84,7 @@ def test_the_three_documented_calls_work(emulator, model, width, height):
         assert httpx.get(done["url"]).content == content.content
 
 
-def test_a_video_is_made_once_and_can_be_read_in_parts(http):
+def test_a_video_is_rendered_once_and_can_be_read_in_parts(http):
     first = http.post("/v1/videos", json={"prompt": "same", "model": "veo-3.1"}).json()["id"]
     second = http.post("/v1/videos", json={"prompt": "same", "model": "veo-3.1"}).json()["id"]
     finished(http, first)
@@ -94,7 +94,7 @@ def test_a_video_is_made_once_and_can_be_read_in_parts(http):
     assert (part.status_code, part.content) == (206, whole[100:200])
 
 
-def test_frames_come_as_files(http, emulator):
+def test_frames_are_accepted_as_files(http, emulator):
     png = ("a.png", picture_of("red"), "image/png")
     fields = {"prompt": (None, "p"), "model": (None, "veo-3.1-fl")}
     answer = http.post("/v1/videos", files=[*fields.items(), ("input_reference", png), ("input_reference", png)])
@@ -113,7 +113,7 @@ def test_frames_come_as_files(http, emulator):
         ([], 400, "invalid_json"),
     ],
 )
-def test_wrong_orders_are_refused_and_free(http, emulator, body, status, code):
+def test_a_wrong_order_is_refused_and_makes_no_job(http, emulator, body, status, code):
     answer = http.post("/v1/videos", json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert emulator.jobs.report()["orders"] == 0
@@ -126,11 +126,11 @@ def test_a_wrong_key_is_refused(emulator, path, key):
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
 
 
-def test_an_unknown_video(http):
+def test_an_unknown_video_is_not_found(http):
     assert http.get("/v1/videos/nosuch").status_code == 404
 
 
-def test_content_before_its_time(http):
+def test_content_of_a_running_job_is_refused(http):
     video_id = http.post("/v1/videos", json={"prompt": "p", "model": "veo-3.1"}).json()["id"]
     answer = http.get(f"/v1/videos/{video_id}/content")
     assert (answer.status_code, "not completed yet" in answer.text) == (400, True)
@@ -144,7 +144,7 @@ def test_a_job_can_be_made_to_fail(http, emulator):
     assert emulator.jobs.report()["charged"] == 0
 
 
-def test_the_chat_stream_is_the_printed_one(http):
+def test_the_chat_stream_equals_the_documented_one(http):
     request = {
         "messages": [{"role": "user", "content": "画只猪在天上飞"}],
         "model": "veo-3.1-fast",
@@ -161,14 +161,14 @@ def test_the_chat_stream_is_the_printed_one(http):
 
 
 def masked(stream):
-    """Leave out what differs from call to call: ids, times, addresses, and the count of tokens of the answer."""
+    """Mask the parts that differ from call to call: ids, times, addresses, and the token count of the answer."""
     stream = re.sub(r"foaicmpl-[0-9a-f-]+", "ID", stream)
     stream = re.sub(r'"created":\d+', '"created":0', stream)
     stream = re.sub(r"https?://[^)]*\.mp4", "URL", stream)
     return re.sub(r'"usage":\{[^}]*\}', "USAGE", stream)
 
 
-def test_the_chat_without_a_stream_and_with_frames(http, emulator):
+def test_a_chat_call_may_have_frames_and_no_stream(http, emulator):
     image = {"type": "image_url", "image_url": {"url": data_uri("red")}}
     request = {
         "messages": [{"role": "user", "content": [{"type": "text", "text": "过渡"}, image, image]}],
@@ -201,7 +201,7 @@ def clip_by_order(http, *frames):
     return http.get(f"/v1/videos/{video_id}/content").content
 
 
-def test_a_clip_begins_and_ends_with_the_frames_that_were_given(http):
+def test_a_clip_begins_and_ends_with_its_frames(http):
     one, other = ends(clip_by_order(http))
     first, last = ends(clip_by_order(http, one, other))
     assert psnr(first, one) > 40
@@ -242,7 +242,7 @@ def test_the_chat_makes_one_to_four_videos(http, n):
     assert http.post("/v1/chat/completions", json=request).status_code == 400
 
 
-def test_the_page_counts_and_escapes(http, emulator):
+def test_the_emulators_page_counts_orders_and_escapes_prompts(http, emulator):
     http.post("/v1/videos", json={"prompt": "<script>alert(1)</script>", "model": "veo-3.1"})
     page = httpx.get(emulator.url).text
     assert "&lt;script&gt;" in page
@@ -250,15 +250,15 @@ def test_the_page_counts_and_escapes(http, emulator):
     assert httpx.get(f"{emulator.url}/counters").json()["orders"] == 1
 
 
-def test_a_port_that_is_taken_is_told_in_one_sentence(emulator):
+def test_an_occupied_port_is_reported_in_one_sentence(emulator):
     port = emulator.url.rpartition(":")[2]
     command = [sys.executable, "-m", "airflow_provider_veo.emulator", "--port", port]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert told.returncode == 1
-    assert re.fullmatch(rf"Port {port} cannot be used: .*\. Choose another one with --port\.\n", told.stderr)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 1
+    assert re.fullmatch(rf"Port {port} cannot be used: .*\. Choose another one with --port\.\n", result.stderr)
 
 
-def test_the_command_line():
+def test_the_command_line_starts_a_server():
     command = [sys.executable, "-m", "airflow_provider_veo.emulator", "--port", "0", "--api-key", "sk-x"]
     command += ["--dialect", "relay"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

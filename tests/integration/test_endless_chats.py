@@ -1,4 +1,4 @@
-"""A chat stream may hold anything and never end: it takes time that grows with its bytes, and hardly any memory."""
+"""Endless chat streams with any content: the time to read them grows linearly, and the memory hardly at all."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ ChatReader("a prompt", most=2)
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_what_never_ends_takes_hardly_any_memory(name):
+def test_an_endless_stream_takes_hardly_any_memory(name):
     said, growth = measure_memory_growth(PREPARE.format(bomb=BOMBS[name]), "read()")
     assert said == "done"
     assert growth < 64

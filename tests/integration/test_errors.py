@@ -1,4 +1,4 @@
-"""What a failed task tells somebody who is woken up: what happened, where, which video, what to do; in one line."""
+"""Errors of failed tasks: one line says what happened, where, to which video, and what to do."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CUT = Reply(body={"id": "video_1"}, close_early=3)
 
 
 @pytest.fixture
-def url_of_nobody():
+def url_without_server():
     with socket.create_server(("127.0.0.1", 0)) as gone:
         return f"http://127.0.0.1:{gone.getsockname()[1]}"
 
@@ -53,7 +53,7 @@ def job(status="processing"):
 
 
 def orders_then(*answers):
-    """Return a server's behaviour: it takes orders, and says this of the job, the last for ever."""
+    """Return a server's behaviour: it takes orders, then gives these answers about the job; the last one repeats."""
     left = list(answers)
 
     def answer(request):
@@ -65,13 +65,15 @@ def orders_then(*answers):
 
 
 @both_ways
-def test_a_gateway_that_is_down_when_ordering(url_of_nobody, monkeypatch, summary, deferrable):
+def test_an_order_to_an_unreachable_gateway_is_reported_as_not_sent(
+    url_without_server, monkeypatch, summary, deferrable
+):
     monkeypatch.setattr(failures, "_MOST_ATTEMPTS", 1)
-    connect(monkeypatch, url_of_nobody)
+    connect(monkeypatch, url_without_server)
     error = TaskDriver(CREATE | {"deferrable": deferrable}).run()
     assert isinstance(error, TransportError)
     assert (error.reason, error.video_id) == (Reason.NETWORK, None)
-    assert str(error).startswith(f"POST {url_of_nobody}/v1/videos: ConnectError")
+    assert str(error).startswith(f"POST {url_without_server}/v1/videos: ConnectError")
     assert str(error).endswith(
         "Nothing was ordered: a retry or a clear of the task orders it. (connection 'veo_default')"
     )
@@ -80,7 +82,9 @@ def test_a_gateway_that_is_down_when_ordering(url_of_nobody, monkeypatch, summar
 
 @both_ways
 @pytest.mark.parametrize("remembers", [True, False])
-def test_a_gateway_that_dies_while_a_task_waits(serve, monkeypatch, summary, deferrable, remembers):
+def test_a_gateway_that_fails_during_the_wait_is_reported_with_the_video(
+    serve, monkeypatch, summary, deferrable, remembers
+):
     monkeypatch.setattr(version_compat, "AIRFLOW_V_3_3_PLUS", remembers)
     server = serve(orders_then(job(), CUT))
     connect(monkeypatch, server.url)
@@ -99,7 +103,7 @@ def test_a_gateway_that_dies_while_a_task_waits(serve, monkeypatch, summary, def
     assert summary()[0] == f"Summary: failed (reason network): {text}"
 
 
-def test_a_clear_does_as_the_error_says(serve, monkeypatch):
+def test_a_clear_continues_with_the_job_as_the_error_says(serve, monkeypatch):
     monkeypatch.setattr(version_compat, "AIRFLOW_V_3_3_PLUS", True)
     answers = [CUT]
     server = serve(lambda request: job("queued") if request.method == "POST" else answers[0])
@@ -111,7 +115,7 @@ def test_a_clear_does_as_the_error_says(serve, monkeypatch):
     assert [request.method for request in server.requests].count("POST") == 1
 
 
-def test_a_dead_gateway_is_no_other_reason_where_a_sensor_waits(serve, monkeypatch, summary):
+def test_a_gateway_that_fails_while_a_sensor_waits_is_a_network_error(serve, monkeypatch, summary):
     server = serve(orders_then(CUT))
     connect(monkeypatch, server.url)
     task = TaskDriver(
@@ -136,7 +140,7 @@ def test_a_dead_gateway_is_no_other_reason_where_a_sensor_waits(serve, monkeypat
     ],
     ids=["dead", "unknown", "running"],
 )
-def test_a_sensor_that_airflow_ends_says_which_job_it_has_waited_for(serve, monkeypatch, summary, answer, reason, said):
+def test_a_sensor_that_airflow_ends_names_its_job(serve, monkeypatch, summary, answer, reason, said):
     server = serve(orders_then(answer))
     connect(monkeypatch, server.url)
     arguments = {"video_id": "video_1", "poke_interval": 0.1, "timeout": 0.3, "deferrable": False}
@@ -174,7 +178,7 @@ def test_a_wrong_key_names_the_connection_and_the_host(emulator, monkeypatch, su
         (VeoVideoSensor, {"video_id": "video_1", "deferrable": False}),
     ],
 )
-def test_a_connection_that_does_not_exist_fails_at_once(operator, arguments, summary):
+def test_a_missing_connection_fails_without_retries(operator, arguments, summary):
     task = TaskDriver(arguments | {"conn_id": "veo_nowhere"}, retries=2, operator=operator)
     error = task.run()
     assert task.tries == 1
@@ -196,7 +200,7 @@ WRONG_ADDRESSES = {
 
 @pytest.mark.parametrize("operator", [VeoCreateVideoOperator, VeoChatCompletionOperator])
 @pytest.mark.parametrize("kind", WRONG_ADDRESSES)
-def test_an_order_to_an_address_that_takes_none_speaks_of_the_host(serve, monkeypatch, operator, kind):
+def test_an_order_to_a_wrong_address_advises_to_check_the_host(serve, monkeypatch, operator, kind):
     server = serve(lambda _request: WRONG_ADDRESSES[kind])
     connect(monkeypatch, server.url)
     task = TaskDriver({"prompt": "p"}, retries=2, operator=operator)
@@ -207,13 +211,13 @@ def test_an_order_to_an_address_that_takes_none_speaks_of_the_host(serve, monkey
     assert "Nothing was ordered" in str(error)
 
 
-def test_an_unknown_model_is_no_missing_route(serve, monkeypatch):
+def test_an_unknown_model_is_not_a_missing_route(serve, monkeypatch):
     server = serve(Reply(404, {"error": {"message": "The model `x` does not exist", "code": "model_not_found"}}))
     connect(monkeypatch, server.url)
     assert TaskDriver({"prompt": "p"}).run().reason is Reason.MODEL_UNAVAILABLE
 
 
-def test_a_job_that_nobody_knows_is_still_one_that_was_forgotten(serve, monkeypatch):
+def test_an_unknown_job_is_not_a_missing_route(serve, monkeypatch):
     server = serve(Reply(404, {"detail": "Not Found"}))
     connect(monkeypatch, server.url)
     with pytest.raises(ApiError, match="how long this server keeps its jobs") as caught:
@@ -221,7 +225,7 @@ def test_a_job_that_nobody_knows_is_still_one_that_was_forgotten(serve, monkeypa
     assert (caught.value.reason, caught.value.video_id) == (Reason.NOT_FOUND, "video_1")
 
 
-def test_the_hook_names_connection_host_and_video(serve, monkeypatch, tmp_path):
+def test_errors_of_the_hook_name_connection_host_and_video(serve, monkeypatch, tmp_path):
     server = serve(lambda _request: Reply(500, {"error": "oops"}))
     connect(monkeypatch, server.url)
     hook = VeoHook()
@@ -260,14 +264,14 @@ class TestFurtherHeaders:
             assert FURTHER.items() <= request.headers.items()
             assert request.headers["authorization"] == f"Bearer {KEY}"
 
-    async def test_they_go_with_those_of_a_triggerer(self, serve):
+    async def test_they_go_with_each_request_of_a_triggerer(self, serve):
         server = serve(job())
         settings = ClientSettings(server.url, headers=tuple(FURTHER.items()))
         async with AsyncVeoClient(settings) as client:
             await client.get_video("video_1")
         assert FURTHER.items() <= server.requests[0].headers.items()
 
-    def test_they_do_not_go_elsewhere(self, serve, monkeypatch, tmp_path):
+    def test_they_do_not_go_to_other_hosts(self, serve, monkeypatch, tmp_path):
         cdn = serve(lambda _request: Reply(404, "gone"))
         server = serve(lambda _request: Reply(302, "", {"Location": f"{cdn.url}/a.mp4"}))
         connect(monkeypatch, server.url, headers=FURTHER)
@@ -279,7 +283,7 @@ class TestFurtherHeaders:
             name.startswith(("x-portkey", "authorization")) for request in cdn.requests for name in request.headers
         )
 
-    def test_a_server_that_quotes_them_makes_no_error_that_shows_them(self, serve, monkeypatch, caplog):
+    def test_no_error_shows_them_if_a_server_quotes_them(self, serve, monkeypatch, caplog):
         caplog.set_level("DEBUG")
 
         def answer(request):
@@ -292,6 +296,6 @@ class TestFurtherHeaders:
         for text in (str(error), repr(error), str(pickle.dumps(error)), caplog.text):
             assert SECRET not in text
 
-    def test_a_client_does_not_show_them(self):
+    def test_the_repr_of_a_client_does_not_show_them(self):
         settings = ClientSettings("https://api.example.com", headers=tuple(FURTHER.items()))
         assert SECRET not in repr(settings) + repr(VeoClient(settings)) + repr(settings.mask)

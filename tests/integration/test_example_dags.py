@@ -1,6 +1,6 @@
-"""The example Dags, tested as a team tests its own: `dag.test()` and the fixture `veo_emulator`, offline.
+"""The example Dags, tested offline as a team tests its own Dags: with `dag.test()` and the fixture `veo_emulator`.
 
-The one that an asset starts needs a scheduler; the system tests have one.
+The example that an asset starts needs a scheduler, so the system tests run it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def dags(folder, monkeypatch):
-    # read once, when Airflow is imported; a team has one folder, and names it before that
+    # Airflow reads this setting only when it is imported, which was before this fixture
     monkeypatch.setattr("airflow.settings.DAGS_FOLDER", str(folder))
     return dags_in(folder)
 
@@ -42,21 +42,23 @@ def dags(folder, monkeypatch):
 @pytest.mark.parametrize("example", ALONE, ids=lambda example: example.name)
 def test_an_example_makes_what_it_promises(dags, veo_emulator, example, tmp_path):
     if example.dag_id not in dags:
-        pytest.skip("Airflow asks people since 3.1")
+        pytest.skip("Airflow can ask people only since 3.1")
     run = dags[example.dag_id].test(run_conf=example.conf(tmp_path), mark_success_pattern="approve_.*")
     assert str(run.state) == "success"
     examples.check(example, examples.files(example, veo_emulator.storage))
     assert veo_emulator.charged == example.videos
 
 
-def test_every_task_of_ours_is_tried_again(dags):
-    tasks = [task for dag in dags.values() for task in dag.tasks if task.task_id != "order"]  # which remembers nothing
+def test_every_task_of_the_examples_has_retries(dags):
+    tasks = [
+        task for dag in dags.values() for task in dag.tasks if task.task_id != "order"
+    ]  # a retry would order again
     assert len(tasks) > len(dags)
     assert {task.retries for task in tasks} == {2}
 
 
 @pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 has no runs without a logical date")
-def test_a_run_without_a_logical_date_makes_the_same(dags, veo_emulator):
+def test_a_run_without_a_logical_date_succeeds(dags, veo_emulator):
     run = dags["example_veo_text_to_video"].test(logical_date=None)
     assert (str(run.state), run.logical_date, veo_emulator.charged) == ("success", None, 1)
 
@@ -68,7 +70,7 @@ def test_a_refused_prompt_fails_the_run_and_costs_nothing(dags, veo_emulator):
     assert (len(veo_emulator.orders), veo_emulator.charged_usd) == (1, 0)
 
 
-def test_a_busy_gateway_is_waited_for(dags, veo_emulator):
+def test_a_task_waits_for_a_busy_gateway(dags, veo_emulator):
     veo_emulator.answer_next("order", "rate_limit", "rate_limit", retry_after=0.1)
     assert str(dags["example_veo_text_to_video"].test().state) == "success"
     assert veo_emulator.charged == 1

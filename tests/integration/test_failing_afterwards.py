@@ -1,4 +1,4 @@
-"""Tasks that fail after they have stored their video, on a real Airflow: one order, until the task has succeeded."""
+"""Tasks that fail after they have stored their video, on a real Airflow: each orders once until it succeeds."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tests.support.scripted_server import KEY, connect
 
 pytestmark = [
     pytest.mark.usefixtures("database"),
-    pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 nothing is remembered"),
+    pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 there is no task state store"),
 ]
 
 TASKS = 7
-"""Plain, mapped, decorated: deferred and not; and one without a destination."""
+"""Plain, mapped and decorated tasks, deferred and waiting, and one without a destination."""
 
 
 @pytest.fixture
 def failing(monkeypatch, tmp_path):
-    """Return a function that runs the Dag, and one that counts the orders of each task; a try fails `times` times."""
+    """Return a function that runs the Dag, where each task fails `times` times, and one that counts the orders."""
     monkeypatch.setenv("AIRFLOW__VEO__STORAGE", str(tmp_path / "videos"))
     (tmp_path / "counts").mkdir()
     dag = dags_in(DAGS)["failing_afterwards"]
@@ -44,7 +44,7 @@ def failing(monkeypatch, tmp_path):
 
 
 def records(dag_run):
-    """Return how far the orders of a run have come, as Airflow's database has it."""
+    """Return the order records of a run from Airflow's database."""
     from airflow.models.task_state_store import TaskStateStoreModel
     from airflow.utils.session import create_session
     from sqlalchemy import select
@@ -54,8 +54,8 @@ def records(dag_run):
         return [json.loads(row.value) for row in rows]
 
 
-def told_hashes(dag_run):
-    """Return what the asset events of a run say of the stored files."""
+def hashes_in_events(dag_run):
+    """Return the hashes of the stored files in the asset events of a run."""
     from airflow.models.asset import AssetEvent
     from airflow.utils.session import create_session
     from sqlalchemy import select
@@ -69,7 +69,7 @@ def states(dag_run):
     return Counter(str(ti.state) for ti in dag_run.get_task_instances())
 
 
-def test_a_retry_and_a_clear_collect_what_was_stored(failing):
+def test_a_retry_and_a_clear_return_the_stored_video(failing):
     start, orders = failing
     dag, dag_run = start("template", "post_execute", "xcom", times=2)  # the first try and its retry
     assert states(dag_run) == {"failed": TASKS}
@@ -78,16 +78,18 @@ def test_a_retry_and_a_clear_collect_what_was_stored(failing):
     assert orders() == {1}
     fetched = [line for line in start.emulator.jobs.requests if "/content" in line]
     assert len(fetched) == TASKS - 1, "a retry has fetched the video again"
-    assert told_hashes(dag_run) == []
+    assert hashes_in_events(dag_run) == []
     assert set(clear(dag, dag_run).values()) == {"success"}
     assert {record["state"] for record in records(dag_run)} == {"delivered"}
-    assert told_hashes(dag_run) == sorted(record["kept"]["sha256"] for record in records(dag_run) if record["kept"])
+    assert hashes_in_events(dag_run) == sorted(
+        record["kept"]["sha256"] for record in records(dag_run) if record["kept"]
+    )
     assert orders() == {1}
     assert set(clear(dag, dag_run).values()) == {"success"}
     assert orders() == {2}
 
 
-def test_what_fails_after_the_success_is_no_failure(failing):
+def test_a_failure_after_the_success_does_not_fail_the_task(failing):
     start, orders = failing
     dag, dag_run = start("callback", "listener", times=1)
     assert states(dag_run) == {"success": TASKS}

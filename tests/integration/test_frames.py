@@ -1,4 +1,4 @@
-"""Frames that cannot be used, each tried on an operator in front of a real gateway: none costs a request."""
+"""Frames that cannot be used: a task that has one sends no request to its gateway."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HTML = b"<!doctype html><title>Log in</title>"
 
 
 class LockedFileSystem(fsspec.AbstractFileSystem):
-    """A storage whose owner has forgotten to let us in."""
+    """A storage that refuses access."""
 
     protocol = "locked"
 
@@ -39,7 +39,7 @@ class LockedFileSystem(fsspec.AbstractFileSystem):
 
 @pytest.fixture
 def place(tmp_path, serve):
-    """Make what a bad frame needs, and return how a Dag would name it."""
+    """Return functions that make a bad frame and return its address as a Dag would write it."""
 
     def file(name, content):
         (tmp_path / name).write_bytes(content)
@@ -81,12 +81,12 @@ BAD = {
         lambda place: place.url(307, Location="http://localhost:1/"),
         "is not a public address",
     ),
-    "the cloud's own": (lambda _: "http://169.254.169.254/latest/meta-data", "is not a public address"),
-    "in circles": (lambda place: place.url(302, Location="/cat.png"), "more than 5 redirects"),
+    "metadata of a cloud": (lambda _: "http://169.254.169.254/latest/meta-data", "is not a public address"),
+    "endless redirects": (lambda place: place.url(302, Location="/cat.png"), "more than 5 redirects"),
     "to a file": (lambda place: place.url(302, Location="file:///etc/passwd"), "not an http"),
-    "nobody listens": (lambda _: "http://127.0.0.1:1/cat.png", "cannot be read: .*ConnectError"),
+    "no server": (lambda _: "http://127.0.0.1:1/cat.png", "cannot be read: .*ConnectError"),
     "bad base64": (lambda _: "data:image/png;base64,%%%", "is not a valid data URI"),
-    "data that is no picture": (lambda _: data_uri(b"hello"), "is not a JPEG, PNG or WebP"),
+    "data that is not a picture": (lambda _: data_uri(b"hello"), "is not a JPEG, PNG or WebP"),
     "no driver": (lambda _: "nosuch://bucket/a.png", "cannot be read: "),
     "locked storage": (
         lambda place: place.locked(),
@@ -96,7 +96,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("kind", "argument"), itertools.product(BAD, ["first_frame", "last_frame"]))
-def test_a_bad_frame_costs_no_request(veo_default, place, kind, argument):
+def test_a_bad_frame_sends_no_request(veo_default, place, kind, argument):
     make, complaint = BAD[kind]
     good = place.file("good.png", PNG)
     frames = {"first_frame": good, "last_frame": good} | {argument: make(place)}
@@ -108,7 +108,7 @@ def test_a_bad_frame_costs_no_request(veo_default, place, kind, argument):
     assert list(veo_default.jobs.requests) == []
 
 
-def test_a_frame_behind_redirects_on_its_own_host(serve):
+def test_a_redirect_on_the_host_of_a_frame_is_followed(serve):
     def answer(request):
         return Reply(302, b"", {"Location": "/b.png"}) if request.path == "/a.png" else Reply(body=PNG)
 
@@ -116,8 +116,8 @@ def test_a_frame_behind_redirects_on_its_own_host(serve):
     assert load_frame(f"{server.url}/a.png", "first_frame").content == PNG
 
 
-def test_no_name_that_changes_its_address_leads_to_loopback(serve, monkeypatch):
-    """The host that is redirected to is public when it is checked, and is this machine when it is connected to."""
+def test_a_host_name_that_changes_its_address_does_not_lead_to_loopback(serve, monkeypatch):
+    """The host of the redirect is public when it is checked, and this machine when the client connects to it."""
     server = serve(lambda request: Reply(302, b"", {"Location": f"http://rebinding.example:{port}/b.png"}))
     port, real = server.url.rpartition(":")[2], socket.getaddrinfo
 
@@ -132,9 +132,9 @@ def test_no_name_that_changes_its_address_leads_to_loopback(serve, monkeypatch):
     assert len(server.requests) == 1
 
 
-def test_another_shape_is_a_warning_only(veo_default, place, caplog, capsys):
+def test_a_frame_of_another_shape_is_only_a_warning(veo_default, place, caplog, capsys):
     wide = place.file("wide.png", picture("PNG", 160, 90))
     result = TaskDriver({"prompt": "p", "model": "veo-3.1-fl", "first_frame": wide}).run()
     assert result["status"] == "completed"
-    log = caplog.text + capsys.readouterr().out  # Airflow logs to the one or the other
+    log = caplog.text + capsys.readouterr().out  # Airflow logs to one of the two
     assert "first_frame is 160x90, and the video of 'veo-3.1-fl' will be 720x1280" in log

@@ -27,7 +27,7 @@ def brisk(monkeypatch):
 
 
 @every_dialect
-def test_from_prompt_to_file(veo_default, tmp_path):
+def test_a_prompt_becomes_a_file(veo_default, tmp_path):
     hook = VeoHook()
     video = hook.create_video(SPEC)
     outcome = hook.wait_for_video(video.id)
@@ -45,7 +45,7 @@ def test_a_failed_job_is_an_error_with_its_reason(veo_default):
         hook.wait_for_video(hook.create_video(SPEC).id, wait_policy(time.time(), poll_interval=0.05))
 
 
-def test_content_that_lags_is_waited_for(monkeypatch, tmp_path):
+def test_a_download_waits_for_late_content(monkeypatch, tmp_path):
     with EmulatorServer(Settings(api_key=KEY, generation_seconds=0, content_lag=0.5)) as lagging:
         connect(monkeypatch, lagging.url)
         hook = VeoHook()
@@ -54,7 +54,7 @@ def test_content_that_lags_is_waited_for(monkeypatch, tmp_path):
         assert hook.download_video(tmp_path / "a.mp4", video_id=video.id).bytes > 10_000
 
 
-def test_content_that_never_comes_is_given_up(serve, monkeypatch, tmp_path):
+def test_a_download_gives_up_content_that_never_comes(serve, monkeypatch, tmp_path):
     job = {"id": "v", "status": "completed"}
     lagging = Reply(404, {"detail": "Generation is still in-progress"})
     server = serve(lambda request: lagging if request.path.endswith("/content") else Reply(body=job))
@@ -65,16 +65,16 @@ def test_content_that_never_comes_is_given_up(serve, monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_named_by_its_address(serve, monkeypatch, tmp_path):
+def test_a_file_in_a_folder_gets_the_name_in_its_address(serve, monkeypatch, tmp_path):
     server = serve(Reply(body=VIDEO))
     connect(monkeypatch, server.url)
-    stored = VeoHook().download_video(f"{tmp_path}/", url=f"{server.url}/flow/film.mp4?sig=x")
-    assert stored.path == str(tmp_path / "film.mp4")
+    stored = VeoHook().download_video(f"{tmp_path}/", url=f"{server.url}/flow/video.mp4?sig=x")
+    assert stored.path == str(tmp_path / "video.mp4")
 
 
 class TestTheTestButton:
     @every_dialect
-    def test_a_good_connection(self, veo_default):
+    def test_a_good_connection_passes(self, veo_default):
         assert VeoHook().test_connection() == (True, f"{veo_default.url} answers and accepts the key.")
         assert veo_default.jobs.report()["orders"] == 0
 
@@ -86,7 +86,7 @@ class TestTheTestButton:
         assert "Correct the path, or put the file there on all workers" in message
         assert "connection 'veo_default'" in message
 
-    def test_a_broken_connection(self, monkeypatch):
+    def test_a_broken_connection_is_named(self, monkeypatch):
         connect(monkeypatch, "ftp://x")
         ok, message = VeoHook().test_connection()
         assert not ok

@@ -1,4 +1,4 @@
-"""Servers that send without end, or hardly at all: every call has an end, and a bound on the memory that it takes."""
+"""Servers that send endlessly or very slowly: every call ends in time and takes a bounded amount of memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.support.pictures import picture
 from tests.support.scripted_server import KEY, connect
 
 SECONDS = 1.0
-"""The `timeout` of the connection, from which the end of each call follows."""
+"""The `timeout` of the connection, which determines the end of each call."""
 
 LATE = 2.0
 MEMORY = 64 * 2**20
@@ -99,7 +99,7 @@ def short_frames(monkeypatch):
 
 
 def how_it_ends(call, answer):
-    """Return the error that a call ends with, None if there is none, and the seconds that it took."""
+    """Run a call, and return its error, or None, and the seconds that it took."""
     with EndlessServer(lambda _line: answer) as server:
         begun = time.monotonic()
         try:
@@ -110,7 +110,7 @@ def how_it_ends(call, answer):
 
 
 def peak():
-    """Return the most memory that this process has had since the last call, and what it has now, in bytes."""
+    """Return the peak memory of this process since the last call, and its memory now, in bytes."""
     status = dict(line.split(":\t") for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
     Path("/proc/self/clear_refs").write_text("5")
     return tuple(1024 * int(status[name].split()[0]) for name in ("VmHWM", "VmRSS"))
@@ -130,18 +130,18 @@ def test_an_answer_without_end_takes_little_memory_and_time(call):
 
 
 @every_call
-def test_a_call_ends_however_slowly_the_server_sends(call):
+def test_a_call_ends_in_time_if_the_server_sends_slowly(call):
     with ThreadPoolExecutor(len(DRIPS)) as threads:
         ends = dict(zip(DRIPS, threads.map(lambda answer: how_it_ends(call, answer), DRIPS.values()), strict=True))
-    # a film's head has an end of its own, and its bytes have another one
+    # the headers of the content and its bytes have a deadline each
     latest = (2 * SECONDS if call is CALLS["content"] else SECONDS) + LATE
     for name, (error, seconds) in ends.items():
         assert isinstance(error, VeoError), name
         assert seconds < latest, (name, error)
 
 
-def test_a_film_that_drips_can_be_gone_on_with(tmp_path, monkeypatch):
-    """What came of it is kept, and a download that is always too slow is given up."""
+def test_a_download_that_is_always_too_slow_fails(tmp_path, monkeypatch):
+    """It fails after five attempts, and leaves no file."""
     monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(retry_pause=0.01))
     asked = []
 
@@ -158,10 +158,10 @@ def test_a_film_that_drips_can_be_gone_on_with(tmp_path, monkeypatch):
 
 
 class SlowReader:
-    """Takes an order of several megabytes slowly, and answers it. A context manager.
+    """A server that reads an order of several megabytes slowly, and answers it. A context manager.
 
     Args:
-        rate: bytes a second.
+        rate: Bytes per second that the server reads.
     """
 
     def __init__(self, rate: float) -> None:
@@ -199,23 +199,23 @@ LARGE = VideoSpec("p", "m", extra_body={"picture": "x" * 12_000_000})
 order = blocking(lambda client: client.create_video(LARGE))
 
 
-def test_an_order_on_a_slow_line_is_not_broken_off():
-    """Its sending takes longer than any `timeout`: the time for the answer begins with the last byte."""
+def test_an_order_over_a_slow_connection_is_not_aborted():
+    """Sending the order takes longer than `timeout`, but the time for the answer begins after the last byte."""
     with SlowReader(rate=5_000_000) as server:
         begun = time.monotonic()
         assert order(server.url).id == "v"
         assert time.monotonic() - begun > 1.5 * SECONDS
 
 
-def test_an_order_that_is_hardly_taken_is_broken_off():
+def test_an_order_that_the_server_hardly_reads_is_aborted():
     with SlowReader(rate=100) as server, pytest.raises(TooSlowError, match="WriteTimeout after") as caught:
         order(server.url)
-    assert not isinstance(caught.value, NotSentError)  # a part of it has arrived
+    assert not isinstance(caught.value, NotSentError)  # a part of the order has arrived
 
 
 @pytest.mark.parametrize("call", [CALLS["order"], CALLS["async status"]])
-def test_what_was_never_sent_is_said_to_be_so(call):
-    """Silence where the connection is encrypted; a host with no one to answer at any of its addresses."""
+def test_an_order_that_was_never_sent_is_reported_as_not_sent(call):
+    """The server never answers the TLS handshake."""
     with EndlessServer(lambda _line: DRIPS["silence"]) as server:
         begun = time.monotonic()
         with pytest.raises(NotSentError, match="ConnectTimeout after"):
@@ -224,10 +224,10 @@ def test_what_was_never_sent_is_said_to_be_so(call):
 
 
 @pytest.mark.parametrize("call", [CALLS["order"], CALLS["async status"]])
-def test_many_dead_addresses_take_no_longer_than_one(call, monkeypatch):
+def test_many_unreachable_addresses_take_no_longer_than_one(call, monkeypatch):
     with socket.create_server(("0.0.0.0", 0), backlog=0) as full, contextlib.ExitStack() as stack:
         port = full.getsockname()[1]
-        for _ in range(3):  # nobody accepts: from now on nobody gets an answer
+        for _ in range(3):  # the queue is full afterwards, so no connection is accepted
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(("127.0.0.1", port))
@@ -241,7 +241,7 @@ def test_many_dead_addresses_take_no_longer_than_one(call, monkeypatch):
 
 @pytest.mark.parametrize("call", [CALLS["order"], CALLS["async status"]])
 @pytest.mark.parametrize("kind", DRIPS)
-def test_a_proxy_that_drips_has_no_more_time_than_a_server(call, kind, monkeypatch):
+def test_a_slow_proxy_gets_no_more_time_than_a_server(call, kind, monkeypatch):
     with EndlessServer(lambda _line: DRIPS[kind]) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         begun = time.monotonic()
@@ -250,7 +250,7 @@ def test_a_proxy_that_drips_has_no_more_time_than_a_server(call, kind, monkeypat
         assert time.monotonic() - begun < SECONDS + LATE
 
 
-def test_a_length_that_no_computer_can_count_is_an_error_of_ours():
+def test_an_absurd_content_length_is_a_transport_error():
     def answer():
         yield b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n{}"
 
@@ -258,7 +258,7 @@ def test_a_length_that_no_computer_can_count_is_an_error_of_ours():
     assert isinstance(error, TransportError)
 
 
-def test_an_error_keeps_its_status_whatever_its_body_is_packed_with():
+def test_an_error_with_an_unreadable_body_keeps_its_reason():
     def answer():
         yield b"HTTP/1.1 401 No\r\nContent-Encoding: br\r\nContent-Length: 3\r\n\r\nabc"
 
@@ -284,7 +284,7 @@ async def outcome_of(one):
 
 
 def answer(sick):
-    """Return how a server answers that is well for all jobs but those with "sick" in their ids."""
+    """Return a server's behaviour: it gives one answer for jobs with "sick" in their ids; other jobs are completed."""
     return lambda line: sick if "/sick" in line else whole(DONE)
 
 
@@ -297,7 +297,7 @@ async def asked(server, times):
 
 
 @pytest.mark.parametrize("kind", ["1xx that drip", "head that drips", "body that drips", "silence"])
-async def test_a_job_is_asked_in_time_beside_three_sick_ones_for_each_slot(monkeypatch, kind):
+async def test_a_job_is_asked_about_in_time_beside_three_sick_jobs_for_each_slot(monkeypatch, kind):
     slots = 2
     with EndlessServer(answer(DRIPS[kind])) as server:
         connect(monkeypatch, server.url, timeout=30)
@@ -313,8 +313,8 @@ async def test_a_job_is_asked_in_time_beside_three_sick_ones_for_each_slot(monke
         await asyncio.gather(*sick, return_exceptions=True)
 
 
-async def test_any_number_of_sick_jobs_leaves_slots_to_others(monkeypatch):
-    """Once each has been asked, which takes a moment here: the time of a call is short."""
+async def test_sick_jobs_leave_slots_to_other_jobs(monkeypatch):
+    """This holds after one status call for each sick job, which is short here because of the timeout."""
     slots = 2
     with EndlessServer(answer(DRIPS["silence"])) as server:
         connect(monkeypatch, server.url, timeout=SECONDS)
@@ -334,8 +334,8 @@ async def test_any_number_of_sick_jobs_leaves_slots_to_others(monkeypatch):
         await asyncio.gather(*sick, return_exceptions=True)
 
 
-async def test_looking_up_the_connection_has_an_end(monkeypatch):
-    """Airflow's own database may be silent, too; the wait goes on when it speaks again."""
+async def test_the_lookup_of_the_connection_has_a_timeout(monkeypatch):
+    """Airflow's database may not answer, either. The wait continues when it answers again."""
     look_up, times = VeoHook.aget_settings, []
 
     async def silent_at_first(hook):

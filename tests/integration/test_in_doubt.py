@@ -1,4 +1,4 @@
-"""Jobs whose status says one thing, and whose content another: a paid video is stored, and paid for once."""
+"""Jobs whose status and content contradict each other: a paid video is stored, and paid for once."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from tests.support.mp4_boxes import film
 from tests.support.scripted_server import Reply, connect
 from tests.support.task_driver import TaskDriver
 
-FILM = film(random.Random(4).randbytes(10_000))
+VIDEO = film(random.Random(4).randbytes(10_000))
 
 
 class Gateway:
-    """Answers with a status and a content that the test sets.
+    """A gateway that answers with a status and a content that the test sets.
 
     Attributes:
-        status: fields of the status; or a list of them, of which the last stays; or an answer.
-        content: an answer.
-        orders: jobs made.
-        well: ids of jobs whose content is there all the same.
+        status: Fields of the status; or a list of them, of which the last one repeats; or an answer.
+        content: Answer to a request for the content.
+        orders: Number of jobs that were made.
+        well: IDs of jobs whose content is delivered regardless of `content`.
     """
 
     def __init__(self, status, content=None):
-        self.status, self.content = status, content or Reply(body=FILM)
+        self.status, self.content = status, content or Reply(body=VIDEO)
         self.orders, self.well = 0, set()
 
     def __call__(self, request):
@@ -39,7 +39,7 @@ class Gateway:
             return Reply(body={"id": f"video_{self.orders}", "status": "queued"})
         video_id = request.path.split("/")[3]
         if request.path.endswith("/content"):
-            return Reply(body=FILM) if video_id in self.well else self.content
+            return Reply(body=VIDEO) if video_id in self.well else self.content
         status = self.status
         if isinstance(status, list):
             status = status.pop(0) if len(status) > 1 else status[0]
@@ -58,27 +58,27 @@ HARMLESS = [
 ]
 
 
-class TestCompletedBesideWords:
+class TestACompletedJobWithAMessage:
     @pytest.mark.parametrize("beside", HARMLESS, ids=str)
     def test_is_stored_if_the_content_is_there(self, task, tmp_path, beside):
         gateway = Gateway({"status": "completed"} | beside)
         result = task(gateway).run()
         assert (result["id"], result["status"]) == ("video_1", "completed")
-        assert (tmp_path / "video_1.mp4").read_bytes() == FILM
+        assert (tmp_path / "video_1.mp4").read_bytes() == VIDEO
         assert gateway.orders == 1
 
-    def test_is_enough_without_a_destination(self, task):
+    def test_succeeds_without_a_destination(self, task):
         gateway = Gateway({"status": "completed"} | HARMLESS[0])
         assert task(gateway, destination=None).run()["status"] == "completed"
         assert gateway.orders == 1
 
-    def test_is_a_failure_if_the_content_is_refused(self, task):
+    def test_fails_if_the_content_is_refused(self, task):
         gateway = Gateway({"status": "completed", "error": {"message": "The model broke"}}, Reply(404))
         error = task(gateway).run()
         assert isinstance(error, VideoFailedError)
         assert "The model broke" in str(error)
 
-    def test_of_a_filter_is_a_failure_at_once_if_the_content_is_refused(self, task):
+    def test_fails_without_retries_if_a_filter_withholds_the_content(self, task):
         gateway = Gateway(
             {"status": "completed", "metadata": {"raiMediaFilteredReasons": ["Support codes: 1"]}}, Reply(404)
         )
@@ -87,15 +87,15 @@ class TestCompletedBesideWords:
         assert error.reason == "moderation"
         assert gateway.orders == 1
 
-    def test_is_asked_for_again_if_its_content_cannot_be_asked_now(self, task):
+    def test_is_asked_for_again_after_a_rate_limit(self, task):
         gateway = Gateway({"status": "completed"} | HARMLESS[0], Reply(429))
         driver = task(gateway, retries=1)
         assert not isinstance(driver.run(), VideoFailedError)
-        gateway.content = Reply(body=FILM)
+        gateway.content = Reply(body=VIDEO)
         assert driver.run()["id"] == "video_1"
         assert gateway.orders == 1
 
-    def test_is_taken_by_a_retry_too(self, task):
+    def test_is_collected_by_a_retry(self, task):
         gateway = Gateway({"status": "processing"})
         driver = task(gateway, timeout=timedelta(seconds=0.2))
         driver.run()
@@ -111,26 +111,26 @@ class TestCompletedBesideWords:
         assert getattr(result, "xcom_value", result)["status"] == "completed"
 
 
-class TestAWordThatNobodyKnows:
+class TestAnUnknownStatusWord:
     @pytest.mark.parametrize("word", ["completed_with_warnings", "ready_for_review", "rendered", "100%", ""])
-    def test_is_no_reason_to_lose_a_video_that_is_there_at_the_deadline(self, task, tmp_path, word):
+    def test_does_not_lose_a_video_that_is_there_at_the_deadline(self, task, tmp_path, word):
         gateway = Gateway({"status": word})
         assert task(gateway, timeout=timedelta(seconds=0.2)).run()["id"] == "video_1"
-        assert (tmp_path / "video_1.mp4").read_bytes() == FILM
+        assert (tmp_path / "video_1.mp4").read_bytes() == VIDEO
 
     @pytest.mark.parametrize(
         "content", [Reply(404), Reply(500), Reply(403), Reply(body={"status": "ripening"})], ids=str
     )
-    def test_is_a_timeout_where_there_is_no_video(self, task, content):
+    def test_is_a_timeout_without_a_video(self, task, content):
         gateway = Gateway({"status": "ripening"}, content)
         assert isinstance(task(gateway, timeout=timedelta(seconds=0.2)).run(), VideoTimeoutError)
 
-    def test_asks_for_no_content_of_a_job_that_runs(self, task):
+    def test_differs_from_a_running_job_whose_content_is_not_requested(self, task):
         gateway = Gateway({"status": "processing"})
         assert isinstance(task(gateway, timeout=timedelta(seconds=0.2)).run(), VideoTimeoutError)
 
     @pytest.mark.parametrize("word", ["Task not found", "not_found", "JOB_DOES_NOT_EXIST"])
-    def test_of_an_unknown_job_counts_as_one(self, task, monkeypatch, word):
+    def test_that_means_an_unknown_job_lets_a_clear_order(self, task, monkeypatch, word):
         monkeypatch.setattr("airflow_provider_veo.orders.decision.RECENT", 0.0)
         gateway = Gateway({"status": "processing"}, Reply(404))
         driver = task(gateway, timeout=timedelta(seconds=0.2))
@@ -142,18 +142,18 @@ class TestAWordThatNobodyKnows:
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Let the tasks' clock be set: a function that adds seconds to it."""
+    """Return a function that sets the clock of the tasks forward by some seconds."""
     real, ahead = time.time, [0.0]
     monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
 
-    def go_on(seconds):
+    def advance(seconds):
         ahead[0] += seconds
 
-    return go_on
+    return advance
 
 
-class TestARefusal:
-    def test_is_not_paid_for_at_a_clear_before_the_time_that_the_error_names(self, task, clock, monkeypatch):
+class TestAWithheldVideo:
+    def test_is_ordered_again_only_by_a_clear_that_begins_after_ten_minutes(self, task, clock, monkeypatch):
         gateway = Gateway({"status": "completed"}, Reply(500))
         driver = task(gateway)
         driver.run()
@@ -170,7 +170,7 @@ class TestARefusal:
         driver.clear().run()
         assert gateway.orders == 2
 
-    def test_of_long_ago_does_not_count_once_the_server_has_told_of_a_job_that_runs(self, task, clock):
+    def test_counts_its_ten_minutes_anew_after_a_running_status(self, task, clock):
         gateway = Gateway(Reply(500))
         driver = task(gateway, timeout=timedelta(seconds=0.2))
         driver.run()
@@ -181,7 +181,7 @@ class TestARefusal:
         driver.clear().run()
         assert gateway.orders == 1
 
-    def test_orders_nothing_if_it_cannot_be_written_down_that_the_video_is_given_up(self, task, clock):
+    def test_is_not_ordered_again_if_the_record_cannot_be_written(self, task, clock):
         gateway = Gateway({"status": "completed"}, Reply(500))
         driver = task(gateway)
         driver.run()
@@ -199,8 +199,8 @@ class TestARefusal:
         assert gateway.orders == 1
 
 
-class TestAnAddressThatLeadsNowhere:
-    def test_is_a_refusal_so_that_a_later_clear_orders(self, task, clock):
+class TestAnAddressThatCannotBeReached:
+    def test_withholds_the_video_and_a_later_clear_orders(self, task, clock):
         gateway = Gateway({"status": "completed"}, Reply(302, headers={"Location": "http://127.0.0.1:9/v.mp4"}))
         driver = task(gateway)
         error = driver.run()
@@ -210,13 +210,13 @@ class TestAnAddressThatLeadsNowhere:
         gateway.well.add("video_2")
         assert driver.clear().run()["id"] == "video_2"
 
-    def test_is_none_where_the_api_itself_is_not_reached(self, task, clock):
-        gateway = Gateway({"status": "completed"}, Reply(200, FILM, close_early=0))
+    def test_differs_from_an_api_that_cannot_be_reached(self, task, clock):
+        gateway = Gateway({"status": "completed"}, Reply(200, VIDEO, close_early=0))
         driver = task(gateway)
         assert "A later clear" not in str(driver.run())
 
-    def test_does_not_hide_the_address_that_the_status_names(self, task, serve, tmp_path):
-        cdn = serve(lambda _: Reply(body=FILM))
+    def test_does_not_hide_the_address_in_the_status(self, task, serve, tmp_path):
+        cdn = serve(lambda _: Reply(body=VIDEO))
         gateway = Gateway(
             {"status": "completed", "url": f"{cdn.url}/v.mp4"},
             Reply(302, headers={"Location": "http://10.255.255.1/v.mp4"}),

@@ -1,4 +1,4 @@
-"""A server that quotes the key: in no text, record or result, whatever the key is made of and however it is quoted."""
+"""A server that quotes the API key: no text, record or result shows it, in any spelling."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def shows(key, text):
 
 @every_key
 @pytest.mark.parametrize("scheme", ["bearer", "raw"])
-def test_the_key_arrives_as_it_is(serve, key, scheme):
+def test_the_key_is_sent_unchanged(serve, key, scheme):
     server = serve(Reply(body={"id": "v", "status": "queued"}))
     with VeoClient(ClientSettings(server.url, key, scheme)) as client:
         client.get_video("v")
@@ -58,14 +58,14 @@ def test_no_answer_shows_the_key(serve, key, way, status):
     with VeoClient(ClientSettings(server.url, key)) as client:
         try:
             video = client.get_video("v")
-            told = [dataclasses.asdict(video), Outcome.of(video).to_event()]
+            texts = [dataclasses.asdict(video), Outcome.of(video).to_event()]
         except VeoError as error:
             _, outcome = observe(
                 WaitPolicy(0.0, 1e10, failure_budget=0.0, failure_count=1), WaitState(), "v", error, 1e9, 0.5
             )
-            told = [str(error), repr(error), error.detail, outcome.to_event()]
-    assert "***" in str(told)
-    assert not shows(key, str(told))
+            texts = [str(error), repr(error), error.detail, outcome.to_event()]
+    assert "***" in str(texts)
+    assert not shows(key, str(texts))
 
 
 @every_key
@@ -81,13 +81,13 @@ def test_no_redirect_shows_the_key(serve, key, way):
 @every_key
 def test_a_chat_shows_no_key_and_its_video_can_be_fetched(serve, key):
     def answer(request):
-        if request.path.startswith("/films"):
+        if request.path.startswith("/videos"):
             return Reply(body=b"\0\0\0\x18ftypisom" + bytes(100))
         lines = (
             f'```\n{{"prompt": "a cat", "mode": {json.dumps("mode " + key)}}}\n```\n',
             f"> error: {key} is odd\n",
             f"> a word about {key}\n",
-            f"> ✅ 第1个视频生成成功，[点击这里]({server.url}/films/1.mp4?key={quote(key, safe='')})\n",
+            f"> ✅ 第1个视频生成成功，[点击这里]({server.url}/videos/1.mp4?key={quote(key, safe='')})\n",
         )
         chunks = [json.dumps({"choices": [{"index": 0, "delta": {"content": line}}]}) for line in lines]
         return Reply(body="".join(f"data: {chunk}\n\n" for chunk in chunks) + "data: [DONE]\n\n")

@@ -33,7 +33,7 @@ def originals(tmp_path_factory):
 
 @pytest.fixture(params=["local", "file", "object"])
 def base(request, tmp_path):
-    """Return where the files of a test lie: a folder, a `file://` URI or an object storage."""
+    """Return the place of a test's files: a folder, a `file://` URI or an object storage."""
     if request.param == "object":
         try:
             from airflow.sdk.io import attach
@@ -48,7 +48,7 @@ def base(request, tmp_path):
 
 @pytest.fixture
 def places(base, originals):
-    """Return the clips' addresses there."""
+    """Store the clips, and return their addresses."""
     addresses = [f"{base}/{path.name}" for path in originals]
     for address, path in zip(addresses, originals, strict=True):
         at(address).write_bytes(path.read_bytes())
@@ -77,43 +77,43 @@ def concat(sources, destination):
 
 @pytest.mark.parametrize(("at_", "number", "seconds"), [("last", 23, 23 / 24), ("first", 0, 0.0), ("0.5", 12, 0.5)])
 @pytest.mark.parametrize(("suffix", "kind"), [("png", "PNG"), ("jpg", "JPEG"), ("JPEG", "JPEG")])
-def test_a_frame(places, base, at_, number, seconds, suffix, kind):
+def test_a_frame_is_extracted(places, base, at_, number, seconds, suffix, kind):
     result, content = run(extract(places[0], f"{base}/new/frame.{suffix}", at=at_))
     picture = Image.open(io.BytesIO(content))
     assert (picture.format, picture.size, clips.number_of(picture)) == (kind, (128, 72), number)
     assert (result["width"], result["height"], result["seconds"]) == (128, 72, round(seconds, 6))
 
 
-def test_sources_of_every_kind(places, base):
+def test_a_source_may_be_a_path_a_result_or_an_object(places, base):
     as_result = {"id": "video_1", "path": places[1], "bytes": 1}
-    film, _ = run(concat(iter([places[0], as_result, at(places[0])]), f"{base}/film.mp4"))
-    assert (film["seconds"], film["clips"], film["reencoded"]) == (3.0, 3, False)
-    frame, content = run(extract(film, f"{base}/frame.png"))
+    video, _ = run(concat(iter([places[0], as_result, at(places[0])]), f"{base}/video.mp4"))
+    assert (video["seconds"], video["clips"], video["reencoded"]) == (3.0, 3, False)
+    frame, content = run(extract(video, f"{base}/frame.png"))
     assert clips.number_of(Image.open(io.BytesIO(content))) == 23
     assert frame["seconds"] == round(71 / 24, 6)
 
 
-def test_a_film_of_clips_that_differ(places, base):
-    film, _ = run(concat(places, f"{base}/film.mp4"))
-    assert (film["seconds"], film["clips"], film["reencoded"]) == (3.0, 3, True)
+def test_clips_that_differ_are_reencoded(places, base):
+    video, _ = run(concat(places, f"{base}/video.mp4"))
+    assert (video["seconds"], video["clips"], video["reencoded"]) == (3.0, 3, True)
 
 
-def test_a_film_can_replace_one_of_its_clips(places):
-    film, _ = run(concat(places[:2], places[0]))
-    assert film["seconds"] == 2.0
+def test_a_joined_video_can_replace_one_of_its_clips(places):
+    video, _ = run(concat(places[:2], places[0]))
+    assert video["seconds"] == 2.0
 
 
-def test_a_failure_leaves_what_was_there(places, base):
+def test_a_failure_keeps_the_existing_file(places, base):
     at(places[1]).write_bytes(at(places[1]).read_bytes()[:3000])
-    at(f"{base}/film.mp4").write_bytes(b"old")
+    at(f"{base}/video.mp4").write_bytes(b"old")
     with pytest.raises(VeoFailException, match=r"two\.mp4 .*(damaged|cut short)"):
-        run(concat(places, f"{base}/film.mp4"))
-    assert at(f"{base}/film.mp4").read_bytes() == b"old"
+        run(concat(places, f"{base}/video.mp4"))
+    assert at(f"{base}/video.mp4").read_bytes() == b"old"
     names = sorted(path.name for path in at(base).iterdir() if path.is_file())
-    assert names == ["film.mp4", "mute.mp4", "one.mp4", "two.mp4"]
+    assert names == ["mute.mp4", "one.mp4", "two.mp4", "video.mp4"]
 
 
-def test_a_time_after_the_end(places, base):
+def test_a_time_after_the_end_is_refused(places, base):
     with pytest.raises(VeoFailException, match=r"at is 1 s, and .*one\.mp4 is 1\.000 s long"):
         run(extract(places[0], f"{base}/frame.png", at=1))
     assert not at(f"{base}/frame.png").exists()
@@ -127,13 +127,13 @@ def test_a_time_after_the_end(places, base):
         ([], ["-aspect", "3:1"], (216, 72)),
     ],
 )
-def test_the_next_film_begins_with_the_frame_as_it_was_on_screen(base, tmp_path_factory, before, after, size):
+def test_the_next_video_begins_with_the_frame_as_players_show_it(base, tmp_path_factory, before, after, size):
     folder = tmp_path_factory.mktemp("chain")
     original = clips.make(folder / "original.mp4", range(4), pictures=clips.cornered)
-    film = clips.rewritten(folder / "film.mp4", original, before=before, after=after)
-    at(f"{base}/film.mp4").write_bytes(film.read_bytes())
-    result, content = run(extract(f"{base}/film.mp4", f"{base}/frame.png"))
+    video = clips.rewritten(folder / "video.mp4", original, before=before, after=after)
+    at(f"{base}/video.mp4").write_bytes(video.read_bytes())
+    result, content = run(extract(f"{base}/video.mp4", f"{base}/frame.png"))
     assert (result["width"], result["height"]) == size
     assert Frame.from_bytes(content, "frame.png").media_type == "image/png"
     render(Scene("a cat", "label", *size, 1, first_frame=content), folder / "next.mp4")
-    assert psnr(clips.on_screen(folder / "next.mp4"), clips.on_screen(film)) > 25
+    assert psnr(clips.on_screen(folder / "next.mp4"), clips.on_screen(video)) > 25

@@ -1,4 +1,4 @@
-"""Whatever a server says in a chat call, its reader tells it in events that can be logged and stored, or not at all."""
+"""Odd values in the answers of chat calls: the reader's events can always be logged and stored."""
 
 from __future__ import annotations
 
@@ -81,33 +81,33 @@ def assert_harmless(event):
 
 
 def ways_to_send(body, dice):
-    """Return the chunks of streams: the body as an event before a video, whole and cut, and as an answer of its own."""
+    """Return streams as chunks: the body as an event before a video, whole and cut, and the body as a whole answer."""
     stream = as_event(body) + as_event(FOLLOWING)
     if len(stream) > 1_000_000:
         return [cut(stream, dice)]
     return [[stream], cut(stream, dice), [dumped(body)]]
 
 
-def test_odd_values_in_every_place_of_every_answer():
-    """Each leaf of each answer is replaced by each odd value; none hides the video that follows."""
+def test_an_odd_value_hides_no_video_and_makes_no_harmful_event():
+    """Each odd value replaces each leaf of each answer. The video that follows is always found."""
     dice, tried = random.Random(17), Counter()
     cases = [(name, place, body) for name, whole in BODIES.items() for place, _, body in with_odd_leaves(whole)]
     cases += [
         (name, place, in_fence(body)) for name, whole in FENCED.items() for place, _, body in with_odd_leaves(whole)
     ]
     for name, place, body in cases:
-        told = [read(*chunks) for chunks in ways_to_send(body, dice)]
-        for events in told:
+        streams = [read(*chunks) for chunks in ways_to_send(body, dice)]
+        for events in streams:
             assert isinstance(events[-1], End), (name, place)
             assert sum(isinstance(event, VideoReady) and not event.instead_of for event in events) <= 2
             for event in events:
                 assert_harmless(event)
-        assert all(is_told(events) for events in told[:2]), (name, place)
+        assert all(has_next_video(events) for events in streams[:2]), (name, place)
         tried[name, place] += 1
     assert len(tried) > 100
     assert set(tried.values()) == {len(ODD_VALUES)}
-    print(f"chat: {len(tried)} places, {len(ODD_VALUES)} values, {sum(tried.values())} answers, each sent in 3 ways")  # noqa: T201 - the figure is the point
+    print(f"chat: {len(tried)} places, {len(ODD_VALUES)} values, {sum(tried.values())} answers, each sent in 3 ways")  # noqa: T201 - the numbers show what was tried
 
 
-def is_told(events):
+def has_next_video(events):
     return any(isinstance(event, VideoReady) and event.url == FOLLOWING_URL for event in events)

@@ -32,9 +32,9 @@ from tests.support import page_entries
 from tests.support.mp4_boxes import film
 from tests.support.odd_values import with_odd_leaves
 
-FILM = film(bytes(5000))
-PROOF = proof_of(io.BytesIO(FILM))
-STORED = {"bytes": len(FILM), "sha256": "5" * 64, "media_type": "video/mp4", "proof": PROOF}
+VIDEO = film(bytes(5000))
+PROOF = proof_of(io.BytesIO(VIDEO))
+STORED = {"bytes": len(VIDEO), "sha256": "5" * 64, "media_type": "video/mp4", "proof": PROOF}
 RUN = "manual__2026-03-01T12:00:00+00:00"
 
 
@@ -51,7 +51,7 @@ def server(tmp_path_factory):
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,vera:viewer",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
-        "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of at least sixty-four bytes, which nobody knows but this test",
+        "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of at least sixty-four bytes, which only these tests know and use",
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
@@ -112,8 +112,8 @@ def quick_refusals(monkeypatch):
 @pytest.fixture
 def stored(session, root):
     """Put a video where a task has recorded it, and return its path."""
-    path = root / "猫 film.mp4"
-    path.write_bytes(FILM)
+    path = root / "猫 video.mp4"
+    path.write_bytes(VIDEO)
     record(session, path=str(path))
     return path
 
@@ -134,7 +134,7 @@ def key(dag_id="films", task_id="create", map_index=-1, **more):
 ROUTES = ("/", "/task", "/static/gallery.js", "/api/generations", "/api/summary", "/api/task", "/api/content")
 
 
-def test_the_routes_are_these_and_change_nothing():
+def test_all_routes_only_read():
     from airflow_provider_veo.ui.app import app
 
     paths = {route.path.replace("{name}", "gallery.js"): route.methods for route in app.routes}
@@ -143,23 +143,23 @@ def test_the_routes_are_these_and_change_nothing():
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_nobody_sees_anything_without_logging_in(server, clients, stored, route):
+def test_every_route_needs_a_login(server, clients, stored, route):
     answer = TestClient(server).get(f"/veo{route}", params=key())
     assert answer.status_code == 401
-    assert FILM[:8] not in answer.content
+    assert VIDEO[:8] not in answer.content
     assert TestClient(server, headers={"Authorization": "Bearer nonsense"}).get(f"/veo{route}").status_code == 403
     assert TestClient(server, cookies={"_token": "nonsense"}).get(f"/veo{route}").status_code in (401, 403)
 
 
 @pytest.mark.parametrize("route", ["/api/generations", "/api/summary", "/api/task", "/api/content"])
-def test_who_may_not_read_a_dags_tasks_gets_403(session, vera, admin, root, route):
-    (root / "a.mp4").write_bytes(FILM)
+def test_a_user_without_rights_for_a_dag_gets_403(session, vera, admin, root, route):
+    (root / "a.mp4").write_bytes(VIDEO)
     record(session, dag_id="secret", path=str(root / "a.mp4"))
     assert vera.get(route, params=key("secret")).status_code == 403
     assert admin.get(route, params=key("secret")).status_code == 200
 
 
-def test_who_may_not_read_a_dags_tasks_sees_nothing_of_it(session, vera, admin):
+def test_a_user_without_rights_for_a_dag_sees_nothing_of_it(session, vera, admin):
     record(session, dag_id="secret")
     record(session, dag_id="films")
     assert [one["dag_id"] for one in vera.get("/api/generations").json()["generations"]] == ["films"]
@@ -169,7 +169,7 @@ def test_who_may_not_read_a_dags_tasks_sees_nothing_of_it(session, vera, admin):
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_headers_are_on_every_answer(admin, stored, route):
+def test_every_answer_has_the_security_headers(admin, stored, route):
     for parameters in (key(), key("nosuch")):
         headers = admin.get(route, params=parameters).headers
         policy = headers["content-security-policy"]
@@ -191,7 +191,7 @@ STATIC = Path(ui.__file__).parent / "static"
 
 
 @pytest.mark.parametrize("name", ["nosuch.js", "..%2Fapp.py", "%2e%2e/app.py", "/etc/passwd"])
-def test_nothing_but_its_own_files_is_served(admin, name):
+def test_only_static_files_of_the_page_are_served(admin, name):
     assert admin.get(f"/static/{name}").status_code == 404
 
 
@@ -209,7 +209,7 @@ def test_a_full_page_may_be_the_last(session, admin):
     assert admin.get("/api/generations").json()["more"] is False
 
 
-def test_filters(session, admin):
+def test_filters_select_jobs(session, admin):
     page_entries.add_generations(session, 30, per_run=10)
     page_entries.add_generations(session, 5, dag_id="other")
     page_entries.add_run(
@@ -237,7 +237,7 @@ def test_filters(session, admin):
     assert count(model="veo-3.1-fast", status="completed", dag_id="other") == 1
 
 
-def test_totals(session, admin):
+def test_totals_sum_up_all_jobs(session, admin):
     page_entries.add_generations(session, 10)
     record(session, dag_id="chat", videos=["url-1", "url-2"], estimated_cost_usd=0.3)
     totals = admin.get("/api/summary").json()["totals"]
@@ -256,7 +256,7 @@ def test_bad_filters_are_refused(admin, wanted):
     assert admin.get("/api/generations", params=wanted).status_code == 422
 
 
-def test_what_is_asked_of_the_database_does_not_grow_with_it(session, admin):
+def test_the_number_of_queries_does_not_grow_with_the_database(session, admin):
     asked = []
     event.listen(session.get_bind(), "before_cursor_execute", lambda *args: asked.append(args[2]))
 
@@ -273,7 +273,7 @@ def test_what_is_asked_of_the_database_does_not_grow_with_it(session, admin):
     assert max(few.values()) <= 5
 
 
-def test_a_generation_in_progress(session, admin):
+def test_a_job_in_progress_shows_its_progress(session, admin):
     notes = {ORDER_KEY: {"prompt": "猫", "model": "m", "videos": 1}, "progress": "processing 42 %"}
     page_entries.add_run(session, "films", RUN, [("create", 3, "deferred", notes)])
     shown = admin.get("/api/task", params=key(map_index=3)).json()
@@ -287,14 +287,14 @@ def test_a_task_that_is_not_mapped_is_found_from_airflows_tab(admin, stored):
     assert found.json()["media"][0]["media_type"] == "video/mp4"
 
 
-def test_an_unknown_task(admin, session):
+def test_an_unknown_task_is_not_found(admin, session):
     answer = admin.get("/api/task", params=key())
     assert answer.status_code == 404
     assert "no such task instance" in answer.json()["detail"]
 
 
-def test_a_generation_shows_what_a_download_task_has_stored(session, admin, root):
-    (root / "a.mp4").write_bytes(FILM)
+def test_a_create_task_shows_the_videos_that_download_tasks_stored(session, admin, root):
+    (root / "a.mp4").write_bytes(VIDEO)
     order = {"prompt": "p", "model": "m", "videos": 1}
     file = {"path": str(root / "a.mp4"), **STORED}
     tasks = [
@@ -313,47 +313,47 @@ def test_a_generation_shows_what_a_download_task_has_stored(session, admin, root
         ("films", "download", 0),
         ("films", "download", 1),
     ]
-    assert admin.get("/api/content", params=shown["media"][1] | {"unused": 1}).content == FILM
+    assert admin.get("/api/content", params=shown["media"][1] | {"unused": 1}).content == VIDEO
 
 
-def test_the_whole_file(admin, stored):
+def test_the_whole_file_is_served(admin, stored):
     answer = admin.get("/api/content", params=key())
-    assert (answer.status_code, answer.content) == (200, FILM)
+    assert (answer.status_code, answer.content) == (200, VIDEO)
     assert answer.headers["content-type"] == "video/mp4"
-    assert answer.headers["content-length"] == str(len(FILM))
+    assert answer.headers["content-length"] == str(len(VIDEO))
     assert answer.headers["accept-ranges"] == "bytes"
     assert answer.headers["content-encoding"] == "identity"
-    assert answer.headers["content-disposition"] == "inline; filename*=UTF-8''%E7%8C%AB%20film.mp4"
+    assert answer.headers["content-disposition"] == "inline; filename*=UTF-8''%E7%8C%AB%20video.mp4"
     assert answer.headers["cache-control"] == "private, no-cache"
     assert "attachment" in admin.get("/api/content", params=key(save="true")).headers["content-disposition"]
 
 
-def test_parts_of_the_file(admin, stored):
+def test_parts_of_the_file_are_served(admin, stored):
     def ask(**headers):
         answer = admin.get("/api/content", params=key(), headers={k.replace("_", "-"): v for k, v in headers.items()})
         return answer.status_code, answer.headers.get("content-range"), answer.content
 
-    size, tag = len(FILM), '"' + "5" * 64 + '"'
-    assert ask(range="bytes=10-19") == (206, f"bytes 10-19/{size}", FILM[10:20])
-    assert ask(range="bytes=-7") == (206, f"bytes {size - 7}-{size - 1}/{size}", FILM[-7:])
+    size, tag = len(VIDEO), '"' + "5" * 64 + '"'
+    assert ask(range="bytes=10-19") == (206, f"bytes 10-19/{size}", VIDEO[10:20])
+    assert ask(range="bytes=-7") == (206, f"bytes {size - 7}-{size - 1}/{size}", VIDEO[-7:])
     assert ask(range=f"bytes={size}-") == (416, f"bytes */{size}", b"")
-    assert ask(range="bytes=10-19", if_range=tag) == (206, f"bytes 10-19/{size}", FILM[10:20])
-    assert ask(range="bytes=10-19", if_range='"old"') == (200, None, FILM)
+    assert ask(range="bytes=10-19", if_range=tag) == (206, f"bytes 10-19/{size}", VIDEO[10:20])
+    assert ask(range="bytes=10-19", if_range='"old"') == (200, None, VIDEO)
     assert ask(if_none_match=tag) == (304, None, b"")
-    assert ask(if_none_match='"old"') == (200, None, FILM)
+    assert ask(if_none_match='"old"') == (200, None, VIDEO)
 
 
-def test_an_object_of_any_storage(session, admin, memory, monkeypatch):
+def test_an_object_is_served(session, admin, memory, monkeypatch):
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     monkeypatch.setenv("AIRFLOW__VEO__PAGE_ROOTS", f"/nowhere, {memory}/")
     path = ObjectStoragePath(f"{memory}/a.mp4")
-    path.write_bytes(FILM)
+    path.write_bytes(VIDEO)
     record(session, path=str(path))
-    assert admin.get("/api/content", params=key(), headers={"Range": "bytes=100-"}).content == FILM[100:]
+    assert admin.get("/api/content", params=key(), headers={"Range": "bytes=100-"}).content == VIDEO[100:]
 
 
-def test_a_picture(session, admin, root):
+def test_a_picture_is_served(session, admin, root):
     from tests.support.pictures import picture
 
     (root / "a.png").write_bytes(picture())
@@ -368,8 +368,8 @@ def assert_not_served(client, **more):
     assert (answer.status_code, answer.json()) == (404, {"detail": NOT_SERVED})
 
 
-def test_an_address_names_no_file(session, admin, root):
-    (root / "a.mp4").write_bytes(FILM)
+def test_a_path_in_the_query_is_ignored(session, admin, root):
+    (root / "a.mp4").write_bytes(VIDEO)
     record(session, videos=["v"])
     assert_not_served(admin, path=str(root / "a.mp4"))
 
@@ -381,7 +381,7 @@ def why_not(client):
 
 PLACES = {
     "outside": "../outside/a.mp4",
-    "beside a root of the same beginning": "../root-of-others/a.mp4",
+    "beside a root with the same prefix": "../root-of-others/a.mp4",
     "by a link": "link.mp4",
     "by a link of a folder": "folder/a.mp4",
     "the provider's own": "_veo/a.mp4",
@@ -391,7 +391,7 @@ PLACES = {
     "the root": ".",
     "a pipe": "pipe.mp4",
     "a folder": "inner",
-    "another film": "other.mp4",
+    "another video": "other.mp4",
     "a NUL": "a\0.mp4",
     "half an emoji": "a\ud83d.mp4",
     "a name that is too long": "a" * 5000,
@@ -399,35 +399,35 @@ PLACES = {
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-def test_there_is_one_answer_for_all_that_is_not_served(session, admin, root, place):
-    """Whoever may change XComs must not learn which files the API server sees."""
+def test_all_files_that_are_not_served_get_the_same_answer(session, admin, root, place):
+    """A user who may change XComs must not learn which files the API server can read."""
     for folder in ("../outside", "../root-of-others", "_veo", "_VEO/deep", "inner"):
         (root / folder).mkdir(parents=True)
-        (root / folder / "a.mp4").write_bytes(FILM)
+        (root / folder / "a.mp4").write_bytes(VIDEO)
     (root / "link.mp4").symlink_to(root.parent / "outside" / "a.mp4")
     (root / "folder").symlink_to(root.parent / "outside")
-    (root / "other.mp4").write_bytes(FILM + b"another")
+    (root / "other.mp4").write_bytes(VIDEO + b"another")
     os.mkfifo(root / "pipe.mp4")
     record(session, path=f"{root}/{place}")
     assert_not_served(admin)
 
 
-def test_a_file_is_served_where_it_really_is(session, admin, root, tmp_path, monkeypatch):
+def test_links_are_resolved_before_a_file_is_served(session, admin, root, tmp_path, monkeypatch):
     (root / "inner").mkdir()
-    (root / "inner" / "a.mp4").write_bytes(FILM)
+    (root / "inner" / "a.mp4").write_bytes(VIDEO)
     (root / "link").symlink_to(root / "inner")
     (tmp_path / "alias").symlink_to(root)
     monkeypatch.setenv("AIRFLOW__VEO__PAGE_ROOTS", f"{tmp_path}/alias/\nrelative, {tmp_path}/nothing")
     for path in ("inner/a.mp4", "link/a.mp4", "link/../inner/a.mp4", "inner/../../root/inner/a.mp4"):
         page_entries.empty(session)
         record(session, path=f"{root}/{path}")
-        assert admin.get("/api/content", params=key()).content == FILM
+        assert admin.get("/api/content", params=key()).content == VIDEO
         assert why_not(admin) is None
 
 
-def test_a_refusal_takes_its_time_whatever_was_found(session, admin, root, monkeypatch):
+def test_every_refusal_takes_the_same_time(session, admin, root, monkeypatch):
     monkeypatch.setattr(content, "REFUSAL", 0.3)
-    (root / "other.mp4").write_bytes(FILM + b"another")
+    (root / "other.mp4").write_bytes(VIDEO + b"another")
     for path in ("other.mp4", "nothing.mp4", "../outside.mp4"):
         page_entries.empty(session)
         record(session, path=f"{root}/{path}")
@@ -437,34 +437,34 @@ def test_a_refusal_takes_its_time_whatever_was_found(session, admin, root, monke
 
 
 @pytest.mark.parametrize("proof", [None, "", 7, "0" * 64, "é", PROOF.upper(), [PROOF]])
-def test_who_cannot_prove_to_have_held_a_file_is_not_served(session, admin, root, proof):
-    (root / "a.mp4").write_bytes(FILM)
+def test_a_file_without_a_valid_proof_is_not_served(session, admin, root, proof):
+    (root / "a.mp4").write_bytes(VIDEO)
     record(session, path=str(root / "a.mp4"), proof=proof)
     assert_not_served(admin)
 
 
-def test_a_record_of_an_older_version_says_what_to_do(session, admin, root):
+def test_a_page_entry_of_an_older_version_says_what_to_do(session, admin, root):
     record(session, path=str(root / "a.mp4"), proof=None)
     assert "Run the task again" in why_not(admin)
 
 
 @pytest.mark.parametrize("roots", ["", "relative, also/relative", "/nowhere"])
-def test_a_file_outside_names_the_option_and_the_folder(session, admin, root, monkeypatch, roots):
+def test_a_file_outside_the_roots_names_the_option_and_the_folder(session, admin, root, monkeypatch, roots):
     monkeypatch.setenv("AIRFLOW__VEO__STORAGE", "")
     monkeypatch.setenv("AIRFLOW__VEO__PAGE_ROOTS", roots)
-    (root / "a.mp4").write_bytes(FILM)
+    (root / "a.mp4").write_bytes(VIDEO)
     record(session, path=str(root / "a.mp4"))
     assert_not_served(admin)
-    told = why_not(admin)
-    assert told.endswith(f"add its folder to [veo] page_roots of the API server: {root}")
-    assert ("plays nothing" in told) is (roots != "/nowhere")
+    reason = why_not(admin)
+    assert reason.endswith(f"add its folder to [veo] page_roots of the API server: {root}")
+    assert ("plays nothing" in reason) is (roots != "/nowhere")
 
 
-def test_the_page_plays_what_the_card_says_may_be_played(session, admin, root):
-    (root / "a.mp4").write_bytes(FILM)
+def test_a_playable_file_is_shown_without_its_proof(session, admin, root):
+    (root / "a.mp4").write_bytes(VIDEO)
     record(session, path=str(root / "a.mp4"))
     answer = admin.get("/api/task", params=key())
-    assert answer.json()["media"][0] == {**key(), "media_type": "video/mp4", "bytes": len(FILM), "why_not": None}
+    assert answer.json()["media"][0] == {**key(), "media_type": "video/mp4", "bytes": len(VIDEO), "why_not": None}
     assert PROOF not in answer.text + admin.get("/api/generations").text
 
 
@@ -486,13 +486,13 @@ def test_the_page_plays_what_the_card_says_may_be_played(session, admin, root):
         "",
     ],
 )
-def test_an_object_outside_is_not_served(session, admin, memory, monkeypatch, key_of_object):
+def test_an_object_outside_the_roots_is_not_served(session, admin, memory, monkeypatch, key_of_object):
     import fsspec
 
     monkeypatch.setenv("AIRFLOW__VEO__PAGE_ROOTS", memory)
     files = fsspec.filesystem("memory")
     for path in ("secret/a.mp4", "videos2/a.mp4", "Videos/a.mp4", "videos/_veo/a.mp4", key_of_object or "a.mp4"):
-        files.pipe(f"/bucket/{path}", FILM)
+        files.pipe(f"/bucket/{path}", VIDEO)
     record(session, path=f"memory://bucket/{key_of_object}")
     assert_not_served(admin)
     page_entries.empty(session)
@@ -503,17 +503,17 @@ def test_an_object_outside_is_not_served(session, admin, memory, monkeypatch, ke
 def test_an_object_is_read_by_the_connection_of_its_root(session, admin, memory, monkeypatch):
     import fsspec
 
-    fsspec.filesystem("memory").pipe("/bucket/videos/100%/a #1 (ü).mp4", FILM)
+    fsspec.filesystem("memory").pipe("/bucket/videos/100%/a #1 (ü).mp4", VIDEO)
     monkeypatch.setenv("AIRFLOW__VEO__PAGE_ROOTS", "memory://c@bucket/videos")
     record(session, path="memory://no_such_connection@bucket/videos/100%/a #1 (ü).mp4")
-    assert admin.get("/api/content", params=key()).content == FILM
+    assert admin.get("/api/content", params=key()).content == VIDEO
     monkeypatch.setenv("AIRFLOW__VEO__PAGE_ROOTS", "memory://no_such_connection@bucket/videos")
     assert_not_served(admin)
 
 
 @pytest.mark.parametrize("media_type", ["video/mp4", "image/png", "image/jpeg"])
-def test_a_record_opens_no_file_that_is_no_video(session, admin, root, media_type):
-    """Whoever writes Dags can write records, too, with a proof; the API server may read files that they may not."""
+def test_a_file_that_is_not_a_video_is_not_served(session, admin, root, media_type):
+    """An author of Dags can write page entries with a proof, but may not read all files that the API server can."""
     config = root / "airflow.cfg"
     config.write_text("[core]\nfernet_key = canary\n" * 100)
     proof = proof_of(io.BytesIO(config.read_bytes()))
@@ -522,28 +522,28 @@ def test_a_record_opens_no_file_that_is_no_video(session, admin, root, media_typ
 
 
 @pytest.mark.parametrize("media_type", ["text/html", "image/svg+xml", "application/octet-stream", ["video/mp4"], None])
-def test_a_record_makes_no_other_kind_of_document(session, admin, root, media_type):
-    (root / "a").write_bytes(FILM)
+def test_another_media_type_is_not_served(session, admin, root, media_type):
+    (root / "a").write_bytes(VIDEO)
     record(session, path=str(root / "a"), media_type=media_type)
     assert_not_served(admin)
 
 
-@pytest.mark.parametrize("replacement", [FILM + b"more", FILM[:-1] + b"x", FILM[:-1], b""])
-def test_a_file_that_was_replaced(admin, stored, replacement):
+@pytest.mark.parametrize("replacement", [VIDEO + b"more", VIDEO[:-1] + b"x", VIDEO[:-1], b""])
+def test_a_replaced_file_is_not_served(admin, stored, replacement):
     stored.write_bytes(replacement)
     assert_not_served(admin)
 
 
 @pytest.mark.parametrize("sha256", [None, 7, "a\r\nSet-Cookie: x=y", "猫"])
-def test_a_record_writes_no_header(session, admin, root, sha256):
-    (root / "a.mp4").write_bytes(FILM)
+def test_a_page_entry_cannot_inject_headers(session, admin, root, sha256):
+    (root / "a.mp4").write_bytes(VIDEO)
     record(session, path=str(root / "a.mp4"), sha256=sha256)
     answer = admin.get("/api/content", params=key())
-    assert (answer.status_code, answer.headers["etag"]) == (200, f'"{len(FILM)}"')
+    assert (answer.status_code, answer.headers["etag"]) == (200, f'"{len(VIDEO)}"')
 
 
 @pytest.mark.parametrize(("index", "status"), [("9" * 30, 422), (2**31, 400), (2**31 - 1, 404), ("٣", 404), ("²", 404)])
-def test_a_map_index_of_any_size_is_refused(session, admin, index, status):
+def test_an_odd_map_index_is_refused(session, admin, index, status):
     assert admin.get("/api/task", params=key(map_index=index)).status_code == status
 
 
@@ -557,7 +557,7 @@ def test_a_map_index_of_any_size_is_refused(session, admin, index, status):
         {"dag_id": "\0"},
     ],
 )
-def test_what_a_database_cannot_be_asked_for_is_refused(admin, route, wanted):
+def test_values_that_the_database_cannot_take_are_refused(admin, route, wanted):
     answer = admin.get(route, params=wanted)
     assert answer.status_code == 400
     assert isinstance(answer.json()["detail"], str)
@@ -569,7 +569,7 @@ def test_names_with_a_nul_are_refused(admin, route, name):
     assert admin.get(route, params=key() | {name: "a\0b"}).status_code == 400
 
 
-def test_a_storage_that_the_api_server_cannot_read(session, admin, monkeypatch, caplog):
+def test_an_unreadable_storage_is_logged_and_not_served(session, admin, monkeypatch, caplog):
     monkeypatch.setenv("AIRFLOW__VEO__PAGE_ROOTS", "x://y")
     record(session, path="x://y/a.mp4")
     with caplog.at_level("INFO"):
@@ -580,14 +580,14 @@ def test_a_storage_that_the_api_server_cannot_read(session, admin, monkeypatch, 
 @pytest.mark.parametrize(
     "outcome", [{"path": 7}, {"path": "/a.mp4", "bytes": None}, {"path": "/a.mp4", "media_type": ["video/mp4"]}]
 )
-def test_records_of_a_strange_shape(session, admin, outcome):
+def test_page_entries_of_a_wrong_shape_are_listed_but_not_served(session, admin, outcome):
     record(session, **outcome)
     assert_not_served(admin)
     assert admin.get("/api/generations").status_code == 200
 
 
-def test_odd_records_are_shown_as_far_as_they_make_sense(session, admin):
-    """As users may write them by Airflow's API, NaN and half an emoji included."""
+def test_odd_page_entries_do_not_break_the_page(session, admin):
+    """Users may write such values with Airflow's API, NaN and half an emoji included."""
     good = {
         ORDER_KEY: page.describe_order("a cat", "m", GENERIC),
         OUTCOME_KEY: {"videos": ["v"], "of": "v", "path": "/v/a", **STORED},
@@ -609,7 +609,7 @@ def test_odd_records_are_shown_as_far_as_they_make_sense(session, admin):
     assert admin.get("/api/summary", params={"model": "m"}).json()["totals"]["completed"] > 100
 
 
-def test_one_nan_breaks_no_sum(session, admin):
+def test_one_nan_does_not_break_the_sums(session, admin):
     notes = page_entries.notes_of(0)
     broken = {ORDER_KEY: notes[ORDER_KEY] | {"estimated_cost_usd": float("nan")}, OUTCOME_KEY: notes[OUTCOME_KEY]}
     tasks = [("good", -1, "success", notes), ("broken", -1, "success", broken)]
@@ -623,8 +623,8 @@ def test_one_nan_breaks_no_sum(session, admin):
 FIGURES = ("estimated_cost_usd", "generation_seconds")
 
 
-def test_records_that_are_no_objects(session, admin):
-    """An XCom of our name may be anything."""
+def test_page_entries_that_are_not_objects_do_not_break_the_page(session, admin):
+    """An XCom with the provider's key may hold any value."""
     strange = {"prompt": 7, "model": {}, "videos": "two"}
     tasks = [
         ("create", -1, "success", {ORDER_KEY: "text", OUTCOME_KEY: [1, 2]}),

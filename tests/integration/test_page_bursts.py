@@ -19,5 +19,5 @@ def server(tmp_path_factory):
 
 
 @pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
-def test_a_burst_is_answered_and_airflow_goes_on_beside_it(server, route):
+def test_airflow_stays_responsive_during_a_burst_of_requests(server, route):
     assert health_beside(server, 100, *route) < LONGEST

@@ -1,4 +1,4 @@
-"""The proof that a task has held a file is in its record for the page, and nowhere else."""
+"""The proof that a task has had a file is in its page entry, and nowhere else."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 from tests.support import clips
 from tests.support.task_driver import TaskDriver
 
-pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="before Airflow 3.1 there is no page to prove it to")
+pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="before Airflow 3.1 there is no page")
 
 
 @pytest.fixture
 def outcomes(mocker):
-    """Return the outcomes on record."""
+    """Return a list that collects the outcomes of the page entries."""
     written = []
     mocker.patch.object(
         page, "write_xcom_past_backend", lambda _ti, key, record: key == OUTCOME_KEY and written.append(record)
@@ -30,7 +30,7 @@ def outcomes(mocker):
     return written
 
 
-def test_every_task_that_stores_something_proves_it(veo_default, outcomes, tmp_path, caplog):
+def test_every_task_that_stores_a_file_writes_a_proof(veo_default, outcomes, tmp_path, caplog):
     clip = str(clips.make(tmp_path / "clip.mp4", range(8)))
     tasks = {
         VeoCreateVideoOperator: {"prompt": "a cat", "destination": str(tmp_path / "a.mp4"), "sidecar": True},
@@ -47,14 +47,14 @@ def test_every_task_that_stores_something_proves_it(veo_default, outcomes, tmp_p
         outcome = outcomes[-1]
         with Path(outcome["path"]).open("rb") as file:
             assert outcome["proof"] == proof_of(file)
-        told = json.dumps([results, driver.xcoms, driver.store.values]) + caplog.text
-        assert outcome["proof"] not in told + "".join(path.read_text() for path in tmp_path.glob("*.json"))
-    # a file that is there already was held, too
+        shown = json.dumps([results, driver.xcoms, driver.store.values]) + caplog.text
+        assert outcome["proof"] not in shown + "".join(path.read_text() for path in tmp_path.glob("*.json"))
+    # an existing file gets the same proof
     TaskDriver(tasks[VeoDownloadOperator], operator=VeoDownloadOperator).run()
     assert outcomes[-1]["proof"] == outcomes[1]["proof"]
 
 
-def test_a_proof_tells_files_apart_by_their_size_and_both_their_ends(tmp_path):
+def test_a_proof_depends_on_the_size_and_both_ends_of_a_file(tmp_path):
     def proof(content):
         path = tmp_path / "a"
         path.write_bytes(content)

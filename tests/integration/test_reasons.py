@@ -1,4 +1,4 @@
-"""Reasons over HTTP: a server that quotes the order, wraps the answers of another one, or writes a byte order mark."""
+"""Reasons of errors: servers quote the order, wrap the answer of another server, or write a byte order mark."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.contents import open_content
 from tests.support.scripted_server import KEY, Reply, SeenRequest, connect
 from tests.support.task_driver import TaskDriver
 
-PROMPT = "a workplace safety film"
+PROMPT = "a workplace safety video"
 SPEC = VideoSpec(PROMPT, "gem-rai")
 ID = "video_made_up_17"
 ORDERED = Reply(200, {"id": ID, "status": "queued"})
@@ -72,9 +72,7 @@ def test_json_with_a_byte_order_mark_is_read_by_each_call(serve):
     ],
 )
 @pytest.mark.parametrize("fail", [failed_at_an_upstream, failed], ids=["at an upstream", "here"])
-def test_a_failed_job_has_the_reason_that_the_server_gives_and_not_the_prompt(
-    serve, monkeypatch, deferrable, message, error, fail
-):
+def test_the_reason_of_a_failed_job_does_not_come_from_the_prompt(serve, monkeypatch, deferrable, message, error, fail):
     server = serve(lambda request: ORDERED if request.method == "POST" else fail(message))
     connect(monkeypatch, server.url, default_model="gem-rai")
     driver = TaskDriver({"prompt": PROMPT, "deferrable": deferrable})
@@ -84,7 +82,7 @@ def test_a_failed_job_has_the_reason_that_the_server_gives_and_not_the_prompt(
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_errors_that_quote_a_telling_prompt_end_no_wait(serve, monkeypatch, deferrable):
+def test_errors_that_quote_a_misleading_prompt_do_not_end_the_wait(serve, monkeypatch, deferrable):
     prompt = json.dumps({"status": "failed", "id": ID, "why": "content policy, quota is not enough, video not found"})
     troubles = [
         Reply(500, {"error": {"message": f"cannot look for '{prompt}'", "code": "internal"}}),
@@ -100,7 +98,7 @@ def test_errors_that_quote_a_telling_prompt_end_no_wait(serve, monkeypatch, defe
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_a_video_that_the_filter_took_is_told_at_once(serve, monkeypatch, tmp_path, deferrable):
+def test_a_filtered_video_fails_without_retries(serve, monkeypatch, tmp_path, deferrable):
     why = "The input image has been blocked by your current safety settings"
     body = {"id": ID, "status": "completed", "metadata": {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": [why]}}
     server = serve(lambda request: ORDERED if request.method == "POST" else Reply(200, body))
@@ -115,7 +113,7 @@ def test_a_video_that_the_filter_took_is_told_at_once(serve, monkeypatch, tmp_pa
     )  # it has the last word
 
 
-def test_googles_delay_in_a_refusal_is_waited_for(serve, monkeypatch):
+def test_a_retry_delay_in_googles_format_is_followed(serve, monkeypatch):
     info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.2s"}
     upstream = {"error": {"code": 429, "message": "Resource exhausted.", "details": [info]}}
     refusals = [Reply(429, {"error": {"message": f"litellm.RateLimitError: {json.dumps(upstream)}", "code": "429"}})]

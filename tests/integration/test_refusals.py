@@ -1,4 +1,4 @@
-"""How often an order is sent, for each answer to it: a real server counts the requests of all tries of a task."""
+"""Number of requests for an order, for each answer to it: a server counts the requests of all tries of a task."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def dropped():
     return ConnectionAbortedError("the server ends the connection without an answer")
 
 
-# the upstream has taken each of these orders
+# answers after which the upstream may have taken the order
 TAKEN = [
     *(Reply(status, {"error": {"message": "no"}}, SOON) for status in (500, 502, 504, 507, 520, 522, 524, 529, 599)),
     *(Reply(status, {"error": {"message": "no"}}) for status in (406, 408, 409, 410, 418, 421, 423, 425, 499)),
@@ -81,12 +81,12 @@ TAKEN = [
 ]
 
 
-def told(said):
+def label_of(said):
     return said.__name__ if callable(said) else f"{said.status} {str(said.body)[:40]}"
 
 
 def serving(serve, monkeypatch, said, then=None):
-    """Start a server that gives one answer to each order, and `then` from the second on if that is given."""
+    """Start a server that answers each order in the same way; if `then` is given, only the first order."""
 
     def answer(request):
         now = then if then and len(server.requests) > 1 and request.method == "POST" else said
@@ -107,7 +107,7 @@ def posts(server):
 
 @pytest.fixture
 def pauses(monkeypatch):
-    """Let the pauses between two requests take no time, and return them."""
+    """Skip the pauses between two requests, and return their lengths."""
     taken = []
     monkeypatch.setattr(sender, "time", SimpleNamespace(time=time.time, sleep=taken.append))
     return taken
@@ -126,15 +126,15 @@ def decorated(**arguments):
     return TaskDriver(arguments, operator=VeoVideoDecoratedOperator)
 
 
-def test_there_are_many_answers_to_orders_that_were_taken():
+def test_the_table_has_at_least_forty_answers():
     assert len(TAKEN) >= 40
 
 
-@pytest.mark.parametrize("said", TAKEN, ids=told)
+@pytest.mark.parametrize("said", TAKEN, ids=label_of)
 def test_an_order_that_may_have_been_taken_is_sent_once(serve, monkeypatch, pauses, said):
     server = serving(serve, monkeypatch, said)
     driver = create(retries=3)
-    for _ in range(2):  # Airflow's retries, and then a user's
+    for _ in range(2):  # first Airflow's retries, then a manual one
         error = driver.run()
         assert isinstance(error, VeoFailException), error
         (post,) = posts(server)
@@ -156,7 +156,7 @@ def test_an_order_that_may_have_been_taken_is_sent_once(serve, monkeypatch, paus
 REFUSED_CHATS = [said for said in TAKEN if callable(said) or (said.status >= 300 and said.close_early is None)]
 
 
-@pytest.mark.parametrize("said", REFUSED_CHATS, ids=told)
+@pytest.mark.parametrize("said", REFUSED_CHATS, ids=label_of)
 def test_a_chat_call_that_may_have_been_taken_is_sent_once(serve, monkeypatch, pauses, said):
     server = serving(serve, monkeypatch, said)
     driver = chat(retries=3)
@@ -168,7 +168,7 @@ def test_a_chat_call_that_may_have_been_taken_is_sent_once(serve, monkeypatch, p
     assert not pauses
 
 
-# the answer; requests of the first try, and of four tries
+# the answer, the number of requests of one try, and that of four tries
 REFUSALS = [
     (Reply(429, BUSY), 4, 16),
     (Reply(429, BUSY, SOON), 4, 16),
@@ -191,9 +191,9 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(
-    ("said", "first", "all_tries"), REFUSALS, ids=lambda value: told(value) if isinstance(value, Reply) else ""
+    ("said", "first", "all_tries"), REFUSALS, ids=lambda value: label_of(value) if isinstance(value, Reply) else ""
 )
-def test_how_often_a_refused_order_is_sent(serve, monkeypatch, pauses, said, first, all_tries):
+def test_a_refused_order_is_sent_this_often(serve, monkeypatch, pauses, said, first, all_tries):
     server = serving(serve, monkeypatch, said)
     assert "Nobody knows" not in str(create().run())
     assert len(posts(server)) == first
@@ -203,7 +203,7 @@ def test_how_often_a_refused_order_is_sent(serve, monkeypatch, pauses, said, fir
     assert all(0 < pause <= 30 for pause in pauses)
 
 
-def test_no_more_than_sixteen_requests_are_sent_until_a_clear(serve, monkeypatch, pauses):
+def test_at_most_sixteen_requests_are_sent_before_a_clear(serve, monkeypatch, pauses):
     server = serving(serve, monkeypatch, Reply(429, BUSY))
     driver = create(retries=9)
     error = driver.run()
@@ -215,7 +215,7 @@ def test_no_more_than_sixteen_requests_are_sent_until_a_clear(serve, monkeypatch
     assert len(posts(server)) == 2 * MOST_POSTS
 
 
-def test_a_rate_limit_is_waited_out_over_retries(serve, monkeypatch, pauses):
+def test_a_long_rate_limit_is_waited_for_over_retries(serve, monkeypatch, pauses):
     refusals = iter([Reply(429, BUSY, {"Retry-After": "60"})] * 3)
     server = serve(lambda request: next(refusals, Reply(200, DONE)))
     connect(monkeypatch, server.url)
@@ -224,7 +224,7 @@ def test_a_rate_limit_is_waited_out_over_retries(serve, monkeypatch, pauses):
     assert not pauses
 
 
-def test_a_server_that_is_not_there_is_asked_a_bounded_number_of_times(serve, monkeypatch, pauses):
+def test_an_unreachable_server_is_tried_a_bounded_number_of_times(serve, monkeypatch, pauses):
     server = serve(lambda request: Reply(200, DONE))
     server.close()
     connect(monkeypatch, server.url)
@@ -233,14 +233,14 @@ def test_a_server_that_is_not_there_is_asked_a_bounded_number_of_times(serve, mo
     assert pauses == [1.0, 2.0, 4.0] * 4
 
 
-def test_the_form_counts_as_a_request_of_its_own(serve, monkeypatch, pauses):
+def test_an_order_as_a_form_counts_as_a_second_request(serve, monkeypatch, pauses):
     server = serving(serve, monkeypatch, Reply(415, b""), then=Reply(200, DONE))
     driver = create()
     assert driver.run()["submissions"] == 1
     assert driver.store.values[KEY]["posts"] == len(posts(server)) == 2
 
 
-def test_no_pause_reaches_over_the_deadline(serve, monkeypatch, pauses):
+def test_no_pause_extends_past_the_deadline(serve, monkeypatch, pauses):
     server = serving(serve, monkeypatch, Reply(429, BUSY, {"Retry-After": "20"}))
     create(timeout=timedelta(seconds=19)).run()
     create(execution_timeout=timedelta(seconds=19)).run()
@@ -259,7 +259,7 @@ def test_no_request_is_sent_after_the_deadline(serve, monkeypatch):
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: nothing of ours runs afterwards."""
+    """Stands for SIGKILL: no code of the provider runs after it."""
 
 
 def test_a_worker_that_dies_in_a_pause_leaves_no_unknown_order(serve, monkeypatch):
@@ -279,7 +279,7 @@ def test_a_worker_that_dies_in_a_pause_leaves_no_unknown_order(serve, monkeypatc
     ]
 
 
-def test_a_worker_that_dies_in_a_repeat_leaves_an_unknown_order(serve, monkeypatch, pauses):
+def test_a_worker_that_dies_in_a_repeated_request_leaves_an_unknown_order(serve, monkeypatch, pauses):
     server = serving(serve, monkeypatch, Reply(429, BUSY))
     driver = create()
     write = driver.store.set
@@ -301,25 +301,25 @@ def test_a_worker_that_dies_in_a_repeat_leaves_an_unknown_order(serve, monkeypat
 @pytest.mark.parametrize("make", [create, lambda **more: create(deferrable=True, **more), chat, decorated])
 @pytest.mark.parametrize("name", ["timeout", "execution_timeout"])
 @pytest.mark.parametrize("seconds", [0, -5])
-def test_a_time_that_is_over_is_not_ordered_for(serve, monkeypatch, make, name, seconds):
+def test_a_timeout_that_is_not_positive_prevents_the_order(serve, monkeypatch, make, name, seconds):
     server = serving(serve, monkeypatch, Reply(200, DONE))
     driver = make(**{name: timedelta(seconds=seconds)})
     driver.retries = 2
     error = driver.run()
-    assert isinstance(error, (VeoFailException, InvalidInputError))  # the second where the Dag is parsed
+    assert isinstance(error, (VeoFailException, InvalidInputError))  # the second one if the Dag is parsed
     assert f"{name} is " in str(error)
     assert server.requests == []
 
 
 @pytest.mark.parametrize("make", [create, chat, decorated])
 @pytest.mark.parametrize("number", [float("nan"), True, 1.5, "three", 0, -1])
-def test_a_limit_that_is_none_is_refused_before_the_order(serve, monkeypatch, make, number):
+def test_a_wrong_max_submissions_is_refused_before_the_order(serve, monkeypatch, make, number):
     server = serving(serve, monkeypatch, Reply(200, DONE))
     assert "max_submissions is" in str(make(max_submissions=number).run())
     assert server.requests == []
 
 
-def test_a_changed_prompt_at_a_clear_says_which_video_it_leaves(serve, monkeypatch, mocker):
+def test_a_clear_with_a_changed_prompt_names_the_video_that_it_leaves(serve, monkeypatch, mocker):
     queued = Reply(200, {"id": "video_left", "status": "queued"})
     server = serve(lambda request: queued if len(posts(server)) == 1 else Reply(200, DONE))
     connect(monkeypatch, server.url)
@@ -333,7 +333,7 @@ def test_a_changed_prompt_at_a_clear_says_which_video_it_leaves(serve, monkeypat
     assert "no task collects it" in said
 
 
-def test_a_record_that_cannot_be_written_is_no_unknown_order(serve, monkeypatch):
+def test_an_order_record_that_cannot_be_written_prevents_the_order(serve, monkeypatch):
     server = serving(serve, monkeypatch, Reply(200, DONE))
     driver = create()
     driver.store.broken = {"set"}

@@ -1,4 +1,4 @@
-"""Where requests really go, and what the logs of this process say of it."""
+"""Hosts that requests reach, and log lines about them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_provider_veo.api.errors import InvalidInputError, VeoError
 from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.storage.frames import load_frame
-from tests.integration.test_storing import FILM
+from tests.integration.test_storing import VIDEO
 from tests.support.contents import open_content
 from tests.support.scripted_server import Reply, connect
 
@@ -24,7 +24,7 @@ PUBLIC, LOOPBACK, METADATA = "93.184.216.34", "127.0.0.1", "169.254.169.254"
 
 
 class Names:
-    """What a name leads to when it is looked up for a check. Connections to it always end at this machine."""
+    """A stand-in for DNS: a name has given addresses for a check, and the address of this machine for a connection."""
 
     def __init__(self, real):
         self.addresses = {}
@@ -47,7 +47,7 @@ def names(monkeypatch):
 
 @pytest.fixture
 def files(serve):
-    return serve(lambda _: Reply(body=FILM))
+    return serve(lambda _: Reply(body=VIDEO))
 
 
 def named(server):
@@ -59,7 +59,9 @@ def named(server):
     "addresses",
     [[PUBLIC], [PUBLIC, LOOPBACK], [LOOPBACK, PUBLIC], [PUBLIC, METADATA], [METADATA], [LOOPBACK, METADATA]],
 )
-def test_no_gateway_opens_a_network_by_its_name(serve, files, names, monkeypatch, tmp_path, addresses, target):
+def test_the_name_of_a_gateway_does_not_open_a_private_network(
+    serve, files, names, monkeypatch, tmp_path, addresses, target
+):
     names["gateway.example"] = addresses
     where = target.format(port=files.url.rpartition(":")[2])
     server = serve(lambda _: Reply(302, headers={"Location": where}))
@@ -80,25 +82,25 @@ def test_no_setting_opens_the_metadata_of_a_cloud(serve, monkeypatch, tmp_path, 
         load_frame(f"http://{host}/a.png", "first_frame")
 
 
-def test_a_gateway_that_was_reached_here_may_name_files_here(serve, files, names, monkeypatch, tmp_path):
+def test_a_gateway_on_loopback_may_name_files_on_loopback(serve, files, names, monkeypatch, tmp_path):
     names["gateway.example"] = [LOOPBACK]
     server = serve(lambda _: Reply(302, headers={"Location": f"{files.url}/a.mp4"}))
     connect(monkeypatch, named(server))
     VeoHook().download_video(tmp_path / "a.mp4", video_id="v")
     assert [request.path for request in server.requests] == ["/v1/videos/v/content"]
-    assert (tmp_path / "a.mp4").read_bytes() == FILM
+    assert (tmp_path / "a.mp4").read_bytes() == VIDEO
 
 
-def test_where_only_an_address_is_known_the_gateway_is_asked_where_it_is(serve, files, names, monkeypatch, tmp_path):
+def test_a_download_by_address_first_connects_to_the_gateway(serve, files, names, monkeypatch, tmp_path):
     names["gateway.example"] = [LOOPBACK]
     server = serve(lambda _: Reply(404))
     connect(monkeypatch, named(server))
     VeoHook().download_video(tmp_path / "a.mp4", url=f"{files.url}/a.mp4")
     assert [request.path for request in server.requests] == ["/v1/models"]
-    assert (tmp_path / "a.mp4").read_bytes() == FILM
+    assert (tmp_path / "a.mp4").read_bytes() == VIDEO
 
 
-def test_a_name_that_leads_here_without_its_certificate_opens_nothing(serve, files, names):
+def test_a_gateway_on_loopback_without_its_certificate_opens_nothing(serve, files, names):
     names["gateway.example"] = [LOOPBACK]
     settings = ClientSettings(named(serve(lambda _: Reply(404))).replace("http:", "https:"))
     with VeoClient(settings) as client, pytest.raises(VeoError), open_content(client, url=f"{files.url}/a.mp4"):
@@ -106,8 +108,8 @@ def test_a_name_that_leads_here_without_its_certificate_opens_nothing(serve, fil
     assert files.requests == []
 
 
-def test_a_picture_that_moves_stays_where_it_was(serve, names):
-    """Its host is public by its name, and its second address leads to this machine."""
+def test_a_redirect_of_a_frame_to_another_address_of_its_host_is_refused(serve, names):
+    """The host has a public address when it is checked, and leads to this machine at the second connection."""
     names["gateway.example"] = [PUBLIC]
     server = serve(lambda request: Reply(302, headers={"Location": "/b.png"}))
     with pytest.raises(InvalidInputError, match=r"127\.0\.0\.1 is not a public address"):
@@ -116,7 +118,7 @@ def test_a_picture_that_moves_stays_where_it_was(serve, names):
 
 
 def test_a_user_and_a_password_in_an_address_are_sent(serve, monkeypatch, tmp_path):
-    files = serve(lambda _: Reply(body=FILM))
+    files = serve(lambda _: Reply(body=VIDEO))
     connect(monkeypatch, files.url)
     url = files.url.replace("://", "://user:pass%20word@").replace("127.0.0.1", "localhost")
     VeoHook().download_video(tmp_path / "a.mp4", url=f"{url}/a.mp4")
@@ -129,11 +131,11 @@ SIGNED = "/files/a.mp4?X-Amz-Signature=canary"
 
 @pytest.fixture
 def signing(serve):
-    """A server that sends everybody to a signed address, and shows it in other headers, too."""
+    """Start a server that redirects all requests to a signed address, and shows it in other headers, too."""
 
     def answer(request):
         if request.path == SIGNED:
-            return Reply(body=FILM)
+            return Reply(body=VIDEO)
         headers = {"Location": SIGNED, "Set-Cookie": "session=canary", "X-Url": SIGNED}
         return Reply(302, headers=headers)
 
@@ -143,7 +145,7 @@ def signing(serve):
 async def all_calls(settings):
     with VeoClient(settings) as client:
         with open_content(client, video_id="v") as stream:
-            assert b"".join(stream.chunks) == FILM
+            assert b"".join(stream.chunks) == VIDEO
         with pytest.raises(VeoError):
             client.get_video("v")
     async with AsyncVeoClient(settings) as client:
@@ -160,14 +162,14 @@ async def test_no_level_of_logging_shows_a_signed_address(signing, caplog):
     assert "canary" not in caplog.text
 
 
-async def test_calls_leave_no_lines_at_the_level_of_airflow(signing, caplog):
+async def test_calls_log_nothing_at_airflows_level(signing, caplog):
     caplog.set_level(logging.INFO)
-    caplog.set_level(logging.INFO, "httpx")  # Airflow 3 turns it down, 2.11 does not
+    caplog.set_level(logging.INFO, "httpx")  # Airflow 3 raises this level, 2.11 does not
     await all_calls(ClientSettings(signing.url))
     assert [record for record in caplog.records if record.name.startswith("http")] == []
 
 
-async def test_no_level_of_logging_quotes_what_is_no_header(caplog):
+async def test_no_level_of_logging_quotes_a_malformed_header(caplog):
     caplog.set_level(logging.DEBUG)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -209,5 +211,5 @@ assert settings() == before, (before, settings())
 """
 
 
-def test_what_is_imported_changes_no_setting_of_the_process():
+def test_imports_change_no_setting_of_the_process():
     subprocess.run([sys.executable, "-c", SETTINGS_OF_THE_PROCESS], check=True)

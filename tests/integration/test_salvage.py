@@ -1,4 +1,4 @@
-"""A paid video that its destination does not take is safe in `[veo] salvage`, and the next try takes it from there."""
+"""A paid video that its destination does not take is kept in the salvage folder for the next try."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests.support.mp4_boxes import film
 from tests.support.scripted_server import connect
 from tests.support.task_driver import TaskDriver
 
-FILM = film(random.Random(7).randbytes(50_000))
+VIDEO = film(random.Random(7).randbytes(50_000))
 VIDEO_ID = "gen/1"
 
 
 class Refusing(fsspec.filesystem("memory").__class__):
-    """A storage that fails in one way or another."""
+    """A storage that fails in the way that `trouble` names."""
 
     protocol = "refusing"
     trouble = None
@@ -44,10 +44,10 @@ class Refusing(fsspec.filesystem("memory").__class__):
         super().put_file(lpath, rpath, **options)
 
     def info(self, path, **options):
-        told = super().info(path, **options)
-        if self.trouble == "cut" and told["type"] == "file":
-            told["size"] -= 1
-        return told
+        found = super().info(path, **options)
+        if self.trouble == "cut" and found["type"] == "file":
+            found["size"] -= 1
+        return found
 
     def cp_file(self, path1, path2, **options):
         if self.trouble != "lost":
@@ -56,7 +56,7 @@ class Refusing(fsspec.filesystem("memory").__class__):
 
 @pytest.fixture
 def refusing(monkeypatch):
-    """Return a storage that fails, with the word for the way."""
+    """Register a storage that can fail, and return a function that sets the way in which it fails."""
     try:
         from airflow.sdk.io import attach
     except ImportError:  # Airflow 2
@@ -81,14 +81,14 @@ def storage(tmp_path, monkeypatch):
 @pytest.fixture
 def gateway(serve, monkeypatch):
     monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(retry_pause=0.01))
-    server = serve(FileAnswers(FILM))
+    server = serve(FileAnswers(VIDEO))
     connect(monkeypatch, server.url)
     return server
 
 
 @pytest.fixture(params=["quota", "driver", "cut", "lost", "folder", "file", "full", "rights"])
 def trouble(request, refusing, tmp_path, monkeypatch):
-    """Return a destination that takes nothing, and what mends it."""
+    """Return a destination that cannot be written, and a function that repairs it."""
     target, mend = tmp_path / "shows/a.mp4", None
     if request.param in ("quota", "driver", "cut", "lost"):
         refusing(request.param)
@@ -107,7 +107,7 @@ def trouble(request, refusing, tmp_path, monkeypatch):
 
         monkeypatch.setattr(shutil, "disk_usage", full)
         return str(target), lambda: monkeypatch.setattr(shutil, "disk_usage", free)
-    else:  # of root no rights can be taken away
+    else:  # root may write to any folder, so `os.open` is replaced
         make = os.open
 
         def denied(path, *more, **options):
@@ -128,7 +128,7 @@ def content(path):
     return (ObjectStoragePath(path) if "://" in path else Path(path)).read_bytes()
 
 
-def test_it_is_kept_and_the_next_try_takes_it_from_there(trouble, storage, gateway):
+def test_a_video_is_kept_and_the_next_try_takes_it_from_salvage(trouble, storage, gateway):
     destination, mend = trouble
     with pytest.raises(StorageError, match=r"Video gen/1 could not be stored at .*shows/a\.mp4: ") as caught:
         download(destination)
@@ -136,16 +136,16 @@ def test_it_is_kept_and_the_next_try_takes_it_from_there(trouble, storage, gatew
     assert (error.reason, error.video_id, error.permanent) == (Reason.STORAGE, VIDEO_ID, False)
     assert error.kept.path in str(error)
     assert Path(error.kept.path).parent == storage / "_veo/salvage"
-    assert content(error.kept.path) == FILM
+    assert content(error.kept.path) == VIDEO
     asked = len(gateway.requests)
     with pytest.raises(StorageError, match="It is safe at"):
-        download(destination)  # the trouble goes on
+        download(destination)  # the destination still fails
     mend()
     stored = download(destination)
     assert len(gateway.requests) == asked, "the server is asked again"
-    assert content(stored.path) == FILM
-    assert (stored.sha256, stored.proof) == (hashlib.sha256(FILM).hexdigest(), error.kept.proof)
-    assert content(error.kept.path) == FILM, "nothing is removed from salvage"
+    assert content(stored.path) == VIDEO
+    assert (stored.sha256, stored.proof) == (hashlib.sha256(VIDEO).hexdigest(), error.kept.proof)
+    assert content(error.kept.path) == VIDEO, "nothing is removed from salvage"
     assert sorted(path.name for path in (storage / "_veo/salvage").iterdir()) == [Path(error.kept.path).name]
 
 
@@ -158,14 +158,14 @@ def test_a_full_disk_is_named(tmp_path, storage, gateway, mocker):
         download(tmp_path / "shows/a.mp4")
 
 
-def test_without_salvage_the_error_says_how_to_get_one(tmp_path, gateway):
+def test_without_a_salvage_folder_the_error_says_how_to_set_one(tmp_path, gateway):
     (tmp_path / "a.mp4").mkdir()
     with pytest.raises(StorageError, match=r"on its server only.*Set \[veo\] salvage, or \[veo\] storage") as caught:
         download(tmp_path / "a.mp4")
     assert caught.value.kept is None
 
 
-def test_the_first_error_stands_first_when_salvage_fails_too(tmp_path, storage, gateway):
+def test_the_error_of_the_destination_comes_first_if_salvage_fails_too(tmp_path, storage, gateway):
     (tmp_path / "a.mp4").mkdir()
     storage.write_text("in the way")
     with pytest.raises(
@@ -178,16 +178,16 @@ def test_half_a_video_in_salvage_is_not_taken(tmp_path, storage, gateway):
     (tmp_path / "a.mp4").mkdir()
     with pytest.raises(StorageError) as caught:
         download(tmp_path / "a.mp4")
-    Path(caught.value.kept.path).write_bytes(FILM[:-1])
+    Path(caught.value.kept.path).write_bytes(VIDEO[:-1])
     (tmp_path / "a.mp4").rmdir()
-    assert content(download(tmp_path / "a.mp4").path) == FILM
+    assert content(download(tmp_path / "a.mp4").path) == VIDEO
     assert gateway.requests[-1].path.endswith("/content")
 
 
-def test_each_video_has_a_place_of_its_own_in_salvage(tmp_path, storage, gateway, monkeypatch, serve):
+def test_each_video_has_its_own_file_in_salvage(tmp_path, storage, gateway, monkeypatch, serve):
     (tmp_path / "a.mp4").mkdir()
     kept = set()
-    for server in (gateway, serve(FileAnswers(FILM))):
+    for server in (gateway, serve(FileAnswers(VIDEO))):
         connect(monkeypatch, server.url)
         for what in ({"video_id": "v"}, {"video_id": "V" * 400}, {"video_id": "gen_1"}, {"video_id": "gen/1"}):
             with pytest.raises(StorageError) as caught:
@@ -201,14 +201,14 @@ def test_each_video_has_a_place_of_its_own_in_salvage(tmp_path, storage, gateway
     assert all(len(Path(path).name.encode()) <= 250 for path in kept)
 
 
-def test_the_option_says_where(tmp_path, storage, gateway, monkeypatch, refusing):
+def test_the_option_names_the_salvage_folder(tmp_path, storage, gateway, monkeypatch, refusing):
     refusing(None)
     (tmp_path / "a.mp4").mkdir()
     monkeypatch.setenv("AIRFLOW__VEO__SALVAGE", "refusing://bucket/kept #1/")
     with pytest.raises(StorageError) as caught:
         download(tmp_path / "a.mp4")
     assert caught.value.kept.path.startswith("refusing://bucket/kept #1/gen_1~")
-    assert content(caught.value.kept.path) == FILM
+    assert content(caught.value.kept.path) == VIDEO
 
 
 @pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
@@ -222,8 +222,8 @@ def task(request, veo_default, tmp_path):
 
 
 @pytest.mark.parametrize("again", ["retry", "clear"])
-def test_a_create_task_hands_it_over_when_the_server_has_forgotten_it(task, storage, tmp_path, again):
-    (tmp_path / "shows/a.mp4").mkdir(parents=True)  # a link, say, that leads elsewhere by the time it is stored
+def test_a_create_task_returns_it_after_the_server_has_deleted_it(task, storage, tmp_path, again):
+    (tmp_path / "shows/a.mp4").mkdir(parents=True)  # stands for a link that changes before the video is stored
     blocked = LocalTarget.check_writable
     LocalTarget.check_writable = lambda target: None
     try:
@@ -242,7 +242,7 @@ def test_a_create_task_hands_it_over_when_the_server_has_forgotten_it(task, stor
     assert task.emulator.jobs.report()["orders"] == 1
 
 
-def test_a_salvage_that_cannot_be_is_refused_before_the_order(task, monkeypatch):
+def test_an_impossible_salvage_folder_is_refused_before_the_order(task, monkeypatch):
     monkeypatch.setenv("AIRFLOW__VEO__SALVAGE", "file://data/salvage")
     error = task().run()
     assert isinstance(error, VeoFailException)
@@ -251,7 +251,7 @@ def test_a_salvage_that_cannot_be_is_refused_before_the_order(task, monkeypatch)
 
 
 @pytest.mark.parametrize("name", ["_veo/salvage/a.mp4", "_VEO/a.mp4", "x/_veo/a.mp4", "a/../_veo/b.mp4"])
-def test_nobody_stores_among_what_the_provider_keeps_and_the_page_serves_none_of_it(storage, name):
+def test_the_providers_own_folder_is_neither_a_destination_nor_served(storage, name):
     with pytest.raises(InvalidInputError, match=r"'_(veo|VEO)' is the folder of this provider's own files"):
         destinations.resolve(name)
     assert roots.explain_refusal(str(storage / name), roots.read_roots())

@@ -1,4 +1,4 @@
-"""From a server to a file, over everything that can go wrong on the way."""
+"""Downloads from a server into a file, with the failures on the way."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from tests.support.file_answers import FileAnswers
 from tests.support.mp4_boxes import FTYP, box, film, moov, numbers, track
 from tests.support.scripted_server import KEY, Reply, connect
 
-FILM = film(random.Random(6).randbytes(2_000_000))
+VIDEO = film(random.Random(6).randbytes(2_000_000))
 SOUND = FTYP + box(b"mdat", bytes(99)) + moov(track([9], [8], [(1, 1)], handler=b"soun"))
-TENTHS = [len(FILM) * tenth // 10 for tenth in range(1, 10)]
+TENTHS = [len(VIDEO) * tenth // 10 for tenth in range(1, 10)]
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def brisk(monkeypatch):
 
 @pytest.fixture
 def download(monkeypatch, tmp_path):
-    """Return a function that stores what a server sends, as `tmp_path/videos/a.mp4`."""
+    """Return a function that downloads the video of a server to `tmp_path/videos/a.mp4`."""
 
     def fetch(server, destination=tmp_path / "videos/a.mp4", **options):
         connect(monkeypatch, server.url)
@@ -58,7 +58,7 @@ def download(monkeypatch, tmp_path):
 
 @pytest.fixture
 def stored(tmp_path):
-    """Return what has been stored, by name, hidden files included."""
+    """Return a function that returns the stored files by name, hidden files included."""
 
     def look():
         folder = tmp_path / "videos"
@@ -68,52 +68,52 @@ def stored(tmp_path):
 
 
 class TestBrokenTransfers:
-    def test_a_connection_that_is_cut_at_each_tenth(self, serve, download, stored):
-        answers = FileAnswers(FILM, TENTHS)
+    def test_a_download_continues_after_each_of_nine_cuts(self, serve, download, stored):
+        answers = FileAnswers(VIDEO, TENTHS)
         server = serve(answers)
         result = download(server)
-        assert stored() == {"a.mp4": FILM}
-        assert result.sha256 == hashlib.sha256(FILM).hexdigest()
-        assert answers.sent < 1.15 * len(FILM)
+        assert stored() == {"a.mp4": VIDEO}
+        assert result.sha256 == hashlib.sha256(VIDEO).hexdigest()
+        assert answers.sent < 1.15 * len(VIDEO)
         assert len(server.requests) == len(TENTHS) + 1
         assert {request.headers["if-range"] for request in server.requests[1:]} == {answers.etag}
 
-    def test_without_ranges_it_begins_anew(self, serve, download, stored):
-        server = serve(FileAnswers(FILM, TENTHS, ranges=False))
-        assert download(server).sha256 == hashlib.sha256(FILM).hexdigest()
-        assert stored() == {"a.mp4": FILM}
+    def test_a_download_without_ranges_begins_again(self, serve, download, stored):
+        server = serve(FileAnswers(VIDEO, TENTHS, ranges=False))
+        assert download(server).sha256 == hashlib.sha256(VIDEO).hexdigest()
+        assert stored() == {"a.mp4": VIDEO}
 
-    def test_without_any_length(self, serve, download, stored):
-        """A proxy that closes the connection in the middle makes half a film look like all of it."""
-        half = Reply(headers={"Content-Length": ""}, body=FILM[: len(FILM) // 2], close_early=len(FILM))
-        server = serve(half, half, Reply(body=FILM))
+    def test_half_a_video_without_a_length_is_noticed(self, serve, download, stored):
+        """Half a video looks complete if a proxy closes the connection early."""
+        half = Reply(headers={"Content-Length": ""}, body=VIDEO[: len(VIDEO) // 2], close_early=len(VIDEO))
+        server = serve(half, half, Reply(body=VIDEO))
         download(server)
-        assert stored() == {"a.mp4": FILM}
+        assert stored() == {"a.mp4": VIDEO}
 
-    def test_another_file_is_not_glued_to_the_first_half(self, serve, download, stored):
+    def test_another_file_is_not_appended_to_the_first_half(self, serve, download, stored):
         other = film(random.Random(7).randbytes(2_000_000))
-        first, second = FileAnswers(FILM, [1_000_000]), FileAnswers(other)
+        first, second = FileAnswers(VIDEO, [1_000_000]), FileAnswers(other)
         second.etag = '"2"'
         script = [first, second]
-        server = serve(lambda request: script.pop(0)(request))  # noqa: PLW0108 - another one each time
+        server = serve(lambda request: script.pop(0)(request))  # noqa: PLW0108 - another function each time
         download(server)
         assert server.requests[1].headers["range"].startswith("bytes=")
         assert stored() == {"a.mp4": other}
 
-    def test_the_way_to_the_rest_is_looked_up_again(self, serve, download, stored):
-        """A redirect may lead to a signed address, which does not live as long as a download."""
-        answers = FileAnswers(FILM, [500_000])
+    def test_the_redirect_is_followed_again_for_the_rest(self, serve, download, stored):
+        """A redirect may lead to a signed address, which may expire during a download."""
+        answers = FileAnswers(VIDEO, [500_000])
         files = serve(
-            lambda request: answers(request) if request.path == f"/film?{len(files.requests)}" else Reply(403)
+            lambda request: answers(request) if request.path == f"/video?{len(files.requests)}" else Reply(403)
         )
-        api = serve(lambda _: Reply(302, headers={"Location": f"{files.url}/film?{len(files.requests) + 1}"}))
+        api = serve(lambda _: Reply(302, headers={"Location": f"{files.url}/video?{len(files.requests) + 1}"}))
         download(api)
-        assert [request.path for request in files.requests] == ["/film?1", "/film?2"]
-        assert stored() == {"a.mp4": FILM}
+        assert [request.path for request in files.requests] == ["/video?1", "/video?2"]
+        assert stored() == {"a.mp4": VIDEO}
 
-    def test_a_server_in_trouble_is_asked_again(self, serve, download, stored):
+    def test_a_failing_server_is_asked_again(self, serve, download, stored):
         busy = Reply(429, {"error": {"message": "slow down"}}, {"Retry-After": "0"})
-        answers = FileAnswers(FILM, [1_000_000])
+        answers = FileAnswers(VIDEO, [1_000_000])
         script = [Reply(502, "<html>"), answers, busy, Reply(503), answers]
         status = Reply(body={"id": "v", "status": "completed"})
 
@@ -123,20 +123,20 @@ class TestBrokenTransfers:
             return said(request) if callable(said := script.pop(0)) else said
 
         download(serve(answer))
-        assert answers.sent == len(FILM)
-        assert stored() == {"a.mp4": FILM}
+        assert answers.sent == len(VIDEO)
+        assert stored() == {"a.mp4": VIDEO}
 
     @pytest.mark.parametrize("before", ["", "data:video/mp4;base64,"])
-    def test_a_video_inside_a_json_answer_is_streamed_and_begins_anew(self, serve, download, stored, before):
-        answer = json.dumps({"id": "v", "data": [{"b64_json": before + base64.b64encode(FILM).decode()}]}).encode()
+    def test_a_download_of_a_video_in_a_json_answer_begins_again(self, serve, download, stored, before):
+        answer = json.dumps({"id": "v", "data": [{"b64_json": before + base64.b64encode(VIDEO).decode()}]}).encode()
         whole = Reply(200, answer, {"Content-Type": "application/json", "Accept-Ranges": "bytes"})
         server = serve(replace(whole, close_early=1_500_000), whole)
-        assert download(server).sha256 == hashlib.sha256(FILM).hexdigest()
+        assert download(server).sha256 == hashlib.sha256(VIDEO).hexdigest()
         assert [request.headers.get("range") for request in server.requests] == [None, None]
-        assert stored() == {"a.mp4": FILM}
+        assert stored() == {"a.mp4": VIDEO}
 
-    def test_a_server_that_never_gets_further_is_given_up(self, serve, download, stored):
-        server = serve(FileAnswers(FILM, [1_000_000] * 100))
+    def test_a_download_without_progress_fails(self, serve, download, stored):
+        server = serve(FileAnswers(VIDEO, [1_000_000] * 100))
         with pytest.raises(TransportError):
             download(server)
         assert len(server.requests) == 5
@@ -144,31 +144,31 @@ class TestBrokenTransfers:
 
 
 class TestKills:
-    def test_sigkill_at_random_points_leaves_no_object(self, serve, download, stored):
-        points = [random.randrange(len(FILM)) for _ in range(20)]
+    def test_a_sigkill_at_a_random_point_leaves_no_file(self, serve, download, stored):
+        points = [random.randrange(len(VIDEO)) for _ in range(20)]
         with socket.create_server(("127.0.0.1", 0)) as listener:
             for point in points:
                 pid = os.fork()
                 if not pid:
                     with contextlib.suppress(BaseException):
                         download(SimpleNamespace(url=f"http://127.0.0.1:{listener.getsockname()[1]}"))
-                    os._exit(0)  # only if nobody kills it
+                    os._exit(0)  # reached only if the process is not killed
                 connection = send_part(listener, point)
                 os.kill(pid, signal.SIGKILL)
                 assert os.waitpid(pid, 0)[1] == signal.SIGKILL
                 connection.close()
-                # what the last one has left, at most: each sweeps what those before it have left
+                # at most the part file of the last process: each process removes those of earlier ones
                 assert [name for name in stored() if not name.endswith(".veo-part")] == []
                 assert len(stored()) <= 1, points
-        download(serve(FileAnswers(FILM)))
-        assert stored() == {"a.mp4": FILM}
+        download(serve(FileAnswers(VIDEO)))
+        assert stored() == {"a.mp4": VIDEO}
 
 
 def send_part(listener, size):
-    """Send a client the first bytes of the film; return the connection, on which nothing follows."""
+    """Send a client the first bytes of the video, and return the open connection."""
     connection, _ = listener.accept()
     connection.recv(65536)
-    connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(FILM)}\r\n\r\n".encode() + FILM[:size])
+    connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(VIDEO)}\r\n\r\n".encode() + VIDEO[:size])
     return connection
 
 
@@ -178,36 +178,36 @@ class TestChecks:
         [
             (Reply(body="<html>Log in</html>"), ContentError, "expected a video file, got an HTML page"),
             (Reply(body={"id": "v", "status": "completed"}), ContentError, "got something else"),
-            (Reply(body=FILM[:-1]), ContentChangedError, "is not a whole video: its 'moov' box is cut"),
+            (Reply(body=VIDEO[:-1]), ContentChangedError, "is not a whole video: its 'moov' box is cut"),
             (Reply(body=SOUND), ContentError, "is not a whole video: it has no picture"),
             (Reply(403), ApiError, "HTTP 403"),
             (Reply(410), ContentGoneError, "clear the task that ordered it; that is charged again"),
         ],
     )
-    def test_what_is_no_video(self, serve, download, stored, said, error, complaint):
+    def test_content_that_is_not_a_video_is_refused(self, serve, download, stored, said, error, complaint):
         with pytest.raises(error, match=complaint):
             download(serve(lambda _: said))
         assert stored() == {}
 
     @pytest.mark.parametrize("trailer", [b"\n", bytes(8), b"TAG" + bytes(125), b"<!-- proxy -->", b"\r\n--end--\r\n"])
-    def test_bytes_behind_a_whole_film_are_stored_with_it(self, serve, download, stored, trailer):
-        server = serve(lambda _: Reply(body=FILM + trailer))
-        assert download(server).bytes == len(FILM + trailer)
-        assert stored() == {"a.mp4": FILM + trailer}
+    def test_bytes_behind_a_whole_video_are_stored_with_it(self, serve, download, stored, trailer):
+        server = serve(lambda _: Reply(body=VIDEO + trailer))
+        assert download(server).bytes == len(VIDEO + trailer)
+        assert stored() == {"a.mp4": VIDEO + trailer}
         assert len(server.requests) == 1
 
-    def test_too_large(self, serve, download, stored):
-        with pytest.raises(ContentTooLargeError, match=f"has {len(FILM)} bytes, and max_bytes=1000000"):
-            download(serve(FileAnswers(FILM)), max_bytes=1_000_000)
+    def test_a_video_over_max_bytes_is_refused(self, serve, download, stored):
+        with pytest.raises(ContentTooLargeError, match=f"has {len(VIDEO)} bytes, and max_bytes=1000000"):
+            download(serve(FileAnswers(VIDEO)), max_bytes=1_000_000)
         assert stored() == {}
 
-    def test_a_full_disk(self, serve, download, stored, mocker):
+    def test_a_full_disk_is_noticed(self, serve, download, stored, mocker):
         mocker.patch("airflow_provider_veo.storage.files.shutil.disk_usage", return_value=mocker.Mock(free=1_000_000))
-        with pytest.raises(StorageFullError, match=f"{len(FILM)} bytes are needed, 1000000 are free"):
-            download(serve(FileAnswers(FILM)))
+        with pytest.raises(StorageFullError, match=f"{len(VIDEO)} bytes are needed, 1000000 are free"):
+            download(serve(FileAnswers(VIDEO)))
         assert stored() == {}
 
-    def test_the_video_has_expired(self, serve, download, stored):
+    def test_an_expired_video_is_reported_as_gone(self, serve, download, stored):
         gone = Reply(404, {"error": {"message": "Task not found", "type": "invalid_request_error"}})
         server = serve(lambda _: gone)
         with pytest.raises(ContentGoneError, match=r"video v: the video is gone.*Gateways keep a video for a day") as e:
@@ -216,17 +216,17 @@ class TestChecks:
         assert server.requests[-1].path == "/v1/videos/v"
         assert stored() == {}
 
-    def test_a_job_that_has_failed(self, serve, download):
+    def test_a_failed_job_is_reported_with_its_message(self, serve, download):
         failed = Reply(body={"id": "v", "status": "failed", "error": "no luck"})
         server = serve(lambda request: Reply(400) if request.path.endswith("/content") else failed)
         with pytest.raises(Exception, match="Video v failed: no luck"):
             download(server, content_timeout=timedelta(seconds=0.1))
 
 
-class TestWhatIsThere:
+class TestAnExistingFile:
     @pytest.fixture
     def server(self, serve):
-        return serve(FileAnswers(FILM))
+        return serve(FileAnswers(VIDEO))
 
     @pytest.fixture
     def put(self, tmp_path):
@@ -236,39 +236,39 @@ class TestWhatIsThere:
 
         return write
 
-    def test_the_same_video_is_kept(self, server, download, put):
-        put(FILM)
-        sha256 = hashlib.sha256(FILM).hexdigest()
+    def test_is_kept_if_it_is_the_same_video(self, server, download, put):
+        put(VIDEO)
+        sha256 = hashlib.sha256(VIDEO).hexdigest()
         result = download(server, sha256=sha256)
-        assert (result.bytes, result.sha256) == (len(FILM), sha256)
+        assert (result.bytes, result.sha256) == (len(VIDEO), sha256)
 
-    def test_a_file_whose_video_the_server_has_forgotten_is_kept(self, serve, download, put):
-        put(FILM)
-        assert download(serve(lambda _: Reply(404))).bytes == len(FILM)
+    def test_is_kept_if_the_server_no_longer_has_the_video(self, serve, download, put):
+        put(VIDEO)
+        assert download(serve(lambda _: Reply(404))).bytes == len(VIDEO)
 
-    def test_a_file_of_another_size_is_not_kept(self, server, download, put, stored):
+    def test_of_another_size_is_an_error(self, server, download, put, stored):
         put(other := film(b"x" * 5000))
-        with pytest.raises(InvalidInputError, match=f"is another video: {len(other)} bytes.*has {len(FILM)} bytes"):
+        with pytest.raises(InvalidInputError, match=f"is another video: {len(other)} bytes.*has {len(VIDEO)} bytes"):
             download(server)
         assert stored() == {"a.mp4": other}
 
-    def test_a_file_of_another_content_is_not_kept(self, server, download, put, stored):
-        put(FILM)
+    def test_with_another_content_is_an_error(self, server, download, put, stored):
+        put(VIDEO)
         with pytest.raises(InvalidInputError, match=r"is another video.*sha256 0000.*if_exists='overwrite'"):
             download(server, sha256="0000")
-        assert stored() == {"a.mp4": FILM}
+        assert stored() == {"a.mp4": VIDEO}
 
-    def test_half_a_video_is_not_kept(self, server, download, put):
-        put(FILM[:-1])
+    def test_that_is_half_a_video_is_an_error(self, server, download, put):
+        put(VIDEO[:-1])
         with pytest.raises(InvalidInputError, match="is not a whole video"):
             download(server)
 
-    def test_overwrite(self, server, download, put, stored):
+    def test_is_replaced_with_overwrite(self, server, download, put, stored):
         put(b"old")
         download(server, if_exists="overwrite")
-        assert stored() == {"a.mp4": FILM}
+        assert stored() == {"a.mp4": VIDEO}
 
-    def test_fail(self, server, download, put, stored):
+    def test_is_an_error_before_any_request_with_fail(self, server, download, put, stored):
         put(b"old")
         with pytest.raises(InvalidInputError, match="exists already, and if_exists is 'fail'"):
             download(server, if_exists="fail")
@@ -276,19 +276,19 @@ class TestWhatIsThere:
         assert server.requests == []
 
     @pytest.mark.parametrize("if_exists", ["skip", "fail"])
-    def test_another_task_was_faster(self, serve, download, tmp_path, stored, if_exists):
+    def test_may_come_from_another_task_during_the_download(self, serve, download, tmp_path, stored, if_exists):
         def overtaken(request):
-            (tmp_path / "videos/a.mp4").write_bytes(FILM)
+            (tmp_path / "videos/a.mp4").write_bytes(VIDEO)
             return answers(request)
 
-        answers = FileAnswers(FILM)
+        answers = FileAnswers(VIDEO)
         server = serve(overtaken)
         if if_exists == "skip":
-            assert download(server).bytes == len(FILM)
+            assert download(server).bytes == len(VIDEO)
         else:
             with pytest.raises(InvalidInputError, match="exists already"):
                 download(server, if_exists="fail")
-        assert stored() == {"a.mp4": FILM}
+        assert stored() == {"a.mp4": VIDEO}
 
 
 NOT_PUBLIC = [
@@ -308,7 +308,7 @@ NOT_PUBLIC = [
 
 
 class TestPrivateNetworks:
-    """A gateway on the internet, which is a server on loopback here that looks public by its name."""
+    """A gateway with a public name. In these tests, the name leads to a server on loopback."""
 
     @pytest.fixture
     def gateway(self, serve, monkeypatch):
@@ -318,7 +318,7 @@ class TestPrivateNetworks:
 
         def getaddrinfo(host, port, *args, **kwargs):
             if host == "gateway.example":
-                # the check asks without a port; the connection needs the truth
+                # the check asks without a port; the connection needs the real address
                 return real("93.184.216.34" if port is None else "127.0.0.1", port, *args, **kwargs)
             return real("10.0.0.7" if host == "internal.example" else host, port, *args, **kwargs)
 
@@ -335,11 +335,11 @@ class TestPrivateNetworks:
 
     @pytest.fixture
     def private(self, serve):
-        return serve(lambda _: Reply(body=FILM))
+        return serve(lambda _: Reply(body=VIDEO))
 
     @pytest.mark.parametrize("way", ["redirect", "json"])
     @pytest.mark.parametrize("address", NOT_PUBLIC)
-    def test_no_answer_leads_into_one(self, gateway, private, tmp_path, stored, way, address):
+    def test_no_answer_leads_into_a_private_network(self, gateway, private, tmp_path, stored, way, address):
         address = address.format(port=private.url.rpartition(":")[2])
         answer = Reply(302, headers={"Location": address}) if way == "redirect" else Reply(body={"url": address})
         gateway(lambda _: answer)
@@ -349,7 +349,7 @@ class TestPrivateNetworks:
         assert private.requests == []
         assert stored() == {}
 
-    def test_no_chain_of_redirects_leads_into_one(self, gateway, private, tmp_path):
+    def test_no_chain_of_redirects_leads_into_a_private_network(self, gateway, private, tmp_path):
         def answer(request):
             step = int(request.path.rpartition("/")[2]) if request.path.startswith("/step") else 0
             onward = f"/step/{step + 1}" if step < 3 else private.url
@@ -361,13 +361,15 @@ class TestPrivateNetworks:
         assert len(server.requests) == 5  # the content route, three steps, and the status
         assert private.requests == []
 
-    def test_no_address_that_a_user_passes_on_leads_into_one(self, gateway, private, tmp_path):
+    def test_no_address_in_an_argument_leads_into_a_private_network(self, gateway, private, tmp_path):
         gateway(lambda _: Reply(500))
         with pytest.raises(InvalidInputError, match="is not a public address"):
             VeoHook().download_video(tmp_path / "a.mp4", url=f"{private.url}/a.mp4")
         assert private.requests == []
 
-    def test_no_name_that_changes_its_address_leads_into_one(self, gateway, private, tmp_path, monkeypatch):
+    def test_no_name_that_changes_its_address_leads_into_a_private_network(
+        self, gateway, private, tmp_path, monkeypatch
+    ):
         """The name is public when it is checked, and leads to loopback when the connection is made."""
         port = private.url.rpartition(":")[2]
         usual = socket.getaddrinfo
@@ -383,21 +385,21 @@ class TestPrivateNetworks:
             VeoHook().download_video(tmp_path / "a.mp4", video_id="v")
         assert private.requests == []
 
-    def test_a_private_network_can_be_opened(self, gateway, private, tmp_path, stored):
+    def test_a_setting_opens_private_networks(self, gateway, private, tmp_path, stored):
         gateway(lambda _: Reply(302, headers={"Location": f"{private.url}/a.mp4"}), allow_private_addresses="true")
         VeoHook().download_video(tmp_path / "videos/a.mp4", video_id="v")
-        assert stored() == {"a.mp4": FILM}
+        assert stored() == {"a.mp4": VIDEO}
         assert "authorization" not in private.requests[0].headers
 
-    def test_credentials_of_a_cloud_cannot(self, gateway, tmp_path):
+    def test_no_setting_opens_the_metadata_of_a_cloud(self, gateway, tmp_path):
         where = "http://169.254.169.254/latest/meta-data/iam"
         gateway(lambda _: Reply(302, headers={"Location": where}), allow_private_addresses=True)
         with pytest.raises(InvalidInputError, match="link-local"):
             VeoHook().download_video(tmp_path / "a.mp4", video_id="v")
 
-    def test_a_gateway_in_a_private_network_may_name_its_own_kind(self, serve, private, download, stored):
+    def test_a_gateway_in_a_private_network_may_name_private_addresses(self, serve, private, download, stored):
         download(serve(lambda _: Reply(302, headers={"Location": f"{private.url}/a.mp4"})))
-        assert stored() == {"a.mp4": FILM}
+        assert stored() == {"a.mp4": VIDEO}
         assert "authorization" not in private.requests[0].headers
 
     @pytest.mark.parametrize("where", ["file:///etc/passwd", "ftp://files.example/a.mp4", "gopher://x/", "http://[x"])
@@ -405,38 +407,38 @@ class TestPrivateNetworks:
         with pytest.raises(ContentError, match="not an http"):
             download(serve(lambda _: Reply(302, headers={"Location": where})))
 
-    def test_where_a_proxy_connects_its_own_address_is_no_matter(self, gateway, tmp_path, monkeypatch, stored, serve):
+    def test_the_address_of_a_proxy_may_be_private(self, gateway, tmp_path, monkeypatch, stored, serve):
 
         def proxy(request):
             seen = httpx.get(request.path.replace("gateway.example", "127.0.0.1"), trust_env=False)
             return Reply(seen.status_code, seen.content)
 
-        gateway(FileAnswers(FILM))
+        gateway(FileAnswers(VIDEO))
         monkeypatch.setenv("HTTP_PROXY", serve(proxy).url)
         monkeypatch.setenv("NO_PROXY", "")
         VeoHook().download_video(tmp_path / "videos/a.mp4", video_id="v")
-        assert stored() == {"a.mp4": FILM}
+        assert stored() == {"a.mp4": VIDEO}
 
 
-def test_the_key_stays_with_its_server(serve, download, stored):
-    files = serve(lambda _: Reply(body=FILM))
+def test_the_key_is_not_sent_to_another_host(serve, download, stored):
+    files = serve(lambda _: Reply(body=VIDEO))
     api = serve(lambda _: Reply(302, headers={"Location": f"{files.url}/a.mp4"}))
     download(api)
     assert api.requests[0].headers["authorization"] == f"Bearer {KEY}"
     assert KEY not in json.dumps([vars(request) | {"body": ""} for request in files.requests])
-    assert stored() == {"a.mp4": FILM}
+    assert stored() == {"a.mp4": VIDEO}
 
 
 @pytest.mark.parametrize("if_exists", ["overwrite", "skip"])
 @pytest.mark.parametrize("place", ["local", "object"])
-def test_hook_lineage_is_told_once(serve, download, tmp_path, monkeypatch, memory, place, if_exists):
-    """Whatever the number of blocks, and for a video that was there, too."""
+def test_hook_lineage_is_reported_once(serve, download, tmp_path, monkeypatch, memory, place, if_exists):
+    """The number of blocks does not matter, and an existing video is reported, too."""
     lineage = pytest.importorskip("airflow.sdk.lineage", reason="Airflow before 3.2 has it elsewhere")
     collector = lineage.HookLineageCollector()
-    for module in (lineage, hook_module):  # the one is what ObjectStoragePath asks
+    for module in (lineage, hook_module):  # ObjectStoragePath uses the first module
         monkeypatch.setattr(module, "get_hook_lineage_collector", lambda: collector)
     destination = tmp_path / "a.mp4" if place == "local" else f"{memory}/a.mp4"
-    server = serve(lambda _: Reply(body=FILM))
+    server = serve(lambda _: Reply(body=VIDEO))
     download(server, destination)
     first = collector.collected_assets
     collector = lineage.HookLineageCollector()
@@ -446,9 +448,9 @@ def test_hook_lineage_is_told_once(serve, download, tmp_path, monkeypatch, memor
         assert collected.inputs == []
 
 
-def test_half_a_compressed_video_is_not_glued_to_a_part_of_its_compression(serve, download, stored):
-    """Some proxies compress videos against our will; a range of that counts other bytes than those that arrived."""
-    # its media reach up to the end of the file, wherever that is: the boxes of a wrong one are right
+def test_half_a_compressed_video_is_not_joined_with_compressed_bytes(serve, download, stored):
+    """Some proxies compress videos unasked. A range then counts compressed bytes, not those that arrived."""
+    # the media box extends to the end of the file, so the boxes of a wrong file are valid, too
     open_ended = FTYP + moov(track([1000], [1], [(1, 1)])) + numbers(0) + b"mdat" + random.Random(6).randbytes(200_000)
     packed = gzip.compress(open_ended)
 

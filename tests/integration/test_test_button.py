@@ -1,4 +1,4 @@
-"""The Test button of a connection: it tells a video API from all else that answers, and orders nothing."""
+"""The Test button of a connection: it distinguishes a video API from other servers, and orders nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def openai(status, message):
 
 
 def by_path(models=NOT_FOUND, video=NOT_FOUND, videos=NOT_FOUND, other=NOT_FOUND):
-    """Return a server's behaviour: what it says of its models, of an unknown video, of all videos, and of all else."""
+    """Return a server's behaviour: its answers for models, an unknown video, all videos, and any other path."""
 
     def answer(request):
         assert request.method == "GET"
@@ -57,7 +57,7 @@ NO_VIDEO_API = {
     "an API that quotes the address": echo(404, '{"message": "Unrecognized request URL (GET: %s)."}'),
     "PHP": lambda _: Reply(200, "", HTML),
     "a redirect to https": lambda request: Reply(301, "", {"Location": f"https://example.com{request.path}"}),
-    "a page to sign in": lambda _: Reply(302, "", {"Location": "/login"}),
+    "a login page": lambda _: Reply(302, "", {"Location": "/login"}),
     "a page that needs a password": lambda _: Reply(401, "<h1>401</h1>", HTML | {"WWW-Authenticate": "Basic"}),
     "a firewall": lambda _: Reply(403, "<h1>Access denied</h1>", HTML),
     "a proxy whose server is down": lambda _: Reply(502, "<h1>502 Bad Gateway</h1>", HTML),
@@ -79,7 +79,7 @@ VIDEO_APIS = {
         other=openai(404, "Invalid URL (GET /v1/veo-connection-test/veo-connection-test)"),
     ),
     "LiteLLM": by_path(MODELS, openai(500, "litellm.APIError: OpenAIException - Video not found")),
-    "a server that says the same of each address, but takes orders": by_path(
+    "a server that takes orders and has one answer for all other addresses": by_path(
         MODELS, videos=Reply(405, {"detail": "Method Not Allowed"}, JSON)
     ),
     "a gateway whose key may not list models": by_path(
@@ -89,7 +89,7 @@ VIDEO_APIS = {
 
 
 @pytest.mark.parametrize("kind", NO_VIDEO_API)
-def test_another_server_fails_with_a_sentence(kind, serve, monkeypatch):
+def test_another_server_fails_with_advice(kind, serve, monkeypatch):
     server = serve(NO_VIDEO_API[kind])
     connect(monkeypatch, server.url)
     ok, message = VeoHook().test_connection()
@@ -105,14 +105,14 @@ def test_a_video_api_passes(kind, serve, monkeypatch):
     assert VeoHook().test_connection() == (True, f"{server.url} answers and accepts the key.")
 
 
-def test_a_language_model_server_is_told_apart_by_its_sentence(serve, monkeypatch):
+def test_a_server_of_language_models_has_its_own_message(serve, monkeypatch):
     server = serve(NO_VIDEO_API["a server of language models"])
     connect(monkeypatch, server.url)
     assert "lists models, but has no videos" in VeoHook().test_connection()[1]
 
 
 @every_dialect
-def test_a_wrong_key_passes_only_where_the_server_knows_no_keys(veo_default, monkeypatch):
+def test_a_wrong_key_passes_only_if_the_server_has_no_keys(veo_default, monkeypatch):
     connect(monkeypatch, veo_default.url, key="sk-wrong-0123456789")
     ok, message = VeoHook().test_connection()
     with pytest.raises(ApiError) as caught:
@@ -149,7 +149,7 @@ def test_a_server_behind_a_path_is_found(serve, monkeypatch):
     assert VeoHook().test_connection()[0]
 
 
-def test_the_words_of_a_hostile_server_are_cleaned(serve, monkeypatch):
+def test_the_text_of_a_hostile_server_is_cleaned(serve, monkeypatch):
     server = serve(
         lambda request: Reply(404, f"\x1b[31m{request.headers['Authorization']}\u202e", {"Content-Type": "a" * 900})
     )
@@ -161,7 +161,7 @@ def test_the_words_of_a_hostile_server_are_cleaned(serve, monkeypatch):
     assert len(message) < 1_000
 
 
-def test_nobody_there(monkeypatch):
+def test_a_missing_server_advises_to_check_host_and_port(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}"
     connect(monkeypatch, url)
@@ -172,7 +172,7 @@ def test_nobody_there(monkeypatch):
     assert "connection 'veo_default'" in message
 
 
-def test_a_key_is_not_claimed_where_none_is_sent(serve, monkeypatch):
+def test_the_message_mentions_no_key_if_none_is_sent(serve, monkeypatch):
     server = serve(VIDEO_APIS["SGLang"])
     monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps({"conn_type": "veo", "host": server.url}))
     assert VeoHook().test_connection() == (True, f"{server.url} answers.")

@@ -1,4 +1,4 @@
-"""The pytest plugin for users' own tests, used as they use it."""
+"""The pytest plugin, as users use it in their own tests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_video_is_ordered_stored_and_charged(veo_emulator):
     assert (veo_emulator.charged, veo_emulator.charged_usd) == (1, 0.15)
 
 
-def test_of_many_videos_the_one_that_is_meant_fails(veo_emulator):
+def test_a_failure_can_be_set_for_one_prompt(veo_emulator):
     veo_emulator.fail_next(prompt="dog")
     videos = [task(prompt=prompt).run() for prompt in ("a cat", "a dog", "another dog")]
     assert [isinstance(video, VeoFailException) for video in videos] == [False, True, False]
@@ -52,13 +52,13 @@ def test_the_next_video_fails_and_is_not_charged(veo_emulator):
 
 
 @pytest.mark.parametrize("call", ["order", "status", "content"])
-def test_a_rate_limit_is_survived(veo_emulator, call):
+def test_a_task_survives_a_rate_limit(veo_emulator, call):
     veo_emulator.answer_next(call, "rate_limit", "rate_limit", retry_after=0.1)
     assert task(destination="cat.mp4").run()["status"] == "completed"
     assert veo_emulator.charged == 1
 
 
-def test_an_empty_account(veo_emulator):
+def test_an_empty_account_refuses_orders(veo_emulator):
     veo_emulator.answer_next("order", "no_money")
     assert "out of money" in str(task().run())
     assert veo_emulator.orders == []
@@ -71,12 +71,12 @@ def test_an_empty_account(veo_emulator):
         ("order", "ratelimit", "no trouble 'ratelimit'; there are: no_money, rate_limit"),
     ],
 )
-def test_what_cannot_go_wrong_is_refused(veo_emulator, call, trouble, complaint):
+def test_an_unknown_call_or_trouble_is_refused(veo_emulator, call, trouble, complaint):
     with pytest.raises(ValueError, match=complaint):
         veo_emulator.answer_next(call, trouble)
 
 
-def test_progress_by_hand(veo_emulator):
+def test_progress_can_be_set(veo_emulator):
     veo_emulator.hold()
     one, other = (VeoHook().create_video(VideoSpec(name, "veo-3.1")).id for name in ("one", "other"))
     assert progress(one) == progress(other) == 0
@@ -89,14 +89,14 @@ def test_progress_by_hand(veo_emulator):
     assert VeoHook().wait_for_video(one).kind == "completed"
 
 
-def test_released_jobs_go_on(veo_emulator):
+def test_released_jobs_finish(veo_emulator):
     veo_emulator.hold()
     veo_emulator.release()
     assert task().run()["status"] == "completed"
 
 
 @pytest.mark.parametrize(("percent", "video_id", "complaint"), [(101, None, "percent is 101"), (5, "v", "No job 'v'")])
-def test_progress_that_cannot_be_is_refused(veo_emulator, percent, video_id, complaint):
+def test_impossible_progress_is_refused(veo_emulator, percent, video_id, complaint):
     with pytest.raises(ValueError, match=complaint):
         veo_emulator.set_progress(percent, video_id)
 
@@ -106,7 +106,7 @@ def test_chat_calls_are_charged_too(veo_emulator):
     assert (veo_emulator.charged, veo_emulator.charged_usd) == (2, 0.30)
 
 
-def test_another_connection(veo_emulator):
+def test_another_connection_can_be_added(veo_emulator):
     veo_emulator.connect("veo_prod", default_model="veo-3.1")
     task(conn_id="veo_prod").run()
     assert veo_emulator.charged_usd == 0.25
@@ -123,7 +123,7 @@ class TestOtherSettings:
         assert task(model="sora-2").run()["status"] == "completed"
 
 
-def test_pytest_finds_the_plugin_by_itself_and_loads_no_airflow_for_it(tmp_path):
+def test_pytest_finds_the_plugin_without_importing_airflow(tmp_path):
     (tmp_path / "test_mine.py").write_text(
         textwrap.dedent("""
             import os, sys

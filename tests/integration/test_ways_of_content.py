@@ -1,4 +1,4 @@
-"""Every way in which servers offer a finished video: it is stored, byte for byte, and the key goes to the API alone."""
+"""The ways in which servers offer a finished video: each video is stored unchanged, and only the API gets the key."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.support.mp4_boxes import film
 from tests.support.scripted_server import KEY, Reply, connect
 from tests.support.task_driver import TaskDriver
 
-FILM = film(random.Random(18).randbytes(40_000))
-BASE64 = base64.b64encode(FILM).decode()
+VIDEO_BYTES = film(random.Random(18).randbytes(40_000))
+BASE64 = base64.b64encode(VIDEO_BYTES).decode()
 DATA_URL = f"data:video/mp4;base64,{BASE64}"
 SIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=29991127T000000Z&X-Amz-Expires=3600&X-Amz-Signature=canary"
 ONE_MECHANISM = "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed</Message></Error>"
@@ -32,12 +32,12 @@ GEMINI = Reply(502, {"error": {"message": "Failed to resolve Gemini video URL", 
 
 @dataclass
 class Way:
-    """How a server offers a video. `{cdn}` stands for an address of another origin, `{api}` for one of the API's.
+    """A way in which a server offers a video. `{cdn}` stands for another origin, `{api}` for the origin of the API.
 
     Attributes:
-        content: what the content route answers, one after the other; the last for ever.
-        status: what the status says besides that the job is completed.
-        files: what the paths of both origins answer, like `content`; the video where nothing is said.
+        content: Answers of the content route, in their order; the last one repeats.
+        status: Fields of the status, besides the id and `completed`.
+        files: Answers of paths of both origins, like `content`; other paths answer with the video.
     """
 
     content: list = field(default_factory=lambda: [NO_ROUTE])
@@ -54,19 +54,19 @@ def leads(address, status=302):
 
 
 def at(url, refusal=NO_ROUTE):
-    """Offer the video by the status alone."""
+    """Return a way that offers the video only in the status."""
     return Way([refusal], {"url": url})
 
 
-VIDEO = Reply(body=FILM)
+VIDEO = Reply(body=VIDEO_BYTES)
 REFUSED = Reply(403, "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>")
 WAYS = {
     "bytes": Way([VIDEO]),
-    "bytes with another content type": Way([Reply(body=FILM, headers={"Content-Type": "application/json"})]),
-    "compressed bytes": Way([Reply(body=gzip.compress(FILM), headers={"Content-Encoding": "gzip"})]),
+    "bytes with another content type": Way([Reply(body=VIDEO_BYTES, headers={"Content-Type": "application/json"})]),
+    "compressed bytes": Way([Reply(body=gzip.compress(VIDEO_BYTES), headers={"Content-Encoding": "gzip"})]),
     "bytes after a while": Way([NO_ROUTE, NO_ROUTE, VIDEO]),
     "bytes after errors": Way([Reply(500), GEMINI, VIDEO]),
-    "bytes in two halves": Way([Reply(body=FILM, close_early=20_000), VIDEO]),
+    "bytes in two halves": Way([Reply(body=VIDEO_BYTES, close_early=20_000), VIDEO]),
     "redirect to another origin": Way([leads("{cdn}/a.mp4", 307)]),
     "redirect on the API's origin": Way([leads("/files/a.mp4")]),
     "redirect to a redirect": Way([leads("{cdn}/b")], files={"/b": [leads("/a.mp4", 301)]}),
@@ -83,20 +83,20 @@ WAYS = {
     "b64_json": Way([Reply(body={"created": 1, "data": [{"b64_json": BASE64}]})]),
     "bytesBase64Encoded": Way([Reply(body={"response": {"videos": [{"bytesBase64Encoded": BASE64}]}})]),
     "base64 in the alphabet of addresses": Way(
-        [Reply(body={"video": base64.urlsafe_b64encode(FILM).decode().rstrip("=")})]
+        [Reply(body={"video": base64.urlsafe_b64encode(VIDEO_BYTES).decode().rstrip("=")})]
     ),
     "base64 with escapes": Way([Reply(body=json.dumps({"b64_json": BASE64}).replace("/", "\\/"))]),
     "address in the status, and no content route": at("{cdn}/a.mp4"),
-    "address in the status, and SGLang's word for it": at(f"{{cdn}}/a.mp4?{SIGNED}", SGLANG),
+    "address in the status, and SGLang's hint at it": at(f"{{cdn}}/a.mp4?{SIGNED}", SGLANG),
     "address in the status, and a method that is not allowed": at("{cdn}/a.mp4", Reply(405)),
-    "address in the status, and a route that is not made": at("{cdn}/a.mp4", Reply(501)),
+    "address in the status, and a route that is not implemented": at("{cdn}/a.mp4", Reply(501)),
     "address in the status, and a route that always fails": at("{cdn}/a.mp4", Reply(500)),
     "address in the status, and a route that refuses": at("{cdn}/a.mp4", Reply(403)),
     "address in the status, and content that is gone": at("{cdn}/a.mp4", Reply(410)),
     "address in the status, and a web page": at("/files/a.mp4", Reply(body="<html>Sign in</html>")),
     "address in the status's metadata": Way([NO_ROUTE], {"metadata": {"url": "{cdn}/a.mp4"}}),
     "address in the status that is cut once": Way(
-        [NO_ROUTE], {"url": "{cdn}/a.mp4"}, {"/a.mp4": [Reply(body=FILM, close_early=20_000), VIDEO]}
+        [NO_ROUTE], {"url": "{cdn}/a.mp4"}, {"/a.mp4": [Reply(body=VIDEO_BYTES, close_early=20_000), VIDEO]}
     ),
     "address in the status that leads to the content route": Way(
         [NO_ROUTE, NO_ROUTE, VIDEO], {"metadata": {"url": "{api}/v1/videos/v/content"}}
@@ -122,7 +122,7 @@ some_ways = pytest.mark.parametrize(
         "bytes",
         "redirect to a presigned address on the API's origin",
         "bytesBase64Encoded",
-        "address in the status, and SGLang's word for it",
+        "address in the status, and SGLang's hint at it",
         "data: address in the status, and no content route",
         "a new address each time, of which the first ones are refused",
     ],
@@ -133,8 +133,8 @@ class Servers:
     """The API, and a CDN of another origin, which offer a video in one way.
 
     Args:
-        way: see `Way`.
-        serve: starts a server.
+        way: The way in which they offer the video.
+        serve: Function that starts a server.
     """
 
     def __init__(self, way, serve):
@@ -185,12 +185,12 @@ def offer(serve, monkeypatch):
 
 @pytest.fixture
 def check(tmp_path):
-    """Return a function that checks what has been stored, and who has got the key."""
+    """Return a function that checks the stored file, and that only the API got the key."""
 
     def look(servers, sha256):
-        assert (tmp_path / "videos/v.mp4").read_bytes() == FILM
+        assert (tmp_path / "videos/v.mp4").read_bytes() == VIDEO_BYTES
         assert [path.name for path in (tmp_path / "videos").iterdir()] == ["v.mp4"]
-        assert sha256 == hashlib.sha256(FILM).hexdigest()
+        assert sha256 == hashlib.sha256(VIDEO_BYTES).hexdigest()
         assert KEY not in str([(request.path, request.headers) for request in servers.cdn.requests])
         signed = [request for request in servers.api.requests if "ignature=" in request.path]
         assert not [request for request in signed if "authorization" in request.headers]
@@ -198,12 +198,12 @@ def check(tmp_path):
     return look
 
 
-def test_there_are_many_ways():
+def test_the_table_has_at_least_twenty_ways():
     assert len(WAYS) >= 20
 
 
 @every_way
-def test_a_video_is_stored_whatever_way_it_is_offered(offer, check, tmp_path, name):
+def test_a_video_is_stored_from_each_way(offer, check, tmp_path, name):
     servers = offer(name)
     stored = VeoHook().download_video(f"{tmp_path}/videos/{{video_id}}.mp4", video_id="v")
     check(servers, stored.sha256)
@@ -211,7 +211,7 @@ def test_a_video_is_stored_whatever_way_it_is_offered(offer, check, tmp_path, na
 
 @some_ways
 @pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "waiting"])
-def test_a_task_that_orders_a_video_stores_it(offer, check, tmp_path, name, deferrable):
+def test_a_create_task_stores_the_video(offer, check, tmp_path, name, deferrable):
     servers = offer(name)
     destination = f"{tmp_path}/videos/{{video_id}}.mp4"
     driver = TaskDriver({"prompt": "p", "deferrable": deferrable, "poll_interval": 0.01, "destination": destination})
@@ -221,18 +221,18 @@ def test_a_task_that_orders_a_video_stores_it(offer, check, tmp_path, name, defe
 
 @some_ways
 @pytest.mark.parametrize("of", ["v", {"id": "v", "status": "completed", "url": None}], ids=["id", "result"])
-def test_a_task_that_downloads_a_video_stores_it(offer, check, tmp_path, name, of):
+def test_a_download_task_stores_the_video(offer, check, tmp_path, name, of):
     servers = offer(name)
     driver = TaskDriver({"video_id": of, "destination": f"{tmp_path}/videos/"}, operator=VeoDownloadOperator)
     check(servers, driver.once()["sha256"])
 
 
 @pytest.mark.usefixtures("database")
-def test_on_a_real_airflow_both_tasks_find_the_address_in_the_status(offer, tmp_path, monkeypatch):
+def test_both_tasks_find_the_address_in_the_status_on_a_real_airflow(offer, tmp_path, monkeypatch):
     monkeypatch.setenv("AIRFLOW__VEO__STORAGE", str(tmp_path))
-    servers = offer("address in the status, and SGLang's word for it")
+    servers = offer("address in the status, and SGLang's hint at it")
     state, _, result = run("two_tasks")
     assert state == "success"
-    assert result("download")["sha256"] == hashlib.sha256(FILM).hexdigest()
-    assert (tmp_path / "two_tasks/v.mp4").read_bytes() == FILM
+    assert result("download")["sha256"] == hashlib.sha256(VIDEO_BYTES).hexdigest()
+    assert (tmp_path / "two_tasks/v.mp4").read_bytes() == VIDEO_BYTES
     assert KEY not in str([(request.path, request.headers) for request in servers.cdn.requests])

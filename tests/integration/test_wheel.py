@@ -1,4 +1,4 @@
-"""The built wheel, installed where the checkout cannot be imported: what Airflow finds of the provider."""
+"""The built wheel, installed where the checkout cannot be imported: Airflow finds all parts of the provider."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def output_of(command, **environment):
 
 
 def answer_of(python, *words):
-    """Return what a command of Airflow's answers; some versions print log lines before it."""
+    """Return the JSON output of an Airflow command; some versions print log lines before it."""
     output = output_of([python, "-m", "airflow", *words, "--output", "json"])
     return json.loads(output.splitlines()[-1])
 
@@ -139,7 +139,7 @@ def test_the_connection_form_has_its_fields(python):
     assert fields["auth_scheme"]["schema"]["enum"] == ["bearer", "raw"]
 
 
-# The API server does the same for the form's button: it puts what was typed into the environment, and asks the hook.
+# The API server does the same for the form's button: it puts the typed values into the environment, and calls the hook.
 TEST = """
 from airflow.models.connection import Connection
 print(Connection(conn_id="veo_form", conn_type="veo").test_connection())

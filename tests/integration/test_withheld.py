@@ -1,4 +1,4 @@
-"""A job that counts as completed, and whose video the server does not hand over: what a task does, and what it pays."""
+"""Withheld videos: the server does not deliver the video of a completed job. Errors and orders of the task."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.mp4_boxes import film
 from tests.support.scripted_server import Reply, connect
 from tests.support.task_driver import TaskDriver
 
-FILM = film(random.Random(4).randbytes(10_000))
+VIDEO = film(random.Random(4).randbytes(10_000))
 BARE = Reply(500, {"error": {"message": "Internal error"}})
 NO_SAMPLE = Reply(500, {"error": {"message": "litellm.APIError: No response data in completed operation"}})
 FILTERED = "Veo could not generate videos because of its usage guidelines. Support codes: 58061214"
@@ -36,10 +36,10 @@ class Gateway:
     """A gateway whose first job can never be collected; each later one can.
 
     Attributes:
-        orders: jobs made.
-        sick: how many of them are.
-        content: answers for the content of a sick one.
-        status: for its status; None where it is completed.
+        orders: Number of jobs that were made.
+        sick: Number of jobs, from the first one, that cannot be collected.
+        content: Answer for the content of such a job.
+        status: Answer for the status of such a job; None for a completed one.
     """
 
     def __init__(self, content=BARE, status=None):
@@ -53,7 +53,7 @@ class Gateway:
         video_id = request.path.split("/")[3]
         is_sick = int(video_id.rpartition("_")[2]) <= self.sick
         if request.path.endswith("/content"):
-            return self.content if is_sick else Reply(body=FILM)
+            return self.content if is_sick else Reply(body=VIDEO)
         if is_sick and self.status:
             return self.status
         return Reply(body={"id": video_id, "status": "completed"})
@@ -61,12 +61,12 @@ class Gateway:
 
 @pytest.fixture
 def ten_minutes_later(monkeypatch):
-    """Return a function after which the server has refused for long enough."""
+    """Return a function that stands for ten minutes of refusals: it removes the time that they must last."""
     return lambda: monkeypatch.setattr(record, "LONGEST_REFUSAL", 0.0)
 
 
-class TestABareError:
-    def test_is_asked_about_again_by_each_retry_and_orders_nothing(self, task, ten_minutes_later):
+class TestAnErrorWithoutAReason:
+    def test_is_asked_about_again_by_each_retry_without_an_order(self, task, ten_minutes_later):
         gateway = Gateway()
         driver = task(gateway, retries=2)
         ten_minutes_later()
@@ -76,26 +76,26 @@ class TestABareError:
         assert driver.run()["id"] == "video_1"
         assert gateway.orders == 1
 
-    def test_names_both_ways_and_when(self, task):
+    def test_names_its_time_and_both_ways_out(self, task):
         error = task(Gateway()).run()
         refused = re.search(r"has refused it since (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\. A retry asks", str(error))
         assert refused, error
         assert "A later clear asks once more, and orders another video only if it is refused again" in str(error)
         assert error.video_id == "video_1"
 
-    def test_orders_at_a_clear_ten_minutes_later_and_no_earlier(self, task, ten_minutes_later):
+    def test_lets_a_clear_order_only_after_ten_minutes(self, task, ten_minutes_later):
         gateway = Gateway()
         driver = task(gateway)
         driver.run()
         assert isinstance(driver.clear().run(), ApiError)
         assert gateway.orders == 1
         ten_minutes_later()
-        assert isinstance(driver.run(), ApiError)  # a retry by hand
+        assert isinstance(driver.run(), ApiError)  # a manual retry
         assert gateway.orders == 1
         assert driver.clear().run()["id"] == "video_2"
         assert gateway.orders == 2
 
-    def test_counts_from_the_first_refusal(self, task, monkeypatch):
+    def test_counts_from_the_first_time(self, task, monkeypatch):
         gateway = Gateway()
         driver = task(gateway)
         driver.run()
@@ -105,7 +105,7 @@ class TestABareError:
         assert driver.store.values[KEY]["withheld_since"] == since
 
     @pytest.mark.parametrize("most", [1, 2])
-    def test_does_not_count_against_the_order_of_the_clear(self, task, ten_minutes_later, most):
+    def test_leaves_max_submissions_of_the_clear_unchanged(self, task, ten_minutes_later, most):
         gateway = Gateway()
         driver = task(gateway, max_submissions=most)
         driver.run()
@@ -113,7 +113,7 @@ class TestABareError:
         assert driver.clear().run()["submissions"] == 1
         assert gateway.orders == 2
 
-    def test_is_asked_about_once_more_by_the_clear(self, task, ten_minutes_later):
+    def test_is_checked_once_more_before_a_clear_orders(self, task, ten_minutes_later):
         gateway = Gateway()
         driver = task(gateway)
         driver.run()
@@ -123,7 +123,7 @@ class TestABareError:
         assert gateway.orders == 1
 
     @pytest.mark.parametrize(
-        "content", [Reply(403), Reply(405), Reply(body="<html>Sign in</html>"), Reply(body=FILM[:-5])], ids=str
+        "content", [Reply(403), Reply(405), Reply(body="<html>Sign in</html>"), Reply(body=VIDEO[:-5])], ids=str
     )
     def test_may_be_of_any_kind(self, task, ten_minutes_later, content):
         gateway = Gateway(content)
@@ -133,9 +133,9 @@ class TestABareError:
         assert driver.clear().run()["id"] == "video_2"
 
 
-class TestWordsThatSayNoVideo:
+class TestAnErrorThatMeansNoVideo:
     @pytest.mark.parametrize("content", [NO_SAMPLE, Reply(502, {"error": {"message": "gemini video url not found"}})])
-    def test_end_the_job_and_a_retry_orders(self, task, content):
+    def test_ends_the_job_and_a_retry_orders(self, task, content):
         gateway = Gateway(content)
         driver = task(gateway, retries=3)
         assert driver.run()["id"] == "video_2"
@@ -143,7 +143,7 @@ class TestWordsThatSayNoVideo:
         assert "is completed without a video" in str(driver.errors[0])
         assert (driver.tries, gateway.orders) == (2, 2)
 
-    def test_are_bounded_by_max_submissions_until_a_clear(self, task):
+    def test_is_bounded_by_max_submissions_until_a_clear(self, task):
         gateway = Gateway(NO_SAMPLE)
         gateway.sick = 2
         driver = task(gateway, retries=3)
@@ -158,9 +158,9 @@ class TestWordsThatSayNoVideo:
             Reply(404, {"error": {"code": "content_filter", "message": "no"}}),
             Reply(body={"done": True, "response": {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": [FILTERED]}}),
         ],
-        ids=["Google's words", "a code", "Google's fields"],
+        ids=["Google's text", "a code", "Google's fields"],
     )
-    def test_of_a_filter_fail_the_task_at_once(self, task, content):
+    def test_of_a_filter_fails_the_task_without_retries(self, task, content):
         gateway = Gateway(content)
         driver = task(gateway, retries=3)
         error = driver.run()
@@ -180,7 +180,7 @@ class TestWordsThatSayNoVideo:
 
 
 class TestAnAddressThatRefuses:
-    def test_is_no_way_to_the_video_and_a_clear_orders(self, task, serve):
+    def test_ends_the_job_and_a_clear_orders(self, task, serve):
         cdn = serve(lambda _: Reply(403, "<Error><Code>AccessDenied</Code></Error>"))
         signed = f"{cdn.url}/a.mp4?X-Amz-Date=20200101T000000Z&X-Amz-Expires=60&X-Amz-Signature=canary"
         gateway = Gateway(Reply(302, headers={"Location": signed}))
@@ -196,11 +196,11 @@ class TestAnAddressThatRefuses:
         assert driver.clear().run()["id"] == "video_2"
 
 
-class TestAStatusThatIsNeverTold:
-    """LiteLLM's Gemini route answers for ever with 500 about a job that Google has filtered."""
+class TestAStatusThatIsAlwaysAnError:
+    """LiteLLM's Gemini route always answers 500 for the status of a job that Google has filtered."""
 
     @pytest.mark.parametrize("status", [500, 403, 400])
-    def test_is_asked_for_again_and_replaced_at_a_later_clear(self, task, ten_minutes_later, status):
+    def test_is_asked_for_again_until_a_later_clear_orders(self, task, ten_minutes_later, status):
         said = Reply(status, {"error": {"message": "generatedSamples Field required"}})
         gateway = Gateway(status=said)
         driver = task(gateway, retries=1, timeout=timedelta(seconds=0.3))
@@ -213,7 +213,7 @@ class TestAStatusThatIsNeverTold:
         driver.arguments["timeout"] = timedelta(seconds=3)
         assert driver.clear().run()["id"] == "video_2"
 
-    def test_is_no_refusal_where_the_key_is_refused(self, task, ten_minutes_later):
+    def test_does_not_count_if_the_key_is_refused(self, task, ten_minutes_later):
         gateway = Gateway(status=Reply(401, {"error": {"message": "Invalid token"}}))
         driver = task(gateway)
         driver.run()
@@ -221,7 +221,7 @@ class TestAStatusThatIsNeverTold:
         assert "API key" in str(driver.clear().run())
         assert gateway.orders == 1
 
-    def test_counts_anew_once_the_server_has_told_of_a_job_that_runs(self, task, ten_minutes_later):
+    def test_counts_anew_after_a_running_status(self, task, ten_minutes_later):
         refused, running = Reply(500), Reply(body={"id": "video_1", "status": "processing"})
         gateway = Gateway(status=refused)
         driver = task(gateway, timeout=timedelta(seconds=0.3))
@@ -230,7 +230,7 @@ class TestAStatusThatIsNeverTold:
         assert isinstance(driver.clear().run(), VideoTimeoutError)
         assert driver.store.values[KEY]["withheld_since"] is None
 
-    def test_is_no_refusal_while_the_job_is_running(self, task, ten_minutes_later):
+    def test_differs_from_a_running_job(self, task, ten_minutes_later):
         gateway = Gateway(status=Reply(body={"id": "video_1", "status": "processing"}))
         driver = task(gateway, timeout=timedelta(seconds=0.2))
         driver.run()
@@ -248,21 +248,21 @@ class TestADownload:
 
         return run
 
-    def test_of_an_unknown_id_says_so_at_once(self, download):
+    def test_of_an_unknown_id_fails_at_once(self, download):
         started = time.monotonic()
         with pytest.raises(VeoFailException, match="The server does not know it any more") as caught:
             download(lambda _: Reply(404, {"error": {"message": "Task not found"}}), video_id="video_9")
-        assert time.monotonic() - started < 30  # it was two minutes
+        assert time.monotonic() - started < 30  # an earlier version took two minutes
         assert caught.value.video_id == "video_9"
 
-    def test_of_an_unknown_id_says_so_whatever_the_content_route_answers(self, download):
+    def test_of_an_unknown_id_fails_for_any_answer_of_the_content_route(self, download):
         def answer(request):
             return Reply(500) if request.path.endswith("/content") else Reply(404)
 
         with pytest.raises(VeoFailException, match="The server does not know it any more"):
             download(answer, video_id="video_9")
 
-    def test_of_an_address_that_is_not_valid_any_more_says_what_to_do(self, download, serve):
+    def test_of_an_expired_address_advises_to_download_by_id(self, download, serve):
         cdn = serve(lambda _: Reply(403, "<Error><Code>AccessDenied</Code></Error>"))
         with pytest.raises(VeoFailException, match=r"VeoDownloadOperator\(video_id=\.\.\.\)") as caught:
             download(lambda _: Reply(404), url=f"{cdn.url}/a.mp4?X-Amz-Signature=canary")
@@ -271,7 +271,7 @@ class TestADownload:
         assert "canary" not in str(caught.value)
         assert len(cdn.requests) == 1
 
-    def test_of_a_job_that_is_running_waits(self, download, monkeypatch):
+    def test_of_a_running_job_waits(self, download, monkeypatch):
         monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(content_poll_interval=0.01))
 
         def answer(request):

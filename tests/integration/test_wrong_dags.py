@@ -1,4 +1,4 @@
-"""Dags as new users write them, on a real Airflow: each is refused with a sentence, and orders nothing."""
+"""Mistakes of new users in Dags, on a real Airflow: each is refused with an explanation, and orders nothing."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def parsed(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_a_wrong_type_is_told_when_the_dag_is_parsed(parsed, veo_default, body, sentence):
+def test_a_wrong_type_is_reported_when_the_dag_is_parsed(parsed, veo_default, body, sentence):
     dag, error = parsed("wrong", body)
     assert dag is None
     assert sentence in error
@@ -112,7 +112,7 @@ def test_a_wrong_type_is_told_when_the_dag_is_parsed(parsed, veo_default, body, 
             "a dictionary with wrong arguments (unknown: promt). It must have prompt",
         ),
         (
-            'VeoCreateVideoOperator(task_id="clip", prompt="{{ ti.xcom_pull(task_ids=\'nobody\') }}")',
+            'VeoCreateVideoOperator(task_id="clip", prompt="{{ ti.xcom_pull(task_ids=\'missing\') }}")',
             "",
             "Task 'clip': prompt is 'None'; it must be a text that is not empty. (A template is rendered to 'None'",
         ),
@@ -158,7 +158,9 @@ def test_a_wrong_type_is_told_when_the_dag_is_parsed(parsed, veo_default, body, 
         ),
     ],
 )
-def test_a_fault_that_shows_in_the_run_is_told_before_an_order(parsed, veo_default, caplog, capfd, body, dag, sentence):
+def test_a_mistake_that_shows_in_the_run_is_reported_before_an_order(
+    parsed, veo_default, caplog, capfd, body, dag, sentence
+):
     caplog.set_level(logging.INFO)
     found, error = parsed("wrong", body, dag)
     assert error == ""
@@ -168,7 +170,7 @@ def test_a_fault_that_shows_in_the_run_is_told_before_an_order(parsed, veo_defau
     assert veo_default.jobs.report()["orders"] == 0
 
 
-def test_native_templates_cost_no_video(parsed, veo_default):
+def test_native_templates_work(parsed, veo_default):
     body = """
 made = VeoCreateVideoOperator(task_id="clip", prompt="{{ params.prompt }}", destination="{{ params.name }}")
 get = VeoDownloadOperator(task_id="get", video_id="{{ ti.xcom_pull('clip')['id'] }}", destination="{video_id}.mp4")

@@ -1,4 +1,4 @@
-"""A real Airflow with the demo's kind of data, two users, and a real browser."""
+"""A real Airflow with example runs and two users, and a real browser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from dev.airflow_lab import AirflowLab
 from dev.waiting import wait_until
-from tests.page.constants import FAILING, KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, TIMEOUT
+from tests.page.constants import FAILING, KEY, LONG_ERROR, RUNS, SHOWS_PROGRESS, TIMEOUT
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -61,14 +61,14 @@ def guarded(lab):
 
 @pytest.fixture(scope="session")
 def runs(lab):
-    """Run all Dags; return their run ids. The slow one goes on for a quarter of an hour."""
+    """Run all Dags, and return their run ids. The job of the Dag `slow` takes a quarter of an hour."""
     started = {dag_id: lab.trigger(dag_id, {"prompt": "A cat <b>wants</b> in"}) for dag_id in RUNS}
     ends = {dag_id: "failed" if dag_id in FAILING else "success" for dag_id in RUNS if dag_id != "slow"}
     for dag_id, end in ends.items():
         wait_until(f"{dag_id} to end", lambda d=dag_id: lab.run_state(d, started[d]) in ("success", "failed"), TIMEOUT)
         assert lab.run_state(dag_id, started[dag_id]) == end, lab.task_states(dag_id, started[dag_id])
     wait_until("the wait", lambda: lab.task_states("slow", started["slow"]) == {"create": "deferred"}, TIMEOUT)
-    if TELLS_PROGRESS:
+    if SHOWS_PROGRESS:
         wait_until("progress", lambda: "%" in str(xcom(lab, "slow", started["slow"], "create", "progress")), TIMEOUT)
     return started
 
@@ -79,12 +79,12 @@ def xcom(lab, *names):
     except httpx.HTTPStatusError as error:
         if error.response.status_code != 404:
             raise
-        return None  # it is not there yet
+        return None  # it does not exist yet
 
 
 @pytest.fixture(scope="session")
 def history(lab, runs):
-    """Put a hundred older generations into the database, beside those that were really made, and a talkative error."""
+    """Add a hundred older jobs and a very long error to the database, beside the jobs of the Dags."""
     code = f"""
 from tests.support import page_entries
 from airflow.utils.session import create_session
@@ -118,15 +118,15 @@ def chromium():
 
 @pytest.fixture
 def visit(lab, chromium):
-    """Return a function that opens Airflow in the browser as somebody.
+    """Return a function that opens Airflow in the browser as one of the users.
 
-    At the end it checks that no page has asked another host for anything, and that none has written an error to the
-    console; with `refusals` that is not looked at, since a browser writes down each answer of 4xx.
+    At the end, the fixture checks that no page has sent a request to another host or written an error to the console.
+    With `refusals`, the console is not checked, since a browser writes each answer of 4xx to it.
     """
     contexts, servers, errors, foreign = [], [], [], []
 
     def watch(page: Page):
-        page.on("console", lambda told: told.type == "error" and errors.append(f"{told.text} {told.location}"))
+        page.on("console", lambda line: line.type == "error" and errors.append(f"{line.text} {line.location}"))
         page.on("pageerror", lambda error: errors.append(str(error)))
 
     def request(asked):
@@ -154,7 +154,7 @@ def visit(lab, chromium):
 
 @pytest.fixture(scope="session")
 def shoot():
-    """Return a function that keeps a picture of a page."""
+    """Return a function that takes a screenshot of a page."""
     SCREENSHOTS.mkdir(exist_ok=True)
 
     def keep(page, name, **more):
@@ -166,7 +166,7 @@ def shoot():
 
 @pytest.fixture(scope="session")
 def axe():
-    """Return a function that names what is wrong for people who cannot see or point."""
+    """Return a function that lists the serious accessibility violations of a page."""
     path = Path(sys.prefix) / "axe" / "node_modules" / "axe-core" / "axe.min.js"
     assert path.exists(), "axe-core is missing: `make test-page` installs it"
     source = path.read_text()
@@ -174,7 +174,7 @@ def axe():
     def check(frame):
         frame.evaluate(source)
         found = frame.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        assert found["passes"], "axe has looked at nothing"
+        assert found["passes"], "axe has checked nothing"
         return [
             f"{one['impact']}: {one['id']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary']}"
             for one in found["violations"]

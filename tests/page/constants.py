@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
 
-TELLS_PROGRESS = AIRFLOW_V_3_3_PLUS
-"""Since Airflow 3.3 a trigger can say how far it is; before, a bar just shows that something is going on."""
+SHOWS_PROGRESS = AIRFLOW_V_3_3_PLUS
+"""Since Airflow 3.3, a trigger can report progress. Before, the progress bar shows only that the job runs."""
 
-RUNS = ("films", "late_download", "chat", "refused", "nasty", "nasty_model", "secret", "slow")
+RUNS = ("clips", "late_download", "chat", "refused", "nasty", "nasty_model", "secret", "slow")
 FAILING = ("refused", "nasty_model")
 LONG_ERROR = "<b>The server</b> said " + "E" * 9_900
 KEY = "sk-canary-58f3a0"

@@ -1,4 +1,4 @@
-"""Tells which modules a process of Airflow has loaded."""
+"""A report of the modules that a process of Airflow has loaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def loaded():
 
 class ProbeTrigger(BaseTrigger):
     def serialize(self):
-        return "probe.ProbeTrigger", {}
+        return "tests.page.probe.ProbeTrigger", {}
 
     async def run(self):
         yield TriggerEvent(loaded())

@@ -1,4 +1,4 @@
-"""The Veo page as people use it: a real Airflow, its scheduler, triggerer and API server, and Chromium."""
+"""The Veo page as users see it, in a real Airflow with scheduler, triggerer and API server, and in Chromium."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from dev.waiting import wait_until
-from tests.page.constants import KEY, LONG_ERROR, RUNS, TELLS_PROGRESS, TIMEOUT
+from tests.page.constants import KEY, LONG_ERROR, RUNS, SHOWS_PROGRESS, TIMEOUT
 from tests.support import page_entries
 
 LINK = "a[href*='plugin/veo?dag_id']"  # among the extra links of a task, not the tab of the same name
@@ -56,7 +56,7 @@ def see(video):
     expect(video).to_have_js_property("readyState", 4)
 
 
-# the first test: afterwards there are videos
+# this test must be the first: afterwards there are videos
 def test_an_empty_page_says_what_to_do(lab, visit, shoot, axe):
     page = visit()
     page.goto("veo/")
@@ -80,12 +80,12 @@ def test_the_page_is_in_airflows_navigation(visit, runs, shoot):
     shoot(page, "gallery")
 
 
-def test_what_a_card_tells(visit, runs):
+def test_a_card_shows_status_model_shape_length_and_cost(visit, runs):
     page = visit()
     gallery(page)
-    film = card(page, "A lighthouse in a storm")
-    for text in ("Completed", "veo-3.1-landscape", "landscape", "4 s", "$0.25", "films"):
-        expect(film).to_contain_text(text)
+    lighthouse = card(page, "A lighthouse in a storm")
+    for text in ("Completed", "veo-3.1-landscape", "landscape", "4 s", "$0.25", "clips"):
+        expect(lighthouse).to_contain_text(text)
     expect(card(page, "一只猫在窗台上打哈欠，清晨的阳光，电影感")).to_contain_text("portrait")
     refused = card(page, "A cat <b>wants</b> in")
     expect(refused).to_contain_text("Failed")
@@ -96,7 +96,7 @@ def test_what_a_card_tells(visit, runs):
     expect(card(page, "A paper boat").locator("video")).to_have_count(1)
 
 
-def test_totals(visit, runs):
+def test_totals_are_shown(visit, runs):
     page = visit()
     gallery(page, day=time.strftime("%Y-%m-%d"))  # the history of other tests is older
     expect(figure(page, "Videos")).to_have_text("10")
@@ -106,16 +106,16 @@ def test_totals(visit, runs):
     expect(figure(page, "Mean generation time")).to_have_text(re.compile(r"^[3-6] s$"))
 
 
-def test_the_progress_of_a_running_generation_moves(visit, runs):
+def test_the_progress_of_a_running_job_moves(visit, runs):
     page = visit()
     gallery(page)
     see_progress(card(page, "A glacier melts"))
 
 
 def see_progress(place):
-    """Watch a bar move; where Airflow does not tell how far it is, one that has no value."""
+    """Wait until a progress bar moves. Before Airflow 3.3, check that the bar has no value."""
     bar = place.get_by_role("progressbar")
-    if not TELLS_PROGRESS:
+    if not SHOWS_PROGRESS:
         expect(place).to_contain_text("deferred")
         assert bar.evaluate("bar => bar.position") == -1
         return
@@ -130,14 +130,14 @@ def test_a_video_plays_and_seeks(visit, runs):
     parts = []
     page.on("response", lambda answer: "/api/content" in answer.url and parts.append(answer.status))
     gallery(page)
-    film = card(page, "A lighthouse in a storm")
-    film.get_by_role("button", name="Play").click()
-    video = film.locator("video")
+    lighthouse = card(page, "A lighthouse in a storm")
+    lighthouse.get_by_role("button", name="Play").click()
+    video = lighthouse.locator("video")
     wait_until("the video to play", lambda: video.evaluate("video => video.currentTime") > 0.3, TIMEOUT)
     shape = video.evaluate("video => [video.videoWidth, video.videoHeight, Math.round(video.duration)]")
     assert shape == [1280, 720, 8]
     video.evaluate("video => { video.currentTime = 6 }")
-    wait_until("the video to go on from there", lambda: video.evaluate("video => video.currentTime") > 6.3, TIMEOUT)
+    wait_until("the video to continue from there", lambda: video.evaluate("video => video.currentTime") > 6.3, TIMEOUT)
     expect(video).to_have_js_property("controls", True)
     assert set(parts) == {206}
 
@@ -145,16 +145,16 @@ def test_a_video_plays_and_seeks(visit, runs):
 def test_an_update_does_not_stop_a_playing_video(visit, runs):
     page = visit()
     gallery(page)
-    film = card(page, "A lighthouse in a storm")
-    film.get_by_role("button", name="Play").click()
-    film.locator("video").evaluate("video => { video.loop = true; window.playing = video }")
+    lighthouse = card(page, "A lighthouse in a storm")
+    lighthouse.get_by_role("button", name="Play").click()
+    lighthouse.locator("video").evaluate("video => { video.loop = true; window.playing = video }")
     with page.expect_response(re.compile("/api/generations")):
         pass
     page.wait_for_timeout(500)
     assert page.evaluate("playing.isConnected && !playing.paused")
 
 
-def test_times_go_on(visit, runs):
+def test_times_are_updated(visit, runs):
     page = visit()
     gallery(page, dag_id="slow")
     taken = cards(page).locator(".taken")
@@ -167,17 +167,17 @@ def test_times_go_on(visit, runs):
     expect(cards(page).locator("time")).to_have_text("2 hours ago")
 
 
-def test_filters(visit, runs, history):
+def test_filters_select_jobs(visit, runs, history):
     page = visit()
     gallery(page)
-    choice(page, "dag_id").select_option("films")
+    choice(page, "dag_id").select_option("clips")
     expect(cards(page)).to_have_count(2)
     expect(figure(page, "Videos")).to_have_text("2")
     choice(page, "model").select_option("veo-3.1-fast")
     expect(cards(page)).to_have_count(1)
     page.reload()
     expect(cards(page)).to_have_count(1)
-    expect(choice(page, "dag_id")).to_have_value("films")
+    expect(choice(page, "dag_id")).to_have_value("clips")
     choice(page, "status").select_option("failed")
     expect(page.get_by_text("No generation matches this filter.")).to_be_visible()
     page.get_by_role("button", name="Clear filter").click()
@@ -192,7 +192,7 @@ def test_filters(visit, runs, history):
     expect(page.get_by_text("No generation matches this filter.")).to_be_visible()
 
 
-def test_paging(visit, runs, history):
+def test_pages_can_be_turned(visit, runs, history):
     page = visit()
     gallery(page, dag_id="history")
     expect(page.get_by_text("Page 1 of 5")).to_be_visible()
@@ -228,17 +228,17 @@ def test_a_viewer_sees_nothing_of_a_dag_without_rights(lab, guarded, visit, runs
         assert httpx.get(f"{guarded}/veo/api/{route}?{wanted}", headers=headers).status_code == 403
 
 
-def test_a_path_before_all_addresses(guarded, visit, runs, address):
+def test_the_page_works_below_a_path(guarded, visit, runs, address):
     page = visit("vera", server=guarded)
     page.goto("")
     page.get_by_role("link", name="Veo", exact=True).click()
-    film = card(in_airflow(page), "A lighthouse in a storm")
-    see(film.locator("video"))
-    film.get_by_role("link", name="Open").click()
+    lighthouse = card(in_airflow(page), "A lighthouse in a storm")
+    see(lighthouse.locator("video"))
+    lighthouse.get_by_role("link", name="Open").click()
     expect(in_airflow(page).get_by_role("heading", name="lighthouse")).to_be_visible()
     in_airflow(page).get_by_role("link", name="Log").click()
-    page.wait_for_url(re.compile(r"/airflow/dags/films/runs/"))
-    task_view(page, runs, "films", "lighthouse/details")
+    page.wait_for_url(re.compile(r"/airflow/dags/clips/runs/"))
+    task_view(page, runs, "clips", "lighthouse/details")
     see(in_airflow(followed(page)).locator("video"))
 
 
@@ -249,30 +249,30 @@ def test_a_page_of_a_dag_without_rights_says_so(guarded, visit, address):
 
 
 @pytest.mark.parametrize("path", ["", "task", "static/gallery.js", "api/generations", "api/task", "api/content"])
-def test_nobody_sees_anything_without_logging_in(lab, runs, path):
-    wanted = {"dag_id": "films", "run_id": runs["films"], "task_id": "lighthouse"}
+def test_every_route_needs_a_login(lab, runs, path):
+    wanted = {"dag_id": "clips", "run_id": runs["clips"], "task_id": "lighthouse"}
     answer = httpx.get(f"{lab.url}/veo/{path}", params=wanted)
     assert answer.status_code == 401
     assert len(answer.content) < 100
 
 
-def test_the_gateways_key_is_nowhere(lab, visit, runs):
+def test_no_answer_shows_the_key_of_the_gateway(lab, visit, runs):
     page = visit()
-    told = []
-    page.on("response", lambda answer: "/veo/" in answer.url and told.append(answer))
+    answers = []
+    page.on("response", lambda answer: "/veo/" in answer.url and answers.append(answer))
     gallery(page)
     expect(cards(page).first).to_be_visible()
-    texts = [answer.text() for answer in told if "/content" not in answer.url]
+    texts = [answer.text() for answer in answers if "/content" not in answer.url]
     assert any("A lighthouse" in text for text in texts)
     assert not [text for text in texts if KEY in text]
-    assert not [answer.url for answer in told if KEY in f"{answer.url} {answer.request.headers}"]
+    assert not [answer.url for answer in answers if KEY in f"{answer.url} {answer.request.headers}"]
 
 
 def test_links_lead_back_into_airflow(visit, runs):
     page = visit()
     for name, expected in {
-        "films": r"/dags/films$",
-        "Run": rf"/dags/films/runs/{re.escape(runs['films'].replace(':', '%3A').replace('+', '%2B'))}$",
+        "clips": r"/dags/clips$",
+        "Run": rf"/dags/clips/runs/{re.escape(runs['clips'].replace(':', '%3A').replace('+', '%2B'))}$",
         "Task": r"/tasks/lighthouse/details$",
         "Log": r"/tasks/lighthouse\?try_number=\d$",
     }.items():
@@ -282,7 +282,7 @@ def test_links_lead_back_into_airflow(visit, runs):
     expect(page.get_by_text("Summary: video ")).to_be_visible()
 
 
-def test_the_log_of_a_mapped_task(visit, runs):
+def test_a_card_of_a_mapped_task_links_to_its_log(visit, runs):
     page = visit()
     page.goto("plugin/veo")
     card(in_airflow(page), "猫在灯塔上看海").get_by_role("link", name="Log").click()
@@ -296,7 +296,7 @@ def task_view(page, runs, dag_id, task):
 
 
 def followed(page):
-    """Follow the link of a task; Airflow before 3.2 opens a new tab for it."""
+    """Follow the link of a task, for which Airflow before 3.2 opens a new tab, and return the page that it opens."""
     link = page.locator(LINK)
     if link.get_attribute("target") != "_blank":
         link.click()
@@ -319,7 +319,7 @@ def test_the_link_of_a_deferred_task_shows_its_progress(visit, runs, shoot):
 
 def test_the_link_of_a_stored_video_plays_it(visit, runs, shoot):
     page = visit()
-    task_view(page, runs, "films", "lighthouse/details")
+    task_view(page, runs, "clips", "lighthouse/details")
     page = followed(page)
     frame = in_airflow(page)
     frame.get_by_role("button", name="Play").click()
@@ -333,7 +333,7 @@ def test_the_link_of_a_stored_video_plays_it(visit, runs, shoot):
     expect(cards(frame).first).to_be_visible()
 
 
-def test_the_link_of_each_mapped_index(lab, visit, runs):
+def test_each_mapped_index_has_its_own_link(lab, visit, runs):
     page = visit()
     for index, text in ((0, "<img src=x"), (3, "猫在灯塔上看海")):
         path = f"/dags/nasty/dagRuns/{runs['nasty']}/taskInstances/create/links?map_index={index}"
@@ -346,8 +346,8 @@ def test_the_link_of_each_mapped_index(lab, visit, runs):
 @pytest.mark.parametrize(
     ("dag_id", "task_id", "map_index", "shown"),
     [
-        ("films", "frame", -1, "img"),
-        ("films", "film", -1, "video"),
+        ("clips", "frame", -1, "img"),
+        ("clips", "concat", -1, "video"),
         ("late_download", "download", -1, "video"),
         ("late_download", "create", -1, "video"),
         ("chat", "create", -1, "video"),
@@ -356,7 +356,7 @@ def test_the_link_of_each_mapped_index(lab, visit, runs):
         ("nasty", "create", 1, ".why"),
     ],
 )
-def test_every_task_of_ours_has_a_page(lab, visit, address, dag_id, task_id, map_index, shown, runs):
+def test_every_task_of_the_provider_has_a_page(lab, visit, address, dag_id, task_id, map_index, shown, runs):
     path = f"/dags/{dag_id}/dagRuns/{runs[dag_id]}/taskInstances/{task_id}/links?map_index={map_index}"
     assert lab.get(path)["extra_links"]["Video"].startswith("plugin/veo?dag_id=")
     page = visit()
@@ -369,18 +369,18 @@ def test_every_task_of_ours_has_a_page(lab, visit, address, dag_id, task_id, map
         see(media)
 
 
-def test_an_older_link_says_that_another_try_came(visit, address):
+def test_an_older_link_says_that_a_newer_try_exists(visit, address):
     page = visit()
-    page.goto(address("films", "lighthouse", try_number=0))
+    page.goto(address("clips", "lighthouse", try_number=0))
     expect(page.get_by_role("note")).to_contain_text("try 1, which came later")
-    page.goto(address("films", "lighthouse", try_number=1))
+    page.goto(address("clips", "lighthouse", try_number=1))
     expect(page.get_by_label("About this task")).to_contain_text("lighthouse")
     expect(page.get_by_role("note")).to_be_hidden()
 
 
-def test_the_tab_of_a_task_instance(visit, runs, shoot):
+def test_the_tab_of_a_task_instance_shows_its_video(visit, runs, shoot):
     page = visit()
-    task_view(page, runs, "films", "lighthouse")
+    task_view(page, runs, "clips", "lighthouse")
     page.get_by_role("link", name="Video", exact=True).click()
     frame = in_airflow(page)
     see(frame.locator("video"))
@@ -389,9 +389,9 @@ def test_the_tab_of_a_task_instance(visit, runs, shoot):
     page.wait_for_url(re.compile(r"/plugin/veo"))
 
 
-def test_an_address_as_older_airflows_write_it(visit, runs):
+def test_an_address_of_an_older_airflow_works(visit, runs):
     page = visit()
-    page.goto(f"veo/task?dag_id=films&run_id={runs['films']}&task_id=lighthouse&map_index={{MAP_INDEX}}")
+    page.goto(f"veo/task?dag_id=clips&run_id={runs['clips']}&task_id=lighthouse&map_index={{MAP_INDEX}}")
     see(page.locator("video"))
 
 
@@ -406,14 +406,14 @@ def test_a_file_that_is_gone_is_explained(lab, visit, address):
 
 
 @pytest.mark.parametrize("size", [{"width": 1400, "height": 900}, NARROW], ids=["wide", "narrow"])
-def test_texts_that_try_to_break_out(visit, runs, history, address, size):
+def test_texts_cannot_inject_html(visit, runs, history, address, size):
     page = visit(**size)
 
     def check():
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.title() != "broken"
         assert page.locator("main :is(img, script, b)").count() == page.locator("#empty b").count()
-        # a text that changes the direction changes it for itself only
+        # a text that changes the writing direction does not change that of other texts
         directions = "[...document.querySelectorAll('.foreign')].map((one) => getComputedStyle(one).unicodeBidi)"
         assert set(page.evaluate(directions)) == {"isolate"}
 
@@ -425,8 +425,8 @@ def test_texts_that_try_to_break_out(visit, runs, history, address, size):
     assert len(card(page, "Wörter").locator(".whole").inner_text()) == 10_000
     check()
     gallery(page, dag_id="nasty_model")
-    expect(card(page, "A model that nobody has").locator(".meta")).to_contain_text("<b>no</b><script>")
-    expect(card(page, "A model that nobody has").locator(".why")).to_contain_text("<script>")
+    expect(card(page, "A model that does not exist").locator(".meta")).to_contain_text("<b>no</b><script>")
+    expect(card(page, "A model that does not exist").locator(".why")).to_contain_text("<script>")
     check()
     gallery(page, dag_id="long_error")
     expect(card(page, "A long story").locator(".why")).to_have_text(LONG_ERROR)
@@ -438,7 +438,7 @@ def test_texts_that_try_to_break_out(visit, runs, history, address, size):
         check()
 
 
-def test_dark(visit, runs, shoot, axe):
+def test_the_dark_theme_is_accessible(visit, runs, shoot, axe):
     page = visit(theme="dark")
     page.add_init_script("localStorage.setItem('theme', 'dark')")
     page.goto("plugin/veo")
@@ -463,35 +463,35 @@ def test_the_page_follows_airflows_theme_at_once(visit, runs):
     wait_until("the light theme", lambda: frame.evaluate(background) == light, TIMEOUT)
 
 
-def test_a_narrow_screen(visit, runs, address, shoot, axe):
+def test_the_page_fits_a_narrow_screen(visit, runs, address, shoot, axe):
     page = visit(**NARROW)
     gallery(page)
     expect(cards(page).first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert axe(page) == []
     shoot(page, "narrow")
-    page.goto(address("films", "lighthouse"))
+    page.goto(address("clips", "lighthouse"))
     expect(page.locator("video")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     shoot(page, "narrow_task")
 
 
-def test_accessibility(visit, runs, history, address, axe):
+def test_all_pages_are_accessible(visit, runs, history, address, axe):
     page = visit()
     for path in ("veo/", "veo/?page=2", "veo/?dag_id=nasty", "veo/?dag_id=none"):
         page.goto(path)
         expect(page.locator("#cards[aria-busy=false]")).to_be_attached()
         page.wait_for_timeout(500)
         assert axe(page) == [], path
-    for path in (address("films", "lighthouse"), address("slow"), address("refused"), address("nasty", "create", 2)):
+    for path in (address("clips", "lighthouse"), address("slow"), address("refused"), address("nasty", "create", 2)):
         page.goto(path)
         expect(page.locator(".media")).to_be_visible()
         assert axe(page) == [], path
 
 
-def test_the_keyboard_is_enough(visit, runs):
+def test_the_page_can_be_used_by_keyboard(visit, runs):
     page = visit()
-    gallery(page, dag_id="films")
+    gallery(page, dag_id="clips")
     expect(cards(page)).to_have_count(2)
 
     def tab_to(locator):
@@ -499,17 +499,17 @@ def test_the_keyboard_is_enough(visit, runs):
             if locator.evaluate("one => one === document.activeElement"):
                 return
             page.keyboard.press("Tab")
-        raise AssertionError(f"Tab never comes to {locator}")
+        raise AssertionError(f"The Tab key never reaches {locator}")
 
     tab_to(page.get_by_label("Status"))
     page.keyboard.type("Compl")
-    film = card(page, "A lighthouse in a storm")
-    tab_to(film.get_by_role("button", name="Play"))
+    lighthouse = card(page, "A lighthouse in a storm")
+    tab_to(lighthouse.get_by_role("button", name="Play"))
     page.keyboard.press("Enter")
-    video = film.locator("video")
+    video = lighthouse.locator("video")
     wait_until("the video to play", lambda: video.evaluate("video => video.currentTime") > 0.3, TIMEOUT)
     expect(video).to_be_focused()
-    tab_to(film.get_by_role("link", name="Open"))
+    tab_to(lighthouse.get_by_role("link", name="Open"))
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="lighthouse")).to_be_visible()
 
@@ -528,7 +528,7 @@ def test_workers_triggerers_and_dag_processing_load_nothing_of_the_page(lab):
     assert "airflow_provider_veo.plugins.veo" in processes["worker"]
 
 
-def test_every_run_is_as_it_should_be(lab, runs):
-    """The pictures show what they are said to show."""
+def test_the_slow_run_was_running_all_the_time(lab, runs):
+    """The screenshots of progress therefore show a running job."""
     assert set(runs) == set(RUNS)
     assert lab.run_state("slow", runs["slow"]) == "running"

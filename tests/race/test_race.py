@@ -1,6 +1,6 @@
-"""The quickstart's Dag on a real scheduler, with videos that are ready within Airflow's dangerous seconds.
+"""The quickstart's Dag on a real scheduler, with videos that are completed during the seconds of Airflow's race.
 
-`VEO_SHORTEST_DEFERRAL=0 make test-race` shows that the check can fail: then Airflow's race is met.
+With `VEO_SHORTEST_DEFERRAL=0 make test-race`, the race occurs and the test fails.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.docs.pages import ROOT, blocks
 RUNS = 20
 AT_ONCE = 5
 READY_AFTER = 5.0
-"""Seconds; a supervisor has been seen to take five to six to end the process of a deferred task."""
+"""Seconds. A supervisor was observed to take five to six seconds to end the process of a deferred task."""
 
 _RUN_TIMEOUT = 300.0
 

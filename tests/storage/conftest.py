@@ -1,4 +1,4 @@
-"""Stores to put videos into, and films to put there."""
+"""Storages, and a server with videos to store in them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.emulator.render import Scene, render
 from airflow_provider_veo.hooks.veo import VeoHook
-from tests.storage.films import Film, FilmServer
 from tests.storage.stores import (
     AzureServer,
     GCSServer,
@@ -22,23 +21,24 @@ from tests.storage.stores import (
     StoreServer,
     variable_of,
 )
+from tests.storage.videos import Video, VideoServer
 from tests.support.scripted_server import connect
 
 STORES = ("local", "memory", "s3", "azure", "gcs")
-# Azure's client takes up to 64 MiB for small enough to be sent as one
+# Azure's client sends up to 64 MiB in one request
 SMALL, MIDDLE, LARGE, HUGE = 3 * 2**20, 60 * 2**20, 72 * 2**20, 500 * 2**20
 
 
 def _started(kind: type[StoreServer]) -> Iterator[StoreServer]:
-    # pytest would keep its own temporary folders, and half a gigabyte in each
+    # pytest would keep its own temporary folders, with half a gigabyte in each
     with (
         tempfile.TemporaryDirectory(prefix="veo-store-") as folder,
         kind(Path(folder)) as server,
         pytest.MonkeyPatch.context() as environment,
     ):
         environment.setenv(*variable_of(server))
-        # gcsfs asks by gRPC what kind of bucket it has to do with; the stand-in does not speak that, and each question
-        # takes gcsfs a minute
+        # gcsfs asks by gRPC for the kind of a bucket; the stand-in does not speak gRPC, and each of these calls takes a
+        # minute
         environment.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         yield server
 
@@ -78,25 +78,25 @@ def store(request) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="session")
-def films() -> dict[str, Film]:
-    """Return films by the id of their video: one that is sent as one, two that are sent in blocks, and more."""
+def videos() -> dict[str, Video]:
+    """Return videos by their ids: some are sent to a storage in one request, the larger ones in blocks."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "clip.mp4")
         render(Scene("A test", "storing", 320, 180, 1), path)
         clip = path.read_bytes()
     return {
-        "small": Film(clip, SMALL),
-        "middle": Film(clip, MIDDLE),
-        "large": Film(clip, LARGE + 12_345),
-        "another": Film(clip, LARGE + 12_345, seed=1),
-        "huge": Film(clip, HUGE + 12_345),
+        "small": Video(clip, SMALL),
+        "middle": Video(clip, MIDDLE),
+        "large": Video(clip, LARGE + 12_345),
+        "another": Video(clip, LARGE + 12_345, seed=1),
+        "huge": Video(clip, HUGE + 12_345),
     }
 
 
 @pytest.fixture
-def server(films, monkeypatch) -> Iterator[FilmServer]:
-    """Start the server of the films, and make it the default connection."""
+def server(videos, monkeypatch) -> Iterator[VideoServer]:
+    """Start the server of the videos, and make it the default connection."""
     monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(retry_pause=0.01))
-    with FilmServer(films) as server:
+    with VideoServer(videos) as server:
         connect(monkeypatch, server.url)
         yield server

@@ -1,6 +1,6 @@
-"""Stores that videos go to: S3, Azure and Google Cloud Storage as servers on loopback, and two that need no server.
+"""Storages for videos: S3, Azure and Google Cloud Storage as servers on loopback, and two without a server.
 
-What is in them is looked at by other means than those under test: over plain HTTP, or with the vendor's own client.
+The tests read them by other means than the code under test: over plain HTTP, or with the vendor's own client.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _PIECE = 2**20
 
 
 class Store(ABC):
-    """A place for objects, seen by another hand.
+    """A storage for objects, read independently of the code under test.
 
     Attributes:
-        name: for people.
-        uri: for the code under test; an object's is `<uri>/<name>`.
-        is_shared: other processes see it.
+        name: Name for people.
+        uri: URI for the code under test. That of an object is `<uri>/<name>`.
+        is_shared: Whether other processes see the same objects.
     """
 
     name: ClassVar[str]
@@ -49,7 +49,7 @@ class Store(ABC):
 
     @abstractmethod
     def pieces(self, name: str) -> Iterator[bytes]:
-        """Read an object."""
+        """Yield the content of an object in blocks."""
 
     @abstractmethod
     def put(self, name: str, content: bytes) -> None:
@@ -60,14 +60,14 @@ class Store(ABC):
         """Remove all objects."""
 
     def sha256(self, name: str) -> str:
-        """Return the hash of an object, in hexadecimal."""
+        """Return the SHA-256 hash of an object, in hexadecimal."""
         digest = hashlib.sha256()
         for piece in self.pieces(name):
             digest.update(piece)
         return digest.hexdigest()
 
     def read(self, name: str) -> bytes:
-        """Return a small object."""
+        """Return the content of a small object."""
         return b"".join(self.pieces(name))
 
 
@@ -104,7 +104,7 @@ class LocalStore(Store):
 
 
 class MemoryStore(Store):
-    """fsspec's memory of this process: it stands for the filesystems of which nothing particular is known."""
+    """fsspec's filesystem in the memory of this process, which stands for filesystems without special treatment."""
 
     name = "memory"
     uri = f"memory://{BUCKET}"
@@ -117,7 +117,7 @@ class MemoryStore(Store):
         attach("memory", fs=self._files)
 
     def sizes(self) -> dict[str, int]:
-        # not `getbuffer`, which would forbid whoever is writing to write on
+        # not `getbuffer`, which would lock the object against the writing thread
         objects = list(self._files.store.items())
         return {path.removeprefix(f"/{BUCKET}/"): len(file.getvalue()) for path, file in objects}
 
@@ -136,8 +136,8 @@ class StoreServer(Store, ServerProcess):
     """A server on loopback: `with S3Server(folder) as store: ... store.uri ...`.
 
     Attributes:
-        url: where it listens.
-        connection: for Airflow, a dictionary as in `AIRFLOW_CONN_...` JSON.
+        url: Base URL of the server.
+        connection: Airflow connection, a dictionary as in the JSON of `AIRFLOW_CONN_...`.
     """
 
     scheme: ClassVar[str]
@@ -149,7 +149,7 @@ class StoreServer(Store, ServerProcess):
         self.url = f"http://127.0.0.1:{self.port}"
         self.conn_id = f"store_{self.name}"
         self.uri = f"{self.scheme}://{self.conn_id}@{BUCKET}"
-        # no proxy of this machine stands between us and loopback
+        # requests to loopback must not use a proxy of this machine
         self._http = httpx.Client(base_url=self.url, headers=self._headers, trust_env=False, timeout=60)
 
     def __exit__(self, *_: object) -> None:
@@ -169,7 +169,7 @@ class S3Server(StoreServer):
 
     name = "s3"
     scheme = "s3"
-    _headers: ClassVar = {"Authorization": "without one, we are the public"}
+    _headers: ClassVar = {"Authorization": "any value, since moto treats requests without one as public"}
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -200,8 +200,8 @@ class S3Server(StoreServer):
 class GCSServer(StoreServer):
     """gcp-storage-emulator.
 
-    It does not know `ifGenerationMatch`, so that nothing here creates an object only if there is none; nor does it know
-    how to give up an upload. It answers one request at a time.
+    It does not know `ifGenerationMatch`, so it cannot create an object only if there is none. It cannot abort an
+    upload, and it answers one request at a time.
     """
 
     name = "gcs"
@@ -231,7 +231,7 @@ class GCSServer(StoreServer):
         self._ask("POST", f"/upload/storage/v1/b/{BUCKET}/o", **options)
 
     def clear(self) -> None:
-        # a mere DELETE keeps what it deletes for a week
+        # a DELETE would keep the deleted objects for a week
         self._ask("GET", "/wipe?keep-buckets=true")
 
 
@@ -242,7 +242,7 @@ class AzureServer(StoreServer):
     scheme = "abfs"
 
     _ACCOUNT = "account"
-    _KEY = base64.b64encode(b"of a server that nobody else sees").decode()
+    _KEY = base64.b64encode(b"key of a server for these tests").decode()
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -259,7 +259,7 @@ class AzureServer(StoreServer):
         if not AZURITE.exists():
             raise FileNotFoundError(f"{AZURITE} is missing. `make test-storage` installs it, and runs these tests.")
         address = ["--blobHost", "127.0.0.1", "--blobPort", str(self.port)]
-        # the client is newer than the server, and says so
+        # the client asks for a newer version of the API than that of the server
         tolerant = ["--skipApiVersionCheck", "--disableTelemetry", "--silent"]
         return ["node", str(AZURITE), *address, "--location", str(self.folder), *tolerant]
 

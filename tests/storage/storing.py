@@ -1,7 +1,7 @@
-"""Stores videos by the hook, one after the other, in a process of its own.
+"""A program that stores videos by the hook, one after the other.
 
-The last line printed is what came of the last one, in JSON. Its `growth` is the memory that all but the first took at
-most, in bytes: the first is there to get everything imported and connected.
+The last line that it prints describes the last video, in JSON. `growth` is the peak memory in bytes that the videos
+after the first one needed in addition. The first video causes all imports and connections.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def main() -> None:
 def _status(name: str) -> int:
     """Return a size of this process, in bytes.
 
-    `VmHWM` is the peak since it was last forgotten. `getrusage` is no good: its peak is that of the parent, if the
-    parent was larger when it started us.
+    `VmHWM` is the peak since its last reset. `getrusage` does not help: it reports the peak of the parent process if
+    that was larger when this process started.
     """
     [size] = re.findall(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(size) * 1024
@@ -44,7 +44,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("destination")
     parser.add_argument("video_ids", nargs="+", metavar="video_id")
-    parser.add_argument("--if-exists", default="skip", help="what to do about an object in the last one's place")
+    parser.add_argument("--if-exists", default="skip", help="what to do if the object of the last video exists already")
     return parser.parse_args()
 
 

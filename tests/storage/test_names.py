@@ -1,4 +1,4 @@
-"""A table: each title and each id, in each store. The file is where the result says, or it was refused at once."""
+"""Odd titles and ids in each storage: a video is stored where its result says, or refused before a request."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from airflow.sdk import Asset, ObjectStoragePath
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.storage import destinations
-from tests.storage.films import Film, FilmServer
+from tests.storage.videos import Video, VideoServer
 from tests.support.odd_names import IDS, TITLES
 from tests.support.scripted_server import connect
 
 _MOST_REFUSED = 30
 
 
-class Films(dict):
-    """A film of its own for each id; no two have the same size."""
+class Videos(dict):
+    """A video for each id; no two have the same size."""
 
     def __init__(self, clip):
         self._clip = clip
 
     def __missing__(self, video_id):
-        self[video_id] = Film(self._clip, len(self._clip) + 100 + len(self))
+        self[video_id] = Video(self._clip, len(self._clip) + 100 + len(self))
         return self[video_id]
 
 
 @pytest.fixture
-def any_film(films, monkeypatch):
-    """Start a server that has a video of each id, and make it the default connection."""
-    with FilmServer(Films(films["small"].clip)) as server:
+def any_video(videos, monkeypatch):
+    """Start a server that has a video for each id, and make it the default connection."""
+    with VideoServer(Videos(videos["small"].clip)) as server:
         connect(monkeypatch, server.url)
         yield server
 
 
 def key_of(path, store):
-    """Return the name of an object in its store, from what a result says."""
+    """Return the name of an object in its storage, from the path in a result."""
     assert path.startswith(f"{store.uri}/")
     return path.removeprefix(f"{store.uri}/")
 
@@ -53,12 +53,12 @@ def check(stored, store):
     return key
 
 
-def test_titles(store, any_film, monkeypatch):
+def test_a_video_with_any_title_is_stored_or_refused(store, any_video, monkeypatch):
     monkeypatch.setenv("AIRFLOW__VEO__STORAGE", store.uri)
     seen, refused = set(), []
     for n, title in enumerate(TITLES):
         if store.name == "gcs" and ";" in title:
-            continue  # the stand-in takes what follows it for a parameter of the request
+            continue  # the stand-in reads the text after a semicolon as a parameter of the request
         destination = f"shows/{title}.mp4"
         try:
             destinations.resolve(destination)
@@ -71,10 +71,10 @@ def test_titles(store, any_film, monkeypatch):
     assert set(store.sizes()) == seen, "something is left beside the videos"
 
 
-def test_ids(store, any_film, monkeypatch):
+def test_a_video_with_any_id_is_stored(store, any_video, monkeypatch):
     monkeypatch.setenv("AIRFLOW__VEO__STORAGE", store.uri)
     destinations.resolve("by_id/")
-    ids = [video_id for video_id in IDS if video_id.strip(". ")]  # no server can be asked for the others
+    ids = [video_id for video_id in IDS if video_id.strip(". ")]  # the client cannot request the others
     keys = {
         check(VeoHook().download_video("by_id/", video_id=video_id, if_exists="fail"), store)
         for video_id in ids

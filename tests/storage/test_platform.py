@@ -1,4 +1,4 @@
-"""What the rest of a real Airflow learns of a video: Dags that wait for it, and OpenLineage."""
+"""Stored videos in the rest of a real Airflow: Dags that wait for them, and OpenLineage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIMEOUT = 300.0  # seconds
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory, s3):
-    """Run the Dag that stores a video until the Dags that wait for it are through."""
+    """Run the Dag that stores a video, and wait for the Dags that its assets start."""
     storage, events = tmp_path_factory.mktemp("videos"), tmp_path_factory.mktemp("lineage") / "events.jsonl"
     transport = {"type": "file", "log_file_path": str(events), "append": True}
     settings = {
@@ -56,13 +56,13 @@ def all_are_over(lab, runs):
 
 
 def completed(file):
-    """Return the event of the end of each task, by its job's name; {} as long as one is missing."""
+    """Return the final event of each task by the name of its job, or {} while one is missing."""
     events = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     ends = {event["job"]["name"]: event for event in events if event["eventType"] == "COMPLETE"}
     return ends if {"makes.create", "makes.copy"} <= set(ends) else {}
 
 
-def test_dags_that_wait_for_the_video_read_what_is_known(platform):
+def test_dags_that_wait_for_the_video_read_its_facts(platform):
     created, copied = platform.made["create"], platform.made["copy"]
     # Airflow shows an event of an alias twice: under the alias, and under the asset
     [asset], [alias, again] = platform.read_by_dags["on_asset"], platform.read_by_dags["on_alias"]
@@ -82,13 +82,13 @@ def test_dags_that_wait_for_the_video_read_what_is_known(platform):
         "estimated_cost_usd": 0.15,
     }
     assert copied["path"] == f"{platform.s3.uri}/{created['id']}.mp4"
-    # the connection is ours, and not a part of the file's name
+    # the URI of an asset names no connection
     assert alias == asset | {"uri": f"s3://{BUCKET}/{created['id']}.mp4"}
     assert platform.s3.sha256(f"{created['id']}.mp4") == asset["sha256"]
 
 
 @pytest.mark.parametrize("task_id", ["create", "copy"])
-def test_lineage(platform, task_id):
+def test_lineage_names_the_file_and_the_job(platform, task_id):
     event = platform.lineage[f"makes.{task_id}"]
     video_id, result = platform.made["create"]["id"], platform.made[task_id]
     [video] = event["outputs"]
@@ -104,8 +104,8 @@ def test_lineage(platform, task_id):
     assert (query["externalQueryId"], query["source"]) == (video_id, platform.gateway)
 
 
-def test_nobody_learns_a_secret(platform):
-    told = json.dumps([platform.read_by_dags, platform.lineage])
-    assert KEY not in told
+def test_events_and_lineage_show_no_secret(platform):
+    text = json.dumps([platform.read_by_dags, platform.lineage])
+    assert KEY not in text
     assert "画小猫" not in json.dumps(platform.read_by_dags, ensure_ascii=False)
-    assert platform.s3.connection["password"] not in told
+    assert platform.s3.connection["password"] not in text

@@ -19,10 +19,10 @@ from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability import page
 from airflow_provider_veo.ui import content
 
-NAME = "films/a.mp4"
+NAME = "videos/a.mp4"
 MOST_GROWTH = 64 * 2**20
 PATIENCE = 60.0
-OLD = b"what was there before"
+OLD = b"the previous content"
 
 
 def download(store, video_id, if_exists="skip", name=NAME):
@@ -30,7 +30,7 @@ def download(store, video_id, if_exists="skip", name=NAME):
 
 
 def download_apart(store, *video_ids, if_exists="skip", name=NAME):
-    """Do as `download` for one video after the other, in a process of its own; return what it says of the last."""
+    """Download videos one after the other in a separate process, and return its report about the last one."""
     options = ["--if-exists", if_exists]
     command = [sys.executable, Path(__file__).with_name("storing.py"), f"{store.uri}/{name}", *video_ids, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -39,23 +39,23 @@ def download_apart(store, *video_ids, if_exists="skip", name=NAME):
 
 
 @pytest.mark.parametrize("video_id", ["small", "large"])
-def test_all_of_it_is_stored(store, server, films, video_id):
+def test_a_video_is_stored_completely(store, server, videos, video_id):
     stored = download(store, video_id)
-    film = films[video_id]
-    assert (stored.bytes, stored.sha256) == (film.size, film.sha256)
+    video = videos[video_id]
+    assert (stored.bytes, stored.sha256) == (video.size, video.sha256)
     assert stored.path == f"{store.uri}/{NAME}"
-    assert store.sizes() == {NAME: film.size}
-    assert store.sha256(NAME) == film.sha256
+    assert store.sizes() == {NAME: video.size}
+    assert store.sha256(NAME) == video.sha256
 
 
-def test_the_page_plays_parts_of_it(store, server, films, monkeypatch):
-    """As the API server does when somebody jumps to the end of a film."""
-    film = films["middle"]
+def test_the_page_reads_parts_of_a_video(store, server, videos, monkeypatch):
+    """The API server does so when a user jumps to the end of a video."""
+    video = videos["middle"]
     stored = download(store, "middle")
     monkeypatch.setenv("AIRFLOW__VEO__PAGE_ROOTS", store.uri)
     outcome = page.describe_file({"path": stored.path, "bytes": stored.bytes, "sha256": stored.sha256}, stored.proof)
-    whole = b"".join(film.pieces())
-    for part in (range(100), range(film.size // 2, film.size // 2 + 3 * 2**20), range(film.size - 1000, film.size)):
+    whole = b"".join(video.pieces())
+    for part in (range(100), range(video.size // 2, video.size // 2 + 3 * 2**20), range(video.size - 1000, video.size)):
         assert asyncio.run(played(outcome, part)) == whole[part.start : part.stop]
     with pytest.raises(content.NotServedError):
         asyncio.run(played(outcome | {"proof": "0" * 64}, range(1)))
@@ -69,21 +69,21 @@ async def played(outcome, part):
     return b"".join([block async for block in content.read_blocks(media, part)])
 
 
-def test_a_huge_one_is_stored(store, server, films):
-    """And costs little memory, as do those that a driver takes for small enough to be sent as one."""
-    huge = films["huge"]
+def test_a_huge_video_is_stored_in_little_memory(store, server, videos):
+    """Videos that a driver sends in one request take little memory, too."""
+    huge = videos["huge"]
     if store.is_shared:
-        stored = download_apart(store, "small", "middle", "huge", name="films/")
+        stored = download_apart(store, "small", "middle", "huge", name="videos/")
         assert stored["growth"] < MOST_GROWTH
         assert (stored["bytes"], stored["sha256"]) == (huge.size, huge.sha256)
-    else:  # it is all in this process, whatever the code does
-        download(store, "huge", name="films/")
-    assert store.sizes()["films/huge.mp4"] == huge.size
-    assert store.sha256("films/huge.mp4") == huge.sha256
+    else:  # this storage keeps its objects in the memory of this process
+        download(store, "huge", name="videos/")
+    assert store.sizes()["videos/huge.mp4"] == huge.size
+    assert store.sha256("videos/huge.mp4") == huge.sha256
 
 
 @pytest.mark.parametrize("old", [None, OLD])
-def test_half_of_it_is_never_seen(store, server, films, old):
+def test_half_a_video_is_never_visible(store, server, videos, old):
     if old:
         store.put(NAME, old)
     halfway, gate = threading.Event(), threading.Event()
@@ -101,12 +101,12 @@ def test_half_of_it_is_never_seen(store, server, films, old):
         while not storing.done():
             seen.append(store.sizes().get(NAME))
             time.sleep(0.001)
-        assert storing.result().sha256 == films["large"].sha256
+        assert storing.result().sha256 == videos["large"].sha256
     before = len(old) if old else None
-    assert seen.count(before) > 1, "it was not looked at while it was uploaded"
-    assert set(seen) <= {before, films["large"].size}
-    # nor is anything left beside it
-    assert store.sizes() == {NAME: films["large"].size}
+    assert seen.count(before) > 1, "the storage was not checked during the upload"
+    assert set(seen) <= {before, videos["large"].size}
+    # no other object is left
+    assert store.sizes() == {NAME: videos["large"].size}
 
 
 @pytest.mark.parametrize("old", [None, OLD])
@@ -122,7 +122,7 @@ def test_a_transfer_that_is_cut_leaves_nothing(store, server, old):
 
 
 class TestTwoAtTheSameTime:
-    """Two processes (in memory, threads) that go on together when each has received half a video."""
+    """Two processes, or two threads for the memory storage, that continue together after half a video."""
 
     @pytest.fixture
     def both(self, store, server):
@@ -141,35 +141,37 @@ class TestTwoAtTheSameTime:
 
         return run
 
-    def test_the_same_video(self, store, films, both):
+    def test_store_the_same_video(self, store, videos, both):
         results = both(["large", "large"], "skip")
-        assert [result["sha256"] for result in results] == [films["large"].sha256] * 2
-        assert store.sizes() == {NAME: films["large"].size}
-        assert store.sha256(NAME) == films["large"].sha256
+        assert [result["sha256"] for result in results] == [videos["large"].sha256] * 2
+        assert store.sizes() == {NAME: videos["large"].size}
+        assert store.sha256(NAME) == videos["large"].sha256
 
-    def test_two_videos(self, store, films, both):
-        """The last one wins; the other may see that it was replaced, and then does not say that its video is there."""
+    def test_store_two_videos_and_the_last_one_wins(self, store, videos, both):
+        """The other one may notice that its video was replaced, and then raises an error."""
         names = ["large", "another"]
         results = dict(zip(names, both(names, "overwrite"), strict=True))
-        winner = next(name for name in names if films[name].sha256 == store.sha256(NAME))
-        assert results[winner]["sha256"] == films[winner].sha256
+        winner = next(name for name in names if videos[name].sha256 == store.sha256(NAME))
+        assert results[winner]["sha256"] == videos[winner].sha256
         [loser] = set(names) - {winner}
         if isinstance(results[loser], BaseException):
             assert "Does another task write to the same destination?" in str(results[loser])
         else:
-            assert results[loser]["sha256"] == films[loser].sha256
-        assert {name: size for name, size in store.sizes().items() if "_veo" not in name} == {NAME: films["large"].size}
+            assert results[loser]["sha256"] == videos[loser].sha256
+        assert {name: size for name, size in store.sizes().items() if "_veo" not in name} == {
+            NAME: videos["large"].size
+        }
 
 
-class TestSomethingIsThere:
-    def test_fail_refuses_before_anything_is_fetched(self, store, server):
+class TestAnExistingObject:
+    def test_is_an_error_before_any_request_with_fail(self, store, server):
         store.put(NAME, OLD)
         with pytest.raises(InvalidInputError, match="exists already"):
             download(store, "small", "fail")
         assert server.asked == []
         assert store.read(NAME) == OLD
 
-    def test_fail_refuses_what_has_come_meanwhile(self, store, server):
+    def test_that_appears_during_the_download_is_an_error_with_fail(self, store, server):
         def midway():
             store.put(NAME, OLD)
             return True
@@ -180,17 +182,17 @@ class TestSomethingIsThere:
         assert store.sizes() == {NAME: len(OLD)}
         assert store.read(NAME) == OLD
 
-    def test_a_listing_from_before_is_not_believed(self, store, server):
-        """The drivers keep listings, and whoever has looked into the folder has one."""
-        store.put("films/b.mp4", OLD)
-        folder = f"{store.uri}/films"
+    def test_is_noticed_despite_an_older_listing(self, store, server):
+        """The drivers cache a listing, here because the test has listed the folder."""
+        store.put("videos/b.mp4", OLD)
+        folder = f"{store.uri}/videos"
         assert len(list((ObjectStoragePath(folder) if "://" in folder else Path(folder)).iterdir())) == 1
         store.put(NAME, OLD)
         with pytest.raises(InvalidInputError, match="exists already"):
             download(store, "small", "fail")
 
-    def test_skip_keeps_the_same_video(self, store, server, films):
-        store.put(NAME, b"".join(films["small"].pieces()))
-        server.midway = lambda: pytest.fail("it is fetched again")
+    def test_is_kept_with_skip_if_it_is_the_same_video(self, store, server, videos):
+        store.put(NAME, b"".join(videos["small"].pieces()))
+        server.midway = lambda: pytest.fail("the video is fetched again")
         stored = download(store, "small")
-        assert (stored.bytes, stored.sha256) == (films["small"].size, films["small"].sha256)
+        assert (stored.bytes, stored.sha256) == (videos["small"].size, videos["small"].sha256)

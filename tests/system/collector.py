@@ -1,4 +1,4 @@
-"""What an observability stack sees: a StatsD server, and an OTLP collector that keeps spans."""
+"""A stand-in for an observability stack: a StatsD server, and an OTLP collector that keeps spans."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 class Collector:
-    """Listens on loopback while it is open: `with Collector() as collector: ... collector.settings ...`.
+    """A collector on loopback: `with Collector() as collector: ... collector.settings ...`.
 
     Attributes:
-        counters: sums of what was counted, by name.
-        timers: number of times that were sent, by name.
-        spans: all of them, as OTLP has them.
+        counters: Sums of the counters, by name.
+        timers: Number of values that were sent for each timer, by name.
+        spans: All spans, as OTLP objects.
     """
 
     def __init__(self) -> None:
@@ -57,21 +57,21 @@ class Collector:
     def __exit__(self, *_: object) -> None:
         self._http.shutdown()
         self._http.server_close()
-        self._udp.sendto(b"", self._udp.getsockname())  # ends the listening
+        self._udp.sendto(b"", self._udp.getsockname())  # stops the thread that listens
         self._threads[1].join()
         self._udp.close()
 
     @property
     def settings(self) -> dict[str, str]:
-        """Return the environment that makes Airflow send everything here."""
+        """Return the environment variables that make Airflow send its metrics and spans to this collector."""
         return {
             "AIRFLOW__METRICS__STATSD_ON": "True",
             "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
             "AIRFLOW__METRICS__STATSD_PORT": str(self._udp.getsockname()[1]),
-            # Airflow's own are many, and UDP drops what a busy listener does not take at once
+            # Airflow has many metrics of its own, and UDP drops packets that a busy listener does not read at once
             "AIRFLOW__METRICS__METRICS_ALLOW_LIST": "^veo\\.",
             "AIRFLOW__TRACES__OTEL_ON": "True",
-            "OTEL_TRACES_EXPORTER": "otlp_proto_http",  # else gRPC, whatever other settings say
+            "OTEL_TRACES_EXPORTER": "otlp_proto_http",  # the default is gRPC, regardless of other settings
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{self._http.server_port}/v1/traces",
         }
 

@@ -1,4 +1,4 @@
-"""A real LiteLLM proxy in front of a gateway, in a process of its own."""
+"""A real LiteLLM proxy in front of a gateway, in a separate process."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ HOME = Path(sys.prefix, "litellm")
 PROGRAM = HOME / "bin" / "litellm"
 
 MODEL_WITHOUT_RETRIES = "veo-3.1-once"
-"""`veo-3.1` of the gateway under a name for which LiteLLM is told not to repeat anything."""
+"""Name of the gateway's `veo-3.1` for which LiteLLM is configured not to repeat requests."""
 
 
 class LiteLLMProxy(ServerProcess):
-    """Runs the proxy on loopback: `with LiteLLMProxy(...) as proxy: ... proxy.url ...`.
+    """A proxy on loopback: `with LiteLLMProxy(...) as proxy: ... proxy.url ...`.
 
     It knows the models of the Veo 3.1 gateway. Its configuration is that of LiteLLM's documentation, with the default
     retries.
 
     Args:
-        folder: for its configuration and its log.
-        upstream: base URL of the gateway, without `/v1`.
-        upstream_key: what the gateway wants.
-        key: what the proxy wants.
-        others: further models by name, and what LiteLLM is told of them.
+        folder: Folder for the configuration and the log of the proxy.
+        upstream: Base URL of the gateway, without `/v1`.
+        upstream_key: API key of the gateway.
+        key: API key of the proxy.
+        others: LiteLLM's parameters of further models, by name.
     """
 
     name = "litellm"
@@ -60,9 +60,9 @@ class LiteLLMProxy(ServerProcess):
 
     def _environment(self) -> dict[str, str]:
         return super()._environment() | {
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # or it asks GitHub for prices when it starts
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # the default asks GitHub for prices at the start
             "LITELLM_DONT_SHOW_FEEDBACK_BOX": "true",
-            # to an id that it cannot read, the proxy answers with what api.openai.com says: here, nobody does
+            # for an id that it cannot read, the proxy asks api.openai.com, which must not be reached from here
             "HTTPS_PROXY": "http://127.0.0.1:9",
         }
 

@@ -1,4 +1,4 @@
-"""The lab and its gateways, with the steps that tests are made of."""
+"""The lab and its gateways, with the steps that tests share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TIMEOUT = 600.0  # seconds, for a machine that is busy with other work
 
 
 class System:
-    """The lab and its gateways, with the steps that tests are made of."""
+    """The lab and its gateways, with the steps that tests share."""
 
     def __init__(self, lab, gateways):
         self.lab = lab
@@ -40,7 +40,7 @@ class System:
 
     @contextlib.contextmanager
     def held(self, conn_id):
-        """Let no video of a gateway be finished meanwhile, however slow this machine is."""
+        """Keep all jobs of a gateway unfinished until the end of the block, even on a slow machine."""
         self.gateways[conn_id].jobs.hold()
         try:
             yield
@@ -58,7 +58,7 @@ class System:
         return [job for job in self.gateways[conn_id].jobs.all() if job.prompt == prompt]
 
     def charged(self, conn_id, prompt):
-        """Count the charges for a prompt when all its jobs are done."""
+        """Wait until all jobs of a prompt are done, and return the number of charges."""
 
         def statuses():
             return [job.status(self.gateways[conn_id].jobs.clock()) for job in self.jobs(conn_id, prompt)]
@@ -82,7 +82,7 @@ class System:
     def log(self, dag_id, run_id):
         """Return the log files of all tries, and of their triggers.
 
-        Not by the API: that has been seen to say 404 on a busy machine.
+        The files are read, since the API has answered 404 on a busy machine.
         """
         folder = self.lab.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / "task_id=create"
         return "\n".join(f"--- {path.name}\n{path.read_text()}" for path in sorted(folder.glob("attempt=*")))

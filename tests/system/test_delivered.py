@@ -1,4 +1,4 @@
-"""Delivered means that the task has succeeded: on a real scheduler, where processes die and people act."""
+"""A video counts as delivered when its task succeeds: tests on a real scheduler, with killed processes and clears."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def clear(system, dag_id, run_id):
 
 
 def orders(system, run_id):
-    """Return how often each task of a run has ordered."""
+    """Return the number of tasks of a run, by the number of their orders."""
     jobs = [job for job in system.gateways["veo_plain"].jobs.all() if job.prompt.startswith(run_id)]
     return Counter(Counter(job.prompt for job in jobs).values())
 
 
-def test_tasks_that_fail_after_they_have_stored_their_video(system, tmp_path):
-    """Killed, or failed by their name or by `post_execute`; a retry collects, and a Clear orders then."""
+def test_tasks_that_fail_after_storing_order_once(system, tmp_path):
+    """The tasks are killed, or fail in their name or in `post_execute`. A retry collects, and a later clear orders."""
     ways = ["sigkill", "template", "post_execute"]
     run_id = system.start("failing_afterwards", ways=ways, times=1, folder=str(tmp_path))
     assert system.until_over("failing_afterwards", run_id) == "success"
@@ -30,8 +30,8 @@ def test_tasks_that_fail_after_they_have_stored_their_video(system, tmp_path):
     assert orders(system, run_id) == {2: 7}
 
 
-def test_a_success_that_was_not_written_down_gives_one_clear_for_nothing(system):
-    """Killed between its report to Airflow and the mark; or marked as a success by a person."""
+def test_after_an_unrecorded_success_the_first_clear_does_not_order(system):
+    """A task is killed before it records its delivery, or a person marks it as a success."""
     killed = system.start("crashing", point="before delivery", on_unknown="fail")
     with system.held("veo_plain"):
         marked = system.start("deferred")

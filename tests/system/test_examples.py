@@ -1,4 +1,4 @@
-"""All example Dags on a real scheduler, side by side, in front of one emulator; and the story, looked at closely."""
+"""All example Dags on a real scheduler, at the same time and with one emulator, and the videos of the story."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STORY = examples.named("story")
 
 
 class Finished:
-    """What came of one run of all examples."""
+    """The results of one run of all examples."""
 
     def __init__(self, emulator, storage, states, in_flight, collector, questions):
         self.emulator = emulator
@@ -37,13 +37,13 @@ class Finished:
 
     @property
     def stored(self):
-        """What tasks of ours have stored; one example has a function that copies a video."""
+        """The files that tasks of this provider have stored, without those that a function of an example has copied."""
         paths = [path for example in EXAMPLES.values() for path in examples.files(example, self.storage)]
         return [path for path in paths if path.parent.name != "published"]
 
 
 BEFORE_AN_ANSWER = 10.0
-"""Seconds. Airflow 3.3 may fail a task that goes on before its scheduler has taken in that it waits."""
+"""Seconds. Airflow 3.3 may fail a task that continues before its scheduler has noticed that it waits."""
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +93,10 @@ def _until_all_are_over(lab, runs, emulator):
     return states, in_flight
 
 
-def test_airflows_stats_are_told(finished):
+def test_metrics_reach_statsd(finished):
     counted = {name: value for name, value in finished.collector.counters.items() if name.startswith("veo.")}
     report, videos = finished.emulator.jobs.report(), examples.charged(finished.emulator.jobs)
-    # the sensor's video was ordered past Airflow
+    # the hook has ordered the video of the sensor example, without metrics
     assert counted["veo.submitted"] == counted["veo.completed"] == videos - 1
     assert counted["veo.estimated_cost_cents"] == round(report["charged_usd"] * 100) - 15
     assert counted["veo.stored_bytes"] == sum(path.stat().st_size for path in finished.stored)
@@ -111,24 +111,24 @@ def test_spans_are_part_of_their_tasks_traces(finished):
         traces.setdefault(span.trace_id, Counter())[span.name] += 1
     ours = Counter(span.name for span in finished.collector.spans if span.name.startswith("veo."))
     report = finished.emulator.jobs.report()
-    assert ours["veo.create_video"] == ours["veo.wait_for_video"] == report["orders"] - 1  # the sensor's again
+    assert ours["veo.create_video"] == ours["veo.wait_for_video"] == report["orders"] - 1  # without the sensor example
     assert ours["veo.chat"] == report["chat_requests"]
     assert ours["veo.download_video"] > 0
     for names in traces.values():
         if any(name.startswith("veo.") for name in names):
             assert any(name.startswith("worker.") for name in names), names
-    told = str(finished.collector.spans)
-    assert "sk-examples" not in told
-    assert "Sunrise" not in told
+    text = str(finished.collector.spans)
+    assert "sk-examples" not in text
+    assert "Sunrise" not in text
 
 
 @pytest.mark.parametrize("dag_id", EXAMPLES)
-def test_an_example(finished, dag_id):
+def test_an_example_succeeds_and_stores_its_files(finished, dag_id):
     assert finished.states[dag_id] == "success"
     examples.check(EXAMPLES[dag_id], examples.files(EXAMPLES[dag_id], finished.storage))
 
 
-def test_who_is_asked_to_publish_a_video_gets_a_link_to_its_player(finished):
+def test_the_question_about_publishing_links_to_the_player(finished):
     bodies = {question["task_instance"]["task_id"]: question["body"] for question in finished.questions}
     link = "[Watch it](plugin/veo?dag_id=example_veo_approval&run_id="
     assert bodies["approve_publishing"].startswith(link)
@@ -140,17 +140,17 @@ def test_nothing_was_paid_twice(finished):
     assert examples.charged(finished.emulator.jobs) == ordered
 
 
-def test_the_pool_caps_what_is_in_flight(finished):
+def test_the_pool_limits_the_jobs_in_flight(finished):
     assert 1 <= finished.in_flight <= POOL["slots"]
 
 
-def test_every_clip_of_the_story_begins_where_the_one_before_ends(finished):
+def test_every_clip_of_the_story_begins_with_the_last_frame_of_the_previous_clip(finished):
     clips = [path for path in examples.files(STORY, finished.storage) if path.name.startswith("scene_")]
     ends = [_ends(path) for path in clips if path.suffix == ".mp4"]
     assert len(ends) == 4
     for before, after in itertools.pairwise(ends):
         assert psnr(before[1], after[0]) > 35
-        assert psnr(after[0], after[1]) < 35  # the clips do move, so that the check can fail
+        assert psnr(after[0], after[1]) < 35  # the clips move, so that the check can fail
 
 
 def _ends(path):
@@ -160,10 +160,10 @@ def _ends(path):
         return first.to_image(), deque(pictures, maxlen=1)[0].to_image()
 
 
-def test_the_film_of_the_story(finished):
-    (film,) = [path for path in examples.files(STORY, finished.storage) if path.name == "film.mp4"]
-    clips.check(film)  # FFmpeg has nothing to complain of, time stamps least of all
-    with av.open(str(film)) as container:
+def test_the_joined_video_of_the_story_is_whole(finished):
+    (video,) = [path for path in examples.files(STORY, finished.storage) if path.name == "film.mp4"]
+    clips.check(video)  # FFmpeg reports no errors, not even about time stamps
+    with av.open(str(video)) as container:
         lengths = [float(stream.duration * stream.time_base) for stream in container.streams]
     assert [stream for stream in lengths if abs(stream - 32) > 0.05] == []
     assert len(lengths) == 2

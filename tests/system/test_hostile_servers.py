@@ -1,6 +1,6 @@
-"""Servers say what they like to a real Airflow: nobody dies of it, nobody pays for it, and no key is kept anywhere.
+"""Hostile servers and a real Airflow: no process dies, no task orders twice, and no key is stored.
 
-All tasks run once, together; the tests look at what has come of them.
+All tasks run once, at the same time; the tests check the results.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CASES = Cases(
     }
 )
 HOSTILE = tuple(dag_id for dag_id in CASES.by_dag if dag_id != INNOCENT)
-WAITING = "hostile_waits"  # for another try
+WAITING = "hostile_waits"  # its tasks wait for another try
 ALL = [(dag_id, task_id) for dag_id in HOSTILE for task_id in CASES.by_dag[dag_id]]
 ENDS = {"success", "failed", "up_for_retry"}
 TRIGGERS = "select task_id, classpath, kwargs from trigger join task_instance on trigger.id = trigger_id"
@@ -75,7 +75,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def left(runs, tmp_path_factory):
-    """Let all tasks run, and return what they have left behind."""
+    """Run all tasks, and return their states and the rows that they have left in the database."""
     awaited = tmp_path_factory.mktemp("innocent") / "awaited"
     runs.start(SENSOR, file=str(awaited))
     for dag_id in CASES.by_dag:
@@ -103,7 +103,7 @@ def left(runs, tmp_path_factory):
     )
 
 
-def test_the_triggerer_outlives_all_that_servers_say(runs, left):
+def test_the_triggerer_survives_all_answers(runs, left):
     assert runs.triggerers_live, runs.log_of_triggerers()
 
 
@@ -127,7 +127,7 @@ def test_each_task_ends_as_it_should(runs, left):
 
 
 def test_each_task_sends_one_order(runs, left):
-    """Even where it has three retries; none where the key of the connection is refused before."""
+    """Three retries send no other order. A task whose key is refused beforehand sends none."""
     wrong = {
         (dag_id, task_id): runs.server.orders[dag_id, task_id]
         for dag_id in HOSTILE
@@ -137,7 +137,7 @@ def test_each_task_sends_one_order(runs, left):
     assert wrong == {}
 
 
-def test_the_log_says_why(runs, left):
+def test_the_log_holds_the_reason(runs, left):
     said = {
         (dag_id, task_id): case.says
         for dag_id in HOSTILE
@@ -151,7 +151,7 @@ def test_the_log_says_why(runs, left):
 def test_the_next_try_is_an_hour_away_at_most(left, task_id):
     state, end_date, delay = left.retries[task_id]
     assert state == "up_for_retry"
-    assert delay is not None, "the server's wish is not followed at all"
+    assert delay is not None, "the delay that the server asked for is ignored"
     assert delay <= 3600, f"{delay} s after {end_date}"
     assert datetime.fromisoformat(str(end_date)) + timedelta(seconds=delay)
 
@@ -161,8 +161,8 @@ def test_no_prompt_is_in_a_trigger_row(left):
     assert [row for row in left.triggers if SECRET_WORDS in str(row)] == []
 
 
-def test_the_servers_words_have_arrived(runs, left):
-    """Or the next tests would prove little."""
+def test_the_texts_of_the_server_have_arrived(runs, left):
+    """Without these texts, the next tests would prove little."""
     with_echoes = [task_id for task_id in ECHOED if "echo-of-the-key" in runs.log("hostile_echoes", task_id)]
     assert len(with_echoes) > 10
     assert any("echo-of-the-key" in str(row) for row in left.events)
@@ -184,7 +184,7 @@ def test_no_key_is_in_an_event_or_a_trigger_row(left):
     assert rows_with(KEY, {"trigger": left.triggers, "event": left.events}) == []
 
 
-def test_no_key_of_other_letters_is_anywhere(runs, left):
+def test_no_key_with_other_letters_is_anywhere(runs, left):
     assert files_with(KEY_OF_OTHER_LETTERS, runs.lab.home) == []
     assert rows_with(KEY_OF_OTHER_LETTERS, left.tables) == []
 

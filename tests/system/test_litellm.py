@@ -1,4 +1,4 @@
-"""Through a real LiteLLM proxy: its ids, its labels, its errors, its retries, and jobs that Google filters."""
+"""The provider behind a real LiteLLM proxy: ids, labels, errors and retries, and jobs that Google filters."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def gateway():
 
 
 class Google:
-    """Answers as Google's API for Veo does.
+    """A stand-in for Google's Veo API.
 
     Attributes:
-        end: what the operation says from now on; None: it goes on.
-        server: on loopback.
+        end: Fields of the finished operation; None while it runs.
+        server: Server on loopback.
     """
 
     def __init__(self):
@@ -59,7 +59,7 @@ class Google:
         return Reply(body=operation | ({"done": True, **self.end} if self.end and request.method == "GET" else {}))
 
     def order(self, client, prompt, end):
-        """Order a video that ends so, and return its id."""
+        """Order a video whose operation has the given end, and return its id."""
         self.end = None
         video_id = client.create_video(VideoSpec(prompt, GOOGLE_MODEL, seconds=6)).id
         self.end = end
@@ -71,7 +71,7 @@ FAILED = {"error": {"code": 13, "message": "Video generation failed due to an in
 
 
 class Omni:
-    """Answers as vLLM-Omni does about a job that has failed: HTTP 500, and the job as the body."""
+    """A stand-in for vLLM-Omni, which answers HTTP 500 with the job as the body for a failed job."""
 
     def __init__(self):
         self.server = ScriptedServer(self._answer)
@@ -116,20 +116,20 @@ def client(proxy):
 
 @pytest.fixture
 def raw(proxy):
-    """Speak to the proxy without our client and its headers."""
+    """Return an HTTP client for the proxy, without the headers of the provider's client."""
     authorization = {"Authorization": f"Bearer {KEY}"}
     with httpx.Client(base_url=proxy.url, headers=authorization, timeout=60, trust_env=False) as made:
         yield made
 
 
-def told(raw, path):
-    """Return what the proxy says at once: by default it asks its upstream three times, with pauses."""
+def ask_once(raw, path):
+    """Return the answer of the proxy without its retries: by default it asks its upstream three times, with pauses."""
     return raw.get(f"/v1/videos/{path}", headers={"x-litellm-num-retries": "0"})
 
 
 @pytest.fixture
 def prompt(request):
-    """Tell the orders of one test from those of the others."""
+    """Return a prompt that no other test uses."""
     return request.node.name
 
 
@@ -168,7 +168,7 @@ def order_raw(raw, prompt, model):
 # --- a video
 
 
-def test_a_failed_job_and_its_reason(client, gateway, prompt):
+def test_a_failed_job_has_its_reason(client, gateway, prompt):
     gateway.jobs.fail_next("Content policy violation")
     video = client.create_video(VideoSpec(prompt, "veo-3.1"))
     outcome = client.wait_for_video(video.id, patience(), print)
@@ -176,7 +176,7 @@ def test_a_failed_job_and_its_reason(client, gateway, prompt):
     assert "Content policy violation" in outcome.message
 
 
-def test_the_clients(client, gateway, prompt):
+def test_both_clients_get_the_video(client, gateway, prompt):
     async def ask():
         async with AsyncVeoClient(client.settings) as waiting:
             return await waiting.get_video(video.id)
@@ -188,7 +188,7 @@ def test_the_clients(client, gateway, prompt):
     assert content(client.settings, video.id) == original(gateway, prompt)
 
 
-def test_the_hook(proxy, gateway, finished, prompt, monkeypatch, tmp_path):
+def test_the_hook_stores_the_video(proxy, gateway, finished, prompt, monkeypatch, tmp_path):
     connect(monkeypatch, proxy.url, KEY)
     stored = VeoHook().download_video(tmp_path / "a.mp4", video_id=finished.id)
     expected = original(gateway, prompt)
@@ -196,7 +196,7 @@ def test_the_hook(proxy, gateway, finished, prompt, monkeypatch, tmp_path):
     assert (tmp_path / "a.mp4").read_bytes() == expected
 
 
-def test_a_dag(proxy, gateway, monkeypatch, tmp_path):
+def test_a_dag_stores_the_video(proxy, gateway, monkeypatch, tmp_path):
     from airflow.utils.db import initdb
 
     initdb()
@@ -220,7 +220,7 @@ def test_the_id_of_the_order_stays_the_same(client, raw, finished):
     assert client.get_video(finished.id).id == finished.id
 
 
-def test_an_id_is_too_long_for_the_name_of_a_file(client, google, prompt):
+def test_an_id_is_too_long_for_a_file_name(client, google, prompt):
     assert 255 < len(google.order(client, prompt, None)) <= 410
 
 
@@ -233,18 +233,18 @@ def test_content_is_not_compressed(client, raw, gateway, finished, prompt):
         assert (stream.total, b"".join(stream.chunks)) == (len(expected), expected)
 
 
-def test_a_part_of_the_content_cannot_be_had(raw, gateway, finished, prompt):
+def test_the_proxy_ignores_ranges(raw, gateway, finished, prompt):
     answer = raw.get(f"/v1/videos/{finished.id}/content", headers={"Range": "bytes=100-"})
     assert (answer.status_code, answer.content) == (200, original(gateway, prompt))
 
 
-# --- jobs that have failed, and what the proxy makes of them
+# --- failed jobs in the answers of the proxy
 
 
-def test_a_job_that_google_filters_is_an_error_for_ever(client, raw, google, prompt):
+def test_a_job_that_google_filters_stays_an_error(client, raw, google, prompt):
     video_id = google.order(client, prompt, FILTERED)
     for part in ("", "/content") * 2:
-        answer = told(raw, f"{video_id}{part}")
+        answer = ask_once(raw, f"{video_id}{part}")
         assert (answer.status_code, "generatedSamples" in answer.text) == (500, True)
 
 
@@ -252,13 +252,13 @@ def test_a_job_that_fails_at_google_is_completed_without_a_video(client, raw, go
     video_id = google.order(client, prompt, FAILED)
     assert client.get_video(video_id).status.value == "completed"
     for _ in range(2):
-        answer = told(raw, f"{video_id}/content")
+        answer = ask_once(raw, f"{video_id}/content")
         assert (answer.status_code, "No response data in completed operation" in answer.text) == (500, True)
 
 
 def test_a_failed_job_of_vllm_omni_is_an_error_that_holds_the_job_as_text(client, raw, prompt):
     video_id = client.create_video(VideoSpec(prompt, OMNI_MODEL)).id
-    answer = told(raw, video_id)
+    answer = ask_once(raw, video_id)
     said = answer.json()["error"]["message"]
     assert answer.status_code == 500
     assert '"status": "failed"' in said
@@ -271,7 +271,7 @@ def test_a_job_cannot_be_cancelled(client, raw, finished):
     assert client.cancel_video(finished.id) is Cancellation.IMPOSSIBLE
 
 
-def test_json_labelled_as_a_video(client, raw, gateway, finished, prompt):
+def test_json_labelled_as_a_video_is_refused(client, raw, gateway, finished, prompt):
     gateway.faults.add("content", Fault(Trouble.BROKEN_JSON), Fault(Trouble.BROKEN_JSON))
     answer = raw.get(f"/v1/videos/{finished.id}/content")
     assert (answer.status_code, answer.headers["content-type"], answer.text[:1]) == (200, "video/mp4", "{")
@@ -284,14 +284,14 @@ def frame(colour):
     return Frame.from_bytes(picture_of(colour, size=(720, 1280)), f"{colour}.png")
 
 
-def test_a_first_frame(client, gateway, prompt):
+def test_a_first_frame_reaches_the_gateway(client, gateway, prompt):
     first = frame("red")
     client.create_video(VideoSpec(prompt, "veo-3.1-fl", first_frame=first))
     assert [job.frames for job in ordered(gateway, prompt)] == [(first.content,)]
 
 
-def test_of_two_frames_the_proxy_drops_the_first(client, gateway, prompt):
-    """The video then begins with the picture that it should end in: two frames are nothing for this proxy."""
+def test_the_proxy_drops_the_first_of_two_frames(client, gateway, prompt):
+    """The video then begins with the last frame, so this proxy must not be used with two frames."""
     first, last = frame("red"), frame("blue")
     client.create_video(VideoSpec(prompt, "veo-3.1-fl", first_frame=first, last_frame=last))
     assert [job.frames for job in ordered(gateway, prompt)] == [(last.content,)]
@@ -310,7 +310,7 @@ def test_of_two_frames_the_proxy_drops_the_first(client, gateway, prompt):
     ],
     ids=["wrong key", "no key", "raw key", "unknown model"],
 )
-def test_a_refused_order(proxy, gateway, prompt, settings, model, status, words, reason):
+def test_a_refused_order_has_its_reason(proxy, gateway, prompt, settings, model, status, words, reason):
     with (
         VeoClient(ClientSettings(**{"base_url": proxy.url, "api_key": KEY} | settings)) as client,
         pytest.raises(ApiError, match=words) as caught,
@@ -322,22 +322,22 @@ def test_a_refused_order(proxy, gateway, prompt, settings, model, status, words,
     assert ordered(gateway, prompt) == []
 
 
-def test_an_empty_prompt(client):
-    """Our client does not let one pass; what the gateway says about it arrives in LiteLLM's words."""
+def test_an_error_of_the_gateway_arrives_through_the_proxy(client):
+    """An order with an empty prompt, which `create_video` refuses. LiteLLM wraps the error of the gateway."""
     answer = client.call(ApiRequest("POST", "/v1/videos", json={"model": "veo-3.1", "prompt": ""}))
     error = error_from(answer, "Creating the video")
     assert (error.status, error.reason, error.permanent) == (400, Reason.BAD_REQUEST, True)
     assert "prompt is required" in str(error)
 
 
-def test_an_unknown_id(client):
-    """The proxy asks api.openai.com about it, which it cannot reach here: no proof that there is no such video."""
+def test_an_unknown_id_is_a_server_error(client):
+    """The proxy asks api.openai.com for it, which it cannot reach here. This does not prove that the id is unknown."""
     with pytest.raises(ApiError) as caught:
-        client.get_video("video_of_somebody_else")
+        client.get_video("video_of_another_user")
     assert (caught.value.status, caught.value.reason, caught.value.permanent) == (500, Reason.SERVER, False)
 
 
-def test_the_test_button(proxy, monkeypatch):
+def test_the_test_button_checks_the_key(proxy, monkeypatch):
     connect(monkeypatch, proxy.url, KEY)
     assert VeoHook().test_connection() == (True, f"{proxy.url} answers and accepts the key.")
     connect(monkeypatch, proxy.url, "sk-wrong-key")
@@ -346,10 +346,10 @@ def test_the_test_button(proxy, monkeypatch):
     assert "Check the API key" in message
 
 
-# --- one order is one order
+# --- each order is sent once
 
 
-def test_a_rate_limit(client, gateway, prompt):
+def test_a_rate_limit_has_its_delay(client, gateway, prompt):
     gateway.faults.add("order", Fault(Trouble.RATE_LIMIT, seconds=7))
     with pytest.raises(ApiError) as caught:
         client.create_video(VideoSpec(prompt, "veo-3.1"))
@@ -360,7 +360,7 @@ def test_a_rate_limit(client, gateway, prompt):
 
 
 @pytest.mark.parametrize("trouble", [Trouble.ERROR, Trouble.BAD_GATEWAY, Trouble.BROKEN_JSON, Trouble.DROPPED])
-def test_an_order_that_was_taken_and_answered_badly(client, gateway, prompt, trouble):
+def test_an_order_with_a_bad_answer_is_unknown(client, gateway, prompt, trouble):
     gateway.faults.add("order", Fault(trouble, accepted=True))
     with pytest.raises(ApiError) as caught:
         client.create_video(VideoSpec(prompt, "veo-3.1"))
@@ -368,14 +368,14 @@ def test_an_order_that_was_taken_and_answered_badly(client, gateway, prompt, tro
     assert len(ordered(gateway, prompt)) == 1
 
 
-def test_the_proxy_repeats_the_orders_of_others(raw, gateway, prompt):
-    """It does so by default, and says nothing about it: why our orders carry a header against it."""
+def test_the_proxy_repeats_orders_without_the_providers_header(raw, gateway, prompt):
+    """The proxy does so by default and silently. The provider's orders therefore have a header that forbids it."""
     gateway.faults.add("order", Fault(Trouble.ERROR, accepted=True))
     assert order_raw(raw, prompt, "veo-3.1").status_code == 200
     assert len(ordered(gateway, prompt)) == 2
 
 
-def test_num_retries_0_in_its_configuration_prevents_it_too(raw, gateway, prompt):
+def test_num_retries_0_in_the_proxys_configuration_prevents_repeats(raw, gateway, prompt):
     gateway.faults.add("order", Fault(Trouble.ERROR, accepted=True))
     assert order_raw(raw, prompt, MODEL_WITHOUT_RETRIES).status_code == 500
     assert len(ordered(gateway, prompt)) == 1

@@ -1,4 +1,4 @@
-"""What is charged when processes die, triggerers freeze and users click, on a real Airflow."""
+"""Charges on a real Airflow when processes die, triggerers freeze and users act in the UI."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ POINTS = {
 }
 
 
-def test_sigkill_at_every_step(system):
-    """Each task makes one video, or says that it does not know; all points at the same time."""
+def test_a_task_killed_at_any_step_pays_at_most_once(system):
+    """Each task makes one video or reports an unknown order. All points are tried at the same time."""
     runs = {point: system.start("crashing", point=point, on_unknown="fail") for point in POINTS}
     same = {point: system.start("crashing", "veo_idempotent", point=point, on_unknown="resubmit") for point in POINTS}
     for point, end in POINTS.items():
@@ -50,14 +50,14 @@ def test_sigkill_at_every_step(system):
 
 
 def story(system, point, run_id):
-    """Return all logs of a run; printed as well, since pytest shortens what an assertion says."""
+    """Print and return all logs of a run, since pytest shortens the message of an assertion."""
     logs = f"{point}:\n{system.all_logs('crashing', run_id)}"
-    print(logs)  # noqa: T201 - this is how pytest shows all of it
+    print(logs)  # noqa: T201 - pytest shows the whole output
     return logs
 
 
-def test_sigkill_between_two_videos_of_a_chat_call(system):
-    """The first is kept; the retry asks for one more, so three are charged for two."""
+def test_a_chat_task_killed_after_its_first_video_orders_only_the_second(system):
+    """The first call has ordered two videos, so three are charged."""
     before = system.gateways["veo_idempotent"].jobs.counters.chat_videos
     run_id = system.start("crashing_chat", "veo_idempotent")
     assert system.until_over("crashing_chat", run_id) == "success", system.all_logs("crashing_chat", run_id)
@@ -67,7 +67,7 @@ def test_sigkill_between_two_videos_of_a_chat_call(system):
     assert "for 1 of 2 videos" in system.log("crashing_chat", run_id)
 
 
-def test_a_job_found_in_the_console_is_gone_on_with_by_the_call_that_the_error_prints(system):
+def test_the_request_in_the_error_adopts_a_job_from_the_console(system):
     system.gateways["veo_idempotent"].faults.add("order", Fault(Trouble.DROPPED, accepted=True))
     run_id = system.start("deferred", "veo_idempotent")
     assert system.until_over("deferred", run_id) == "failed"
@@ -105,27 +105,27 @@ def act(system, action, run_id, dag_id="deferred"):
 
 
 def until_it_is_waited_for(system, dag_id, conn_id, run_id):
-    """Wait for the first answer: before that, there is nobody whom Airflow could tell of a user's action."""
+    """Wait for the first status: before that, no trigger runs to which Airflow could report a user's action."""
     system.wait_until("the order", lambda: system.jobs(conn_id, run_id))
     system.wait_until("the first answer", lambda: "after the order" in system.log(dag_id, run_id))
 
 
 def until_dealt_with(system, conn_id, run_id):
-    """Wait for what is done about a job that nobody wants any more."""
+    """Wait until the job is cancelled, or until the log says that the server cannot cancel."""
     if conn_id == "veo_cancel":
         system.wait_until("the cancellation", lambda: system.cancelled(conn_id, run_id) == 1)
     else:
-        told = "the server cannot cancel jobs"
-        system.wait_until("the word about it", lambda: told in system.log("deferred", run_id))
+        logged = "the server cannot cancel jobs"
+        system.wait_until("the log line about it", lambda: logged in system.log("deferred", run_id))
 
 
-def test_what_users_do_to_a_deferred_task(system):
+def test_a_user_action_on_a_deferred_task_cancels_its_job(system):
     with system.held("veo_cancel"), system.held("veo_plain"):
         runs = {
             (action, conn_id): system.start("deferred", conn_id)
             for action in USER_ACTIONS
             for conn_id in ("veo_cancel", "veo_plain")
-            if (action, conn_id) != ("clear", "veo_cancel")  # the next test
+            if (action, conn_id) != ("clear", "veo_cancel")  # see the next test
         }
         for (action, conn_id), run_id in runs.items():
             until_it_is_waited_for(system, "deferred", conn_id, run_id)
@@ -142,12 +142,12 @@ def test_what_users_do_to_a_deferred_task(system):
         assert (orders, cancelled, charged) == ((1, 1, 0) if conn_id == "veo_cancel" else (1, 0, 1)), case
 
 
-def test_a_clear_of_a_deferred_task_cancels_its_job_and_makes_one_new_video(system):
+def test_a_clear_of_a_deferred_task_cancels_its_job_and_orders_one_new_video(system):
     system.lab.request("POST", "/pools", {"name": "gate", "slots": 1, "include_deferred": False})
     with system.held("veo_cancel"):
         run_id = system.start("gated", "veo_cancel")
         until_it_is_waited_for(system, "gated", "veo_cancel", run_id)
-        # a pool without slots holds the new try back: whether it or the old trigger is faster is not left to chance
+        # a pool without slots delays the new try, so that the old trigger acts first
         system.lab.request("PATCH", "/pools/gate", {"name": "gate", "slots": 0, "include_deferred": False})
         act(system, "clear", run_id, "gated")
         until_dealt_with(system, "veo_cancel", run_id)
@@ -156,7 +156,7 @@ def test_a_clear_of_a_deferred_task_cancels_its_job_and_makes_one_new_video(syst
     assert (len(system.jobs("veo_cancel", run_id)), system.charged("veo_cancel", run_id)) == (2, 1)
 
 
-def test_what_users_do_to_a_task_that_waits_on_its_worker(system):
+def test_marking_a_task_that_waits_on_its_worker_cancels_its_job(system):
     with system.held("veo_cancel"):
         run_id = system.start("waiting", "veo_cancel")
         until_it_is_waited_for(system, "waiting", "veo_cancel", run_id)
@@ -165,23 +165,23 @@ def test_what_users_do_to_a_task_that_waits_on_its_worker(system):
     assert system.charged("veo_cancel", run_id) == 0
 
 
-def test_a_worker_that_is_asked_to_go_cancels_nothing(system):
-    """A pod that is evicted sends SIGTERM to the task, too."""
+def test_a_task_that_gets_sigterm_cancels_nothing(system):
+    """The task of an evicted pod gets SIGTERM, too."""
     with system.held("veo_cancel"):
         run_id = system.start("waiting", "veo_cancel")
         until_it_is_waited_for(system, "waiting", "veo_cancel", run_id)
         for process in system.lab.task_processes():
             process.terminate()
-        # Airflow calls on_kill, which asks whether this is a user's doing; then it lets the task go on
+        # Airflow calls on_kill, which asks whether a user has acted; then the task continues
         system.wait_until("the question", lambda: system.airflow_says("/task-instances/states", quote(run_id)))
         counters = system.gateways["veo_cancel"].jobs.counters
         polls = counters.polls
-        system.wait_until("the task to go on", lambda: counters.polls >= polls + 2)
+        system.wait_until("the task to continue", lambda: counters.polls >= polls + 2)
     assert system.until_over("waiting", run_id) == "success"
     assert (system.cancelled("veo_cancel", run_id), system.charged("veo_cancel", run_id)) == (0, 1)
 
 
-def test_a_clear_of_a_finished_task_makes_exactly_one_new_video(system):
+def test_a_clear_of_a_finished_task_orders_exactly_one_new_video(system):
     run_id = system.start("deferred")
     assert system.until_over("deferred", run_id) == "success"
     act(system, "clear", run_id)
@@ -190,7 +190,7 @@ def test_a_clear_of_a_finished_task_makes_exactly_one_new_video(system):
     assert system.charged("veo_plain", run_id) == 2
 
 
-def test_mapped_tasks_make_one_video_each(system):
+def test_mapped_tasks_order_one_video_each(system):
     before = len(system.gateways["veo_plain"].jobs.all())
     run_id = system.start("mapped")
     assert system.until_over("mapped", run_id) == "success"
@@ -209,7 +209,7 @@ def test_execution_timeout_holds_while_deferred(system):
     assert "may still finish, and is billed then" in log
 
 
-def test_the_servers_delay_and_reason_reach_airflow(system):
+def test_the_delay_and_the_reason_of_the_server_reach_airflow(system):
     from airflow_provider_veo.emulator.faults import Fault, Trouble
 
     system.gateways["veo_idempotent"].faults.add("order", Fault(Trouble.RATE_LIMIT, seconds=40))
@@ -222,8 +222,8 @@ def test_the_servers_delay_and_reason_reach_airflow(system):
     assert "saturated" in row[1]
 
 
-def test_a_storm_on_a_real_scheduler(system):
-    """Thirty per cent of all answers go wrong: every task ends in a video or in a named error."""
+def test_tasks_with_random_faults_end_in_videos_or_named_errors(system):
+    """Thirty per cent of all answers fail."""
     gateway = system.gateways["veo_storm"]
     run_id = system.start("mapped", "veo_storm")
     system.until_over("mapped", run_id)
@@ -247,7 +247,7 @@ def test_a_storm_on_a_real_scheduler(system):
     assert all(any(job.id in str(value) for job in gateway.jobs.charged()) for value in known)
 
 
-# The triggerers: the first test leaves two of them, the second one ends with one.
+# Tests of triggerers. The first one starts a second triggerer; the second one ends with one triggerer.
 
 
 def triggerers(system):
@@ -282,7 +282,7 @@ def test_a_frozen_triggerer_that_comes_back_cancels_nothing(system):
         system.wait_until("the other triggerer", lambda: holder(system, run_id) not in (None, first_holder))
         for process in frozen:
             process.resume()
-        # Airflow calls on_kill for this; without that the test would prove nothing
+        # Airflow calls on_kill here; otherwise the test would prove nothing
         taken_for = "Trigger cancelled by user action"
         system.wait_until("the old trigger's end", lambda: taken_for in system.log("deferred", run_id))
     assert system.until_over("deferred", run_id) == "success"
@@ -304,8 +304,8 @@ def test_a_killed_triggerer_loses_none_of_a_hundred_videos(system):
     assert (report["orders"], report["charged"], report["cancelled"]) == (100, 100, 0)
 
 
-def test_the_key_is_nowhere(system):
-    """Runs last: searches everything that the tests above have left behind."""
+def test_the_key_is_in_no_file_and_in_no_request(system):
+    """Search all files that the tests above have left. This test must be the last."""
     with system.held("veo_plain"):
         canary = system.start("deferred")
         system.until_deferred("deferred", canary)

@@ -1,4 +1,4 @@
-"""What people see of a video while it is made."""
+"""The progress that users see while a job runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def progress(system, dag_id, run_id):
 
 
 @pytest.mark.parametrize(("dag_id", "state"), [("deferred", "deferred"), ("waiting", "running")])
-def test_progress_is_seen_live_and_at_the_end(system, dag_id, state):
+def test_progress_is_shown_during_the_job_and_at_its_end(system, dag_id, state):
     jobs = system.gateways["veo_plain"].jobs
     steps = {20: "processing 20 %", 50: "processing 50 %", 80: "processing 80 %"}
 

@@ -12,7 +12,7 @@ with DAG("many", schedule=None):
     VeoCreateVideoOperator.partial(
         task_id="create",
         model="veo-3.1-fast",
-        # small and short: they are many, and it is this machine that renders them
+        # small and short, since this machine renders all of them
         size="320x180",
         seconds="1",
         destination="{{ run_id }}/{{ ti.map_index }}.mp4",

@@ -1,4 +1,4 @@
-"""Dags for the tests of the page: films to look at, a Dag that not everybody may see, texts that try to break out."""
+"""Dags for the tests of the page: stored videos, a Dag with restricted rights, and prompts that try to inject HTML."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NASTY = [
 SLOW = {"conn_id": "veo_slow", "poll_interval": 1.0, "timeout": timedelta(minutes=30)}
 QUICK = {"poll_interval": 1.0, "retries": 3, "retry_delay": timedelta(seconds=1)}
 
-with DAG("films", schedule=None, default_args=QUICK):
+with DAG("clips", schedule=None, default_args=QUICK):
     clips = [
         VeoCreateVideoOperator(
             task_id=task_id,
@@ -39,7 +39,7 @@ with DAG("films", schedule=None, default_args=QUICK):
         )
     ]
     VeoExtractFrameOperator(task_id="frame", source=clips[0].output, destination="{{ run_id }}/frame.png")
-    VeoConcatOperator(task_id="film", sources=[clip.output for clip in clips], destination="{{ run_id }}/film.mp4")
+    VeoConcatOperator(task_id="concat", sources=[clip.output for clip in clips], destination="{{ run_id }}/joined.mp4")
 
 with DAG("nasty", schedule=None, default_args=QUICK):
     VeoCreateVideoOperator.partial(task_id="create", model="veo-3.1-landscape-fast", deferrable=True).expand(
@@ -64,7 +64,7 @@ with DAG("refused", schedule=None):
 with DAG("nasty_model", schedule=None):
     VeoCreateVideoOperator(
         task_id="create",
-        prompt="A model that nobody has",
+        prompt="A model that does not exist",
         model="<b>no</b><script>document.title='broken'</script>\u202e such model",
         deferrable=True,
         retries=0,

@@ -1,4 +1,4 @@
-"""Asks the processes of Airflow what they have loaded: the Dag processor, a worker, the triggerer."""
+"""A Dag that reports the modules that the Dag processor, a worker and the triggerer have loaded."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ for name, outlet in {"on_asset": Asset("new_video"), "on_alias": AssetAlias("cop
 
         @task
         def read(triggering_asset_events=None):
-            """Return what the events say."""
+            """Return the extra fields of the events."""
             return [event.extra for events in triggering_asset_events.values() for event in events]
 
         read()

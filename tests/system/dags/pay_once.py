@@ -1,4 +1,4 @@
-"""Dags for the system tests. What differs from run to run comes in the run's conf."""
+"""Dags for the system tests. The conf of a run holds the values that differ from run to run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.orders.record import State
 from airflow_provider_veo.orders.store import OrderStore
 
-# more retries than the tests use up: on a busy machine Airflow itself loses tries before their first line
+# `FAST` has more retries than the tests need: on a busy machine, Airflow loses some tries before their first line
 POINTS = {
     State.INTENT: "intent",
     State.SUBMITTED: "record",
@@ -29,7 +29,7 @@ FAST = {"retries": 6, "retry_delay": timedelta(seconds=1), "poll_interval": 1.0}
 
 
 class CrashingCreateVideoOperator(VeoCreateVideoOperator):
-    """Dies of SIGKILL at a certain point, the first time that it gets there."""
+    """A create operator that dies of SIGKILL when it first reaches a given point."""
 
     template_fields = (*VeoCreateVideoOperator.template_fields, "point", "on_unknown_submission")
 
@@ -53,7 +53,7 @@ class CrashingCreateVideoOperator(VeoCreateVideoOperator):
         super().defer(**kwargs)
 
     def _prepare(self, context):
-        """Set the trap, for as long as this process lives: the delivery is written down after the task's success."""
+        """Patch the classes until this process ends, since the delivery is recorded after the task's success."""
         self._marker = Path(os.environ["VEO_CRASH_MARKERS"], context["run_id"].replace("/", "_"))
         write, create, take = OrderStore._set, VeoClient.create_video, Received.take
 
@@ -87,7 +87,7 @@ class CrashingCreateVideoOperator(VeoCreateVideoOperator):
 
 
 class CrashingChatOperator(VeoChatCompletionOperator):
-    """Dies of SIGKILL as soon as the first of its videos is on record, once."""
+    """A chat operator that dies of SIGKILL once, as soon as its first video is recorded."""
 
     def execute(self, context):
         write = OrderStore._set

@@ -1,4 +1,4 @@
-"""Dags whose tasks are served by a hostile server, as the environment describes them; and innocent ones beside them."""
+"""Dags whose tasks use a hostile server, as the environment describes them, and an innocent sensor beside them."""
 
 from __future__ import annotations
 

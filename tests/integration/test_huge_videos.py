@@ -1,4 +1,4 @@
-"""Films that are huge, or say so, are taken or refused within seconds and in little memory."""
+"""Huge videos, and videos with huge tables: they are checked within seconds and in little memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def tables(size, fill):
 
 """
 
-FILMS = {
+VIDEOS = {
     "a million empty boxes": """
 write((FTYP, 1), (box(b"free") * MANY, 1250), (moov() + box(b"mdat"), 1))""",
     "a million boxes of 100 bytes": """
@@ -85,9 +85,9 @@ VERDICTS = {
 }
 
 
-@pytest.mark.parametrize("name", FILMS)
-def test_a_huge_film_is_checked_in_little_memory(name, tmp_path):
-    prepare = PREPARE.format(path=str(tmp_path / "film.mp4")) + FILMS[name]
+@pytest.mark.parametrize("name", VIDEOS)
+def test_a_huge_video_is_checked_in_little_memory(name, tmp_path):
+    prepare = PREPARE.format(path=str(tmp_path / "video.mp4")) + VIDEOS[name]
     said, growth = measure_memory_growth(prepare, "check_whole(open(path, 'rb'))")
     assert said == VERDICTS.get(name, "IncompleteError: it has more than 100000 boxes")
     assert growth < MOST_MB

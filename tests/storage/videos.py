@@ -19,13 +19,13 @@ _BOX_HEAD = 8
 
 
 @dataclass(frozen=True)
-class Film:
-    """A whole MP4 file: a clip, and a `free` box of noise that fills it up. No two pieces of it are the same.
+class Video:
+    """A whole MP4 file: a clip, and a `free` box of noise that fills it up. No two blocks of it are the same.
 
     Attributes:
-        clip: a small MP4 file.
-        size: of the whole, in bytes; more than the clip's, less than 4 GB.
-        seed: films of different seeds differ everywhere but in the clip.
+        clip: Content of a small MP4 file.
+        size: Size of the whole file in bytes; more than that of the clip, less than 4 GB.
+        seed: Start of the random noise. Videos with different seeds differ everywhere except in the clip.
     """
 
     clip: bytes
@@ -33,7 +33,7 @@ class Film:
     seed: int = 0
 
     def pieces(self) -> Iterator[bytes]:
-        """Return the bytes of the file."""
+        """Yield the bytes of the file in blocks."""
         box = self.size - len(self.clip)
         yield self.clip + box.to_bytes(4, "big") + b"free"
         noise = random.Random(self.seed).randbytes(_PIECE)
@@ -42,25 +42,25 @@ class Film:
 
     @cached_property
     def sha256(self) -> str:
-        """The hash of the file, in hexadecimal."""
+        """The SHA-256 hash of the file, in hexadecimal."""
         digest = hashlib.sha256()
         for piece in self.pieces():
             digest.update(piece)
         return digest.hexdigest()
 
 
-class FilmServer:
-    """Answers `GET /v1/videos/<id>/content` with a film, always from its start.
+class VideoServer:
+    """A server that answers `GET /v1/videos/<id>/content` with a video, always from its start.
 
     Args:
-        films: by id of the video.
+        videos: Videos by id.
 
     Attributes:
-        midway: called when half of a film has been sent; says whether the rest follows, or the connection is cut.
-        asked: ids of the videos, in the order in which they were asked for.
+        midway: Called when half of a video has been sent. If it returns false, the connection is cut.
+        asked: IDs of the requested videos, in the order of the requests.
     """
 
-    def __init__(self, films: dict[str, Film]) -> None:
+    def __init__(self, videos: dict[str, Video]) -> None:
         self.midway: Callable[[], object] = lambda: True
         self.asked: list[str] = []
         outer = self
@@ -71,20 +71,20 @@ class FilmServer:
             def do_GET(self) -> None:
                 video_id = self.path.removeprefix("/v1/videos/").removesuffix("/content")
                 outer.asked.append(video_id)
-                film = films[video_id]
+                video = videos[video_id]
                 self.send_response(200)
                 self.send_header("Content-Type", "video/mp4")
-                self.send_header("Content-Length", str(film.size))
+                self.send_header("Content-Length", str(video.size))
                 self.end_headers()
                 try:
-                    self.close_connection = not self._send(film)
-                except ConnectionError:  # a client may have had enough
+                    self.close_connection = not self._send(video)
+                except ConnectionError:  # a client may close the connection
                     self.close_connection = True
 
-            def _send(self, film: Film) -> bool:
+            def _send(self, video: Video) -> bool:
                 sent, is_past_midway = 0, False
-                for piece in film.pieces():
-                    if not is_past_midway and sent >= film.size / 2:
+                for piece in video.pieces():
+                    if not is_past_midway and sent >= video.size / 2:
                         is_past_midway = True
                         if not outer.midway():
                             return False

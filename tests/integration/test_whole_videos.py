@@ -1,4 +1,4 @@
-"""Films as real writers lay them out: cut anywhere they are refused, and whatever follows them is no fault."""
+"""Videos in the layouts of real writers: a cut video is refused, and bytes behind a whole one are accepted."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ LAYOUTS = {
     "the first fragment in the index": ["-movflags", "frag_keyframe"],
     "a fragment for each frame": ["-movflags", "frag_every_frame+empty_moov+skip_trailer"],
     "a fragment for each track": ["-movflags", "frag_keyframe+empty_moov+separate_moof"],
-    "fragments without places": ["-movflags", "frag_keyframe+empty_moov+omit_tfhd_offset"],
+    "fragments without offsets": ["-movflags", "frag_keyframe+empty_moov+omit_tfhd_offset"],
     "segments": ["-movflags", "dash+frag_keyframe"],
     "segments with one index": ["-movflags", "global_sidx+frag_keyframe+empty_moov+default_base_moof"],
     "CMAF": ["-movflags", "cmaf+frag_keyframe+skip_trailer"],
-    "fragments that became one film": ["-movflags", "hybrid_fragmented+frag_keyframe"],
+    "fragments that became one video": ["-movflags", "hybrid_fragmented+frag_keyframe"],
 }
 TRAILERS = {
     "a line break": b"\n",
@@ -41,10 +41,10 @@ TRAILERS = {
 
 
 @pytest.fixture(scope="module", params=LAYOUTS)
-def film(request, tmp_path_factory):
+def video(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     source = clips.make(folder / "source.mp4", range(12), gop=4)
-    return clips.rewritten(folder / "film.mp4", source, after=LAYOUTS[request.param])
+    return clips.rewritten(folder / "video.mp4", source, after=LAYOUTS[request.param])
 
 
 def is_whole(content):
@@ -56,7 +56,7 @@ def is_whole(content):
 
 
 def fragment_starts(content):
-    """Return where a fragment follows another: nothing tells that it is missing, nor its first seven bytes."""
+    """Return the places where a fragment follows another: a cut there or seven bytes later cannot be noticed."""
     at, before, starts = 0, b"", []
     while at < len(content):
         size, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
@@ -66,9 +66,9 @@ def fragment_starts(content):
     return starts
 
 
-def test_a_film_that_is_cut_in_a_sample_is_refused(film):
-    content = film.read_bytes()
-    with av.open(str(film)) as container:
+def test_a_video_that_is_cut_in_a_sample_is_refused(video):
+    content = video.read_bytes()
+    with av.open(str(video)) as container:
         ends = {packet.pos + packet.size for packet in container.demux() if packet.size}
     end = max(ends)
     assert is_whole(content)
@@ -80,9 +80,9 @@ def test_a_film_that_is_cut_in_a_sample_is_refused(film):
 
 
 @pytest.mark.parametrize("trailer", TRAILERS)
-def test_a_film_with_a_trailer_is_whole_and_can_be_worked_with(film, tmp_path, trailer):
+def test_a_video_with_a_trailer_is_whole_and_usable(video, tmp_path, trailer):
     path = tmp_path / "trailed.mp4"
-    path.write_bytes(film.read_bytes() + TRAILERS[trailer])
+    path.write_bytes(video.read_bytes() + TRAILERS[trailer])
     assert is_whole(path.read_bytes())
     assert examine(clips.source(path)).seconds == 0.5
     extract_frame(clips.source(path), tmp_path / "last.png", kind="png", at=None)
@@ -94,11 +94,11 @@ def test_a_film_with_a_trailer_is_whole_and_can_be_worked_with(film, tmp_path, t
     assert clips.numbers_in(tmp_path / "joined.mp4") == [*range(12)] * 2
 
 
-def test_sound_alone_and_a_cover_are_no_video(tmp_path):
+def test_sound_with_or_without_a_cover_is_not_a_video(tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "cover.png")
-    film = clips.make(tmp_path / "film.mp4", range(12))
+    video = clips.make(tmp_path / "video.mp4", range(12))
     sound, covered, still = (tmp_path / name for name in ("sound.mp4", "covered.m4a", "still.avif"))
-    clips.ffmpeg("-i", film, "-vn", "-c", "copy", sound)
+    clips.ffmpeg("-i", video, "-vn", "-c", "copy", sound)
     cover = ("-i", tmp_path / "cover.png", "-map", "0", "-map", "1", "-c", "copy", "-disposition:v", "attached_pic")
     clips.ffmpeg("-i", sound, *cover, "-f", "mp4", covered)
     for path in (sound, covered):
@@ -108,7 +108,7 @@ def test_sound_alone_and_a_cover_are_no_video(tmp_path):
     assert not is_whole(still.read_bytes())
 
 
-def test_a_film_without_a_frame_is_no_video(tmp_path):
+def test_a_file_without_a_frame_is_not_a_video(tmp_path):
     with av.open(str(tmp_path / "empty.mp4"), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=24)
         stream.width, stream.height, stream.pix_fmt = 128, 72, "yuv420p"

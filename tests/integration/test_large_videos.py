@@ -1,4 +1,4 @@
-"""A few kilobytes of video may unfold to gigabytes: such films are refused before, or as soon as, they do."""
+"""Small files that decode to gigabytes: such videos are refused before or while they are decoded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from airflow_provider_veo.media.clip import Source
 from airflow_provider_veo.media.concat import concat
 from airflow_provider_veo.media.still import extract_frame
 
-source, out = Source("film", Path({path!r})), Path({path!r} + ".out")
+source, out = Source("video", Path({path!r})), Path({path!r} + ".out")
 """
 WORK = {
     "extract the last frame": "extract_frame(source, out, kind='png', at=None)",
@@ -46,8 +46,8 @@ def png(width, height):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-def film_of(path, said, *pictures):
-    """Write a film of PNG pictures whose head says a size."""
+def video_of(path, said, *pictures):
+    """Write a video of PNG pictures, with a size in its header that may differ from theirs."""
     with av.open(str(path), "w") as output:
         stream = output.add_stream("png", rate=24)
         stream.width, stream.height, stream.pix_fmt = *said, "gray"
@@ -61,18 +61,18 @@ def film_of(path, said, *pictures):
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("films")
+def videos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("videos")
     huge, small = png(12_000, 12_000), png(64, 64)
     return {
-        "a large film": film_of(folder / "large.mov", (12_000, 12_000), huge),
-        "a film that becomes large": film_of(folder / "grows.mov", (64, 64), small, huge),
-        "a film of many samples": of_many_samples(clips.make(folder / "many.mp4", range(4)), 20_000_000),
+        "a large video": video_of(folder / "large.mov", (12_000, 12_000), huge),
+        "a video that becomes large": video_of(folder / "grows.mov", (64, 64), small, huge),
+        "a video of many samples": of_many_samples(clips.make(folder / "many.mp4", range(4)), 20_000_000),
     }
 
 
 def of_many_samples(path, count):
-    """Let the tables of a film say that it has many samples of a byte."""
+    """Change the tables of a video so that they name many samples of one byte."""
     content = bytearray(path.read_bytes())
     for kind, at, number in ((b"stsz", 8, 1), (b"stsz", 12, count), (b"stsc", 16, count)):
         start = content.index(kind) + at
@@ -82,17 +82,17 @@ def of_many_samples(path, count):
 
 
 @pytest.mark.parametrize("work", WORK)
-@pytest.mark.parametrize("name", ["a large film", "a film that becomes large", "a film of many samples"])
-def test_a_film_that_is_too_large_is_refused_in_little_memory(films, name, work):
-    said, growth = measure_memory_growth(PREPARE.format(path=str(films[name])), WORK[work])
-    assert said.startswith("InvalidInputError: film ")
+@pytest.mark.parametrize("name", ["a large video", "a video that becomes large", "a video of many samples"])
+def test_a_video_that_is_too_large_is_refused_in_little_memory(videos, name, work):
+    said, growth = measure_memory_growth(PREPARE.format(path=str(videos[name])), WORK[work])
+    assert said.startswith("InvalidInputError: video ")
     assert "too large" in said or "has 20,000,0" in said
     assert growth < MOST_MB
 
 
 @pytest.fixture
 def small_limit(monkeypatch):
-    """Let 20,000 pixels be the most."""
+    """Set the largest picture to 20,000 pixels."""
     monkeypatch.setattr(limits, "MOST_PIXELS", 20_000)
     monkeypatch.setattr(limits, "DECODER_OPTIONS", {"max_pixels": "20000"})
 
@@ -103,10 +103,10 @@ def joined(folder, *paths):
     return path
 
 
-def test_the_head_of_a_film_says_that_it_is_too_large(small_limit, tmp_path):
-    path = clips.make(tmp_path / "film.mp4", range(4), size=(256, 144))
+def test_a_header_with_too_large_pictures_is_refused(small_limit, tmp_path):
+    path = clips.make(tmp_path / "video.mp4", range(4), size=(256, 144))
     for work in (extract, join):
-        with pytest.raises(InvalidInputError, match=r"^film\.mp4 has pictures of 256x144 pixels\. At most 20,000"):
+        with pytest.raises(InvalidInputError, match=r"^video\.mp4 has pictures of 256x144 pixels\. At most 20,000"):
             work(path)
 
 
@@ -118,20 +118,20 @@ def join(*paths):
     return concat([clips.source(path) for path in paths], paths[0].with_suffix(".out.mp4"))
 
 
-def test_a_film_that_becomes_too_large_is_refused_where_it_does(small_limit, tmp_path):
+def test_a_video_whose_pictures_become_too_large_is_refused(small_limit, tmp_path):
     parts = [
         clips.make(tmp_path / f"{width}.ts", range(24), size=(width, 72), sound=None, container_format="mpegts")
         for width in (128, 512)
     ]
-    film = joined(tmp_path, *parts)
-    first = extract_frame(clips.source(film), tmp_path / "a.png", kind="png", at=0.0)
+    video = joined(tmp_path, *parts)
+    first = extract_frame(clips.source(video), tmp_path / "a.png", kind="png", at=0.0)
     assert (first.width, first.height) == (128, 72)
     for work in (extract, join):
         with pytest.raises(InvalidInputError, match=r"joined\.ts (has pictures of 512x72 pixels|is damaged)"):
-            work(film)
+            work(video)
 
 
-def test_a_picture_whose_pixels_are_wide_is_measured_as_it_is_shown(tmp_path):
+def test_wide_pixels_count_for_the_size_of_a_picture(tmp_path):
     path = tmp_path / "wide.mp4"
     with av.open(str(path), "w") as output:
         stream = output.add_stream("libx264", rate=24)
@@ -145,26 +145,26 @@ def test_a_picture_whose_pixels_are_wide_is_measured_as_it_is_shown(tmp_path):
 
 def test_a_clip_of_weeks_is_refused(tmp_path):
     path = clips.make(
-        tmp_path / "film.mkv", [1, 2], times=[0, 10**9, 10**9 + 40], sound=None, container_format="matroska"
+        tmp_path / "video.mkv", [1, 2], times=[0, 10**9, 10**9 + 40], sound=None, container_format="matroska"
     )
-    with pytest.raises(InvalidInputError, match=r"film\.mkv is 10\d+ s long by its time stamps"):
+    with pytest.raises(InvalidInputError, match=r"video\.mkv is 10\d+ s long by its time stamps"):
         examine(clips.source(path))
 
 
 def test_the_samples_of_fragments_are_counted(tmp_path):
-    path = clips.make(tmp_path / "film.mp4", range(24))
+    path = clips.make(tmp_path / "video.mp4", range(24))
     clips.ffmpeg("-i", path, "-c", "copy", "-movflags", "frag_keyframe+empty_moov", tmp_path / "fragments.mp4")
     content = bytearray((tmp_path / "fragments.mp4").read_bytes())
-    assert examine(Source("film", tmp_path / "fragments.mp4")).seconds == 1
+    assert examine(Source("video", tmp_path / "fragments.mp4")).seconds == 1
     start = content.index(b"trun") + 8
     content[start : start + 4] = struct.pack(">I", 2_000_001)
     (tmp_path / "fragments.mp4").write_bytes(content)
     with pytest.raises(InvalidInputError, match=r"2,000,\d+ pictures and packets of sound"):
-        examine(Source("film", tmp_path / "fragments.mp4"))
+        examine(Source("video", tmp_path / "fragments.mp4"))
 
 
-def test_a_film_at_the_limit_is_taken(monkeypatch, tmp_path):
-    path = clips.make(tmp_path / "film.mp4", range(4))
+def test_a_video_at_the_limit_is_accepted(monkeypatch, tmp_path):
+    path = clips.make(tmp_path / "video.mp4", range(4))
     monkeypatch.setattr(limits, "MOST_PIXELS", 128 * 72)
     extract(path)
     assert Path(path.with_suffix(".png")).exists()
