@@ -21,6 +21,7 @@ from asgiref.sync import sync_to_async
 
 from airflow_provider_veo.api.backends.openai.cancelling import Cancellation
 from airflow_provider_veo.api.backends.openai.probe import check_api
+from airflow_provider_veo.api.backends.profiles import GENERIC, GatewayProfile
 from airflow_provider_veo.api.chat.events import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.content.download import DEFAULT_MAX_BYTES, Download, DownloadPolicy
@@ -82,6 +83,18 @@ class VeoHook(BaseHook):
             InvalidInputError: The connection is incomplete or wrong.
         """
         return read_connection(self.conn_id)
+
+    @property
+    def profile(self) -> GatewayProfile:
+        """The profile of the gateway, or the generic one if the connection cannot be read now.
+
+        It adds prices and sizes to results, so a failed look-up must not fail a task whose video is finished.
+        """
+        try:
+            return self.settings.profile
+        except Exception:
+            self.log.warning("The connection cannot be read, so the result has no price and no size", exc_info=True)
+            return GENERIC
 
     def get_conn(self) -> VeoClient:
         """Return a new client, which the caller closes."""

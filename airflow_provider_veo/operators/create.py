@@ -392,9 +392,8 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             submissions: Number of orders that the epoch took; None if it is not known.
             frames: SHA-256 of each picture of the request, by argument; None if it is not known.
         """
-        profile = self.hook.settings.profile
         result: OrderedVideoResult = {
-            **video_result(outcome, self._model, profile, length_was_asked=self.seconds is not None),
+            **video_result(outcome, self._model, self.hook.profile, length_was_asked=self.seconds is not None),
             "submissions": submissions,
             "prompt_sha256": hash_prompt(self.prompt),
         }

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import cached_property
 from typing import Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import (
@@ -85,11 +84,6 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
         self._wait: Wait | None = None
         self._check_arguments()
 
-    @cached_property
-    def hook(self) -> VeoHook:
-        """The hook of the connection, made at its first use in the run."""
-        return VeoHook(self.conn_id)
-
     def execute(self, context: Context) -> Any:
         """Wait here, or defer."""
         run = TaskRun(context, self.log, on_page=False)
@@ -111,19 +105,20 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
         """Ask for the status once; more often only in reschedule mode, while the status calls fail."""
         run = TaskRun(context, self.log, on_page=False)
         with fail_fast(self.conn_id, advice.advise_on_read):
-            outcome = self._ask()
+            hook = VeoHook(self.conn_id)  # a new one for each poke: the key may change while the sensor waits
+            outcome = self._ask(hook)
             if outcome is None:
                 return PokeReturnValue(is_done=False)
-            return PokeReturnValue(is_done=True, xcom_value=self._conclude(run, outcome))
+            return PokeReturnValue(is_done=True, xcom_value=self._conclude(run, hook, outcome))
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> VideoResult:
         """Return the result of the job whose outcome the trigger has found."""
         run = TaskRun(context, self.log, on_page=False)
         with fail_fast(self.conn_id, advice.advise_on_read):
             self._settle_arguments(("video_id", "conn_id"))
-            return self._conclude(run, Outcome.from_event(event))
+            return self._conclude(run, VeoHook(self.conn_id), Outcome.from_event(event))
 
-    def _ask(self) -> Outcome | None:
+    def _ask(self, hook: VeoHook) -> Outcome | None:
         """Return the outcome of the job, or None while it is running.
 
         A task that is rescheduled forgets the failed calls of its last poke. So a failed call is repeated within the
@@ -133,7 +128,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
         if self._wait is None:
             self._wait = Wait(self._id(), WaitPolicy(begun_at, deadline=math.inf), self._log_news)
         give_up_at = begun_at + min(self._wait.policy.failure_budget, self.timeout)
-        with self.hook.get_conn() as client:
+        with hook.get_conn() as client:
             while True:
                 step = self._wait.ask(client.get_video)
                 if isinstance(step, Outcome):
@@ -167,18 +162,18 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
     def _log_news(self, news: News) -> None:
         self.log.info(news.text)
 
-    def _conclude(self, run: TaskRun, outcome: Outcome) -> VideoResult:
+    def _conclude(self, run: TaskRun, hook: VeoHook, outcome: Outcome) -> VideoResult:
         """Return the result of a job that has ended."""
         ordered = self.video_id.get("model") if isinstance(self.video_id, Mapping) else None
         try:
-            outcome = self.hook.settle(outcome.judge_reason(OwnWords.of(ordered, outcome.model)))
+            outcome = hook.settle(outcome.judge_reason(OwnWords.of(ordered, outcome.model)))
             outcome.raise_for_kind()
         except VideoTimeoutError as error:
             raise VeoSensorTimeout(error) from error
         except VideoFailedError as error:
             raise as_failure(error) from None
         self.log.info("Video %s is completed", outcome.video_id)
-        result = video_result(self.hook.restore_url(outcome), ordered or outcome.model, self.hook.settings.profile)
+        result = video_result(hook.restore_url(outcome), ordered or outcome.model, hook.profile)
         run.report_outcome(
             {
                 "of": outcome.video_id,

@@ -114,21 +114,19 @@ VEO_GATEWAY = GatewayProfile(
     name="veo-gateway",
     default_model="veo-3.1-fast",
     hosts=frozenset({"api.apiyi.com", "vip.apiyi.com", "b.apiyi.com"}),
-    models=MappingProxyType(
-        {
-            model.id: model
-            for model in (
-                VideoModel("veo-3.1", 0.25, 720, 1280, 8, takes_frames=False),
-                VideoModel("veo-3.1-fl", 0.25, 720, 1280, 8, takes_frames=True),
-                VideoModel("veo-3.1-fast", 0.15, 720, 1280, 8, takes_frames=False),
-                VideoModel("veo-3.1-fast-fl", 0.15, 720, 1280, 8, takes_frames=True),
-                VideoModel("veo-3.1-landscape", 0.25, 1280, 720, 8, takes_frames=False),
-                VideoModel("veo-3.1-landscape-fl", 0.25, 1280, 720, 8, takes_frames=True),
-                VideoModel("veo-3.1-landscape-fast", 0.15, 1280, 720, 8, takes_frames=False),
-                VideoModel("veo-3.1-landscape-fast-fl", 0.15, 1280, 720, 8, takes_frames=True),
-            )
-        }
-    ),
+    models={
+        model.id: model
+        for model in (
+            VideoModel("veo-3.1", 0.25, 720, 1280, 8, takes_frames=False),
+            VideoModel("veo-3.1-fl", 0.25, 720, 1280, 8, takes_frames=True),
+            VideoModel("veo-3.1-fast", 0.15, 720, 1280, 8, takes_frames=False),
+            VideoModel("veo-3.1-fast-fl", 0.15, 720, 1280, 8, takes_frames=True),
+            VideoModel("veo-3.1-landscape", 0.25, 1280, 720, 8, takes_frames=False),
+            VideoModel("veo-3.1-landscape-fl", 0.25, 1280, 720, 8, takes_frames=True),
+            VideoModel("veo-3.1-landscape-fast", 0.15, 1280, 720, 8, takes_frames=False),
+            VideoModel("veo-3.1-landscape-fast-fl", 0.15, 1280, 720, 8, takes_frames=True),
+        )
+    },
     stand_in_model="sora2_video_generation",  # with a length of 4 seconds for videos of 8
     charges_failed_chats=True,
 )

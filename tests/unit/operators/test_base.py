@@ -15,23 +15,24 @@ from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.sensors.video import VeoVideoSensor
 
-KINDS = [
+OPERATORS = [
     (VeoCreateVideoOperator, {"prompt": "a cat"}),
     (VeoChatCompletionOperator, {"prompt": "a cat"}),
     (VeoDownloadOperator, {"video_id": "v", "destination": "/tmp/a.mp4"}),
-    (VeoVideoSensor, {"video_id": "v"}),
 ]
+KINDS = [*OPERATORS, (VeoVideoSensor, {"video_id": "v"})]
 
 
 @pytest.fixture
 def connections(monkeypatch):
     for name in ("one", "two"):
         connection = {"conn_type": "veo", "host": f"https://{name}.example.com", "password": f"sk-canary-{name}"}
+        connection["extra"] = {"profile": "veo-gateway"}
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
 
 
 @pytest.mark.usefixtures("connections")
-@pytest.mark.parametrize(("kind", "arguments"), KINDS)
+@pytest.mark.parametrize(("kind", "arguments"), OPERATORS)
 def test_the_hook_is_made_once_and_of_the_rendered_connection(kind, arguments):
     operator = kind(task_id="t", conn_id="{{ which }}", **arguments)
     operator.conn_id = "one"  # as Airflow does when it renders the template

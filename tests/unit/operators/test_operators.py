@@ -185,6 +185,12 @@ def test_a_failure_to_show_the_progress_does_not_lose_the_video(context):
     assert create().execute_complete(context, COMPLETED.to_event())["status"] == "completed"
 
 
+def test_a_task_that_resumes_returns_its_result_although_the_connection_cannot_be_read_any_more(context):
+    task = create(conn_id="deleted", model="veo-3.1")
+    result = task.execute_complete(context, COMPLETED.to_event())
+    assert (result["id"], result["model"], result["estimated_cost_usd"]) == ("v", "veo-3.1", None)
+
+
 def test_unknown_values_are_none():
     result = video_result(Outcome(kind="completed", video_id="v", status="completed"), "sora-9", VEO_GATEWAY)
     unknown = {"url", "size", "seconds", "created_at", "completed_at", "expires_at", "estimated_cost_usd"}

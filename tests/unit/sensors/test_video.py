@@ -208,6 +208,28 @@ def test_failing_status_calls_end_the_wait_as_in_the_trigger(context, clock, ans
     assert after <= clock.now - NOW < after + 120
 
 
+def test_each_poke_uses_the_key_that_the_connection_has_then(context, clock, mocker, monkeypatch):
+    keys = []
+
+    def get_video(client, _video_id):
+        keys.append(client.settings.api_key)
+        return RUNNING
+
+    mocker.patch.object(VeoClient, "get_video", get_video)
+    waiting = sensor(deferrable=False)
+    waiting.poke(context)
+    changed = {"conn_type": "veo", "host": "https://api.example.com", "password": "sk-rotated"}
+    monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps(changed))
+    waiting.poke(context)
+    assert keys == ["sk-canary", "sk-rotated"]
+
+
+def test_a_completed_job_is_returned_although_the_connection_cannot_be_read_any_more(context, monkeypatch):
+    monkeypatch.delenv("AIRFLOW_CONN_VEO_DEFAULT")
+    result = sensor(conn_id="deleted").execute_complete(context, COMPLETED.to_event())
+    assert (result["id"], result["model"], result["estimated_cost_usd"]) == ("v", "veo-3.1", None)
+
+
 @pytest.mark.parametrize("trouble", [BROKEN, TransportError("no route to host"), BUSY])
 def test_in_reschedule_mode_a_failed_call_is_repeated_until_the_server_answers(context, clock, answers, trouble):
     answers(trouble, trouble, trouble, RUNNING)
