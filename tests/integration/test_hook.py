@@ -14,11 +14,11 @@ from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.hooks.connection import wait_policy
 from airflow_provider_veo.hooks.veo import VeoHook
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 from tests.support.scripted_server import KEY, Reply, connect, every_dialect
 
 SPEC = VideoSpec("a cat", "veo-3.1", seconds=1, size="128x128")
-VIDEO = film()
+VIDEO = make_video()
 
 
 @pytest.fixture(autouse=True)

@@ -147,7 +147,7 @@ def test_a_download_that_is_always_too_slow_fails(tmp_path, monkeypatch):
 
     def answer(line):
         asked.append(line)
-        return DRIPS["film that drips"]
+        return DRIPS["video that drips"]
 
     with EndlessServer(answer) as server:
         connect(monkeypatch, server.url, timeout=0.3)

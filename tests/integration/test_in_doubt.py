@@ -12,11 +12,11 @@ from airflow_provider_veo.api.errors import TransportError, VideoFailedError, Vi
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.sensors.video import VeoVideoSensor
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 from tests.support.scripted_server import Reply, connect
 from tests.support.task_driver import TaskDriver
 
-VIDEO = film(random.Random(4).randbytes(10_000))
+VIDEO = make_video(random.Random(4).randbytes(10_000))
 
 
 class Gateway:

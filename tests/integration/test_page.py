@@ -29,10 +29,10 @@ from airflow_provider_veo.ui import content
 from airflow_provider_veo.ui.app import NOT_SERVED
 from airflow_provider_veo.ui.queries import PAGE_SIZE
 from tests.support import page_entries
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 from tests.support.odd_values import with_odd_leaves
 
-VIDEO = film(bytes(5000))
+VIDEO = make_video(bytes(5000))
 PROOF = proof_of(io.BytesIO(VIDEO))
 STORED = {"bytes": len(VIDEO), "sha256": "5" * 64, "media_type": "video/mp4", "proof": PROOF}
 RUN = "manual__2026-03-01T12:00:00+00:00"
@@ -118,7 +118,7 @@ def stored(session, root):
     return path
 
 
-def record(session, *, dag_id="films", task_id="create", map_index=-1, state="success", order=True, **outcome):
+def record(session, *, dag_id="videos", task_id="create", map_index=-1, state="success", order=True, **outcome):
     if "path" in outcome:
         outcome = STORED | outcome
     notes = {OUTCOME_KEY: outcome} if outcome else {}
@@ -127,7 +127,7 @@ def record(session, *, dag_id="films", task_id="create", map_index=-1, state="su
     page_entries.add_run(session, dag_id, RUN, [(task_id, map_index, state, notes)])
 
 
-def key(dag_id="films", task_id="create", map_index=-1, **more):
+def key(dag_id="videos", task_id="create", map_index=-1, **more):
     return {"dag_id": dag_id, "run_id": RUN, "task_id": task_id, "map_index": map_index, **more}
 
 
@@ -161,11 +161,11 @@ def test_a_user_without_rights_for_a_dag_gets_403(session, vera, admin, root, ro
 
 def test_a_user_without_rights_for_a_dag_sees_nothing_of_it(session, vera, admin):
     record(session, dag_id="secret")
-    record(session, dag_id="films")
-    assert [one["dag_id"] for one in vera.get("/api/generations").json()["generations"]] == ["films"]
+    record(session, dag_id="videos")
+    assert [one["dag_id"] for one in vera.get("/api/generations").json()["generations"]] == ["videos"]
     seen = vera.get("/api/summary").json()
-    assert (seen["dags"], seen["totals"]["generations"]) == (["films"], 1)
-    assert admin.get("/api/summary").json()["dags"] == ["films", "secret"]
+    assert (seen["dags"], seen["totals"]["generations"]) == (["videos"], 1)
+    assert admin.get("/api/summary").json()["dags"] == ["videos", "secret"]
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -228,10 +228,10 @@ def test_filters_select_jobs(session, admin):
         return summary["totals"]["generations"]
 
     assert count() == 36
-    assert count(dag_id="films") == 30
+    assert count(dag_id="videos") == 30
     assert count(dag_id="nosuch") == 0
     assert count(status="failed") == 7
-    assert count(status="in_progress", dag_id="films") == 6
+    assert count(status="in_progress", dag_id="videos") == 6
     assert count(model="sora-9") == 12
     assert count(**{name: value.isoformat() for name, value in day.items()}) == 15
     assert count(model="veo-3.1-fast", status="completed", dag_id="other") == 1
@@ -275,7 +275,7 @@ def test_the_number_of_queries_does_not_grow_with_the_database(session, admin):
 
 def test_a_job_in_progress_shows_its_progress(session, admin):
     notes = {ORDER_KEY: {"prompt": "猫", "model": "m", "videos": 1}, "progress": "processing 42 %"}
-    page_entries.add_run(session, "films", RUN, [("create", 3, "deferred", notes)])
+    page_entries.add_run(session, "videos", RUN, [("create", 3, "deferred", notes)])
     shown = admin.get("/api/task", params=key(map_index=3)).json()
     assert shown["progress"] == {"text": "processing", "percent": 42.0}
     assert (shown["status"], shown["prompt"], shown["media"]) == ("in_progress", "猫", [])
@@ -302,16 +302,16 @@ def test_a_create_task_shows_the_videos_that_download_tasks_stored(session, admi
         ("download", 0, "success", {OUTCOME_KEY: {"of": "v1", **file}}),
         ("download", 1, "success", {OUTCOME_KEY: {"of": "v2", **file}}),
     ]
-    page_entries.add_run(session, "films", RUN, tasks)
+    page_entries.add_run(session, "videos", RUN, tasks)
     same = {ORDER_KEY: order, OUTCOME_KEY: {"videos": ["v1"]}}
     other = [("create", -1, "success", same), ("download", 5, "success", {OUTCOME_KEY: {"of": "v1", **file}})]
     page_entries.add_run(session, "other", RUN, other)
     shown = {one["dag_id"]: one for one in admin.get("/api/generations").json()["generations"]}
     assert [one["map_index"] for one in shown["other"]["media"]] == [5]
-    shown = shown["films"]
+    shown = shown["videos"]
     assert [(one["dag_id"], one["task_id"], one["map_index"]) for one in shown["media"]] == [
-        ("films", "download", 0),
-        ("films", "download", 1),
+        ("videos", "download", 0),
+        ("videos", "download", 1),
     ]
     assert admin.get("/api/content", params=shown["media"][1] | {"unused": 1}).content == VIDEO
 
@@ -597,7 +597,7 @@ def test_odd_page_entries_do_not_break_the_page(session, admin):
         for place, odd, copy in with_odd_leaves(body):
             if len(str(odd)) < 1_000_000 or place == "path":
                 tasks.append(("odd", len(tasks), "success", good | {name: copy}))
-    page_entries.add_run(session, "films", RUN, tasks)
+    page_entries.add_run(session, "videos", RUN, tasks)
     seen = set()
     for number in range(1, len(tasks) // PAGE_SIZE + 2):
         answer = admin.get("/api/generations", params={"page": number}).raise_for_status()
@@ -613,7 +613,7 @@ def test_one_nan_does_not_break_the_sums(session, admin):
     notes = page_entries.notes_of(0)
     broken = {ORDER_KEY: notes[ORDER_KEY] | {"estimated_cost_usd": float("nan")}, OUTCOME_KEY: notes[OUTCOME_KEY]}
     tasks = [("good", -1, "success", notes), ("broken", -1, "success", broken)]
-    page_entries.add_run(session, "films", RUN, tasks)
+    page_entries.add_run(session, "videos", RUN, tasks)
     summary = admin.get("/api/summary").raise_for_status().json()
     assert (summary["totals"]["generations"], summary["models"]) == (2, [notes[ORDER_KEY]["model"]])
     shown = admin.get("/api/generations").json()["generations"]
@@ -631,7 +631,7 @@ def test_page_entries_that_are_not_objects_do_not_break_the_page(session, admin)
         ("strange", -1, "success", {ORDER_KEY: strange, OUTCOME_KEY: dict.fromkeys(FIGURES, "many")}),
         ("good", -1, "success", page_entries.notes_of(0)),
     ]
-    page_entries.add_run(session, "films", RUN, tasks)
+    page_entries.add_run(session, "videos", RUN, tasks)
     shown = admin.get("/api/generations").raise_for_status().json()["generations"]
     assert [(one["prompt"], one["media"]) for one in shown if one["task_id"] != "good"] == [(None, [])] * 2
     totals = admin.get("/api/summary").raise_for_status().json()["totals"]

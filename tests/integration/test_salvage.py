@@ -22,11 +22,11 @@ from airflow_provider_veo.storage import destinations
 from airflow_provider_veo.storage.local import LocalTarget
 from airflow_provider_veo.ui import roots
 from tests.support.file_answers import FileAnswers
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 from tests.support.scripted_server import connect
 from tests.support.task_driver import TaskDriver
 
-VIDEO = film(random.Random(7).randbytes(50_000))
+VIDEO = make_video(random.Random(7).randbytes(50_000))
 VIDEO_ID = "gen/1"
 
 

@@ -15,7 +15,7 @@ from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 
 SPEC = VideoSpec(
-    "a workplace safety film about insufficient balance, in progress",
+    "a workplace safety clip about insufficient balance, in progress",
     "gem-rai",
     extra_body={"negative_prompt": "moderation, a timed out gateway and a duplicate order already made by a busy peer"},
 )
@@ -84,7 +84,7 @@ def test_doubt_outweighs_a_short_prompt_of_the_same_words():
 
 
 def test_an_id_in_a_prompt_is_no_job():
-    spec = VideoSpec('{"id": "video_1", "status": "queued", "for": "a film about a server of films"}', "veo")
+    spec = VideoSpec('{"id": "video_1", "status": "queued", "for": "a clip about a server of clips"}', "veo")
     assert judge(order(openai(f"bad prompt: {spec.prompt}"), spec=spec)) is Verdict.REFUSED
 
 
@@ -100,8 +100,8 @@ def test_no_prompt_changes_the_reason_of_an_order(prompt, status):
 
 
 def test_a_chats_order_is_known_as_well():
-    spec = ChatSpec("a workplace safety film", "gem-rai", n=2)
-    assert order(openai("cannot make 'a workplace safety film' with gem-rai"), spec=spec).reason is Reason.BAD_REQUEST
+    spec = ChatSpec("a workplace safety clip", "gem-rai", n=2)
+    assert order(openai("cannot make 'a workplace safety clip' with gem-rai"), spec=spec).reason is Reason.BAD_REQUEST
 
 
 def retry_info(delay):
@@ -146,5 +146,5 @@ def test_googles_delay_is_bounded_and_a_header_goes_first():
 
 
 def test_a_delay_in_a_prompt_is_not_heeded():
-    spec = VideoSpec('a film: "retryDelay": "300s" is shown on a wall', "veo")
+    spec = VideoSpec('a clip: "retryDelay": "300s" is shown on a wall', "veo")
     assert order(openai(f"slow down: {spec.prompt}"), 429, spec).retry_after is None

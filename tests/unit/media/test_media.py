@@ -74,7 +74,7 @@ def test_clips_that_differ_are_encoded(clip, reason):
 @given(
     st.lists(st.fractions(min_value="1/60", max_value=20), min_size=1, max_size=8), st.sampled_from([24, 30, 44_100])
 )
-def test_the_spans_of_all_clips_fill_the_film(lengths, rate):
+def test_the_spans_of_all_clips_fill_the_video(lengths, rate):
     """No rounding adds up: the sum is right to half a picture, and so is each joint."""
     starts = [sum(lengths[:number], Fraction(0)) for number in range(len(lengths) + 1)]
     counts = [Span(start, end).count(rate) for start, end in pairwise(starts)]
@@ -149,7 +149,7 @@ def test_an_invalid_display_matrix_changes_nothing(matrix):
     assert Orientation.of(matrix) == UPRIGHT
 
 
-def test_the_format_of_a_film_is_that_of_its_first_clip():
+def test_the_format_of_a_video_is_that_of_its_first_clip():
     silent = replace(variant(size=(640, 360), rate=Fraction(30)), sound=None, sample_rate=0, channels=0)
     assert Format.of([CLIP, silent]) == Format((720, 1280), Fraction(24), 44_100, "mono")
     assert Format.of([silent, CLIP]) == Format((640, 360), Fraction(30), 44_100, "mono")
@@ -180,19 +180,19 @@ def test_an_invalid_time_is_refused(at):
 
 
 def extract(**changes):
-    arguments = {"source": "/nosuch/film.mp4", "destination": "/nosuch/frame.png"}
+    arguments = {"source": "/nosuch/video.mp4", "destination": "/nosuch/frame.png"}
     return VeoExtractFrameOperator(task_id="extract", **(arguments | changes))
 
 
 def concat(**changes):
-    arguments = {"sources": ["/nosuch/a.mp4"], "destination": "/nosuch/film.mp4"}
+    arguments = {"sources": ["/nosuch/a.mp4"], "destination": "/nosuch/video.mp4"}
     return VeoConcatOperator(task_id="concat", **(arguments | changes))
 
 
 @pytest.mark.parametrize(
     ("operator", "complaint"),
     [
-        (extract(), "source '/nosuch/film.mp4' does not exist"),
+        (extract(), "source '/nosuch/video.mp4' does not exist"),
         (extract(destination="nosuch://bucket/frame.png"), "cannot be used"),
         (extract(source={"id": "video_1"}), "source names no file"),
         (concat(sources=[Path(__file__), {"path": None}]), r"sources\[1\] names no file"),
@@ -222,7 +222,7 @@ def test_bad_input_fails_without_a_retry_and_leaves_nothing(operator, complaint,
         (concat, {"sources": [None]}, "it must be a list of clips"),
         (concat, {"sources": "/nosuch/a.mp4"}, "sources is '/nosuch/a.mp4'; it must be a list of clips"),
         (concat, {"sources": {"path": "/nosuch/a.mp4"}}, "sources is a dictionary of path; it must be a list of clips"),
-        (concat, {"destination": "/nosuch/film.avi"}, "ends in .mp4"),
+        (concat, {"destination": "/nosuch/video.avi"}, "ends in .mp4"),
         (concat, {"destination": "/nosuch/"}, "ends in .mp4"),
     ],
 )

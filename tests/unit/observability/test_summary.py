@@ -66,7 +66,7 @@ def test_an_exception_of_airflow_has_the_reason_of_its_cause(error, word):
         ),
         ({"videos": ["url-1", "url-2"], "model": "m", "estimated_cost_usd": None}, "videos url-1, url-2; model m"),
         ({"of": "v", "path": "/a.mp4", "bytes": 1}, "video v; 1 bytes stored at /a.mp4"),
-        ({"path": "/film.mp4", "bytes": 2}, "2 bytes stored at /film.mp4"),
+        ({"path": "/video.mp4", "bytes": 2}, "2 bytes stored at /video.mp4"),
         ({"error": "No\nmoney.", "reason": "quota"}, "failed (reason quota): No money."),
         ({}, "done"),
     ],

@@ -154,7 +154,7 @@ def test_two_braces_belong_to_airflow_and_one_to_the_provider():
 @pytest.mark.parametrize(
     ("template", "same"),
     [
-        ("film.mp4", True),
+        ("video.mp4", True),
         ("s3://task@bucket/ti/{{ ds }}/{{ run_id }}.mp4", True),
         ("{{ params.name }}/{{ times }}.mp4", True),
         ("{video_id}.mp4", False),

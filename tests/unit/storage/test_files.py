@@ -17,13 +17,13 @@ from airflow_provider_veo.storage import files
 from airflow_provider_veo.storage.checksums import sha256_of
 from airflow_provider_veo.storage.destinations import resolve
 from airflow_provider_veo.storage.local import LocalTarget
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 
-FILM = film()
-SHA256 = hashlib.sha256(FILM).hexdigest()
+VIDEO = make_video()
+SHA256 = hashlib.sha256(VIDEO).hexdigest()
 
 
-def store(target, content=FILM, *, replace=True):
+def store(target, content=VIDEO, *, replace=True):
     with target.staged(replace=replace) as part:
         part.write_bytes(content)
 
@@ -61,10 +61,10 @@ def current_umask():
 def test_a_video_is_stored_and_found(target):
     assert files.find_stored(target) is None
     store(target, replace=False)
-    assert seen(target).read_bytes() == FILM
+    assert seen(target).read_bytes() == VIDEO
     assert target.exists()
     stored = files.find_stored(target)
-    assert (stored.path, stored.bytes, stored.sha256) == (str(target), len(FILM), SHA256)
+    assert (stored.path, stored.bytes, stored.sha256) == (str(target), len(VIDEO), SHA256)
     assert stored.uri.startswith(("file:///", "memory://"))
     assert names_in(seen(target).parent) == ["a.mp4"]
 
@@ -82,14 +82,14 @@ def test_a_local_file_has_the_access_rights_of_any_other(tmp_path):
 
 def test_readers_never_see_half_a_file(target):
     with target.staged() as part:
-        part.write_bytes(FILM)
+        part.write_bytes(VIDEO)
         assert not seen(target).exists()
     assert seen(target).exists()
 
 
 def fail_halfway(target):
     def fill(part):
-        part.write_bytes(FILM[:100])
+        part.write_bytes(VIDEO[:100])
         raise TransportError("connection reset")
 
     with pytest.raises(TransportError), target.staged() as part:
@@ -115,7 +115,7 @@ def test_a_file_is_replaced_only_on_demand(target):
         store(target, replace=False)
     assert seen(target).read_bytes() == b"old"
     store(target)
-    assert seen(target).read_bytes() == FILM
+    assert seen(target).read_bytes() == VIDEO
     assert names_in(seen(target).parent) == ["a.mp4"]
 
 
@@ -148,9 +148,9 @@ def test_two_tasks_that_write_the_same_file_do_not_mix(target):
     with target.staged() as part:
         part.write_bytes(b"the slow one")
         store(target)  # meanwhile, by another task
-        assert seen(target).read_bytes() == FILM
-        part.write_bytes(FILM)
-    assert seen(target).read_bytes() == FILM
+        assert seen(target).read_bytes() == VIDEO
+        part.write_bytes(VIDEO)
+    assert seen(target).read_bytes() == VIDEO
     assert not part.exists()
 
 
@@ -184,7 +184,7 @@ def test_the_part_file_of_a_killed_task_is_removed_by_the_next_one(tmp_path, tem
 
 def test_the_part_file_of_a_living_task_stays(tmp_path):
     with LocalTarget(tmp_path / "a.mp4").staged() as part:
-        part.write_bytes(FILM)
+        part.write_bytes(VIDEO)
         store(LocalTarget(tmp_path / "b.mp4"))
         assert part.exists()
     assert sorted(names_in(tmp_path)) == ["a.mp4", "b.mp4"]
@@ -198,7 +198,7 @@ def test_other_files_stay(tmp_path):
 
 
 def test_half_a_video_is_not_taken_for_a_video(target):
-    store(target, FILM[:-1])
+    store(target, VIDEO[:-1])
     with pytest.raises(InvalidInputError, match=r"is not a whole video: its 'moov' box is cut.*if_exists='overwrite'"):
         files.find_stored(target)
 
@@ -214,24 +214,24 @@ def test_a_copy_of_a_video_is_checked(target, tmp_path):
     whole.touch()
     cut.touch()
     copied = files.copy_video(target, whole)
-    assert (copied.bytes, copied.sha256, whole.read_bytes()) == (len(FILM), SHA256, FILM)
-    store(target, FILM[:-1])
+    assert (copied.bytes, copied.sha256, whole.read_bytes()) == (len(VIDEO), SHA256, VIDEO)
+    store(target, VIDEO[:-1])
     with pytest.raises(StorageError, match="IncompleteError"):
         files.copy_video(target, cut)
 
 
 def test_a_local_copy_of_an_object_exists_for_the_block(memory):
     source = resolve(f"{memory}/a.mp4")
-    seen(source).write_bytes(FILM)
+    seen(source).write_bytes(VIDEO)
     with source.local_copy() as copy:
-        assert copy.read_bytes() == FILM
+        assert copy.read_bytes() == VIDEO
         assert sha256_of(copy) == SHA256
     assert not copy.exists()
 
 
 def test_a_local_file_is_not_copied(tmp_path):
     source = LocalTarget(tmp_path / "a.mp4")
-    source.path.write_bytes(FILM)
+    source.path.write_bytes(VIDEO)
     with source.local_copy() as copy:
         assert copy == source.path
     assert source.exists()

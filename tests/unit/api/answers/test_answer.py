@@ -126,13 +126,13 @@ def test_an_error_while_reading_an_answer_holds_the_job_id(monkeypatch):
     assert (caught.value.reason, caught.value.job_id) == (Reason.UNREADABLE, "v")
 
 
-FILM = b'{"id": "v", "status": "completed", "progress": 100, "video": "' + b"A" * 100_000
+VIDEO = b'{"id": "v", "status": "completed", "progress": 100, "video": "' + b"A" * 100_000
 
 
 def test_a_status_that_contains_a_video_is_read():
-    video = parse_video(answer(FILM, is_cut=True), "Asking", "v")
+    video = parse_video(answer(VIDEO, is_cut=True), "Asking", "v")
     assert (video.status, video.progress) == (VideoStatus.COMPLETED, 100.0)
-    assert parse_video(answer(FILM, is_cut=True), "Creating").id == "v"
+    assert parse_video(answer(VIDEO, is_cut=True), "Creating").id == "v"
 
 
 @pytest.mark.parametrize(

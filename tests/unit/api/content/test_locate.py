@@ -87,7 +87,7 @@ def test_a_missing_file_is_reported_with_the_servers_words():
         (500, "", Reason.SERVER),
         (429, "", Reason.RATE_LIMITED),
         (200, '{"code":"insufficient_quota","message":"no money is left"}', Reason.QUOTA),
-        (200, '{"code":"bad_luck","message":"a film about insufficient quota"}', Reason.SERVER),  # perhaps a prompt
+        (200, '{"code":"bad_luck","message":"a clip about insufficient quota"}', Reason.SERVER),  # perhaps a prompt
     ],
 )
 def test_refusals_of_the_api_have_a_reason(status, body, reason):
@@ -218,7 +218,7 @@ def test_errors_that_say_that_there_is_no_video(status, body, reason):
     [
         (500, ""),
         (502, "<html>Bad Gateway</html>"),
-        (500, '{"error":{"message":"the prompt was: a workplace safety film, no video of a content filter"}}'),
+        (500, '{"error":{"message":"the prompt was: a workplace safety clip, no video of a content filter"}}'),
         (500, '{"error":{"message":"the prompt was: no video in the result"}}'),
         (503, '{"error":{"message":"try later","code":"moderation_service_unavailable"}}'),
         (502, '{"error":{"message":"Failed to resolve Gemini video URL"}}'),  # of a network error, too

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from airflow_provider_veo.api.formats import mp4
 from airflow_provider_veo.api.formats.mp4 import IncompleteError, NoPictureError, check_whole, is_video
 from airflow_provider_veo.emulator.render import Scene, render
-from tests.support.mp4_boxes import FTYP, box, film, large_box, moov, numbers, track, track_of
+from tests.support.mp4_boxes import FTYP, box, large_box, make_video, moov, numbers, track, track_of
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def in_fragments(*fragments, size=0):
 
 INDEX = moov(track([len(FTYP)], [8], [(1, 1)]))  # its sample lies at the start of the file
 WHOLE = {
-    "index at the end": film(),
+    "index at the end": make_video(),
     "index first": with_index_first(),
     "64-bit offsets": with_index_first(wide=True),
     "samples of one size": with_index_first(same_size=1000),
-    "more boxes": film() + box(b"free", b"x"),
+    "more boxes": make_video() + box(b"free", b"x"),
     "a large box": FTYP + INDEX + large_box(b"mdat", bytes(10)),
     "media up to the end": FTYP + INDEX + numbers(0) + b"mdat" + bytes(10),
     "an empty track beside the picture": FTYP + moov(track([len(FTYP)], [8], [(1, 1)]), track([], [], [])),
@@ -91,7 +91,7 @@ def test_a_complete_file_is_accepted(name):
     "name",
     ["index at the end", "index first", "64-bit offsets", "samples of one size", "fragments of samples of one size"],
 )
-def test_a_film_cut_anywhere_is_refused(name):
+def test_a_video_cut_anywhere_is_refused(name):
     content = WHOLE[name]
     # that a whole fragment is missing cannot be seen, nor that the first bytes of its head are all that is left
     first = len(content) - len(fragment(b"cd", run=1)) if "fragments" in name else len(content)
@@ -132,15 +132,15 @@ def test_bytes_behind_the_last_sample_are_allowed(name, trailer):
 
 @given(st.sampled_from(["index at the end", "index first", "fragments"]), st.binary(max_size=100))
 def test_any_bytes_may_follow_a_complete_video(name, trailer):
-    """Only the head of one more fragment may follow no film in fragments: it is the rest of another."""
+    """After a video in fragments, the head of a fragment belongs to that video, which is then cut."""
     assume(name != "fragments" or trailer[4:8] not in (b"moof", b"sidx", b"styp", b"ssix", b"prft", b"emsg"))
     check(WHOLE[name] + trailer)
 
 
-def test_a_film_may_be_followed_by_another_that_is_cut():
+def test_a_video_may_be_followed_by_another_that_is_cut():
     for name in ("index at the end", "index first"):
         for size in (50, 500):
-            check(WHOLE[name] + film()[:size])
+            check(WHOLE[name] + make_video()[:size])
 
 
 @pytest.mark.parametrize("kind", [b"moof", b"sidx", b"styp", b"emsg", b"prft"])
@@ -196,7 +196,7 @@ def test_a_file_without_a_picture_is_not_a_video(index):
 
 
 def cut_by_one(content):
-    """Check that a film is whole and no byte too long."""
+    """Check that a video is whole and no byte too long."""
     check(content)
     with pytest.raises(IncompleteError, match=f"index points to byte {len(content)}, and it has {len(content) - 1}"):
         check(content[:-1])
@@ -237,7 +237,7 @@ def test_runs_and_tracks_of_a_fragment_follow_each_other():
     check(in_fragments(box(b"mdat", bytes(100)), moof(2**32 - 100)))  # an offset may be negative
 
 
-def test_little_is_read_of_films_in_many_fragments(monkeypatch):
+def test_little_is_read_of_videos_in_many_fragments(monkeypatch):
     monkeypatch.setattr(mp4, "_MOST_BOXES", 2_100)
     check(in_fragments(fragment() * 1_000))
 
@@ -274,7 +274,7 @@ def test_a_file_that_becomes_shorter_during_the_check_is_incomplete():
         def read(self, size=-1):
             return super().read(size)[: 5 if size > 16 else None]
 
-    check_whole(File(film()))
+    check_whole(File(make_video()))
 
 
 @pytest.mark.parametrize("version", [0, 1])
@@ -304,16 +304,16 @@ def test_a_segment_index_says_where_the_last_segment_ends(version, offset):
             check(content)
 
 
-def film_of(*tables):
-    """Return a film with these sample tables, and with hardly any media."""
+def video_of(*tables):
+    """Return a video with these sample tables, and with hardly any media."""
     index = moov(track_of(box(b"stbl", *tables)))
     return FTYP + index + box(b"mdat", b"\xff" * 8)
 
 
 def end_by(*tables):
-    """Return the byte behind the end of that film that its index points to."""
+    """Return the byte behind the end of that video that its index points to."""
     with pytest.raises(IncompleteError, match="index points to byte") as caught:
-        check(film_of(*tables))
+        check(video_of(*tables))
     return int(str(caught.value).split()[5].rstrip(","))
 
 
@@ -346,7 +346,7 @@ def test_the_check_reads_only_the_index():
             assert 0 <= size < 100
             return super().read(size)
 
-    check_whole(File(film()))
+    check_whole(File(make_video()))
 
 
 @pytest.mark.parametrize(("last", "samples"), [(0, (0, 2)), (1, (2, 4)), (2, (4, 5)), (3, (5, 6)), (4, (6, 9))])
@@ -378,7 +378,7 @@ def test_without_one_of_its_tables_a_track_has_no_samples(lacking):
     tables = {b"stsc": STSC, b"stsz": STSZ, b"stco": STCO}
     tables.pop(lacking)
     with pytest.raises(NoPictureError):
-        check(film_of(*(box(kind, content) for kind, content in tables.items())))
+        check(video_of(*(box(kind, content) for kind, content in tables.items())))
 
 
 @pytest.mark.parametrize(("bits", "letter"), [(8, "B"), (16, "H")])
@@ -387,14 +387,14 @@ def test_sizes_of_samples_may_have_fewer_bits(bits, letter):
     runs = box(b"stsc", numbers(0, 1, 1, 2, 1))
     assert end_by(runs, sizes, box(b"stco", numbers(0, 2, 10_000, 20_000))) == 20_450
     with pytest.raises(NoPictureError):
-        check(film_of(runs, box(b"stz2", numbers(0, bits, 4), bytes(8)), box(b"stco", STCO)))
+        check(video_of(runs, box(b"stz2", numbers(0, bits, 4), bytes(8)), box(b"stco", STCO)))
 
 
 def test_an_index_larger_than_any_video_needs_is_refused(monkeypatch):
     monkeypatch.setattr(mp4, "_LARGEST_INDEX", len(STSC))
     assert end_by(box(b"stsc", STSC), box(b"stsz", STSZ), box(b"stco", STCO)) == 10_300
     with pytest.raises(IncompleteError, match="its 'stsc' box is larger than any video needs"):
-        check(film_of(box(b"stsc", STSC, b"x"), box(b"stsz", STSZ), box(b"stco", STCO)))
+        check(video_of(box(b"stsc", STSC, b"x"), box(b"stsz", STSZ), box(b"stco", STCO)))
 
 
 @pytest.mark.parametrize("runs", [[(8, 900)], [(8, 900), (9, 1)], [(1, 1), (5, 900), (2, 900)]])
@@ -407,7 +407,7 @@ def test_a_table_of_chunks_out_of_order_is_damage(runs):
 @given(st.binary(max_size=200), st.integers(0, 1700))
 def test_damage_raises_only_an_incomplete_error(noise, at):
     """Every content is either complete or raises this error."""
-    content = film()
+    content = make_video()
     with contextlib.suppress(IncompleteError):
         check(content[:at] + noise + content[at + len(noise) :])
 
