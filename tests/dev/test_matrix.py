@@ -85,7 +85,7 @@ def pytest_of(folder, **environment):
     )
 
 
-def test_what_a_real_report_of_pytest_says(tmp_path):
+def test_a_real_report_of_pytest_is_counted(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_module.py").write_text(
         "import pytest\npytest.skip('Airflow 2 has none', allow_module_level=True)"

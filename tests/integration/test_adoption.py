@@ -37,7 +37,7 @@ def lost(task, fault=LOST, **arguments):
     """Return a task whose order is unknown."""
     task.emulator.faults.add("order", fault)
     driver = task(**arguments)
-    assert "Nobody knows whether a video was ordered" in str(driver.run())
+    assert "It is unknown whether a video was ordered" in str(driver.run())
     return driver
 
 
@@ -104,7 +104,7 @@ def test_a_leftover_key_does_not_answer_the_next_unknown_order(task):
     driver.store.broken.add("delete")
     assert adopt(driver, job.id)["id"] == job.id
     task.emulator.faults.add("order", NEVER_THERE)
-    assert "Nobody knows" in str(driver.clear().run())
+    assert "It is unknown" in str(driver.clear().run())
     error = driver.clear().run()
     assert isinstance(error, VeoFailException)
     assert "was made by an earlier order of this task" in str(error)
@@ -115,7 +115,7 @@ def test_a_delivered_video_is_not_adopted(task):
     driver = task()
     delivered = driver.run()["id"]
     task.emulator.faults.add("order", NEVER_THERE)
-    assert "Nobody knows" in str(driver.clear().run())
+    assert "It is unknown" in str(driver.clear().run())
     error = adopt(driver, delivered)
     assert delivered in str(error)
     assert "earlier order of this task" in str(error)
@@ -224,7 +224,7 @@ def test_without_a_state_store_the_error_does_not_mention_the_key(task):
     driver = task()
     driver.store = None
     error = str(driver.run())
-    assert "Nobody knows" in error
+    assert "It is unknown" in error
     assert "veo_adopt" not in error
     assert "VeoDownloadOperator" in error
 
@@ -270,7 +270,7 @@ def test_a_listed_job_of_another_model_is_refused(listing):
 def test_a_server_without_a_list_does_not_change_the_error(listing):
     _, error = lost_here(listing)
     assert "The server lists" not in error
-    assert "Nobody knows whether a video was ordered" in error
+    assert "It is unknown whether a video was ordered" in error
 
 
 LISTS = [
@@ -291,7 +291,7 @@ def test_a_broken_list_does_not_hide_the_error(serve, monkeypatch, said):
     server = serve(lambda request: Reply(500, "no") if request.method == "POST" else said)
     connect(monkeypatch, server.url)
     error = str(TaskDriver({"prompt": "p", "model": "veo-3.1"}).run())
-    assert "Nobody knows whether a video was ordered. Creating the video failed (HTTP 500)" in error
+    assert "It is unknown whether a video was ordered. Creating the video failed (HTTP 500)" in error
     assert "The server lists" not in error
 
 
@@ -308,7 +308,7 @@ def test_the_task_does_not_wait_for_a_list_that_never_comes(serve, monkeypatch):
     began = time.monotonic()
     error = str(TaskDriver({"prompt": "p", "model": "veo-3.1"}).run())
     over.set()
-    assert "Nobody knows whether a video was ordered" in error
+    assert "It is unknown whether a video was ordered" in error
     assert time.monotonic() - began < 30
 
 

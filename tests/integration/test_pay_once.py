@@ -70,7 +70,7 @@ class TestALostAnswer:
         error = driver.run()
         assert isinstance(error, VeoFailException)
         assert driver.tries == 1
-        for words in ("Nobody knows", "Dag d, run r, task t", "request fingerprint", "console", "clear this task"):
+        for words in ("It is unknown", "Dag d, run r, task t", "request fingerprint", "console", "clear this task"):
             assert words in str(error)
         assert charged(task) == 1
 
@@ -493,7 +493,7 @@ def test_two_hundred_tasks_with_random_faults_end_in_videos_or_named_errors(monk
     ends = Counter("video" if isinstance(result, dict) else _kind(result) for result in results)
     charged = {job.id for job in jobs.charged()}
     with capsys.disabled():
-        sys.stdout.write(f"\nseed {seed}: {dict(ends)}, charged {len(charged)}\n")
+        sys.stdout.write(f"\nrandom faults {seed}: {dict(ends)}, charged {len(charged)}\n")
     assert set(ends) <= {"video", "unknown order", "rate limited"}
     assert ends["video"] > 100
     known = {result["id"] for result in results if isinstance(result, dict)}
@@ -512,7 +512,7 @@ def test_random_faults_can_be_repeated(monkeypatch):
 
 
 def _kind(error):
-    if isinstance(error, VeoFailException) and "Nobody knows" in str(error):
+    if isinstance(error, VeoFailException) and "It is unknown" in str(error):
         return "unknown order"
     if isinstance(error, ApiError) and error.status == 429:
         return "rate limited"

@@ -143,16 +143,16 @@ async def test_one_turn_of_the_loop_starts_few_calls(connection, mocker):
 
 async def test_each_trigger_is_called_back_in_its_own_context(connection):
     """Airflow finds the task of a log line by the context."""
-    who = ContextVar("who", default="nobody")
+    task_name = ContextVar("task_name", default="nothing")
     reports = []
 
     class RecordingTrigger(VeoVideoTrigger):
         def _report(self, news):
-            reports.append((self.video_id, who.get()))
+            reports.append((self.video_id, task_name.get()))
             super()._report(news)
 
     async def wait(one):
-        who.set(one.video_id)
+        task_name.set(one.video_id)
         return await outcome(one)
 
     async with LoopServer(scripted(3)) as server:
@@ -164,19 +164,19 @@ async def test_each_trigger_is_called_back_in_its_own_context(connection):
 
 
 async def test_the_poller_itself_runs_in_an_empty_context(connection, mocker):
-    who = ContextVar("who", default="nobody")
+    task_name = ContextVar("task_name", default="nothing")
     real, names = VeoHook._aget_connection, []
 
     async def look_up(hook):
-        names.append(who.get())
+        names.append(task_name.get())
         return await real(hook)
 
     mocker.patch.object(VeoHook, "_aget_connection", look_up)
     async with LoopServer(scripted()) as server:
         connection(server)
-        who.set("somebody")
+        task_name.set("a trigger")
         await outcomes(trigger())
-    assert names == ["nobody"]
+    assert names == ["nothing"]
 
 
 async def test_a_deadline_that_passed_without_a_triggerer_still_allows_one_call(connection):

@@ -1,4 +1,4 @@
-"""What an import costs shows in what it loads; seconds would only show the machine."""
+"""The modules that an import loads show its cost; its time would depend on the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why an order was refused: the server's words say so, and not those of the order that it quotes."""
+"""The reason of a refused order comes from the text of the server, not from the order that it quotes."""
 
 from __future__ import annotations
 

@@ -253,5 +253,5 @@ def test_a_withheld_address_is_asked_for_again(mocker):
     event = replace(COMPLETED, url=url).to_event()
     asked = mocker.patch.object(VeoClient, "get_video", return_value=Video("v", VideoStatus.COMPLETED, url=url))
     assert create().execute_complete({}, event)["url"] == url
-    asked.side_effect = TransportError("nobody there")
+    asked.side_effect = TransportError("connection refused")
     assert create().execute_complete({}, event)["url"] is None

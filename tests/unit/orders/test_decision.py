@@ -195,7 +195,7 @@ def test_another_request_counts(state):
     assert decide(record(state), OTHER_REQUEST, "me").record.submissions == 2
 
 
-def test_with_one_submission_a_retry_does_not_order():
+def test_with_max_submissions_1_a_retry_does_not_order():
     order = replace(ORDER, max_submissions=1)
     assert decided(record(State.SUBMITTED), order, JobState.GONE) is Forbidden.NO_ORDERS_LEFT
 
@@ -379,7 +379,7 @@ orders = st.builds(
 
 
 @given(records, orders, st.sampled_from(JobState), st.booleans())
-def test_nobody_pays_again_for_an_undelivered_video_that_is_stored_or_may_come(one, order, job_state, is_stored):
+def test_an_undelivered_video_that_is_stored_or_may_come_is_not_paid_again(one, order, job_state, is_stored):
     known = Known(has_looked=True, stored=STORED_VIDEO if is_stored else None, job_state=job_state)
     step = decide(one, order, "me", known)
     is_paid = one.state in (State.SUBMITTED, State.STORED) and one.fingerprint == order.fingerprint

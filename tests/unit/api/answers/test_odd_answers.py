@@ -70,11 +70,11 @@ def check(answer, known):
             found = error
         result = found if isinstance(found, Video) else (type(found), str(found), getattr(found, "retry_after", None))
         if isinstance(found, (Video, VeoError)) and result not in known:
-            check_what_is_told(found)
+            check_found(found)
             known.add(result)
 
 
-def check_what_is_told(found):
+def check_found(found):
     if isinstance(found, Video):
         assert len(found.id) <= ID_LIMIT
         assert len(found.message) <= MESSAGE_LIMIT + 1

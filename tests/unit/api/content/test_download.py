@@ -104,12 +104,12 @@ TENTHS = [len(VIDEO) * tenth // 10 for tenth in range(1, 10)]
 @pytest.mark.parametrize("announces", [True, False])
 def test_a_transfer_that_is_cut_at_each_tenth_continues(announces):
     server = Server(*TENTHS, announces=announces)
-    content, told = fetch(server)
+    content, logged = fetch(server)
     assert content == VIDEO
     assert server.sent == len(VIDEO)
     assert [resume and resume.offset for resume in server.asked] == [None, *TENTHS]
     assert server.asked[1].version == '"a"'
-    assert told[0] == f"connection reset Trying again in 0 s; {TENTHS[0]} bytes are there."
+    assert logged[0] == f"connection reset Trying again in 0 s; {TENTHS[0]} bytes are there."
 
 
 def test_a_transfer_that_the_server_cannot_continue_starts_again():

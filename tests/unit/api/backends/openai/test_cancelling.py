@@ -45,7 +45,7 @@ def test_an_answer_says_how_far_a_job_is_cancelled(status, body, expected):
         (401, {"error": {"message": "Invalid token"}}),
         (409, {"error": {"message": "Cancellation in progress. Please try again later."}}),
         (500, {"detail": "upstream error"}),
-        (200, {"error": {"message": "this job belongs to somebody else"}}),
+        (200, {"error": {"message": "this job belongs to another account"}}),
     ],
 )
 def test_an_error_says_nothing_about_the_job(status, body):

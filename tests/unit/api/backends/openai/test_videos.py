@@ -186,10 +186,12 @@ def test_three_envelopes_are_opened():
         read({"data": body})
 
 
-@pytest.mark.parametrize("told", [{"status": "completed"}, {"url": "/a.mp4"}, {"video_url": "/a.mp4"}, {"id": "v"}])
-def test_an_object_that_describes_a_video_is_not_an_envelope(told):
+@pytest.mark.parametrize(
+    "description", [{"status": "completed"}, {"url": "/a.mp4"}, {"video_url": "/a.mp4"}, {"id": "v"}]
+)
+def test_an_object_that_describes_a_video_is_not_an_envelope(description):
     other = {"data": {"id": "w", "status": "failed", "url": "/b.mp4"}}
-    plain, found = read(told, "v"), read(told | other, "v")
+    plain, found = read(description, "v"), read(description | other, "v")
     assert (found.status, found.url) == (plain.status, plain.url)
 
 
