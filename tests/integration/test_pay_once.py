@@ -493,7 +493,7 @@ def test_two_hundred_tasks_with_random_faults_end_in_videos_or_named_errors(monk
     ends = Counter("video" if isinstance(result, dict) else _kind(result) for result in results)
     charged = {job.id for job in jobs.charged()}
     with capsys.disabled():
-        sys.stdout.write(f"\nrandom faults {seed}: {dict(ends)}, charged {len(charged)}\n")
+        sys.stdout.write(f"\nrandom faults, {seed=}: {dict(ends)}, charged {len(charged)}\n")
     assert set(ends) <= {"video", "unknown order", "rate limited"}
     assert ends["video"] > 100
     known = {result["id"] for result in results if isinstance(result, dict)}
