@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import hypothesis
 import pytest
 
+from tests.support.scripted_server import connect
 from tests.support.task_state_store import FakeTaskStateStore
 
 # a slow machine must not fail a test
@@ -24,6 +25,12 @@ def no_network(monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+
+
+@pytest.fixture
+def gateway(monkeypatch):
+    """Make a gateway that cannot be reached the default connection, with the profile `veo-gateway`."""
+    connect(monkeypatch, "https://api.example.com")
 
 
 @pytest.fixture

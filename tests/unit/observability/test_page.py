@@ -22,7 +22,10 @@ from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFr
 from airflow_provider_veo.plugins.veo import OPERATORS
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
-pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="before Airflow 3.1 there is no Veo page")
+pytestmark = [
+    pytest.mark.usefixtures("gateway"),
+    pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="before Airflow 3.1 there is no Veo page"),
+]
 
 COMPLETED = Outcome(
     kind="completed",
@@ -32,13 +35,6 @@ COMPLETED = Outcome(
     created_at="2026-03-01T12:00:00Z",
     completed_at="2026-03-01T12:01:30Z",
 )
-
-
-@pytest.fixture(autouse=True)
-def connection(monkeypatch):
-    extra = {"profile": "veo-gateway"}
-    value = {"conn_type": "veo", "host": "https://api.example.com", "password": "sk-canary", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps(value))
 
 
 @pytest.fixture
