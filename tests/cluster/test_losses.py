@@ -60,7 +60,7 @@ def test_each_video_is_a_whole_file(cluster, made):
     assert len({hashlib.sha256(path.read_bytes()).hexdigest() for path in files}) == len(files) == VIDEOS
 
 
-def test_the_losses_came_in_the_middle_of_the_work(cluster, made):
+def test_machines_were_lost_while_videos_were_made(cluster, made):
     """Otherwise the other tests would prove little."""
     assert made.lost_videos >= VIDEOS / 8
     assert made.orders_before < VIDEOS
@@ -69,11 +69,11 @@ def test_the_losses_came_in_the_middle_of_the_work(cluster, made):
     assert [index for index in made.lost_tasks if tries[index] < 2] == []
 
 
-def test_nothing_is_left_waiting(cluster, made):
+def test_no_task_is_left_waiting(cluster, made):
     assert cluster.waiting() == {}
 
 
-def test_progress_comes_from_the_triggerers_and_at_the_end_from_the_workers(cluster, made):
+def test_triggerers_publish_progress_and_workers_publish_the_last_one(cluster, made):
     assert len(made.progress_while_waiting) == VIDEOS
     assert "completed 100 %" not in made.progress_while_waiting
     assert progress(cluster) == ["completed 100 %"] * VIDEOS

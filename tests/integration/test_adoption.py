@@ -68,13 +68,13 @@ def test_a_retry_that_may_order_again_adopts_the_job_too(task):
     assert orders(task) == 1
 
 
-def test_a_clear_without_the_key_orders(task):
+def test_a_clear_without_veo_adopt_orders_again(task):
     driver = lost(task)
     assert driver.clear().run()["submissions"] == 1
     assert orders(task) == 2
 
 
-def test_the_key_is_ignored_without_an_unknown_order(task):
+def test_veo_adopt_is_ignored_without_an_unknown_order(task):
     driver = task()
     driver.store.values["veo_adopt"] = "task_of_another_user"
     first = driver.run()
@@ -98,7 +98,7 @@ def test_an_adoption_survives_a_failing_state_store(task, written):
     assert orders(task) == 1
 
 
-def test_a_leftover_key_does_not_answer_the_next_unknown_order(task):
+def test_a_leftover_veo_adopt_does_not_apply_to_the_next_unknown_order(task):
     driver = lost(task)
     (job,) = task.emulator.jobs.all()
     driver.store.broken.add("delete")
@@ -173,7 +173,7 @@ def test_an_upstream_name_of_the_model_is_accepted(task):
 
 
 @pytest.mark.parametrize("arguments", [{"prompt": "q"}, {"model": "veo-3.1-fast"}])
-def test_a_changed_request_adopts_no_job(task, arguments):
+def test_a_task_with_a_changed_request_adopts_no_job(task, arguments):
     driver = lost(task)
     (job,) = task.emulator.jobs.all()
     driver.arguments |= arguments
@@ -219,7 +219,7 @@ def test_the_error_prints_the_request_that_adopts_a_job(task):
     )
 
 
-def test_without_a_state_store_the_error_does_not_mention_the_key(task):
+def test_without_a_state_store_the_error_does_not_mention_veo_adopt(task):
     task.emulator.faults.add("order", LOST)
     driver = task()
     driver.store = None
@@ -312,7 +312,7 @@ def test_the_task_does_not_wait_for_a_list_that_never_comes(serve, monkeypatch):
     assert time.monotonic() - began < 30
 
 
-def test_the_texts_of_a_list_are_cleaned(serve, monkeypatch):
+def test_the_texts_of_listed_jobs_are_cleaned(serve, monkeypatch):
     now = time.time()
     jobs = [
         {"id": "good", "status": "queued", "model": "veo-3.1", "created_at": now},

@@ -226,7 +226,7 @@ def test_a_connection_is_read_from_the_database(emulator, monkeypatch):
     assert "state=success" in output
 
 
-def test_an_example_runs_by_the_command_line(veo_default, storage, monkeypatch):
+def test_an_example_runs_from_the_command_line(veo_default, storage, monkeypatch):
     monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(EXAMPLES))
     output = airflow("dags", "test", "example_veo_text_to_video")
     if AIRFLOW_3:  # Airflow 2 prints no lines of its tasks here

@@ -297,7 +297,7 @@ async def asked(server, times):
 
 
 @pytest.mark.parametrize("kind", ["1xx that drip", "head that drips", "body that drips", "silence"])
-async def test_a_job_is_asked_about_in_time_beside_three_sick_jobs_for_each_slot(monkeypatch, kind):
+async def test_a_job_is_asked_about_in_time_beside_three_jobs_without_answers_for_each_slot(monkeypatch, kind):
     slots = 2
     with EndlessServer(answer(DRIPS[kind])) as server:
         connect(monkeypatch, server.url, timeout=30)
@@ -313,7 +313,7 @@ async def test_a_job_is_asked_about_in_time_beside_three_sick_jobs_for_each_slot
         await asyncio.gather(*sick, return_exceptions=True)
 
 
-async def test_sick_jobs_leave_slots_to_other_jobs(monkeypatch):
+async def test_jobs_without_answers_leave_slots_to_other_jobs(monkeypatch):
     """This holds after one status call for each sick job, which is short here because of the timeout."""
     slots = 2
     with EndlessServer(answer(DRIPS["silence"])) as server:

@@ -130,7 +130,7 @@ class TestAnUnknownStatusWord:
         assert isinstance(task(gateway, timeout=timedelta(seconds=0.2)).run(), VideoTimeoutError)
 
     @pytest.mark.parametrize("word", ["Task not found", "not_found", "JOB_DOES_NOT_EXIST"])
-    def test_that_means_an_unknown_job_lets_a_clear_order(self, task, monkeypatch, word):
+    def test_allows_a_new_order_after_a_clear_if_it_means_an_unknown_job(self, task, monkeypatch, word):
         monkeypatch.setattr("airflow_provider_veo.orders.decision.RECENT", 0.0)
         gateway = Gateway({"status": "processing"}, Reply(404))
         driver = task(gateway, timeout=timedelta(seconds=0.2))

@@ -64,7 +64,7 @@ def test_a_successful_task_pays_once(task):
 
 @pytest.mark.parametrize("lost", LOST, ids=lambda fault: fault.trouble.name)
 class TestALostAnswer:
-    def test_fails_without_retries_and_says_what_to_look_for(self, task, lost):
+    def test_fails_the_task_without_retries_and_with_advice(self, task, lost):
         task.emulator.faults.add("order", lost)
         driver = task(retries=3)
         error = driver.run()
@@ -263,7 +263,7 @@ class TestATaskThatFailsAfterItHasStoredItsVideo:
         assert len(task.emulator.jobs.requests) == requests
         assert hashlib.sha256(ObjectStoragePath(result["path"]).read_bytes()).hexdigest() == result["sha256"]
 
-    def test_it_stays_in_place_if_the_destination_is_removed(self, task, driver, tmp_path):
+    def test_the_video_stays_in_place_if_the_destination_is_removed(self, task, driver, tmp_path):
         driver.run()
         del driver.arguments["destination"]
         assert driver.run()["path"] == str(tmp_path / "a.mp4")

@@ -193,7 +193,7 @@ REFUSALS = [
 @pytest.mark.parametrize(
     ("said", "first", "all_tries"), REFUSALS, ids=lambda value: label_of(value) if isinstance(value, Reply) else ""
 )
-def test_a_refused_order_is_sent_this_often(serve, monkeypatch, pauses, said, first, all_tries):
+def test_each_refused_order_is_sent_as_often_as_the_table_says(serve, monkeypatch, pauses, said, first, all_tries):
     server = serving(serve, monkeypatch, said)
     assert "It is unknown" not in str(create().run())
     assert len(posts(server)) == first

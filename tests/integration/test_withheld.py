@@ -76,7 +76,7 @@ class TestAnErrorWithoutAReason:
         assert driver.run()["id"] == "video_1"
         assert gateway.orders == 1
 
-    def test_names_its_time_and_both_ways_out(self, task):
+    def test_names_its_time_and_both_ways_to_continue(self, task):
         error = task(Gateway()).run()
         refused = re.search(r"has refused it since (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\. A retry asks", str(error))
         assert refused, error

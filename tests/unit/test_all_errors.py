@@ -129,7 +129,7 @@ def test_a_reason_is_written_as_its_value():
     assert f"{Reason.NETWORK}" == str(Reason.NETWORK) == "network"
 
 
-def test_the_tree_in_the_docstring_is_the_tree():
+def test_the_docstring_shows_the_tree_of_the_errors():
     parents, found = [], {}
     for indent, name in re.findall(r"^( {4,})(\w+Error)", errors.__doc__, re.MULTILINE):
         del parents[(len(indent) - 4) // 2 :]

@@ -278,7 +278,7 @@ def test_a_hook_reads_its_airflow_connection(monkeypatch):
     assert VeoHook("my_veo").settings.base_url == "https://x.example"
 
 
-def test_the_form_describes_what_the_hook_reads():
+def test_the_form_describes_all_fields_that_the_hook_reads():
     connection_type = get_provider_info()["connection-types"][0]
     assert connection_type["connection-type"] == VeoHook.conn_type
     assert connection_type["hook-name"] == VeoHook.hook_name

@@ -53,12 +53,12 @@ def succeeded(context, state="success"):
     ],
 )
 @with_a_store
-def test_our_callback_comes_before_those_of_the_user(given, own):
+def test_the_providers_callback_comes_before_those_of_the_user(given, own):
     assert create(on_success_callback=given).on_success_callback == [mark_delivered, *own]
 
 
 @with_a_store
-def test_a_policy_that_sets_another_callback_does_not_remove_ours():
+def test_a_policy_that_sets_a_callback_does_not_remove_the_providers():
     operator = create(on_success_callback=first)
     operator.on_success_callback = second
     assert operator.on_success_callback == [mark_delivered, second]
@@ -159,13 +159,13 @@ def test_without_a_record_none_is_written(store):
     assert store.values == {}
 
 
-def test_a_broken_store_does_no_harm(store, caplog):
+def test_a_broken_store_does_not_fail_the_callback(store, caplog):
     store.broken = {"get", "set"}
     mark_delivered(succeeded({"task_state_store": store}))
     assert "a clear of it collects this video once more, free of charge" in caplog.text
 
 
-def test_an_unknown_state_of_the_task_does_no_harm(store, caplog):
+def test_an_unknown_state_of_the_task_does_not_fail_the_callback(store, caplog):
     def away(**_):
         raise RuntimeError("the API server is away")
 

@@ -204,7 +204,7 @@ def test_every_data_argument_is_a_template():
     assert set(VeoDownloadOperator.template_fields) == {"destination", "video_id", "url", "conn_id"}
 
 
-def test_a_withheld_address_is_asked_for_again(mocker):
+def test_an_address_that_the_event_must_not_hold_is_asked_for_again(mocker):
     url = "https://x.example/a.mp4?signature=s"
     event = replace(COMPLETED, url=url).to_event()
     asked = mocker.patch.object(VeoClient, "get_video", return_value=Video("v", VideoStatus.COMPLETED, url=url))

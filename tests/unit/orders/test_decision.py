@@ -189,7 +189,7 @@ def test_another_request_is_a_new_order(state):
 
 
 @pytest.mark.parametrize("state", State)
-def test_another_request_counts(state):
+def test_an_order_with_another_request_is_counted(state):
     assert decided(record(state, submissions=2), OTHER_REQUEST) is Forbidden.NO_ORDERS_LEFT
     assert decided(record(state, submissions=2, cleared=True), OTHER_REQUEST) is NEW
     assert decide(record(state), OTHER_REQUEST, "me").record.submissions == 2
@@ -343,7 +343,7 @@ class TestAChatCall:
         assert decide_chat(exhausted, ORDER, "me", 3) == Refuse(exhausted, Forbidden.NO_ORDERS_LEFT)
         assert decide_chat(INTENT, ORDER, "me", 1) == Refuse(INTENT, Forbidden.UNKNOWN_ORDER)
 
-    def test_that_is_unknown_returns_nothing_even_if_earlier_calls_brought_all(self):
+    def test_returns_nothing_while_it_is_unknown_even_if_earlier_calls_made_all_videos(self):
         unknown = replace(CHAT, state=State.INTENT)
         assert decide_chat(unknown, ORDER, "me", 2) == Refuse(unknown, Forbidden.UNKNOWN_ORDER)
 
@@ -510,13 +510,13 @@ def test_no_retry_orders_while_a_completed_video_is_only_refused(one, most, paus
 
 
 class TestTheNextRecord:
-    def test_of_a_first_order(self):
+    def test_of_a_first_order_has_the_numbers_of_this_try(self):
         intent = next_record(None, ORDER, "me")
         assert (intent.state, intent.submissions, intent.video_id) == (State.INTENT, 1, None)
         assert (intent.waiting_since, intent.sent_at, intent.epoch) == (1000.0, 1000.0, 2)
         assert len(intent.idempotency_key) == 32
 
-    def test_of_a_replacement_keeps_the_deadline_and_has_another_key(self):
+    def test_of_a_second_order_keeps_the_deadline_and_has_another_key(self):
         first = next_record(None, ORDER, "me").as_accepted("v")
         later = replace(ORDER, now=1100.0)
         second = next_record(first, later, "me", keeps_deadline=True)
@@ -543,13 +543,13 @@ class TestTheNextRecord:
         keys = {next_record(RECORD, replace(ORDER, try_number=number), "me").idempotency_key for number in (2, 3)}
         assert len(keys) == 2
 
-    def test_of_an_epoch_that_comes_again_has_another_key(self):
+    def test_of_a_repeated_epoch_has_another_key(self):
         first = next_record(None, replace(ORDER, try_number=1), "me").as_accepted("v").as_delivered()
         later = replace(ORDER, try_number=2, clear_number=1, retries=1)
         known = replace(first, try_number=1, clear_number=0)
         assert next_record(known, later, "me").idempotency_key != first.idempotency_key
 
-    def test_after_a_clear_starts_anew(self):
+    def test_after_a_clear_begins_a_new_count(self):
         old = record(State.DELIVERED, cleared=True, submissions=2)
         new = next_record(old, ORDER, "me")
         assert (new.submissions, new.waiting_since) == (1, 1000.0)
@@ -590,7 +590,7 @@ class TestTheNextRecord:
         assert MOST_EARLIER == 20
 
 
-def test_a_clear_gives_fresh_time_to_an_earlier_job():
+def test_a_clear_gives_an_earlier_job_a_new_deadline():
     resumed = resume_record(record(State.SUBMITTED, cleared=True, submissions=2), ORDER)
     assert (resumed.epoch, resumed.waiting_since, resumed.submissions) == (2, 1000.0, 1)
     assert resumed.adopted
@@ -599,7 +599,7 @@ def test_a_clear_gives_fresh_time_to_an_earlier_job():
     assert (stored.state, stored.kept, stored.epoch) == (State.STORED, KEPT, 2)
 
 
-def test_a_retry_gives_no_fresh_time_to_an_earlier_job():
+def test_a_retry_keeps_the_deadline_of_an_earlier_job():
     assert resume_record(RECORD, ORDER) == RECORD
     assert resume_record(replace(RECORD, by_clear=True), replace(ORDER, try_number=5)) == replace(RECORD, try_number=5)
 
@@ -626,7 +626,7 @@ def test_a_try_with_an_unknown_number_counts_as_a_retry(unknown):
 
 
 @pytest.mark.parametrize("order", [ORDER, AFTER_A_CLEAR])
-def test_an_adopted_job_is_on_record_like_an_accepted_one_with_fresh_time(order):
+def test_an_adopted_job_is_recorded_like_an_accepted_one_with_a_new_deadline(order):
     adopted = adopt_record(replace(INTENT, posts=3, submissions=2), order, "v")
     assert (adopted.state, adopted.video_id, adopted.waiting_since) == (State.SUBMITTED, "v", order.now)
     assert (adopted.epoch, adopted.adopted) == (order.epoch, False)
@@ -658,7 +658,7 @@ def error(reason, status=500):
         (TransportError("x"), False, JobState.MAY_BE_COMPLETED),
     ],
 )
-def test_an_answer_to_a_status_call_means_a_job_state(answer, is_recent, state):
+def test_each_answer_to_a_status_call_means_a_job_state(answer, is_recent, state):
     answer = Video("v", answer) if isinstance(answer, VideoStatus) else answer
     assert read_job_state(answer, is_recent=is_recent) is state
 

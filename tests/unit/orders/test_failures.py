@@ -54,6 +54,6 @@ BUSY = '{"error": {"message": "overloaded"}}'
         (KeyError("x"), True, [None]),
     ],
 )
-def test_a_failed_order_is_unknown_or_repeated_or_neither(failure, unknown, pauses):
+def test_a_failed_order_is_unknown_or_repeated_depending_on_its_error(failure, unknown, pauses):
     assert is_unknown(failure) is unknown
     assert [find_pause(failure, attempt) for attempt in range(1, len(pauses) + 1)] == pauses

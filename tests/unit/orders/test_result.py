@@ -23,7 +23,7 @@ def test_the_length_is_that_of_the_profile_unless_the_order_named_one():
     assert video_result(COMPLETED, "sora-9", VEO_GATEWAY)["seconds"] == 4.0
 
 
-def test_the_stand_in_for_the_model_and_the_length_beside_it_are_not_in_the_result():
+def test_a_placeholder_for_the_model_and_the_length_beside_it_are_not_returned():
     outcome = replace(COMPLETED, model="sora2_video_generation")
     assert video_result(outcome, "veo-3.1", VEO_GATEWAY, length_was_asked=True)["seconds"] == 8
     result = video_result(outcome, outcome.model, VEO_GATEWAY)

@@ -30,7 +30,7 @@ def test_the_connection_of_an_object_is_kept(memory, tmp_path):
         assert target.fs_path == "/bucket/a.mp4"
 
 
-def test_the_id_fills_the_destination(tmp_path):
+def test_the_id_is_inserted_into_the_destination(tmp_path):
     assert destinations.resolve(f"{tmp_path}/x-{{video_id}}.mp4", name="video_1") == LocalTarget(
         tmp_path / "x-video_1.mp4"
     )

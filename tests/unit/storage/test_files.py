@@ -96,13 +96,13 @@ def fail_halfway(target):
         fill(part)
 
 
-def test_a_failure_leaves_nothing(target):
+def test_a_failed_write_leaves_no_file(target):
     fail_halfway(target)
     assert not seen(target).exists()
     assert not isinstance(target, LocalTarget) or names_in(seen(target).parent) == []
 
 
-def test_a_failure_leaves_the_old_file(target):
+def test_a_failed_write_keeps_the_old_file(target):
     store(target, b"old")
     fail_halfway(target)
     assert seen(target).read_bytes() == b"old"
@@ -132,7 +132,7 @@ def test_a_folder_that_has_appeared_at_the_target_is_an_error_of_the_storage(tmp
     assert names_in(tmp_path) == ["a.mp4"]
 
 
-def test_file_systems_without_links_take_files(tmp_path, monkeypatch):
+def test_files_are_stored_on_file_systems_without_links(tmp_path, monkeypatch):
     def link(*_):
         raise OSError(errno.EPERM, "no links here")
 
@@ -190,7 +190,7 @@ def test_the_part_file_of_a_living_task_stays(tmp_path):
     assert sorted(names_in(tmp_path)) == ["a.mp4", "b.mp4"]
 
 
-def test_other_files_stay(tmp_path):
+def test_other_files_in_the_folder_stay(tmp_path):
     (tmp_path / "x.part").touch()
     (tmp_path / ".hidden").touch()
     store(LocalTarget(tmp_path / "a.mp4"))

@@ -87,7 +87,7 @@ def test_an_id_that_every_storage_takes_is_kept(video_id):
 
 @pytest.mark.parametrize("video_id", ["x" * 500, "猫" * 200, "gen/1", "..", ""])
 @pytest.mark.parametrize("beside", ["", "a", "b" * 100, "猫" * 50, "b" * 228])
-def test_an_id_is_shortened_to_the_room_in_its_part(video_id, beside):
+def test_an_id_is_shortened_to_the_space_in_its_part_of_the_path(video_id, beside):
     target = destinations.resolve(f"/videos/{beside}{{video_id}}.mp4", name=video_id)
     assert len(target.name.encode()) <= 250
     assert "~" in target.name
@@ -161,7 +161,7 @@ def test_the_uri_of_any_file_leads_to_it(title):
     assert unquote(urlsplit(target.uri).path) == str(target)
 
 
-def test_a_folder_with_a_pattern_in_its_name(memory):
+def test_a_folder_may_have_a_pattern_in_its_name(memory):
     """The driver of this storage cannot rename an object."""
     other = destinations.resolve(f"{memory}/a1/x.mp4")
     stored_at(other)

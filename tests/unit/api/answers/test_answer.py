@@ -93,7 +93,7 @@ def test_an_id_is_kept_exactly(video_id):
     assert parse_video(answer({"id": video_id}), "Creating").id == video_id
 
 
-def test_an_id_and_an_address_to_ask_are_never_masked():
+def test_ids_and_addresses_for_later_requests_are_not_masked():
     key = "sk-0123456789"
     found = parse_video(answer({"id": f"video-{key}", "status": key}, secrets=[key]), "Creating")
     assert (found.id, found.status_word) == (f"video-{key}", "***")

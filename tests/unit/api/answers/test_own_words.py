@@ -102,7 +102,7 @@ def test_a_sure_quotation_of_a_short_text_needs_quotation_marks(text, stays):
     assert ("reset" in own.remove_from(text, surely=True)) is stays
 
 
-def test_a_long_quotation_is_sure():
+def test_a_sure_quotation_of_a_long_text_needs_no_quotation_marks():
     own = OwnWords(("a clip in which the connection is reset by a peer who has no time left",))
     assert "reset" not in own.remove_from("bad prompt: a clip in which the connection is reset by a p", surely=True)
 

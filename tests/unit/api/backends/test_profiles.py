@@ -38,7 +38,7 @@ def test_every_profile_has_the_documented_default_model(profile):
     assert profile.default_model == "veo-3.1-fast"
 
 
-def test_prices_and_sizes_of_known_models():
+def test_known_models_have_prices_and_sizes():
     assert VEO_GATEWAY.cost_of("veo-3.1") == 0.25
     assert VEO_GATEWAY.cost_of("veo-3.1-fast", 4) == 0.6
     assert VEO_GATEWAY.size_of("veo-3.1-landscape") == "1280x720"
@@ -70,11 +70,11 @@ def test_frames_that_the_gateway_does_not_take_are_refused(model, first, last, c
     ("model", "first", "last"),
     [("veo-3.1", False, False), ("veo-3.1-fl", True, False), ("veo-3.1-fl", True, True), ("sora-9", True, True)],
 )
-def test_frames_that_the_gateway_takes_pass(model, first, last):
+def test_frames_that_the_gateway_takes_are_accepted(model, first, last):
     VEO_GATEWAY.check_frames(spec(model, first=first, last=last))
 
 
-def test_the_frames_of_a_chat_call_are_checked_too():
+def test_the_frames_of_a_chat_call_are_checked():
     with pytest.raises(InvalidInputError, match="takes no frames"):
         VEO_GATEWAY.check_frames(ChatSpec("p", "veo-3.1", FrameUrl("https://a")))
     with pytest.raises(InvalidInputError, match="needs a first_frame"):

@@ -260,7 +260,7 @@ class TestAnAddressThatRefuses:
         assert len(server.asked) == 1
         assert "key" not in str(caught.value)
 
-    def test_may_have_the_file_later_where_it_only_lacks_it(self):
+    def test_is_asked_for_again_if_it_has_no_file_yet(self):
         missing = refused(is_missing=True)
         assert fetch(Server(missing, missing, is_job=False), DownloadPolicy(60, 0, 0))[0] == VIDEO
 

@@ -56,7 +56,7 @@ def hop(status, body="", **headers):
         (302, "", {}, URL),  # nowhere: the limit of hops ends it
     ],
 )
-def test_answers_that_lead_to_another_address(status, body, headers, target):
+def test_a_redirect_or_an_answer_with_an_address_leads_to_that_address(status, body, headers, target):
     assert hop(status, body, **headers) == target
 
 
@@ -67,12 +67,12 @@ def test_answers_that_lead_to_another_address(status, body, headers, target):
         *((200, '{"status": "processing"}'), (202, '{"data": {"task_status": "QUEUED", "url": ""}}')),
     ],
 )
-def test_answers_of_content_that_is_not_ready(status, body):
+def test_some_answers_mean_that_the_content_is_not_ready(status, body):
     with pytest.raises(ContentNotReadyError, match=r"^Downloading: the "):
         hop(status, body)
 
 
-def test_a_missing_file_is_reported_with_the_servers_words():
+def test_a_missing_file_is_reported_with_the_servers_message():
     with pytest.raises(ContentNotReadyError, match=r"is not there yet \(HTTP 400: Task is not completed yet") as caught:
         hop(400, NOT_COMPLETED)
     assert isinstance(caught.value.__cause__, ApiError)
@@ -148,7 +148,7 @@ def test_headers_give_length_encoding_and_version_of_a_body(headers, length, enc
     assert (length_of(headers), is_encoded(headers), version_of(headers)) == (length, encoded, version)
 
 
-def test_headers_that_ask_for_the_rest():
+def test_headers_ask_for_the_rest_of_a_file():
     assert Resume(5, 10, '"a"').headers() == {"Range": "bytes=5-", "If-Range": '"a"'}
     assert Resume(5, None, None).headers() == {"Range": "bytes=5-"}
 
@@ -207,7 +207,7 @@ CDN = "https://cdn.example.net/a.mp4?X-Amz-Signature=canary"
         (200, '{"code":"moderation_blocked","message":"no"}', None),
     ],
 )
-def test_errors_that_say_that_there_is_no_video(status, body, reason):
+def test_some_errors_mean_that_there_is_no_video(status, body, reason):
     with pytest.raises(VideoFailedError, match=r"^Video v is completed without a video: ") as caught:
         hop(status, body)
     assert caught.value.reason is (reason or Reason.MODERATION)
@@ -225,7 +225,7 @@ def test_errors_that_say_that_there_is_no_video(status, body, reason):
         (500, json.dumps({"raiMediaFilteredCount": 0, "raiMediaFilteredReasons": []})),
     ],
 )
-def test_errors_that_do_not_say_that_there_is_no_video(status, body):
+def test_other_errors_do_not_mean_that_there_is_no_video(status, body):
     with pytest.raises(ApiError):
         hop(status, body)
 
@@ -332,7 +332,7 @@ class TestTheAddressInTheStatus:
         with pytest.raises(error):
             choose_address(REFUSED, seen, "Downloading", NOW)
 
-    def test_that_fails_is_reported_if_its_error_says_more(self):
+    def test_is_reported_if_it_fails_with_a_more_useful_error(self):
         elsewhere_refused = AddressRefusedError("403", "https://cdn.example.net/a.mp4")
         private = InvalidInputError("a private address")
         assert choose_error(NOT_READY, elsewhere_refused, NAMED, NOW) is elsewhere_refused
@@ -407,7 +407,7 @@ def test_the_error_says_why_the_content_will_never_come(seen, words):
         ("", False),
     ],
 )
-def test_the_key_goes_only_to_its_own_origin(other, same):
+def test_the_key_is_sent_only_to_its_own_origin(other, same):
     assert is_same_origin(other, "https://api.example.com") is same
 
 

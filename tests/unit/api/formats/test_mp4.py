@@ -206,12 +206,12 @@ def cut_by_one(content):
 @pytest.mark.parametrize(
     ("flags", "head"), [(0x20000, ()), (0, ()), (0x2003A, (1, 1, 99, 1)), (0x20038, (1, 99, 1)), (0x20020, (1,))]
 )
-def test_a_fragment_says_where_its_samples_end(flags, head, first):
+def test_the_end_of_the_samples_of_a_fragment_is_found(flags, head, first):
     run = 0x205 if first else 0x201
     cut_by_one(in_fragments(fragment(flags=flags, head=head, run=run, first=first)))
 
 
-def test_a_fragment_may_say_how_large_its_samples_are_once():
+def test_a_fragment_may_give_one_size_for_all_its_samples():
     cut_by_one(in_fragments(fragment(b"ab" * 5, flags=0x2001A, head=(1, 99, 5), run=1)))
     cut_by_one(in_fragments(fragment(b"ab" * 5, flags=0x20010, head=(5,), run=1), size=7))
     cut_by_one(in_fragments(fragment(b"ab" * 7, run=1), size=7))
@@ -289,7 +289,7 @@ def test_a_segment_index_shows_missing_segments(version):
 
 
 @pytest.mark.parametrize(("version", "offset"), [(0, 0x01020304), (1, 0x0102030405060708)])
-def test_a_segment_index_says_where_the_last_segment_ends(version, offset):
+def test_a_segment_index_gives_the_end_of_the_last_segment(version, offset):
     sizes = range(1, 259)
     times = numbers(0, offset) if version == 0 else struct.pack(">QQ", 0, offset)
     segments = b"".join(
@@ -334,7 +334,7 @@ def test_the_boxes_in_a_box_with_a_long_size_are_read():
         check(FTYP + index + box(b"mdat"))
 
 
-def test_a_box_may_claim_a_huge_size():
+def test_a_box_with_a_huge_size_is_cut():
     head = numbers(1) + b"mdat" + struct.pack(">Q", 2**60 + 5)
     with pytest.raises(IncompleteError, match=f"its 'mdat' box is cut: it ends at byte {len(FTYP) + 2**60 + 5},"):
         check(FTYP + head)
@@ -350,7 +350,7 @@ def test_the_check_reads_only_the_index():
 
 
 @pytest.mark.parametrize(("last", "samples"), [(0, (0, 2)), (1, (2, 4)), (2, (4, 5)), (3, (5, 6)), (4, (6, 9))])
-def test_the_last_chunk_may_be_any_and_have_any_number_of_samples(last, samples):
+def test_the_last_chunk_of_the_file_may_stand_anywhere_in_the_table(last, samples):
     runs = numbers(0, 3, 1, 2, 1, 3, 1, 1, 5, 3, 1)  # two samples in chunks 1 and 2, one in 3 and 4, three in 5
     runs += numbers(4, 9, 1)  # beyond what the table says
     sizes = [2**power for power in range(9)]

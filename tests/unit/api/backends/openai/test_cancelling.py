@@ -34,7 +34,7 @@ STOPPED, ACCEPTED, IMPOSSIBLE = Cancellation
         (501, None, IMPOSSIBLE),
     ],
 )
-def test_an_answer_says_how_far_a_job_is_cancelled(status, body, expected):
+def test_an_answer_shows_whether_a_job_is_cancelled(status, body, expected):
     text = "" if body is None else json.dumps(body)
     assert read_cancellation(Answer(status, text), "v") is expected
 
@@ -48,7 +48,7 @@ def test_an_answer_says_how_far_a_job_is_cancelled(status, body, expected):
         (200, {"error": {"message": "this job belongs to another account"}}),
     ],
 )
-def test_an_error_says_nothing_about_the_job(status, body):
+def test_an_error_leaves_it_open_whether_the_job_is_cancelled(status, body):
     with pytest.raises(ApiError, match="Cancelling video v"):
         read_cancellation(Answer(status, json.dumps(body)), "v")
 

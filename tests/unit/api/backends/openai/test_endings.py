@@ -163,7 +163,7 @@ def test_the_error_code_of_a_failed_job_is_a_reason(code, reason):
     assert read(audio).reason is Reason.UNKNOWN
 
 
-def test_the_length_made_comes_before_the_length_ordered():
+def test_the_actual_length_comes_before_the_ordered_length():
     assert read({"status": "completed", "seconds": "4", "duration_s": 0.33}).seconds == 0.33
 
 
@@ -301,7 +301,7 @@ def test_a_prompt_in_the_message_of_a_failed_job_is_not_its_reason(said, prompt)
         ("insufficient balance for 'a safety clip'", Reason.QUOTA),
     ],
 )
-def test_the_words_of_the_server_remain_the_reason(message, reason):
+def test_the_text_of_the_server_remains_the_reason(message, reason):
     outcome = Outcome.of(read({"status": "failed", "error": message}))
     assert outcome.judge_reason(OwnWords(("a safety clip", "gem-rai"))).reason == reason.value
 
@@ -315,7 +315,7 @@ def test_a_reason_beyond_the_shown_message_is_kept_unless_the_prompt_may_be_its_
     assert outcome.judge_reason(OwnWords((prompt,))).reason == Reason.UNKNOWN.value
 
 
-def test_a_field_of_a_filter_is_a_reason_without_words():
+def test_a_field_of_a_filter_is_a_reason_even_without_a_message():
     outcome = Outcome.of(read({"status": "completed", "raiMediaFilteredReasons": ["not 'a safety clip'"]}))
     assert outcome.judge_reason(OwnWords(("a safety clip",))) == outcome
     assert (

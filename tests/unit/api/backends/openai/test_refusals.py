@@ -208,7 +208,7 @@ unsure = st.sampled_from([status for status in range(300, 600) if status not in 
 
 
 @given(unsure, bodies, headers)
-def test_no_body_makes_a_status_outside_the_list_sure(status, body, more):
+def test_a_status_outside_the_list_is_never_a_sure_refusal(status, body, more):
     assert verdict(status, body, more) is UNKNOWN
 
 

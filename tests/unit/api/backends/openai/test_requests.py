@@ -19,7 +19,7 @@ from tests.support.pictures import picture
 PNG, JPEG = picture("PNG"), picture("JPEG")
 
 
-def test_the_documented_order():
+def test_an_order_has_the_documented_form():
     request = requests.create_video(VideoSpec("画小猫", "veo-3.1"))
     assert (request.method, request.path) == ("POST", "/v1/videos")
     assert request.json == {"prompt": "画小猫", "model": "veo-3.1"}
@@ -156,7 +156,7 @@ def test_a_json_order_that_the_server_has_not_read_is_sent_as_a_form(answer):
         Answer(429, "slow down"),
     ],
 )
-def test_any_other_answer_ends_the_order(answer):
+def test_an_order_is_not_sent_as_a_form_after_any_other_answer(answer):
     assert requests.create_video_as_form(VideoSpec("p", "m"), "auto", None, answer) is None
 
 
@@ -200,7 +200,7 @@ def test_an_unusable_id_is_refused(video_id):
         requests.get_video(video_id)
 
 
-def test_the_documented_chat_calls():
+def test_chat_calls_have_the_documented_form():
     request = requests.chat_completion(ChatSpec("画只猪在天上飞", "veo_3_1", n=2))
     assert (request.method, request.path) == ("POST", "/v1/chat/completions")
     assert request.json == {

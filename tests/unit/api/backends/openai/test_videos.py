@@ -217,7 +217,7 @@ def test_the_reason_of_a_failure_is_read_from_several_fields(key):
     assert read({"status": "failed", key: "no cats"}, "v").message == "no cats"
 
 
-def test_the_words_about_a_cancelled_job_are_not_its_reason():
+def test_the_message_of_a_cancelled_job_is_not_its_reason():
     assert read({"status": "cancelled", "error": "Content policy violation"}, "v").reason is Reason.UNKNOWN
 
 
@@ -358,6 +358,6 @@ def test_a_failed_job_with_an_http_error_status_is_read(status):
     ("change", "video_id"),
     [({"id": "request-17"}, "v"), ({"status": "error"} | {"id": ""}, "v"), ({"status": "completed"}, "v"), ({}, None)],
 )
-def test_any_other_error_says_nothing_about_the_job(change, video_id):
+def test_any_other_error_does_not_describe_the_job(change, video_id):
     with pytest.raises(ApiError):
         parse_video(Answer(500, json.dumps(FAILED | change)), "Asking", video_id)
