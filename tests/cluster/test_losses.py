@@ -61,7 +61,7 @@ def test_each_video_is_a_whole_file(cluster, made):
 
 
 def test_machines_were_lost_while_videos_were_made(cluster, made):
-    """Otherwise the other tests would prove little."""
+    """The other tests prove little if the losses came before or after the work."""
     assert made.lost_videos >= VIDEOS / 8
     assert made.orders_before < VIDEOS
     assert len(made.lost_tasks) == SLOTS

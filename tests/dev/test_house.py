@@ -1,4 +1,4 @@
-"""The counts of the house: each is right for a small package, and changes with what it counts."""
+"""The counts of the package's structure, each checked on a small package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make matrix`: which rows run, what is read from pytest's report, and what becomes of the table."""
+"""`make matrix`: the selection of rows, the counts in a report of pytest, and the update of the table."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""The hook in a user's own code: it orders, waits and stores, and tests its connection."""
+
 from __future__ import annotations
 
 import hashlib

@@ -141,7 +141,7 @@ def test_a_call_ends_in_time_if_the_server_sends_slowly(call):
 
 
 def test_a_download_that_is_always_too_slow_fails(tmp_path, monkeypatch):
-    """It fails after five attempts, and leaves no file."""
+    """The download fails after five attempts, and leaves no file."""
     monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(retry_pause=0.01))
     asked = []
 

@@ -259,7 +259,7 @@ def test_no_request_is_sent_after_the_deadline(serve, monkeypatch):
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: no code of the provider runs after it."""
+    """Stands for SIGKILL: the provider runs no code after it."""
 
 
 def test_a_worker_that_dies_in_a_pause_leaves_no_unknown_order(serve, monkeypatch):

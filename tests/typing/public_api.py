@@ -43,7 +43,7 @@ from airflow_provider_veo.triggers.video import VeoVideoTrigger
 
 
 def make_operators() -> None:
-    """Make each operator with every argument of its own."""
+    """Make each operator with all its own arguments."""
     create = VeoCreateVideoOperator(
         task_id="create",
         conn_id="veo_default",

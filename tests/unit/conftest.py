@@ -1,4 +1,4 @@
-"""Unit tests have no network: a connection attempt is a failure, wherever it is hidden."""
+"""Fixtures of the unit tests. They have no network: an attempt to connect fails the test."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def store():
 
 @pytest.fixture
 def context(store):
-    """The part of a task's context that the operators use."""
+    """Return the part of a task's context that the operators use."""
     ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, max_tries=0, try_number=1, xcoms={})
     ti.xcom_push = lambda key, value: ti.xcoms.update({key: value})
     return {"ti": ti, "task_state_store": store}

@@ -1,3 +1,5 @@
+"""The settings of a client: base URL, key, model, timeout and certificates."""
+
 from __future__ import annotations
 
 import math

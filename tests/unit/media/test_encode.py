@@ -18,7 +18,7 @@ from tests.unit.media.samples import CLIP, variant
     st.lists(st.fractions(min_value="1/60", max_value=20), min_size=1, max_size=8), st.sampled_from([24, 30, 44_100])
 )
 def test_the_spans_of_all_clips_fill_the_video(lengths, rate):
-    """No rounding adds up: the sum is right to half a picture, and so is each joint."""
+    """Rounding errors do not add up: each joint and the end are right to half a picture."""
     starts = [sum(lengths[:number], Fraction(0)) for number in range(len(lengths) + 1)]
     counts = [Span(start, end).count(rate) for start, end in pairwise(starts)]
     assert all(count >= 0 for count in counts)

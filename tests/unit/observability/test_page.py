@@ -65,7 +65,7 @@ def test_a_deferred_task_has_an_order_entry(mocker, context, written):
 
 
 def test_the_entry_is_written_before_the_order(mocker, context, written):
-    """Otherwise the page would not show an order whose worker died."""
+    """The page must show an order whose worker dies."""
 
     def order(*_):
         assert ORDER_KEY in written

@@ -1,4 +1,4 @@
-"""The summary line of a task, and the word for why it failed."""
+"""The summary line of a task, and the reason of its failure."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Destinations, as they are written in Dags, and the targets that they mean."""
+
 from __future__ import annotations
 
 import os

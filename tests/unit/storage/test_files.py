@@ -1,3 +1,5 @@
+"""Files are stored as a whole or not at all, on disks and in object storages."""
+
 from __future__ import annotations
 
 import errno

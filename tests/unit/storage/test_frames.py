@@ -1,3 +1,5 @@
+"""Frames from files, results, addresses and data URIs."""
+
 from __future__ import annotations
 
 import base64

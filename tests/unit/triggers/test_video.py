@@ -1,3 +1,5 @@
+"""The trigger: the cancellation of its job, and the time of its event."""
+
 from __future__ import annotations
 
 import asyncio

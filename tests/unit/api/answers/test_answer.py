@@ -1,4 +1,4 @@
-"""Bytes become an answer: the gate for all that a server says."""
+"""An answer that is made of the bytes of a server: its limits, IDs and errors."""
 
 from __future__ import annotations
 

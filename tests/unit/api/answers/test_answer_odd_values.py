@@ -1,4 +1,4 @@
-"""Each leaf and each header of recorded answers, replaced by each odd value, before every reader: nothing escapes."""
+"""Each leaf and header of recorded answers, replaced by each odd value: readers raise only errors of this package."""
 
 from __future__ import annotations
 

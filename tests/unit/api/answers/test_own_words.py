@@ -1,4 +1,4 @@
-"""Texts of an order are found in the texts of a server in every spelling, and no other text is."""
+"""Texts of an order are found in the texts of a server in every spelling. Other texts stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Profiles of gateways: what is known of one must not be applied to another."""
+"""Profiles of gateways: the rules of one gateway do not apply to another."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""The events that a chat stream contains: progress, videos, notes and failures."""
+
 from __future__ import annotations
 
 import json

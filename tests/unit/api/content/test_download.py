@@ -1,3 +1,5 @@
+"""Downloads that continue after a cut, wait for late content, or are given up."""
+
 from __future__ import annotations
 
 import hashlib

@@ -1,4 +1,4 @@
-"""A video inside a JSON answer: found by how its text begins, decode however the answer is cut and escaped."""
+"""A video inside a JSON answer: it is found by the beginning of its text, and decoded from every spelling."""
 
 from __future__ import annotations
 

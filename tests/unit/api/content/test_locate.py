@@ -1,3 +1,5 @@
+"""The place of a video's content: answers of the content route, addresses in the status, and ranges."""
+
 from __future__ import annotations
 
 import json

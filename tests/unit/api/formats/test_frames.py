@@ -1,3 +1,5 @@
+"""Frames: their type, their size, and their shape beside that of the video."""
+
 from __future__ import annotations
 
 import base64

@@ -1,3 +1,5 @@
+"""The check that an MP4 file is complete, by its boxes alone."""
+
 from __future__ import annotations
 
 import contextlib

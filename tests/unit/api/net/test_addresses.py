@@ -1,3 +1,5 @@
+"""Addresses of private networks, to which a server must not lead a request."""
+
 from __future__ import annotations
 
 import ipaddress
@@ -113,7 +115,7 @@ def test_an_address_of_a_private_network_never_counts_as_public(address):
 
 
 def test_the_networks_do_not_depend_on_the_version_of_python(monkeypatch):
-    """They differ between versions."""
+    """The tables of `ipaddress` differ between versions."""
     for kind in (ipaddress.IPv4Address, ipaddress.IPv6Address):
         for name in ("is_global", "is_private", "is_reserved", "is_link_local", "is_loopback", "is_multicast"):
             monkeypatch.delattr(kind, name)

@@ -65,7 +65,7 @@ def test_a_video_may_take_any_time_if_it_is_not_too_slow():
         watch.now += 59
         clock.record_received(LEAST_RATE * 59, since=watch.now - 59)
         assert clock.seconds_to_receive() == pytest.approx(60)
-    for _ in range(200):  # what came fast is no credit for what drips
+    for _ in range(200):  # earlier fast bytes do not make up for slow ones
         watch.now += 0.4
         clock.record_received(1, since=watch.now - 0.4)
     assert clock.seconds_to_receive() < 0

@@ -1,3 +1,5 @@
+"""The outcome of a job, and the event that carries it from a trigger to its task."""
+
 from __future__ import annotations
 
 import json

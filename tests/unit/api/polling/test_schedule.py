@@ -1,3 +1,5 @@
+"""The pauses between the status calls of one job."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,4 +1,4 @@
-"""Answers to DELETE: no more is concluded than the server says."""
+"""Answers to DELETE: a job counts as cancelled only if the server says so."""
 
 from __future__ import annotations
 
