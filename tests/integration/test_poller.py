@@ -200,6 +200,14 @@ async def test_the_garbage_collector_of_the_process_is_left_as_it_is(connection)
     assert settings() == before
 
 
+async def start_wait(server, video_id):
+    """Start a wait, and return its asyncio task once the server has received its first status call."""
+    waiting = asyncio.create_task(outcome(trigger(video_id, poll_interval=0.0)))
+    while not server.polls:
+        await asyncio.sleep(0)
+    return waiting
+
+
 async def test_a_cancelled_trigger_does_not_affect_others(connection):
     hold = asyncio.Event()
 
@@ -210,9 +218,7 @@ async def test_a_cancelled_trigger_does_not_affect_others(connection):
 
     async with LoopServer(answer) as server:
         connection(server, most=1)
-        held = asyncio.create_task(outcome(trigger("held", poll_interval=0.0)))
-        while not server.polls:
-            await asyncio.sleep(0)
+        held = await start_wait(server, "held")
         others = [asyncio.create_task(outcome(trigger(f"v{number}"))) for number in range(20)]
         await asyncio.sleep(0.1)
         others[7].cancel()
@@ -327,9 +333,7 @@ async def test_the_deadline_also_ends_a_wait_in_the_queue(connection, monkeypatc
 
     async with LoopServer(answer) as server:
         connection(server, most=1)
-        first = asyncio.create_task(outcome(trigger("first", poll_interval=0.0)))
-        while not server.polls:
-            await asyncio.sleep(0)
+        first = await start_wait(server, "first")
         late = await outcome(trigger("late", seconds=0.3))
         assert late.kind == "timeout"
         assert "may still finish" in late.message
