@@ -166,7 +166,7 @@ class TestATaskThatFailsAfterItHasStoredItsVideo:
         return driver
 
     @pytest.mark.parametrize("again", [lambda driver: driver, TaskDriver.clear], ids=["retry", "clear"])
-    def test_the_next_try_returns_it_without_a_request(self, emulated_task, driver, again, tmp_path):
+    def test_the_next_try_returns_the_video_without_a_request(self, emulated_task, driver, again, tmp_path):
         assert "template" in str(driver.run())
         seen = (tmp_path / "a.mp4").stat().st_mtime_ns
         record = driver.store.values["veo_submission"]["kept"]
@@ -223,7 +223,7 @@ class TestATaskThatFailsAfterItHasStoredItsVideo:
         assert hashlib.sha256((tmp_path / "a.mp4").read_bytes()).hexdigest() == result["sha256"]
         assert charged(emulated_task) == 1
 
-    def test_a_folder_in_its_place_is_an_error_without_an_order(self, emulated_task, driver, tmp_path):
+    def test_a_folder_in_place_of_the_file_is_an_error_without_an_order(self, emulated_task, driver, tmp_path):
         driver.run()
         (tmp_path / "a.mp4").unlink()
         (tmp_path / "a.mp4").mkdir()

@@ -26,7 +26,7 @@ def test_characters_without_a_glyph_are_counted():
 
 
 @pytest.mark.parametrize("prompt", ["word " * 50, "画" * 100, "x" * 500, "a b 画 c " * 30])
-def test_lines_fit_and_nothing_is_lost(prompt):
+def test_lines_fit_and_no_text_is_lost(prompt):
     text, font = drawable(prompt, 30)
     lines = wrap(text, font, 400)
     assert max(font.getlength(line) for line in lines) <= 400

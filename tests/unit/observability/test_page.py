@@ -84,7 +84,7 @@ def test_the_outcome_entry_of_a_video_has_no_signed_address(context, written):
     assert "s3cret" not in json.dumps(written)
 
 
-def test_the_outcome_entry_says_why_a_task_failed(context, written):
+def test_the_outcome_entry_has_the_reason_of_a_failure(context, written):
     failed = replace(COMPLETED, kind="failed", status="failed", message="no cats today")
     with pytest.raises(Exception, match="no cats today"):
         create().execute_complete(context, failed.to_event())

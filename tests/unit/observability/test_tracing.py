@@ -39,7 +39,7 @@ def test_an_error_is_recorded_and_passes_on(spans):
     assert not found.status.is_ok
 
 
-def test_a_step_that_began_in_another_process_has_its_whole_duration(spans):
+def test_a_span_that_began_in_another_process_has_its_whole_duration(spans):
     since = time.time() - 90
     tracing.trace_past_step("veo.wait_for_video", since, polls=6)
     (found,) = spans()

@@ -153,7 +153,7 @@ def test_a_record_without_a_job_is_not_delivered(store, state):
     assert OrderStore(store).read() == record(state)
 
 
-def test_without_a_record_none_is_written(store):
+def test_without_an_earlier_record_no_delivery_is_recorded(store):
     mark_delivered(succeeded({"task_state_store": store}))
     mark_delivered(succeeded({}))
     assert store.values == {}

@@ -67,7 +67,7 @@ def test_each_title_is_stored_under_its_own_name_or_refused(base, memory):
     assert len(TITLES) >= 60
 
 
-def test_each_id_is_stored_and_no_two_become_one(base):
+def test_each_id_is_stored_under_a_different_name(base):
     found = {}
     for template in ("by_id/", "{video_id}/{video_id}.{video_id}.mp4", "_{video_id}/x.mp4", "bare/{video_id}"):
         destinations.resolve(template)

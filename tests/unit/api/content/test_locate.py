@@ -390,7 +390,7 @@ def test_missing_content_that_will_never_come_is_an_error(seen, error):
         (Video("v", VideoStatus.FAILED, message="no cats"), "Video v failed: no cats"),
     ],
 )
-def test_the_error_says_why_the_content_will_never_come(seen, words):
+def test_the_error_has_the_reason_why_the_content_will_never_come(seen, words):
     assert str(explain_loss(seen, "Downloading", NOW)).startswith(words)
 
 

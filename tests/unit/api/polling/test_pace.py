@@ -50,7 +50,7 @@ def test_the_gap_separates_the_starts_of_calls():
     assert start_call(Pace(gap=0.5), 10.0).resume_at == 10.5
 
 
-def test_good_answers_bring_the_speed_back():
+def test_good_answers_restore_the_speed():
     pace, seconds = Pace(gap=1.0), 0.0
     while pace.gap:
         seconds += pace.gap
