@@ -31,7 +31,7 @@ _POLL_INTERVAL = "0.1"  # seconds
 
 @pytest.fixture
 def veo_emulator_settings() -> Settings:
-    """Return the emulator's settings. Override this fixture for another dialect, key or generation time (0.5 s)."""
+    """Return the emulator's settings. Override this fixture for another dialect, key or length of jobs (0.5 s)."""
     try:
         from airflow_provider_veo.emulator.jobs import Settings  # noqa: PLC0415 - only tests with the emulator need it
         from airflow_provider_veo.emulator.server import EmulatorServer  # noqa: F401, PLC0415 - needs the extra
@@ -98,7 +98,7 @@ class VeoEmulator:
             reason: Words of the server about the failure. Tasks read them as those of a real server: after words
                 about policy or moderation they fail at once, after "internal error" they retry.
             code: Error code of the failure, in dialects that have one.
-            prompt: Part of the prompt of the job that fails. By default the next job fails, whatever its prompt.
+            prompt: Part of the prompt of the job that fails. By default the next job fails, with any prompt.
         """
         self._jobs.fail_next(reason, code, prompt)
 

@@ -84,10 +84,10 @@ class VeoError(Exception):
         video_id: ID of the job that the error is about, if it is known.
 
     Attributes:
-        reason: Why it failed, in one word. Metrics and the Veo page show this word.
+        reason: Category of the failure. Metrics and the Veo page show it.
         video_id: ID of the job that the error is about; None without a job, or if the id is not known.
         where: Where it happened, in words for people: the connection, and the base URL of the API.
-        advice: What to do next, if the message does not say it.
+        advice: Next step for the reader, if the message does not name it.
     """
 
     reason: Reason = Reason.OTHER
@@ -116,7 +116,7 @@ class VeoError(Exception):
         Args:
             video_id: ID of the job that the error is about.
             where: Where it happened, in words for people.
-            advice: What to do next.
+            advice: Next step for the reader.
         """
         self.video_id = self.video_id or video_id
         self.where = self.where or where
@@ -371,7 +371,7 @@ class CausedByVeoError(Exception):
 
     @property
     def reason(self) -> Reason:
-        """Why it failed, in one word."""
+        """Category of the failure."""
         return self.cause.reason
 
     @property

@@ -15,7 +15,7 @@ from airflow_provider_veo.api.answers.own_words import NO_TEXTS, OwnWords
 
 
 class Reason(str, Enum):
-    """Why there is no video, in one word: first the reasons that servers give, then those of this package."""
+    """Category of a failure: first the reasons that servers give, then those of this package."""
 
     AUTHENTICATION = "authentication"
     FORBIDDEN = "forbidden"
@@ -50,7 +50,7 @@ class Reason(str, Enum):
 
     @property
     def advice(self) -> str:
-        """What to do about it; empty if it passes by itself."""
+        """Next step for the reader; empty if the failure passes by itself."""
         return _ADVICE_FOR_PERMANENT.get(self) or _ADVICE_FOR_PASSING.get(self, "")
 
 
@@ -175,7 +175,7 @@ _REASON_OF_JOB_CODE = {
 
 
 def find_reason(detail: ErrorDetail, status: int | None = None, own: OwnWords = NO_TEXTS) -> Reason:
-    """Return the reason that the server's words name; without such words, the reason of the status.
+    """Return the reason that the server's message names; without a known message, the reason of the status.
 
     The words decide first: "no money" comes as 402, 403 or 429, "no such model" as 404 or 503, and an unknown task
     as 400.
@@ -185,7 +185,7 @@ def find_reason(detail: ErrorDetail, status: int | None = None, own: OwnWords = 
         status: HTTP status, or a status that the body carries; None for a job.
         own: Texts of the order. A quotation of them decides nothing.
     """
-    if status == 401:  # a refused key stays a refused key, whatever the words
+    if status == 401:  # a refused key stays a refused key, with any message
         return Reason.AUTHENTICATION
     words = own.remove_from(f"{detail.code} {detail.message}"[:ERROR_LIMIT])
     if status in (400, 422) and _FIELDS_NOT_READ.search(words):
@@ -208,7 +208,7 @@ def find_reason_of_order(reason: Reason, status: int) -> Reason:
 
 
 def find_reason_of_status_call(detail: ErrorDetail, status: int) -> Reason:
-    """Return why a call about a job failed. Its words may quote a prompt that is not known here, so they do not decide.
+    """Return why a call about a job failed. The message does not decide: it may quote a prompt that is not known here.
 
     Args:
         detail: Message and code that the server sent.
@@ -227,7 +227,7 @@ def find_reason_in(words: str) -> Reason | None:
 
 
 def find_reason_of_job(detail: ErrorDetail, own: OwnWords = NO_TEXTS, otherwise: Reason = Reason.UNKNOWN) -> Reason:
-    """Return why a job failed, from the server's words and the error code.
+    """Return why a job failed, from the server's message and the error code.
 
     Args:
         detail: Message and code that the server sent.

@@ -62,7 +62,8 @@ class Faults:
 
     Args:
         share: Share of the answers that go wrong by chance, from 0 to 1.
-        seed: Seed of the chance. The same seed makes the same choices for each order, however the calls interleave.
+        seed: Number from which the random choices start. The same seed makes the same choices for each order, regardless
+            of the calls in between.
         seconds: Seconds of the faults; see `Fault`.
     """
 

@@ -13,7 +13,7 @@ from airflow_provider_veo.emulator.messages import AcceptedOrder, FrameData
 
 _MOST_REQUESTS = 100_000
 QUEUED_SHARE = 0.1
-"""Share of the generation time in which a job is queued."""
+"""Share of the time of a job in which it is queued."""
 
 FILTERED = "filtered"
 """Code of a failure by Google's filter, which several gateways report differently from an error."""
@@ -152,7 +152,7 @@ class Jobs:
         Args:
             reason: Words about the failure.
             code: Error code of the failure.
-            prompt: Part of the prompt of the job that fails. By default the next job fails, whatever its prompt.
+            prompt: Part of the prompt of the job that fails. By default the next job fails, with any prompt.
         """
         self._failures.append(_Failure(reason, code, prompt))
 

@@ -236,7 +236,7 @@ class VeoHook(BaseHook):
                 it is a folder, and the file in it is named `<video_id>.mp4`.
             video_id: ID of the job. Give this or `url`. With both, the ID fills `{video_id}` in the destination.
             url: Address of the file. Give this or `video_id`.
-            if_exists: What to do about a file that is at the destination already. `skip` keeps it if it is the same
+            if_exists: Treatment of a file that is at the destination already. `skip` keeps it if it is the same
                 video, as far as can be known: a whole file of the size that the server names, and with the hash that
                 is given. If it is another file, that is an error. `overwrite` replaces it. `fail` is an error.
             sha256: SHA-256 of the video in hexadecimal, or None if it is not known.
@@ -261,7 +261,7 @@ class VeoHook(BaseHook):
             download = Download(client.content(video_id, url), policy, self.log)
             stored = deliver(download, target, spare, if_exists=if_exists, sha256=sha256)
             traced.set_attribute("veo.bytes", stored.bytes)
-        # once, whatever the number of blocks
+        # once for all blocks
         get_hook_lineage_collector().add_output_asset(context=self, uri=stored.uri)
         return stored
 

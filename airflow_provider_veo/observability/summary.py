@@ -92,7 +92,7 @@ def summarize(outcome: OutcomeEntry) -> str:
     for name, text in (
         ("model", "model {}"),
         ("generation_seconds", "made in {:.0f} s"),
-        ("submissions", "{} submission(s)"),
+        ("submissions", "{} order(s)"),
         ("polls", "{} status call(s)"),
         ("estimated_cost_usd", "estimated cost ${:.2f}"),
     ):

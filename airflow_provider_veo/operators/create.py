@@ -77,7 +77,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             retries, and a clear starts it anew. `execution_timeout` shortens the wait of one try, deferred or not.
         max_submissions: Number of orders that may make a job until the next clear, 1 or more. A retry replaces a failed
             job.
-        on_unknown_submission: What a retry does about an unknown order, after a crash between order and answer, or a
+        on_unknown_submission: Action of a retry after an unknown order, after a crash between order and answer, or a
             lost answer: `fail`, or `resubmit`, which may pay twice.
         cancel_on_kill: Cancel the job when a user marks or clears the task, if the server can cancel jobs.
 

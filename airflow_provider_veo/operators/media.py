@@ -114,7 +114,7 @@ class VeoConcatOperator(VeoTask):
     ui_color = "#fef7e0"
     argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
         "sources": arguments.SOURCES,
-        "destination": arguments.FILM_PLACE,
+        "destination": arguments.VIDEO_PLACE,
     }
 
     def __init__(
@@ -138,12 +138,12 @@ class VeoConcatOperator(VeoTask):
             sources = [destinations.find_source(source, f"sources[{n}]") for n, source in enumerate(self.sources)]
             with ExitStack() as copies, target.staged() as part:
                 clips = [Source(str(source), copies.enter_context(source.local_copy())) for source in sources]
-                film = concat(clips, part)
+                video = concat(clips, part)
                 stored, proof = _describe(target, part)
             run.report_outcome(describe_file(stored, proof))
-        if film.reencoded:
-            self.log.info("The clips were encoded again: %s", film.reencoded)
-        return stored | {"seconds": film.seconds, "clips": film.clips, "reencoded": film.reencoded is not None}
+        if video.reencoded:
+            self.log.info("The clips were encoded again: %s", video.reencoded)
+        return stored | {"seconds": video.seconds, "clips": video.clips, "reencoded": video.reencoded is not None}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The decision about the next step of a task that orders: nobody pays again until the paid video is delivered.
+"""The decision about the next step of a task that orders: a task pays again only after the paid video is delivered.
 
 A video is delivered once its task has succeeded; a task may still fail after it has stored the video. Everything here
 is pure: `video` and `chat` do what a step says. docs/reliability.md has the table behind `decide`.
@@ -323,7 +323,7 @@ def next_record(
 ) -> OrderRecord:
     """Return the record to write before an order is sent.
 
-    An idempotency key of which no job is known is used again, whatever happened in between: a server that honours the
+    An idempotency key of which no job is known is used again in every case: a server that honours the
     key then answers with the job that may exist already. Any other order has a new key.
 
     Args:

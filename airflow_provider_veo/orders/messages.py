@@ -59,7 +59,7 @@ def make_unknown_error(
         else "If it is not there, do nothing: a retry will order again, with the same idempotency key."
     )
     return UnknownSubmissionError(
-        f"Nobody knows whether a video was ordered. {cause.rstrip('.')}. ({task}; sent {format_time(record.sent_at)} "
+        f"It is unknown whether a video was ordered. {cause.rstrip('.')}. ({task}; sent {format_time(record.sent_at)} "
         f"to {base_url}, connection {order.conn_id!r}, model {order.model}; request fingerprint {record.fingerprint}; "
         f"Idempotency-Key {record.idempotency_key}.) Look in the gateway's console for a job of that time and "
         f"model: if it is there, its video may have been billed. {leads} {then}",

@@ -24,7 +24,7 @@ class Order:
         now: Unix time at the start of this try, in seconds.
         timeout: Seconds that the video may take, from the first order of the epoch.
         max_submissions: Number of orders that one epoch may send.
-        on_unknown_submission: What a retry does about an unknown order: `fail`, or `resubmit` and perhaps pay twice.
+        on_unknown_submission: Action of a retry after an unknown order: `fail`, or `resubmit` and perhaps pay twice.
         frames: SHA-256 of each picture of the request, by argument.
         execution_timeout: Seconds that this try may take, from `now`; None where Airflow sets no limit.
         model: Name of the model, for messages.

@@ -43,7 +43,7 @@ def deliver(
         download: The download of the video.
         target: Where the video goes.
         salvage: Where the video goes if the target does not take it; None if there is no salvage folder.
-        if_exists: What to do about a file that is at the target already.
+        if_exists: Treatment of a file that is at the target already: `skip`, `overwrite` or `fail`.
         sha256: SHA-256 of the video in hexadecimal, or None if it is not known.
 
     Raises:

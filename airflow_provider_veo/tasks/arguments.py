@@ -222,7 +222,7 @@ JOB = Rule("the id of a video job, or the result of a task that has it as 'id'",
 ADDRESS = Rule("an address, or the result of a task that has it as 'url'", _read_address)
 PLACE = Rule("a path, a URI such as 's3://conn_id@bucket/key.mp4', or an ObjectStoragePath", _read_place)
 PICTURE_PLACE = _make_file_rule(".png", ".jpg", ".jpeg")
-FILM_PLACE = _make_file_rule(".mp4")
+VIDEO_PLACE = _make_file_rule(".mp4")
 MOMENT = Rule("'first', 'last', or seconds from the start of the video", _read_moment)
 SOURCE = replace(
     PLACE, wanted=f"{PLACE.wanted}, or the result of a task that has stored it", read=_read_place_or_result

@@ -121,10 +121,10 @@ class FileView(TypedDict):
 
 
 class TotalsView(TypedDict):
-    """The sums of all generations of a filter. A rate or a mean of nothing is None.
+    """The sums of all tasks of a filter. A rate or a mean of nothing is None.
 
     Attributes:
-        generations: Number of tasks that have ordered.
+        tasks: Number of tasks that have ordered.
         in_progress: Number of tasks that are in progress.
         completed: Number of tasks that have succeeded.
         failed: Number of tasks that have failed.
@@ -134,7 +134,7 @@ class TotalsView(TypedDict):
         mean_generation_seconds: Seconds that the server worked for a task, on average.
     """
 
-    generations: int
+    tasks: int
     in_progress: int
     completed: int
     failed: int
@@ -144,16 +144,16 @@ class TotalsView(TypedDict):
     mean_generation_seconds: float | None
 
 
-class GenerationsView(TypedDict):
-    """One page of generations, the newest first.
+class TasksView(TypedDict):
+    """One page of tasks, the newest orders first.
 
     Attributes:
-        generations: The tasks of this page.
+        tasks: The tasks of this page.
         page: Number of the page, from 1.
         more: Whether there is another page.
     """
 
-    generations: list[TaskView]
+    tasks: list[TaskView]
     page: int
     more: bool
 
@@ -165,7 +165,7 @@ class SummaryView(TypedDict):
         totals: Sums of the filter.
         dags: IDs of the Dags that have ordered.
         models: Names of the models that were ordered.
-        page_size: Number of generations on a page.
+        page_size: Number of tasks on a page.
     """
 
     totals: TotalsView
@@ -339,8 +339,8 @@ class Group:
         tasks: Number of tasks.
         videos: Number of videos that these tasks have ordered.
         cost: Sum of the prices that are known, in US dollars.
-        seconds: Sum of the generation times that are known.
-        timed: Number of tasks whose generation time is known.
+        seconds: Sum of the seconds that the server worked, of the tasks for which they are known.
+        timed: Number of tasks for which these seconds are known.
     """
 
     dag_id: str
@@ -365,7 +365,7 @@ class Group:
             status: Status of the tasks.
             videos: Number of videos of each task, as a text from its entry.
             cost: Price of each task in US dollars, as a text from its entry.
-            seconds: Generation time of each task, as a text from its entry.
+            seconds: Seconds that the server worked for each task, as a text from its entry.
         """
         took = _parse_number(seconds)
         return cls(
@@ -387,7 +387,7 @@ def add_up(groups: Iterable[Group]) -> TotalsView:
     completed = [group for group in groups if group.status == "completed"]
     ended, timed = tasks["completed"] + tasks["failed"], sum(group.timed for group in completed)
     return {
-        "generations": sum(tasks.values()),
+        "tasks": sum(tasks.values()),
         "in_progress": tasks["in_progress"],
         "completed": tasks["completed"],
         "failed": tasks["failed"],

@@ -37,7 +37,7 @@ def lost(task, fault=LOST, **arguments):
     """Return a task whose order is unknown."""
     task.emulator.faults.add("order", fault)
     driver = task(**arguments)
-    assert "Nobody knows whether a video was ordered" in str(driver.run())
+    assert "It is unknown whether a video was ordered" in str(driver.run())
     return driver
 
 
@@ -270,7 +270,7 @@ def test_a_listed_job_of_another_model_is_refused(listing):
 def test_a_server_without_a_list_does_not_change_the_error(listing):
     _, error = lost_here(listing)
     assert "The server lists" not in error
-    assert "Nobody knows whether a video was ordered" in error
+    assert "It is unknown whether a video was ordered" in error
 
 
 LISTS = [
@@ -291,7 +291,7 @@ def test_a_broken_list_does_not_hide_the_error(serve, monkeypatch, said):
     server = serve(lambda request: Reply(500, "no") if request.method == "POST" else said)
     connect(monkeypatch, server.url)
     error = str(TaskDriver({"prompt": "p", "model": "veo-3.1"}).run())
-    assert "Nobody knows whether a video was ordered. Creating the video failed (HTTP 500)" in error
+    assert "It is unknown whether a video was ordered. Creating the video failed (HTTP 500)" in error
     assert "The server lists" not in error
 
 
@@ -308,7 +308,7 @@ def test_the_task_does_not_wait_for_a_list_that_never_comes(serve, monkeypatch):
     began = time.monotonic()
     error = str(TaskDriver({"prompt": "p", "model": "veo-3.1"}).run())
     over.set()
-    assert "Nobody knows whether a video was ordered" in error
+    assert "It is unknown whether a video was ordered" in error
     assert time.monotonic() - began < 30
 
 

@@ -33,8 +33,8 @@ ROUTES: dict[str, tuple[str, dict[str, Any], dict[str, str], int]] = {
     "the page": ("/veo/", {}, {}, 200),
     "the page of a task": ("/veo/task", KEY, {}, 200),
     "a script": ("/veo/static/gallery.js", {}, {}, 200),
-    "generations": ("/veo/api/generations", {}, {}, 200),
-    "some generations": ("/veo/api/generations", FILTER, {}, 200),
+    "tasks": ("/veo/api/tasks", {}, {}, 200),
+    "some tasks": ("/veo/api/tasks", FILTER, {}, 200),
     "the sum": ("/veo/api/summary", {}, {}, 200),
     "a task": ("/veo/api/task", KEY, {}, 200),
     "a whole film": ("/veo/api/content", KEY, {}, 200),
@@ -173,7 +173,7 @@ def _fill(folder: Path) -> None:
     (videos / "a.mp4").write_bytes(FILM)
     stored = {"bytes": len(FILM), "media_type": "video/mp4", "proof": proof_of(io.BytesIO(FILM))}
     with create_session() as session:
-        page_entries.add_generations(session, 300)
+        page_entries.add_tasks(session, 300)
         for days, (run_id, path) in enumerate(((KEY["run_id"], "videos/a.mp4"), (OUTSIDE, "a.mp4")), 1):
             notes = {ORDER_KEY: {"prompt": "p", "model": "m"}, OUTCOME_KEY: stored | {"path": str(folder / path)}}
             page_entries.add_run(

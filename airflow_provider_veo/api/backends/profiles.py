@@ -108,7 +108,7 @@ class GatewayProfile:
 GENERIC = GatewayProfile(name="generic", default_model="veo-3.1-fast")
 """Profile of a server of which nothing is known: no price, no size, and no rule about frames."""
 
-# Sources: the gateway's documentation page, section "model card", and its answers. That page swaps the descriptions of
+# Sources: the gateway's documentation page, section on models, and its answers. That page swaps the descriptions of
 # `veo-3.1-landscape` and `veo-3.1-landscape-fl`; here the name decides, as for the other models.
 VEO_GATEWAY = GatewayProfile(
     name="veo-gateway",

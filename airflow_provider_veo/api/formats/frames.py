@@ -12,7 +12,7 @@ MAX_FRAME_BYTES = 10 * 1024 * 1024
 """Largest picture that is read and sent, in bytes. It is also the limit in the documentation of several gateways."""
 
 _EXTENSION = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
-_SAME_SHAPE = 0.02  # relative difference of two aspect ratios that nobody sees
+_SAME_SHAPE = 0.02  # relative difference of two aspect ratios that a viewer does not notice
 
 
 @dataclass(frozen=True)

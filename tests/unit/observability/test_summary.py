@@ -60,7 +60,7 @@ def test_an_exception_of_airflow_has_the_reason_of_its_cause(error, word):
                 "bytes": 1_234_567,
             },
             (
-                "video v; model veo-3.1; made in 92 s; 1 submission(s); 6 status call(s); estimated cost $0.25; "
+                "video v; model veo-3.1; made in 92 s; 1 order(s); 6 status call(s); estimated cost $0.25; "
                 "1,234,567 bytes stored at s3://c@b/a.mp4"
             ),
         ),

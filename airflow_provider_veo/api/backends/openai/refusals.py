@@ -89,7 +89,7 @@ def judge(error: ApiError) -> Verdict:
         return Verdict.UNKNOWN
     if len(answer.text) > _LONGEST_REFUSAL:
         return Verdict.UNKNOWN
-    # in a body that was cut at our limit, only the fields separate a quoted order from the server's own words
+    # in a body that was cut at our limit, only the fields separate a quoted order from text of the server
     values = list(_iterate_values((answer.is_cut and answer.json()) or answer.text))
     everything = _ESCAPE.sub(_unescape, "\n".join(f"{key}: {value}" for key, value in values))
     words = answer.own.remove_from(everything[:LOOKED_AT], surely=True) + everything[LOOKED_AT:]

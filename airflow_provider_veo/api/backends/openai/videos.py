@@ -118,7 +118,7 @@ def _read_optional(read: Callable[[Any], T | None], value: Any) -> T | None:
     """Read an optional field. A strange value must not lose the job."""
     try:
         return read(value)
-    except Exception:  # noqa: BLE001 - whatever is wrong with the field
+    except Exception:  # noqa: BLE001 - any fault of the field
         return None
 
 
