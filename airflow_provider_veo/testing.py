@@ -95,8 +95,8 @@ class VeoEmulator:
         """Let the job of the next order fail. Several calls add up.
 
         Args:
-            reason: Words of the server about the failure. Tasks read them as those of a real server: after words
-                about policy or moderation they fail at once, after "internal error" they retry.
+            reason: Message of the server about the failure. Tasks treat it like that of a real server: they fail at
+                once after a message about policy or moderation, and retry after "internal error".
             code: Error code of the failure, in dialects that have one.
             prompt: Part of the prompt of the job that fails. By default the next job fails, with any prompt.
         """
@@ -147,7 +147,7 @@ class VeoEmulator:
 
     @property
     def orders(self) -> list[Job]:
-        """All jobs in the order of their orders, with `id`, `prompt`, `model`, `frames` and more."""
+        """All jobs, the earliest order first, with `id`, `prompt`, `model`, `frames` and more."""
         return self._jobs.all()[::-1]
 
     @property
@@ -157,5 +157,5 @@ class VeoEmulator:
 
     @property
     def charged_usd(self) -> float:
-        """Cost of these videos at the gateway, in US dollars."""
+        """Cost of all charged videos at the gateway, in US dollars."""
         return self._jobs.report()["charged_usd"]

@@ -18,7 +18,7 @@ LONGEST_WAIT = 3_600.0
 """Seconds. A server that asks for a longer wait is asked again after this time."""
 
 LONGEST_CONTENT_WAIT = 600.0
-"""Seconds. The same for a video that was paid for: some servers keep a video for an hour only."""
+"""Seconds. The same limit for the download of a paid video: some servers keep a video for an hour only."""
 
 
 def error_from(answer: Answer, what: str, longest_wait: float = LONGEST_WAIT, *, about_a_job: bool = False) -> ApiError:
@@ -62,7 +62,7 @@ def unreadable(answer: Answer, what: str, why: str) -> ApiError:
     Args:
         answer: Answer of the server.
         what: The action that failed, for example "Creating the video".
-        why: Why the answer cannot be understood, as a part of a sentence.
+        why: Reason why the answer cannot be understood, as a part of a sentence.
     """
     return ApiError(
         f"{what} failed",

@@ -1,4 +1,4 @@
-"""Why there is no video: the reasons, the advice that belongs to each, and how to find one in a server's answer.
+"""The reasons why there is no video, the advice for each reason, and the search for a reason in an answer.
 
 The words and patterns for a reason stand here, and only here; those for the status of a job are in `status_words`.
 Sources: QuantumNous/new-api (quota_not_enough, model_not_found, task_not_exist), documentation and logs of the gateways

@@ -24,7 +24,7 @@ HEADERS = {
 
 
 class _Session:
-    """The part that does not depend on blocking or not.
+    """The common part of the blocking and the asynchronous session.
 
     Attributes:
         settings: The settings of the connection.
@@ -55,8 +55,8 @@ class _Session:
         """Return the answer in a response, from which the key is removed.
 
         Args:
-            response: The response.
-            body: Its body, or the beginning of that.
+            response: Response whose head has arrived.
+            body: Body of the response, or its beginning.
         """
         return Answer.of(
             response.status,
@@ -78,7 +78,7 @@ class Session(_Session):
     """Blocking requests. Close it after use.
 
     Attributes:
-        exchanges: Its connections.
+        exchanges: Connections of the session to servers.
     """
 
     def __init__(self, settings: ClientSettings) -> None:
@@ -93,7 +93,7 @@ class Session(_Session):
         """Send a request to the API and return the answer. An answer with an error status is an answer, too.
 
         Args:
-            request: The request.
+            request: Request that is sent to the API.
             within: Limits of the call, or None for the usual ones.
 
         Raises:

@@ -78,7 +78,7 @@ class ClientSettings:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """The words by which errors name the connection and the server; see `VeoError.where`."""
+        """The texts by which errors name the connection and the server; see `VeoError.where`."""
         return tuple(part for part in (self.name, self.mask.hide(self.base_url)) if part)
 
     @property

@@ -1,4 +1,4 @@
-"""Orders as plain data: the videos that a caller wants, whichever protocol the server speaks."""
+"""Orders as plain data: the videos that a caller wants, for servers of every protocol."""
 
 from __future__ import annotations
 

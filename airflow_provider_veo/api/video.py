@@ -72,7 +72,7 @@ class Video:
         """Return whether the server may no longer have the video.
 
         Args:
-            now: Current time.
+            now: Current time, in UTC.
         """
         return self.expires_at is not None and self.expires_at <= now
 

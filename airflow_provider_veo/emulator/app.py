@@ -44,7 +44,7 @@ class Emulator:
 
     Args:
         jobs: All jobs. Tests read and control them here.
-        faults: Decisions which answers go wrong.
+        faults: Rules that decide which answers go wrong.
     """
 
     def __init__(self, jobs: Jobs, faults: Faults) -> None:

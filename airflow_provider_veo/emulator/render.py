@@ -39,7 +39,7 @@ class Scene:
         label: Line at the bottom.
         width: Width in pixels, an even number.
         height: Height in pixels, an even number.
-        seconds: Length in seconds.
+        seconds: Length of the video in seconds.
         first_frame: Picture at the beginning.
         last_frame: Picture at the end.
     """

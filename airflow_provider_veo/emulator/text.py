@@ -30,7 +30,7 @@ def drawable(text: str, size: int) -> tuple[str, Font]:
     Characters without a glyph would be empty boxes. They are left out, and their number is added at the end.
 
     Args:
-        text: Any text.
+        text: Text that is to be drawn.
         size: Size of the letters in pixels.
     """
     text = " ".join(text.split())

@@ -68,7 +68,7 @@ class VeoHook(BaseHook):
     hook_name = "Veo (OpenAI-style video API)"
 
     download_policy = DownloadPolicy()
-    """How long a download is tried. `download_video` replaces its `content_timeout` and `max_bytes`."""
+    """Limits of a download. `download_video` replaces `content_timeout` and `max_bytes` in it."""
 
     def __init__(self, conn_id: str = default_conn_name) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class VeoHook(BaseHook):
         """Order a video. The request is sent exactly once.
 
         Args:
-            spec: The order.
+            spec: Order for one video.
             idempotency_key: Key by which a server recognizes a repeated order; it answers with the first order's job.
 
         Raises:
@@ -125,7 +125,7 @@ class VeoHook(BaseHook):
             video_id: ID of the job.
 
         Raises:
-            VeoError: There is no answer that can be used, see `api.errors`.
+            VeoError: The server sends no answer that can be used; see `api.errors`.
         """
         with self.get_conn() as client:
             return client.get_video(video_id)
@@ -172,7 +172,7 @@ class VeoHook(BaseHook):
 
         Args:
             video_id: ID of the job.
-            policy: How to wait; by default for up to 20 minutes from now.
+            policy: Times and limits of the wait; by default up to 20 minutes from now.
 
         Raises:
             VideoFailedError: The job has ended without a video.
@@ -197,7 +197,7 @@ class VeoHook(BaseHook):
             return outcome
 
     def settle(self, outcome: Outcome) -> Outcome:
-        """Return an outcome that is sure. If the status leaves doubt, the job is completed if its content is there.
+        """Return an outcome without doubt. A job whose status leaves doubt is completed if its content is there.
 
         Args:
             outcome: The outcome of the wait.
@@ -240,8 +240,8 @@ class VeoHook(BaseHook):
                 video, as far as can be known: a whole file of the size that the server names, and with the hash that
                 is given. If it is another file, that is an error. `overwrite` replaces it. `fail` is an error.
             sha256: SHA-256 of the video in hexadecimal, or None if it is not known.
-            content_timeout: How long to wait for content that is not there yet although the job is `completed`.
-            max_bytes: Size of the largest video that is downloaded.
+            content_timeout: Time to wait for the content of a completed job if it is not there yet.
+            max_bytes: Size of the largest video that is downloaded, in bytes.
 
         Raises:
             ContentGoneError: The server has deleted the video.

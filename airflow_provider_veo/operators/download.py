@@ -38,8 +38,8 @@ class VeoDownloadOperator(StoringOperator):
         if_exists: Treatment of a file that is at the destination already. `skip` keeps the file if it is this video: a
             whole file, of the size that the server names, with the hash in a create task's result; any other file is an
             error. `overwrite` replaces the file. `fail` treats every file as an error.
-        content_timeout: How long to wait for content that is not there yet although the job is completed: a
-            `timedelta`, or seconds.
+        content_timeout: Time to wait for the content of a completed job if it is not there yet, in seconds or as a
+            `timedelta`.
         max_bytes: Size in bytes of the largest file that is taken, 2 GiB by default; None for no limit.
         sidecar: Whether to write the facts about the video into `<name>.json` beside it.
         conn_id: ID of the Airflow connection of type `veo`.

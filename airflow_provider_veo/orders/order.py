@@ -29,9 +29,9 @@ class Order:
         execution_timeout: Seconds that this try may take, from `now`; None where Airflow sets no limit.
         model: Name of the model, for messages.
         conn_id: ID of the connection, for messages.
-        try_number: Number of this try; None where Airflow does not say.
-        clear_number: Number of clears that the Dag run has seen; None where Airflow does not say.
-        retries: Number of retries that the Dag gives the task now; None where it is not known.
+        try_number: Number of this try; None if Airflow does not report it.
+        clear_number: Number of clears that the Dag run has seen; None if Airflow does not report it.
+        retries: Number of retries that the Dag gives the task now; None if it is not known.
 
     Raises:
         InvalidInputError: The execution timeout is not above zero.
@@ -73,7 +73,7 @@ def fingerprint_of(spec: VideoSpec | ChatSpec, conn_id: str) -> str:
     """Return a hash of everything that decides which video is ordered, and from which server.
 
     Args:
-        spec: The request.
+        spec: Request that the order sends.
         conn_id: ID of the connection.
     """
     canonical = json.dumps([conn_id, spec.identity()], sort_keys=True, ensure_ascii=False)

@@ -30,8 +30,8 @@ class StoredVideo:
         bytes: Size of the file.
         sha256: SHA-256 of the file, in hexadecimal.
         uri: The address under which assets and lineage know the file: without an Airflow connection.
-        proof: Proof that this process has held the file, see `proof_of`. It belongs into the page entry and nowhere
-            else: anyone who knows it can have the page play the file.
+        proof: Proof that this process has held the file, see `proof_of`. It belongs in the page entry and nowhere else:
+            everybody who knows the proof can make the page play the file.
     """
 
     path: str
@@ -45,7 +45,7 @@ def describe_stored(target: Target, content: Downloaded, file: BinaryIO) -> Stor
     """Return the description of a video.
 
     Args:
-        target: Where the video is stored.
+        target: Target at which the video is stored.
         content: Size and hash of the video.
         file: A file with the same content, open for reading, with a position that can be set.
     """
@@ -75,8 +75,8 @@ def copy_video(source: Target, part: Path) -> Downloaded:
     """Copy a stored video into a part file, and check the copy.
 
     Args:
-        source: Where the video is stored.
-        part: The part file.
+        source: Target at which the video is stored.
+        part: Part file that takes the video.
 
     Raises:
         StorageError: The video cannot be copied, or the copy is not a whole video.
@@ -90,10 +90,10 @@ def copy_open_video(original: BinaryIO, part: Path) -> Downloaded:
 
     Args:
         original: The video, open for reading, with a position that can be set.
-        part: The part file.
+        part: Part file that takes the video.
 
     Raises:
-        StorageFullError: The disk has no room for it.
+        StorageFullError: The disk has no room for the video.
         IncompleteError: The copy is not a whole video.
         OSError: The video cannot be copied.
     """
@@ -111,7 +111,7 @@ def disk_errors(part: Path) -> Iterator[None]:
     """Turn errors while a part file is written into a `StorageError` that names the disk.
 
     Args:
-        part: The part file.
+        part: Part file that takes the video.
 
     Raises:
         StorageFullError: The disk has no room for the file.

@@ -29,7 +29,7 @@ from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 from airflow_provider_veo.storage.destinations import file_or_object
 
 FrameSource = str | os.PathLike[str] | ObjectStoragePath | Mapping[str, Any]
-"""Where a picture is: its URL, data URI or path, or the result of a task that has stored it."""
+"""Place of a picture: its URL, data URI or path, or the result of a task that has stored it."""
 
 _EXPECTED = "the URL, data: URI, path or ObjectStoragePath of a picture, or the result of a task that has stored one"
 _LONGEST_ADDRESS = 8_192
@@ -55,10 +55,10 @@ def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
 
 
 def load_chat_frame(source: FrameSource | None, argument: str) -> Frame | FrameUrl | None:
-    """Read and check a picture for the chat call. That takes an http(s) URL as it is: the server fetches the picture.
+    """Read and check a picture for the chat call. An http(s) URL stays as it is: the server fetches the picture.
 
     Args:
-        source: As for `load_frame`.
+        source: Source of the picture, as `load_frame` takes it.
         argument: Argument of the operator, for error messages.
 
     Raises:
@@ -78,7 +78,7 @@ def warn_of_shapes(spec: VideoSpec | ChatSpec, size: str | None, log: Any) -> No
     """Log a warning for each frame whose shape differs from that of the video.
 
     Args:
-        spec: The order.
+        spec: Order whose frames are compared.
         size: Size of the video as the task gives it, or None.
         log: Logger of the task.
     """
@@ -178,7 +178,7 @@ def _fetch(written: str, label: str) -> bytes:
 
 
 def _address_rule(url: str, written: str, reach: Callable[[], IPAddress | None]) -> AddressRule:
-    """Return the rule for an address: the user's own may be in a private network, and so may redirects to its host."""
+    """Return the rule for an address. An address in the Dag, and redirects to its host, may be private."""
     allowed: Collection[Network | IPAddress] = ()
     if url == written:
         allowed = NOT_PUBLIC

@@ -1,7 +1,7 @@
 """A proof that a task has held a file.
 
-It is made from the bytes and the size of the file, not from the hash that results and asset events show. So the path
-and the SHA-256 are not enough to make it.
+The proof is made from the bytes and the size of the file, not from the hash that results and asset events show. So a
+person who knows the path and the SHA-256 cannot make the proof.
 """
 
 from __future__ import annotations

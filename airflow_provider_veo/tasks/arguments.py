@@ -41,7 +41,8 @@ class Rule:
         wanted: End of the sentence "it must be ...".
         read: Function that takes the argument and returns it as the task uses it. It raises `TypeError` or `ValueError`
             for a wrong argument, or `InvalidInputError` with its own message.
-        is_text: A template of the argument is rendered as text, even if the Dag renders templates as native objects.
+        is_text: Whether a template of the argument is rendered as text, even if the Dag renders templates as native
+            objects.
     """
 
     wanted: str
@@ -129,7 +130,7 @@ def _read_address(value: Any) -> Any:
 
 
 def _read_place(value: Any) -> Any:
-    # First, since an ObjectStoragePath is a local path, too, before Airflow 3.2.
+    # Checked first, since before Airflow 3.2 an ObjectStoragePath is also a local path.
     if isinstance(value, ObjectStoragePath):
         return value
     return _read_text(os.fspath(value) if isinstance(value, os.PathLike) else value)

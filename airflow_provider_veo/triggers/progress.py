@@ -33,7 +33,7 @@ class ProgressPublisher:
 
         Args:
             ti: The trigger's `task_instance`; None if no triggerer runs the trigger, and nothing happens then.
-            progress: Text of `format_progress`.
+            progress: Text that `format_progress` has returned.
         """
         if ti is None:
             return

@@ -25,7 +25,7 @@ class SharedClient:
     """Makes status calls with the current settings of an Airflow connection.
 
     Args:
-        conn_id: The Airflow connection.
+        conn_id: ID of the Airflow connection.
     """
 
     def __init__(self, conn_id: str) -> None:

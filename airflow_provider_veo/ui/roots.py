@@ -51,7 +51,7 @@ class Place:
         """Read an absolute path or a URI.
 
         Args:
-            text: Path or URI.
+            text: Path or URI to read.
 
         Raises:
             OutsideError: The text is neither, or a storage might understand it in another way.
@@ -74,7 +74,7 @@ class Place:
         return "/" + "/".join(self.parts)
 
     def is_below(self, folder: Place) -> bool:
-        """Return whether it is in a folder, at any depth, and not one of the provider's own files."""
+        """Return whether the file is in a folder, at any depth, and is not one of the provider's own files."""
         depth = len(folder.parts)
         is_inside = self.storage == folder.storage and self.parts[:depth] == folder.parts and len(self.parts) > depth
         return is_inside and OURS not in _decoded(self.parts)

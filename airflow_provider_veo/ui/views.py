@@ -58,13 +58,13 @@ class TaskView(TypedDict):
         model: Name of the model.
         size: Size of the video as `<width>x<height>`.
         orientation: `landscape`, `portrait` or `square`.
-        started_at: When the latest try started, in ISO 8601.
-        ordered_at: When the task ordered, in ISO 8601.
-        ended_at: When the task ended, in ISO 8601.
+        started_at: Start of the latest try, in ISO 8601.
+        ordered_at: Time of the order, in ISO 8601.
+        ended_at: End of the task, in ISO 8601.
         generation_seconds: Seconds that the server worked.
         estimated_cost_usd: Price of the videos, in US dollars.
         path: Local path or URI of the stored file.
-        error: Why the task failed, in words for people.
+        error: Description of the failure, for people.
         media: The files that a player can show.
     """
 
@@ -108,7 +108,7 @@ class FileView(TypedDict):
     Attributes:
         media_type: Media type of the file.
         bytes: Size of the file.
-        why_not: Why the page does not play the file; None if it may be played.
+        why_not: Reason why the page does not play the file; None if it may play the file.
     """
 
     dag_id: str
@@ -238,7 +238,7 @@ class TaskRow:
     Attributes:
         state: State of the task instance; None if it was cleared and is not scheduled again yet.
         order: Order entry; None if the task has ordered nothing.
-        ordered_at: When the order entry was written.
+        ordered_at: Time at which the order entry was written.
         outcome: Outcome entry; None as long as the task has not ended.
         progress: Progress text; None if there is none.
     """
@@ -278,7 +278,7 @@ def show_task(row: TaskRow, stored_by: Mapping[VideoName, StoredFile], roots: tu
     """Return a task instance as the page shows it.
 
     Args:
-        row: The task instance.
+        row: Row of the task instance.
         stored_by: The files that other tasks have stored, by the names of the videos.
         roots: The folders below which the page may open files.
     """
@@ -336,7 +336,7 @@ class Group:
     """The tasks of one Dag, model and status, counted.
 
     Attributes:
-        tasks: Number of tasks.
+        tasks: Number of tasks in the group.
         videos: Number of videos that these tasks have ordered.
         cost: Sum of the prices that are known, in US dollars.
         seconds: Sum of the seconds that the server worked, of the tasks for which they are known.
@@ -359,7 +359,7 @@ class Group:
         """Count tasks that agree in all these values.
 
         Args:
-            tasks: Number of tasks.
+            tasks: Number of tasks in the group.
             dag_id: ID of the Dag.
             model: Name of the model.
             status: Status of the tasks.

@@ -78,7 +78,7 @@ class GatewayProfile:
 
         Args:
             model: Name of the model.
-            videos: Number of videos.
+            videos: Number of videos in the order.
         """
         known = self.models.get(model)
         return known.price_usd * videos if known else None

@@ -28,7 +28,7 @@ def stream_events(session: Session, spec: ChatSpec, idempotency_key: str | None,
     """Order videos by the chat call, and yield its events as they arrive. The first is `Accepted`, the last `End`.
 
     Args:
-        session: Sends the request.
+        session: HTTP session that sends the request.
         spec: The order. It is sent exactly once, when the first event is asked for.
         idempotency_key: Key by which a server recognizes a repeated order, or None.
         timeout: Seconds that the whole call may take.
@@ -61,7 +61,7 @@ def hide_key(event: ChatEvent, mask: Mask) -> ChatEvent:
     """Return an event without the API key: people read its text, and its address is stored.
 
     Args:
-        event: The event.
+        event: Event of the chat call.
         mask: The mask of the connection's secrets.
     """
     match event:

@@ -46,7 +46,7 @@ _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True)
 class DownloadPolicy:
-    """How long a download is tried, and how many bytes it may bring.
+    """The limits of a download: its time and its bytes.
 
     Attributes:
         content_timeout: Seconds to wait for content that is not there yet although the job is `completed`.
@@ -91,7 +91,7 @@ class Content(Protocol):
         """Start a transfer, or continue a broken one.
 
         Args:
-            resume: Where an earlier transfer broke off, or None.
+            resume: Place where an earlier transfer broke off, or None.
 
         Raises:
             VeoError: The server refuses, or cannot be reached; see `api.errors`.
@@ -117,7 +117,7 @@ class Download:
 
     Attributes:
         content: The content on its server.
-        policy: How long it is tried, and how many bytes it may bring.
+        policy: Limits of the download: its time and its bytes.
         log: Logger of the task.
     """
 
@@ -151,7 +151,7 @@ class Download:
         Raises:
             ContentGoneError: The server has deleted the video, or names only an address that refuses it.
             VideoFailedError: There is no video.
-            AddressRefusedError: Each address that the server names is another one, and refuses the file.
+            AddressRefusedError: The server names a new address each time, and each address refuses the file.
             ContentNotReadyError: The content did not come in time.
             ContentTooLargeError: The video is larger than `max_bytes`.
             ContentError: The file is not a whole video.
@@ -273,7 +273,7 @@ class DownloadRetries:
     """Decide whether and when a download is tried again, and explain why the file never came.
 
     Args:
-        policy: How long the download is tried.
+        policy: Limits of the download: its time and its bytes.
         is_job: Whether each request asks the API where the file is. If False, there is only an address.
     """
 
@@ -291,7 +291,7 @@ class DownloadRetries:
         """Return the seconds to wait before the next attempt, or None to give up.
 
         Args:
-            error: Why the last attempt failed.
+            error: Failure of the last attempt.
             furthest: Most bytes that were ever there.
             now: Seconds of a monotonic clock.
         """
@@ -328,7 +328,7 @@ class DownloadRetries:
         """Return an error that says why the file never came; None if the last attempt's error says enough.
 
         Args:
-            error: Why the last attempt failed.
+            error: Failure of the last attempt.
             action: The download in words, for error messages.
         """
         if isinstance(error, AddressRefusedError):

@@ -244,11 +244,11 @@ def _without_video(answer: Answer, asked: Asked) -> VideoFailedError | None:
 
 
 def gone_error(action: str, why: str) -> ContentGoneError:
-    """Return the error that says that a video is lost, and what to do.
+    """Return the error of a lost video, with the next step.
 
     Args:
         action: The download in words.
-        why: How that is known, as a sentence.
+        why: Evidence for the loss, as a sentence.
     """
     return ContentGoneError(
         f"{action}: the video is gone. {why.rstrip('.')}. Gateways keep a video for a day at most. "
@@ -264,7 +264,7 @@ def may_be_elsewhere(refusal: VeoError) -> bool:
     """Return whether the job's status may name another address, now that the content route has failed.
 
     Args:
-        refusal: Why the content route has failed.
+        refusal: Failure of the content route.
     """
     if isinstance(refusal, (ContentChangedError, ContentCutError, ContentTooLargeError)):
         return False
@@ -277,10 +277,10 @@ def choose_address(refusal: VeoError, seen: Video | VeoError, action: str, now: 
     """Return the address to ask instead of the content route; None for the status itself, which may hold the video.
 
     Args:
-        refusal: Why the content route has failed.
-        seen: The job's status, asked for just now, or why there is none.
+        refusal: Failure of the content route.
+        seen: The job's status, asked for just now, or the reason why there is none.
         action: The download in words, for error messages.
-        now: The current time.
+        now: The current time, in UTC.
 
     Raises:
         VeoError: There is no other address. It is the refusal, or says why the content will never come.
@@ -305,10 +305,10 @@ def choose_error(refusal: VeoError, error: VeoError, seen: Video | VeoError, now
     """Return the error to raise when both the content route and the status have failed.
 
     Args:
-        refusal: Why the content route has failed.
-        error: Why the content could not be opened by the status.
-        seen: The job's status, or why there is none.
-        now: The current time.
+        refusal: Failure of the content route.
+        error: Failure to open the content by the job's status.
+        seen: The job's status, or the reason why there is none.
+        now: The current time, in UTC.
     """
     if isinstance(error, VideoFailedError):
         return error
@@ -328,9 +328,10 @@ def explain_loss(seen: Video | VeoError | None, action: str, now: pendulum.DateT
     """Return an error that says why missing content will never come; None if it may still come.
 
     Args:
-        seen: The job's status, asked for just now, or why there is none; or the error of the video's address.
+        seen: The job's status, asked for just now, or the reason why there is none; or the error of the video's
+            address.
         action: The download in words, for error messages.
-        now: The current time.
+        now: The current time, in UTC.
     """
     if isinstance(seen, ApiError) and seen.reason is Reason.NOT_FOUND:
         forgotten = f"The server does not know it any more ({_text_of(seen)})"

@@ -44,7 +44,7 @@ class AddressContent:
     """The content at an address.
 
     Attributes:
-        session: Sends the requests.
+        session: HTTP session that sends the requests.
         url: Address of the file.
         video_id: ID of the job, for messages, or None.
     """
@@ -71,7 +71,7 @@ class JobContent:
     """The content of a job's video. If its content route leads nowhere, the job's status is asked for an address.
 
     Attributes:
-        session: Sends the requests.
+        session: HTTP session that sends the requests.
         video_id: ID of the job.
         get_video: Asks for the status of a job.
     """
@@ -133,12 +133,12 @@ def open_content(
     network is asked, see `addresses`.
 
     Args:
-        session: Sends the requests.
+        session: HTTP session that sends the requests.
         action: The download in words, for error messages.
         url: The first address, of the API or of a file.
         video_id: ID of the job, or None.
-        resume: Where an earlier transfer broke off, or None. The stream begins there, or at 0 if the server cannot
-            continue.
+        resume: Place where an earlier transfer broke off, or None. The stream begins there, or at 0 if the server
+            cannot continue.
 
     Raises:
         ContentNotReadyError: The server wants to be asked again in a few seconds.

@@ -1,4 +1,4 @@
-"""Pictures that a video starts from or ends in: which files count as one, and how they are sent."""
+"""Frames, the pictures that a video starts from or ends in: the check of their files, and their form in requests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Frame:
         """Return a frame from a file, whose size and type are read from its content.
 
         Args:
-            content: The whole file.
+            content: Bytes of the whole file.
             name: Name of the file's place, for the error message.
 
         Raises:
@@ -56,7 +56,7 @@ class Frame:
         """Return a file name for the upload, which does not disclose the picture's own name.
 
         Args:
-            position: `first_frame` or `last_frame`.
+            position: Name of the argument, `first_frame` or `last_frame`.
         """
         return f"{position}.{_EXTENSION[self.media_type]}"
 

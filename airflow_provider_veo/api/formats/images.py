@@ -19,8 +19,8 @@ class Picture:
 
     Attributes:
         media_type: `image/jpeg`, `image/png` or `image/webp`.
-        width: Width in pixels.
-        height: Height in pixels.
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
     """
 
     media_type: str

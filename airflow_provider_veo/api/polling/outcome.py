@@ -1,4 +1,4 @@
-"""The outcome of a wait: how it ended, as a value that travels from the triggerer to the task as an event."""
+"""The outcome of a wait, as a value that travels from the triggerer to the task in an event."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TYPES: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a wait ended. All fields are JSON scalars, since outcomes travel through Airflow's database.
+    """The outcome of a wait. All fields are JSON scalars, since outcomes travel through Airflow's database.
 
     Attributes:
         kind: `completed`: there is a video. `failed`: the job ended without a video. `timeout`: the deadline passed.
@@ -183,7 +183,7 @@ class Outcome:
 
 
 def _may_be_signed(url: str) -> bool:
-    """Whether an address may hold a secret: a user, a query, a fragment, a parameter, or "hmac=..." in its path."""
+    """Return whether an address may hold a secret: a user, query, fragment or parameter, or "hmac=..." in its path."""
     return not _PLAIN_ADDRESS.fullmatch(url) or KEY_IN_ADDRESS in url or len(url) > _LONGEST_TEXT
 
 

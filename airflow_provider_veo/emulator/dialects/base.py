@@ -137,7 +137,7 @@ class Dialect:
 
         Args:
             job: Job that the call is about.
-            now: Time in seconds since the epoch.
+            now: Time as Unix time in seconds.
             url: Address of the file, now or later.
         """
         word = job.status(now)
@@ -167,7 +167,7 @@ class Dialect:
 
         Args:
             jobs: Jobs in the requested order.
-            now: Time in seconds since the epoch.
+            now: Time as Unix time in seconds.
             after: ID of the last job that the client has seen.
             limit: Most jobs to list.
         """
@@ -193,7 +193,7 @@ class Dialect:
 
         Args:
             job: Job that the call is about.
-            now: Time in seconds since the epoch.
+            now: Time as Unix time in seconds.
             url: Address at which the file is, too.
             variant: Variant of the file in the request.
         """

@@ -174,4 +174,4 @@ def test_an_unknown_state_of_the_task_does_no_harm(store, caplog):
     context["ti"].get_task_states = away
     mark_delivered(context)
     assert OrderStore(store).read() == RECORD
-    assert "It could not be recorded that this task has succeeded" in caplog.text
+    assert "The success of this task could not be recorded" in caplog.text

@@ -146,8 +146,8 @@ def test_two_braces_belong_to_airflow_and_one_to_the_provider():
     with pytest.raises(InvalidInputError) as caught:
         destinations.resolve("/videos/{{video_id}}.mp4")
     assert str(caught.value) == (
-        "destination '/videos/{{video_id}}.mp4' still has '{}' in it, which nothing fills in: only {video_id} is, and "
-        "Airflow's templates in arguments of an operator, but not in what a function has returned."
+        "destination '/videos/{{video_id}}.mp4' still has '{}' in it, which nothing fills in: only {video_id} is "
+        "filled in. Airflow renders templates in arguments of an operator, but not in returned values."
     )
 
 

@@ -1,4 +1,4 @@
-"""Read how far a server has cancelled a job."""
+"""Read the result of a cancellation from the answer of the server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _IMPOSSIBLE = (404, 405, 501)  # the server has no such route, or does not know 
 
 
 class Cancellation(Enum):
-    """How far a job was cancelled. Each value is a sentence for people; {} is the ID of the job."""
+    """The result of a cancellation. Each value is a sentence for people; {} is the ID of the job."""
 
     STOPPED = "The server has cancelled video {}."
     ACCEPTED = (
@@ -26,7 +26,7 @@ class Cancellation(Enum):
 
 
 def read_cancellation(answer: Answer, video_id: str) -> Cancellation:
-    """Return how far a job was cancelled.
+    """Return the result of a cancellation.
 
     "Deleted" does not mean "stopped": some servers then stop the work, others (SGLang, FastVideo) only forget the job.
 

@@ -56,7 +56,7 @@ def find_text(body: dict[str, Any], *keys: str) -> str | None:
     """Return the first text that is not empty, or None.
 
     Args:
-        body: Parsed JSON object.
+        body: Parsed JSON object that is searched.
         keys: Fields to look at, in this order.
     """
     texts = (value.strip() for key in keys if isinstance(value := body.get(key), str))
