@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_veo.api.errors import CausedByVeoError, InvalidInputError, VeoError
-from airflow_provider_veo.hooks.connection import place_of_connection
+from airflow_provider_veo.hooks.connection import describe_connection
 
 __all__ = ["VeoFailException", "VeoSensorTimeout"]
 
@@ -66,4 +66,4 @@ def _complete(error: VeoError, conn_id: str | None, advise: Callable[[VeoError],
         return  # the error is about an argument of the task, or names the connection already
     error.add(advice=advise(error))
     if conn_id is not None and not error.where:
-        error.add(where=place_of_connection(conn_id))
+        error.add(where=describe_connection(conn_id))

@@ -78,7 +78,7 @@ _ADVICE_FOR_PASSING = {
 }
 
 
-def any_of(*patterns: str) -> re.Pattern[str]:
+def match_any(*patterns: str) -> re.Pattern[str]:
     """Return a pattern that finds each of several patterns, in upper or lower case."""
     return re.compile("|".join(patterns), re.IGNORECASE)
 
@@ -97,19 +97,19 @@ _MODERATION = (
     r"moderation|content[ _-]?(policy|filter)|policy[ _-]violation",
     r"sensitive[ _-](content|words)|prohibited|敏感|违规",
 )
-NAMES_A_REFUSAL = any_of(*_QUOTA, *_MODEL, *_MODERATION, "PUBLIC_ERROR_", "missing_model|parse_request_failed")
+NAMES_A_REFUSAL = match_any(*_QUOTA, *_MODEL, *_MODERATION, "PUBLIC_ERROR_", "missing_model|parse_request_failed")
 """Words that name, without any context, why an order was refused."""
 
 # LiteLLM answers 400 to any key except the master key if it has no database to look other keys up in.
-_NO_KEY = any_of("no connected db")
+_NO_KEY = match_any("no connected db")
 _REASON_OF_WORDS = (
     (Reason.AUTHENTICATION, _NO_KEY),
-    (Reason.QUOTA, any_of(*_QUOTA)),
-    (Reason.NOT_FOUND, any_of("task_not_(exist|found)|task not (exist|found)|video not found")),
-    (Reason.MODEL_UNAVAILABLE, any_of(*_MODEL)),
+    (Reason.QUOTA, match_any(*_QUOTA)),
+    (Reason.NOT_FOUND, match_any("task_not_(exist|found)|task not (exist|found)|video not found")),
+    (Reason.MODEL_UNAVAILABLE, match_any(*_MODEL)),
     (
         Reason.MODERATION,
-        any_of(
+        match_any(
             *_MODERATION,
             # the last two are Google's: "violates ... usage guidelines", "Support codes: 58061214"
             r"moderated|safety|responsible ai|\brai\b|\bnsfw\b|审核|usage guidelines|support codes?:",
@@ -119,12 +119,12 @@ _REASON_OF_WORDS = (
 )
 # Every order has a prompt. A server that misses the prompt wants another format, and has read no field. The words are
 # those of FastAPI and of vLLM.
-_FIELDS_NOT_READ = any_of(r"\bbody\W{1,6}prompt\W.{0,20}field required")
+_FIELDS_NOT_READ = match_any(r"\bbody\W{1,6}prompt\W.{0,20}field required")
 # The filter of the soundtrack often lets the same prompt pass at the next try, so it does not count as moderation. The
 # words are those of Veo gateways, and of Google (googleapis/js-genai#1272).
-_AUDIO_FILTER = any_of(r"audio[ _-]?filtered", r"issue with the audio")
+_AUDIO_FILTER = match_any(r"audio[ _-]?filtered", r"issue with the audio")
 # The whole sentence that servers send about a job that they do not know; more words may be those of a prompt.
-_UNKNOWN_JOB = any_of(
+_UNKNOWN_JOB = match_any(
     r"\W{0,3}(the )?(requested )?(task|video|job)( with)?( id)?[\W_]{0,3}(\S{1,1024}\W{1,3})?"
     r"((is|was|does|could)[ _])?not[ _](be )?(found|exists?)\W{0,3}"
 )
@@ -133,17 +133,17 @@ _UNKNOWN_JOB = any_of(
 # hold sentences that no prompt has by chance, and words of machines. new-api's "Failed to resolve Gemini video URL" is
 # not on them: a network error causes it, too, and passes. Sources: LiteLLM's routes for Gemini and Vertex, new-api's
 # route for Gemini, Google's filter.
-_NO_VIDEO = any_of(
+_NO_VIDEO = match_any(
     r"\bno (response data|generated samples) in (the )?completed operation\b",
     r"\bno (generated )?videos?( (data|content|url|uri))?( (was|were))? (found|generated|returned) in (the )?"
     r"(completed |operation )?(operation|response|result)\b",
     r"\b(gemini|vertex|veo) video url not found\b|PUBLIC_ERROR_AUDIO_FILTERED",
 )
-_FILTERED = any_of(
+_FILTERED = match_any(
     r"\bveo could not generate videos? because\b|\bblocked by your current safety settings\b",
     r"\\?\"rai_?media_?filtered_?(count\\?\"\s{0,9}:\s{0,9}\\?\"?[1-9]|reasons\\?\"\s{0,9}:\s{0,9}\[\s{0,9}\\?\")",
 )
-_FILTER_CODE = any_of(
+_FILTER_CODE = match_any(
     r"content[_-]?(filter(ed)?|policy([_-]violation)?|moderation|blocked)|prohibited[_-]content",
     r"(moderation|safety|rai)([_-](filter(ed)?|blocked|rejected|refused|violation))?",
     r"PUBLIC_ERROR_\w*(FILTER|UNSAFE|SAFETY|MODERATION)\w*",

@@ -13,7 +13,7 @@ from airflow_provider_veo.api.net.clock import Clock
 from airflow_provider_veo.api.net.exchange import AsyncExchanges, AsyncResponse, Exchanges, Response
 from airflow_provider_veo.api.net.limits import Limits
 from airflow_provider_veo.api.request import ApiRequest
-from airflow_provider_veo.api.settings import ClientSettings, tls_context
+from airflow_provider_veo.api.settings import ClientSettings, make_tls_context
 
 HEADERS = {
     "Accept-Encoding": "identity",  # a compressed body has no length, and may expand to any size
@@ -34,7 +34,7 @@ class _Session:
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
         with adding(where=settings.place):
-            self._tls = tls_context(settings.verify)
+            self._tls = make_tls_context(settings.verify)
         self.authorization = settings.authorization()
 
     def build_request(self, request: ApiRequest) -> httpx.Request:

@@ -78,7 +78,7 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
         super()._settle_to_resume(run)
 
     def _order_and_wait(self, run: TaskRun) -> Outcome | HandOver:
-        arguments = arguments_of(self._call_function(run.context))
+        arguments = read_arguments(self._call_function(run.context))
         self._take(arguments)
         self._settle_arguments()
         self._has_own_destination = "destination" in arguments
@@ -106,7 +106,7 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
         vars(self).pop("hook", None)  # the function may have returned another connection
 
 
-def arguments_of(returned: Any) -> dict[str, Any]:
+def read_arguments(returned: Any) -> dict[str, Any]:
     """Return the arguments that a function has returned.
 
     Args:

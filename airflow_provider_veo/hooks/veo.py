@@ -39,9 +39,9 @@ from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.hooks.connection import (
     DEFAULT_TIMEOUT,
-    client_settings,
     explain_missing_connection,
     mask_headers,
+    read_client_settings,
     read_connection,
     read_extra,
     wait_policy,
@@ -92,7 +92,7 @@ class VeoHook(BaseHook):
         if "settings" not in self.__dict__:
             with explain_missing_connection(self.conn_id):
                 connection = await self._aget_connection()
-            settings = client_settings(connection, await read_extra(connection))
+            settings = read_client_settings(connection, await read_extra(connection))
             await sync_to_async(mask_headers)(settings)  # it may send a request to the supervisor
             self.settings = settings
         return self.settings
@@ -290,13 +290,13 @@ class VeoHook(BaseHook):
         """Describe the extra fields of the form for Airflow before 3.2; later ones read the provider info."""
         from flask_appbuilder.fieldwidgets import BS3TextFieldWidget  # noqa: PLC0415 - of old API servers only
         from wtforms import StringField  # noqa: PLC0415
-        from wtforms.validators import Optional, any_of  # noqa: PLC0415
+        from wtforms.validators import Optional, match_any  # noqa: PLC0415
 
         def widget(field: dict[str, Any]) -> Any:
             choices = field["schema"].get("enum")
             return StringField(
                 field["label"],
-                validators=[Optional(), any_of(choices)] if choices else [Optional()],
+                validators=[Optional(), match_any(choices)] if choices else [Optional()],
                 description=field["description"],
                 default=field["schema"]["default"],
                 widget=BS3TextFieldWidget(),

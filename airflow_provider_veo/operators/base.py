@@ -25,9 +25,9 @@ from airflow_provider_veo.observability.lineage import (
     write_sidecar,
 )
 from airflow_provider_veo.orders.identity import TaskIdentity
-from airflow_provider_veo.orders.order import OnUnknownSubmission, Order, fingerprint_of
+from airflow_provider_veo.orders.order import OnUnknownSubmission, Order, make_fingerprint
 from airflow_provider_veo.orders.result import FileResult
-from airflow_provider_veo.policies.retry import default_retry_policy
+from airflow_provider_veo.policies.retry import make_default_retry_policy
 from airflow_provider_veo.storage import destinations
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.frames import FrameSource
@@ -90,7 +90,7 @@ class VeoOperator(VeoTask):
         super().__init__(**kwargs)
         self.conn_id = conn_id
         if AIRFLOW_V_3_3_PLUS and self.retry_policy is None:  # no argument and no default_args have set it
-            self.retry_policy = default_retry_policy()
+            self.retry_policy = make_default_retry_policy()
 
     @cached_property
     def hook(self) -> VeoHook:
@@ -143,7 +143,7 @@ class OrderingOperator(VeoOperator):
         "last_frame": arguments.PICTURE,
         "timeout": arguments.DURATION,
         "max_submissions": arguments.COUNT,
-        "on_unknown_submission": arguments.one_of(OnUnknownSubmission),
+        "on_unknown_submission": arguments.make_choice_rule(OnUnknownSubmission),
     }
 
     @property
@@ -185,7 +185,7 @@ class OrderingOperator(VeoOperator):
             frames: SHA-256 of each picture of the request, by argument.
         """
         return Order(
-            fingerprint=fingerprint_of(spec, self.conn_id),
+            fingerprint=make_fingerprint(spec, self.conn_id),
             epoch=task.epoch,
             now=now,
             timeout=self.timeout.total_seconds(),

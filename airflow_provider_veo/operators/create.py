@@ -14,10 +14,10 @@ from airflow.providers.common.compat.sdk import Context, conf
 from airflow_provider_veo.api.answers.own_words import OwnWords
 from airflow_provider_veo.api.errors import Reason, StorageError, VeoError
 from airflow_provider_veo.api.polling.outcome import Outcome
-from airflow_provider_veo.api.specs import VideoSpec, ignored_warnings
+from airflow_provider_veo.api.specs import VideoSpec, find_ignored_values
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
-from airflow_provider_veo.hooks.connection import DEFAULT_TIMEOUT, poll_interval_or_default, wait_policy
+from airflow_provider_veo.hooks.connection import DEFAULT_TIMEOUT, choose_poll_interval, wait_policy
 from airflow_provider_veo.observability.lineage import describe_stored, hash_prompt
 from airflow_provider_veo.observability.page import OutcomeEntry, describe_file, describe_order
 from airflow_provider_veo.observability.progress import format_progress
@@ -28,7 +28,7 @@ from airflow_provider_veo.orders.collecting import NotCollected, judge_collectin
 from airflow_provider_veo.orders.decision import HandOver
 from airflow_provider_veo.orders.order import OnUnknownSubmission
 from airflow_provider_veo.orders.record import Kept, OrderRecord
-from airflow_provider_veo.orders.result import OrderedVideoResult, video_result
+from airflow_provider_veo.orders.result import OrderedVideoResult, make_video_result
 from airflow_provider_veo.orders.video import JobOrders
 from airflow_provider_veo.storage import destinations, salvage
 from airflow_provider_veo.storage.delivery import find_unchanged
@@ -219,7 +219,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         now = time.time()
         spec = self._make_spec()
         self._check_before_order(run)
-        order = self._make_order(run.identity, spec, now, spec.frame_hashes())
+        order = self._make_order(run.identity, spec, now, spec.hash_frames())
         run.report_order(describe_order(spec.prompt, spec.model, self.hook.settings.profile, spec.size))
         with self.hook.get_conn() as client:
             orders = JobOrders(client, run.store, run.identity, self.log, self._find)
@@ -250,7 +250,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         profile = self.hook.settings.profile
         profile.check_frames(spec)
         warn_of_shapes(spec, spec.size or profile.size_of(spec.model), self.log)
-        for warning in ignored_warnings(spec):
+        for warning in find_ignored_values(spec):
             self.log.warning(warning)
         return spec
 
@@ -265,7 +265,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             destinations.resolve(self.destination).check_writable()
             salvage.read_salvage_folder()
             self._check_own_place(run)
-        poll_interval_or_default(self.poll_interval)
+        choose_poll_interval(self.poll_interval)
         shortest_deferral()
 
     def _collect(self, run: TaskRun, outcome: Outcome) -> dict[str, Any] | None:
@@ -394,7 +394,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         """
         profile = self.hook.settings.profile
         result: OrderedVideoResult = {
-            **video_result(outcome, self._model, profile, length_was_asked=self.seconds is not None),
+            **make_video_result(outcome, self._model, profile, length_was_asked=self.seconds is not None),
             "submissions": submissions,
             "prompt_sha256": hash_prompt(self.prompt),
         }

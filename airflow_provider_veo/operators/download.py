@@ -59,7 +59,7 @@ class VeoDownloadOperator(StoringOperator):
         "destination": arguments.PLACE,
         "video_id": arguments.JOB.or_nothing,
         "url": arguments.ADDRESS.or_nothing,
-        "if_exists": arguments.one_of(IfExists),
+        "if_exists": arguments.make_choice_rule(IfExists),
         "content_timeout": arguments.DURATION,
     }
 

@@ -14,7 +14,7 @@ from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.observability.page import describe_file
 from airflow_provider_veo.operators.base import VeoTask
 from airflow_provider_veo.storage import checksums, destinations
-from airflow_provider_veo.storage.proof import proof_of
+from airflow_provider_veo.storage.proof import make_proof
 from airflow_provider_veo.storage.targets import Target
 from airflow_provider_veo.tasks import arguments
 from airflow_provider_veo.tasks.run import TaskRun
@@ -164,6 +164,6 @@ def _needs_av() -> Iterator[None]:
 
 def _describe(target: Target, part: Path) -> tuple[dict[str, Any], str]:
     """Return the part of the result that describes a file, and the proof for the page entry."""
-    result = {"path": str(target), "bytes": part.stat().st_size, "sha256": checksums.sha256_of(part)}
+    result = {"path": str(target), "bytes": part.stat().st_size, "sha256": checksums.hash_file(part)}
     with part.open("rb") as file:
-        return result, proof_of(file)
+        return result, make_proof(file)

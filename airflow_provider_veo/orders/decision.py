@@ -245,7 +245,7 @@ def _can_continue(record: OrderRecord, order: Order) -> bool:
 def _decide_on_order(record: OrderRecord | None, order: Order, task_key: str) -> Submit | Refuse:
     """Return whether a task that has nothing to continue with may order."""
     if record is None or record.adopted or was_cleared(record, order):  # this epoch has ordered nothing yet
-        return Submit(next_record(record, order, task_key))
+        return Submit(make_next_record(record, order, task_key))
     is_same = record.fingerprint == order.fingerprint
     if is_same and record.is_unknown and order.on_unknown_submission == "fail":
         return Refuse(record, Forbidden.UNKNOWN_ORDER)
@@ -254,7 +254,7 @@ def _decide_on_order(record: OrderRecord | None, order: Order, task_key: str) ->
         return Refuse(record, Forbidden.NO_ORDERS_LEFT)
     if is_same and (why := find_limit(record, order, order.now)):
         return Refuse(record, why)
-    return Submit(next_record(record, order, task_key, keeps_deadline=is_same))
+    return Submit(make_next_record(record, order, task_key, keeps_deadline=is_same))
 
 
 def find_limit(record: OrderRecord, order: Order, now: float) -> Forbidden | None:
@@ -319,7 +319,7 @@ def adopt_record(record: OrderRecord, order: Order, video_id: str) -> OrderRecor
     return replace(adopted, state=State.SUBMITTED, video_id=video_id, waiting_since=order.now)
 
 
-def next_record(
+def make_next_record(
     record: OrderRecord | None, order: Order, task_key: str, *, keeps_deadline: bool = False
 ) -> OrderRecord:
     """Return the record to write before an order is sent.

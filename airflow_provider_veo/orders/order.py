@@ -19,7 +19,7 @@ class Order:
     """The order that a task wants to send in this try.
 
     Attributes:
-        fingerprint: Hash of the request; see `fingerprint_of`.
+        fingerprint: Hash of the request; see `make_fingerprint`.
         epoch: The task instance's `max_tries`. It is the same in all retries, and another one after a clear.
         now: Unix time at the start of this try, in seconds.
         timeout: Seconds that the video may take, from the first order of the epoch.
@@ -69,7 +69,7 @@ class Order:
         return end if self.execution_timeout is None else min(end, self.now + self.execution_timeout)
 
 
-def fingerprint_of(spec: VideoSpec | ChatSpec, conn_id: str) -> str:
+def make_fingerprint(spec: VideoSpec | ChatSpec, conn_id: str) -> str:
     """Return a hash of everything that decides which video is ordered, and from which server.
 
     Args:

@@ -58,7 +58,7 @@ class OrderRecord:
 
     Attributes:
         state: State of the latest order.
-        fingerprint: Hash of the request; see `order.fingerprint_of`.
+        fingerprint: Hash of the request; see `order.make_fingerprint`.
         epoch: The task instance's `max_tries` when the record was written.
         idempotency_key: Key that is sent with the order, so that a server can recognise a repeated one.
         submissions: Number of orders of this epoch that made a job, or may have made one.

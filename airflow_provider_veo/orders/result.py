@@ -67,7 +67,7 @@ class FileResult(_FileResult, total=False):
     sidecar: str
 
 
-def video_result(
+def make_video_result(
     outcome: Outcome, model: str | None, profile: GatewayProfile, *, length_was_asked: bool = False
 ) -> VideoResult:
     """Return the result of a task that waits for a video.

@@ -62,6 +62,6 @@ class VeoRetryPolicy(RetryPolicy):
         return cls()
 
 
-def default_retry_policy() -> VeoRetryPolicy | None:
+def make_default_retry_policy() -> VeoRetryPolicy | None:
     """Return the policy of the operators; None before Airflow 3.3."""
     return VeoRetryPolicy() if AIRFLOW_V_3_3_PLUS else None

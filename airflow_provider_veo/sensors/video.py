@@ -26,7 +26,7 @@ from airflow_provider_veo.exceptions import VeoSensorTimeout, as_failure, fail_f
 from airflow_provider_veo.hooks.connection import wait_policy
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.orders import advice
-from airflow_provider_veo.orders.result import VideoResult, video_result
+from airflow_provider_veo.orders.result import VideoResult, make_video_result
 from airflow_provider_veo.tasks import arguments
 from airflow_provider_veo.tasks.checked import CheckedTask
 from airflow_provider_veo.tasks.deferral import defer
@@ -178,7 +178,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
         except VideoFailedError as error:
             raise as_failure(error) from None
         self.log.info("Video %s is completed", outcome.video_id)
-        result = video_result(self.hook.restore_url(outcome), ordered or outcome.model, self.hook.settings.profile)
+        result = make_video_result(self.hook.restore_url(outcome), ordered or outcome.model, self.hook.settings.profile)
         run.report_outcome(
             {
                 "of": outcome.video_id,

@@ -139,7 +139,7 @@ def is_same_for_all(template: str) -> bool:
     return not any(re.search(r"\(|\bti\b|task|map_index", _SAME_FOR_ALL.sub("", code)) for code in codes)
 
 
-def file_or_object(text: str, argument: str) -> Target:
+def find_target(text: str, argument: str) -> Target:
     """Return the target that a path or a URI means. No storage is asked.
 
     Args:
@@ -153,11 +153,11 @@ def file_or_object(text: str, argument: str) -> Target:
     if uri is None:
         return LocalTarget(Path(text))
     if uri[1].lower() in _LOCAL_SCHEMES:
-        return LocalTarget(Path(path_of_file_uri(text, argument) or "/"))
+        return LocalTarget(Path(read_file_uri(text, argument) or "/"))
     return ObjectTarget.of(text)
 
 
-def path_of_file_uri(uri: str, argument: str) -> str:
+def read_file_uri(uri: str, argument: str) -> str:
     """Return the path in a `file://` URI.
 
     Args:
@@ -180,7 +180,7 @@ def _read(text: str, argument: str) -> Target:
     """Read a path or a URI, and check that its driver can be used. A relative path is below `[veo] storage`."""
     text = text if _URI.match(text) else _expand_home(text)
     if _URI.match(text) or text.startswith("/"):
-        target = file_or_object(text, argument)
+        target = find_target(text, argument)
     else:
         target = _below_storage(text, argument)
         text = str(target)

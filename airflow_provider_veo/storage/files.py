@@ -13,9 +13,9 @@ from typing import BinaryIO
 from airflow_provider_veo.api.content.download import Downloaded
 from airflow_provider_veo.api.errors import InvalidInputError, StorageFullError
 from airflow_provider_veo.api.formats import mp4
-from airflow_provider_veo.storage.checksums import sha256_from
+from airflow_provider_veo.storage.checksums import hash_stream
 from airflow_provider_veo.storage.errors import storage_errors
-from airflow_provider_veo.storage.proof import proof_of
+from airflow_provider_veo.storage.proof import make_proof
 from airflow_provider_veo.storage.targets import Target
 
 _BLOCK = 2**20  # bytes read at once
@@ -30,8 +30,8 @@ class StoredVideo:
         bytes: Size of the file.
         sha256: SHA-256 of the file, in hexadecimal.
         uri: The address under which assets and lineage know the file: without an Airflow connection.
-        proof: Proof that this process has held the file, see `proof_of`. It belongs in the page entry and nowhere else:
-            everybody who knows the proof can make the page play the file.
+        proof: Proof that this process has held the file, see `make_proof`. It belongs in the page entry and nowhere
+            else: everybody who knows the proof can make the page play the file.
     """
 
     path: str
@@ -49,7 +49,7 @@ def describe_stored(target: Target, content: Downloaded, file: BinaryIO) -> Stor
         content: Size and hash of the video.
         file: A file with the same content, open for reading, with a position that can be set.
     """
-    return StoredVideo(str(target), content.bytes, content.sha256, target.uri, proof_of(file))
+    return StoredVideo(str(target), content.bytes, content.sha256, target.uri, make_proof(file))
 
 
 def find_stored(target: Target) -> StoredVideo | None:
@@ -133,4 +133,4 @@ def _check_whole(file: BinaryIO) -> Downloaded:
     mp4.check_whole(file)
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    return Downloaded(size, sha256_from(file.read))
+    return Downloaded(size, hash_stream(file.read))

@@ -58,21 +58,21 @@ class Rule:
         Raises:
             InvalidInputError: With any ID, a part cannot be the name of a file or a folder.
         """
-        room = self._room(parts)
+        room = self._find_room(parts)
         shortest = [part.replace(VIDEO_ID_PLACEHOLDER, fit_name("", 0)) for part in parts]
         for part in shortest:
-            if problem := self._problem(part):
+            if problem := self._find_problem(part):
                 raise InvalidInputError(f"{self.argument} cannot be used: its part {shorten(part)} {problem}.")
         if video_id is None:
             return list(parts)
         if _PLAIN.fullmatch(video_id) and video_id.strip(".") and len(quote(video_id)) <= room:
             plain = [part.replace(VIDEO_ID_PLACEHOLDER, video_id) for part in parts]
-            if not any(map(self._problem, plain)):
+            if not any(map(self._find_problem, plain)):
                 return plain
         fit = fit_name(video_id, room)
         return [part.replace(VIDEO_ID_PLACEHOLDER, fit) for part in parts]
 
-    def _room(self, parts: Sequence[str]) -> int:
+    def _find_room(self, parts: Sequence[str]) -> int:
         """Return the largest number of bytes, or of letters of an address, that the ID may have.
 
         Raises:
@@ -94,14 +94,14 @@ class Rule:
             ),
         ]
         for limit in limits:
-            if problem := limit.problem():
+            if problem := limit.find_problem():
                 raise InvalidInputError(
                     f"{self.argument} is too long: {problem}. Shorten it, or name the file by {VIDEO_ID_PLACEHOLDER}, "
                     "which is made to fit."
                 )
-        return min(limit.room() for limit in limits)
+        return min(limit.find_room() for limit in limits)
 
-    def _problem(self, part: str) -> str | None:
+    def _find_problem(self, part: str) -> str | None:
         """Return why a part of a path cannot be a name; None if it can."""
         if odd := _NOT_TAKEN.search(part):
             return f"holds a line break or another character that names cannot have (U+{ord(odd[0]):04X})"
@@ -135,12 +135,12 @@ class _Limit:
     what: str
     unit: str
 
-    def room(self) -> int:
+    def find_room(self) -> int:
         """Return the largest length that the ID may have."""
         ids = self.text.count(VIDEO_ID_PLACEHOLDER)
         return (self.most - self._used()) // ids if ids else self.most
 
-    def problem(self) -> str | None:
+    def find_problem(self) -> str | None:
         """Return a description of the text that is too long; None if there is room for the ID."""
         ids, shortest = self.text.count(VIDEO_ID_PLACEHOLDER), len(fit_name("", 0))
         if self._used() + ids * shortest <= self.most:

@@ -21,7 +21,7 @@ from fsspec import AbstractFileSystem
 from airflow_provider_veo.api.errors import InvalidInputError, StorageError
 from airflow_provider_veo.storage import azure, checksums
 from airflow_provider_veo.storage.names import Rule, quote_path
-from airflow_provider_veo.storage.parts import hidden_name, temporary_part
+from airflow_provider_veo.storage.parts import make_hidden_name, temporary_part
 from airflow_provider_veo.storage.targets import OTHER_WRITER, Target, check_size
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class ObjectTarget(Target):
             check_size(self, info["size"], part.stat().st_size)
         if checksums.agrees(info, self.scheme, part) is False:
             with self.open() as stored:
-                if checksums.sha256_from(stored.read) != checksums.sha256_of(part):
+                if checksums.hash_stream(stored.read) != checksums.hash_file(part):
                     raise StorageError(f"{self} holds other bytes than were stored. {OTHER_WRITER}")
 
     def _check_absent(self) -> None:
@@ -215,7 +215,7 @@ class ObjectTarget(Target):
     def _put_and_move(self, part: Path) -> None:
         """Upload under a hidden name, then rename: readers of such a storage see a file while it arrives."""
         folder = self.fs_path.rpartition("/")[0]
-        hidden = f"{folder}/{hidden_name(self.name)}"
+        hidden = f"{folder}/{make_hidden_name(self.name)}"
         self.fs.makedirs(folder, exist_ok=True)
         try:
             self.fs.put_file(str(part), hidden)

@@ -15,7 +15,7 @@ _EDGE = (
 )  # bytes at either end. Two videos differ there: the sizes and positions of their samples are stored there.
 
 
-def proof_of(file: BinaryIO) -> str:
+def make_proof(file: BinaryIO) -> str:
     """Return the proof of a file, in hexadecimal. It reads at most 128 KiB.
 
     Args:

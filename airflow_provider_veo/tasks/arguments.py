@@ -21,8 +21,8 @@ from airflow_provider_veo.api.specs import (
     FIELDS_OF_VIDEO,
     MOST_CHAT_VIDEOS,
     check_fields,
-    number_of,
-    seconds_as_text,
+    format_seconds,
+    parse_number,
 )
 from airflow_provider_veo.storage.names import VIDEO_ID_PLACEHOLDER
 
@@ -83,7 +83,7 @@ class Rule:
         return replace(self.or_none, read=lambda value: None if value is None or value == "" else self.read(value))
 
 
-def one_of(literal: Any) -> Rule:
+def make_choice_rule(literal: Any) -> Rule:
     """Return the rule for an argument with few values.
 
     Args:
@@ -152,7 +152,7 @@ def _make_file_rule(*suffixes: str) -> Rule:
 
 
 def _read_moment(value: Any) -> Any:
-    if value not in ("first", "last") and number_of(value) < 0:
+    if value not in ("first", "last") and parse_number(value) < 0:
         raise ValueError
     return value
 
@@ -171,7 +171,7 @@ def _read_places(value: Any) -> Any:
 
 
 def _read_seconds(value: Any) -> float:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else number_of(value)
+    seconds = value.total_seconds() if isinstance(value, timedelta) else parse_number(value)
     if not 0 < seconds <= _LONGEST:
         raise ValueError
     return seconds
@@ -180,7 +180,7 @@ def _read_seconds(value: Any) -> float:
 def _read_whole(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    number = number_of(value)
+    number = parse_number(value)
     if not number.is_integer():
         raise ValueError
     return int(number)
@@ -203,7 +203,7 @@ def _read_flag(value: Any) -> bool:
 
 
 def _read_length(value: Any) -> Any:
-    seconds_as_text(value)
+    format_seconds(value)
     return value
 
 

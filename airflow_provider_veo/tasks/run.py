@@ -80,7 +80,7 @@ class TaskRun:
     @contextmanager
     def reporting_failures(self) -> Iterator[None]:
         """Report an error that ends the task. A task that is skipped, rescheduled or deferred has not failed."""
-        with summary.failures_reported(self.ti, on_page=self._on_page):
+        with summary.reporting_failures(self.ti, on_page=self._on_page):
             yield
 
     def report_order(self, entry: OrderEntry) -> None:

@@ -24,7 +24,7 @@ from sqlalchemy import event
 
 from airflow_provider_veo import ui
 from airflow_provider_veo.observability import page
-from airflow_provider_veo.storage.proof import proof_of
+from airflow_provider_veo.storage.proof import make_proof
 from airflow_provider_veo.ui import content
 from airflow_provider_veo.ui.app import NOT_SERVED
 from airflow_provider_veo.ui.queries import PAGE_SIZE
@@ -33,7 +33,7 @@ from tests.support.mp4_boxes import film
 from tests.support.odd_values import with_odd_leaves
 
 VIDEO = film(bytes(5000))
-PROOF = proof_of(io.BytesIO(VIDEO))
+PROOF = make_proof(io.BytesIO(VIDEO))
 STORED = {"bytes": len(VIDEO), "sha256": "5" * 64, "media_type": "video/mp4", "proof": PROOF}
 RUN = "manual__2026-03-01T12:00:00+00:00"
 
@@ -357,7 +357,7 @@ def test_a_picture_is_served(session, admin, root):
     from tests.support.pictures import picture
 
     (root / "a.png").write_bytes(picture())
-    proof = proof_of(io.BytesIO(picture()))
+    proof = make_proof(io.BytesIO(picture()))
     record(session, path=str(root / "a.png"), media_type="image/png", bytes=len(picture()), proof=proof, order=False)
     answer = admin.get("/api/content", params=key())
     assert (answer.headers["content-type"], answer.content) == ("image/png", picture())
@@ -516,7 +516,7 @@ def test_a_file_that_is_not_a_video_is_not_served(session, admin, root, media_ty
     """An author of Dags can write page entries with a proof, but may not read all files that the API server can."""
     config = root / "airflow.cfg"
     config.write_text("[core]\nfernet_key = canary\n" * 100)
-    proof = proof_of(io.BytesIO(config.read_bytes()))
+    proof = make_proof(io.BytesIO(config.read_bytes()))
     record(session, path=str(config), media_type=media_type, bytes=config.stat().st_size, proof=proof)
     assert_not_served(admin)
 

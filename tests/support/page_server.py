@@ -164,14 +164,14 @@ def _fill(folder: Path) -> None:
     from airflow.utils.session import create_session
 
     from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
-    from airflow_provider_veo.storage.proof import proof_of
+    from airflow_provider_veo.storage.proof import make_proof
     from tests.support import page_entries
 
     initdb()
     videos = folder / "videos"
     videos.mkdir()
     (videos / "a.mp4").write_bytes(FILM)
-    stored = {"bytes": len(FILM), "media_type": "video/mp4", "proof": proof_of(io.BytesIO(FILM))}
+    stored = {"bytes": len(FILM), "media_type": "video/mp4", "proof": make_proof(io.BytesIO(FILM))}
     with create_session() as session:
         page_entries.add_tasks(session, 300)
         for days, (run_id, path) in enumerate(((KEY["run_id"], "videos/a.mp4"), (OUTSIDE, "a.mp4")), 1):

@@ -155,7 +155,7 @@ def find_profile(name: Any) -> GatewayProfile:
     return profile
 
 
-def profile_of_host(base_url: str) -> GatewayProfile:
+def find_profile_of_host(base_url: str) -> GatewayProfile:
     """Return the profile of the gateway at an address, or `GENERIC`.
 
     Args:

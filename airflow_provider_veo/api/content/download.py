@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol
 
 import pendulum
 
-from airflow_provider_veo.api.content.locate import ContentStream, Resume, explain_loss, gone_error
+from airflow_provider_veo.api.content.locate import ContentStream, Resume, explain_loss, make_gone_error
 from airflow_provider_veo.api.errors import (
     AddressRefusedError,
     ApiError,
@@ -169,7 +169,7 @@ class Download:
                 except (ApiError, ContentError, TransportError) as error:
                     if isinstance(error, ContentChangedError):
                         received.restart()
-                    pause = retries.pause_after(error, received.furthest, time.monotonic())
+                    pause = retries.choose_pause(error, received.furthest, time.monotonic())
                     if pause is None:
                         if explained := retries.explain(error, self.content.action):
                             raise explained from error
@@ -255,7 +255,7 @@ class Received:
                 update(chunk)
                 size += len(chunk)
                 if size > most:
-                    raise _too_large_error(f"more than {size}", most)
+                    raise _make_too_large_error(f"more than {size}", most)
         finally:
             self.size = size
 
@@ -263,7 +263,7 @@ class Received:
         if self._total is None:
             return
         if self._total > self._max_bytes:
-            raise _too_large_error(str(self._total), self._max_bytes)
+            raise _make_too_large_error(str(self._total), self._max_bytes)
         free, needed = shutil.disk_usage(self._folder).free, self._total - self.size
         if needed > free:
             raise StorageFullError(f"The disk is too full for the video: {needed} bytes are needed, {free} are free.")
@@ -287,7 +287,7 @@ class DownloadRetries:
         self._fruitless = 0
         self._attempts = 0
 
-    def pause_after(self, error: VeoError, furthest: int, now: float) -> float | None:
+    def choose_pause(self, error: VeoError, furthest: int, now: float) -> float | None:
         """Return the seconds to wait before the next attempt, or None to give up.
 
         Args:
@@ -333,10 +333,10 @@ class DownloadRetries:
         """
         if isinstance(error, AddressRefusedError):
             if not self._is_job:
-                return _invalid_address_error(error)
+                return _make_invalid_address_error(error)
             if self._refusals[error.address] >= _TWICE:
                 why = str(error).removeprefix(f"{action}: ")
-                return gone_error(action, f"The server names the same address again, which does not work. {why}")
+                return make_gone_error(action, f"The server names the same address again, which does not work. {why}")
         if isinstance(error, ContentNotReadyError) and isinstance(error.__cause__, VeoError) and not self._is_job:
             return explain_loss(error.__cause__, action, pendulum.now("UTC"))
         return None
@@ -348,7 +348,7 @@ def _may_pass(error: VeoError) -> bool:
     return isinstance(error, (TransportError, ContentChangedError, ContentCutError))
 
 
-def _invalid_address_error(error: AddressRefusedError) -> ContentGoneError:
+def _make_invalid_address_error(error: AddressRefusedError) -> ContentGoneError:
     return ContentGoneError(
         f"{error} The address is not valid any more, or never was. Ask the API for a new one by the job's id: "
         "VeoDownloadOperator(video_id=...). Gateways keep a video for a day at most; to have another one made, clear "
@@ -367,7 +367,7 @@ def _disk_full_errors(total: int | None) -> Iterator[None]:
         raise
 
 
-def _too_large_error(size: str, most: int) -> ContentTooLargeError:
+def _make_too_large_error(size: str, most: int) -> ContentTooLargeError:
     return ContentTooLargeError(
         f"The video has {size} bytes, and max_bytes={most} allows no more. Raise max_bytes if the size is right."
     )

@@ -20,7 +20,7 @@ from airflow_provider_veo.api.answers.text import LOOKED_AT
 from airflow_provider_veo.api.backends.openai.endings import read_status_word
 from airflow_provider_veo.api.backends.openai.status_words import read_status
 from airflow_provider_veo.api.backends.openai.videos import find_url
-from airflow_provider_veo.api.error_answers import LONGEST_CONTENT_WAIT, error_from, reading
+from airflow_provider_veo.api.error_answers import LONGEST_CONTENT_WAIT, make_api_error, reading
 from airflow_provider_veo.api.errors import (
     AddressNotAllowedError,
     AddressRefusedError,
@@ -91,7 +91,7 @@ class Resume:
         return {"Range": f"bytes={self.offset}-"} | ({"If-Range": self.version} if self.version else {})
 
 
-def length_of(headers: Mapping[str, str]) -> int | None:
+def read_length(headers: Mapping[str, str]) -> int | None:
     """Return the size of a body in bytes, or None if the headers give no size of the bytes that are sent.
 
     Args:
@@ -106,7 +106,7 @@ def is_encoded(headers: Mapping[str, str]) -> bool:
     return headers.get("content-encoding", "identity").lower() != "identity"
 
 
-def version_of(headers: Mapping[str, str]) -> str | None:
+def read_version(headers: Mapping[str, str]) -> str | None:
     """Return a value for `If-Range`: a strong entity tag, or else a date, or None (RFC 9110, 13.1.5)."""
     if is_encoded(headers):
         return None
@@ -129,7 +129,7 @@ def check_continuation(headers: Mapping[str, str], resume: Resume) -> None:
     found = _RANGE.fullmatch(headers.get("content-range", ""))
     same_place = found and int(found[1]) == resume.offset
     same_size = found and (resume.total is None or found[3] == str(resume.total))
-    same_version = resume.version is None or version_of(headers) in (None, resume.version)
+    same_version = resume.version is None or read_version(headers) in (None, resume.version)
     # the range of a compressed file counts other bytes than the ones that have arrived
     if is_encoded(headers) or not (same_place and same_size and same_version):
         # other text in the header is not quoted: the server may repeat a secret from the request
@@ -199,9 +199,9 @@ def _refusal_of_api(answer: Answer, asked: Asked) -> VeoError:
     if without_video := _without_video(answer, asked):
         return without_video
     action = asked.action
-    error = error_from(answer, action, LONGEST_CONTENT_WAIT, about_a_job=True)
+    error = make_api_error(answer, action, LONGEST_CONTENT_WAIT, about_a_job=True)
     if answer.status == _GONE:
-        return gone_error(action, f"The server says so ({_text_of(error)})")
+        return make_gone_error(action, f"The server says so ({_text_of(error)})")
     if answer.status == _NO_SUCH_PART:
         return ContentChangedError(str(error))
     if answer.status in _NOT_READY and error.reason in (Reason.BAD_REQUEST, Reason.NOT_FOUND, Reason.SERVER):
@@ -212,7 +212,7 @@ def _refusal_of_api(answer: Answer, asked: Asked) -> VeoError:
 
 
 def _refusal_elsewhere(answer: Answer, action: str) -> VeoError:
-    error = error_from(answer, action, LONGEST_CONTENT_WAIT, about_a_job=True)
+    error = make_api_error(answer, action, LONGEST_CONTENT_WAIT, about_a_job=True)
     if answer.status == _NO_SUCH_PART:
         return ContentChangedError(str(error))
     if answer.status >= _TROUBLE or answer.status in _ASK_AGAIN:
@@ -243,7 +243,7 @@ def _without_video(answer: Answer, asked: Asked) -> VideoFailedError | None:
     return VideoFailedError(asked.video_id, "is completed without a video", reason, said)
 
 
-def gone_error(action: str, why: str) -> ContentGoneError:
+def make_gone_error(action: str, why: str) -> ContentGoneError:
     """Return the error of a lost video, with the next step.
 
     Args:
@@ -335,14 +335,14 @@ def explain_loss(seen: Video | VeoError | None, action: str, now: pendulum.DateT
     """
     if isinstance(seen, ApiError) and seen.reason is Reason.NOT_FOUND:
         forgotten = f"The server does not know it any more ({_text_of(seen)})"
-        return gone_error(action, f"{forgotten}. If it never did, check the id and the connection")
+        return make_gone_error(action, f"{forgotten}. If it never did, check the id and the connection")
     if not isinstance(seen, Video):
         return None
     if seen.status in (VideoStatus.FAILED, VideoStatus.CANCELLED):
         return VideoFailedError(seen.id, seen.status.value, seen.reason or Reason.UNKNOWN, seen.message)
     if seen.status is VideoStatus.EXPIRED or (seen.is_expired(now) and seen.url is None):
         when = f"It expired at {seen.expires_at.isoformat()}" if seen.expires_at else "It has expired"
-        return gone_error(action, when)
+        return make_gone_error(action, when)
     return None
 
 
@@ -350,7 +350,7 @@ def _raise_if_named_error(answer: Answer, asked: Asked) -> None:
     if isinstance(answer.json(), dict):
         if without_video := _without_video(answer, asked):
             raise without_video
-        error: ApiError = error_from(answer, asked.action, LONGEST_CONTENT_WAIT, about_a_job=True)
+        error: ApiError = make_api_error(answer, asked.action, LONGEST_CONTENT_WAIT, about_a_job=True)
         if error.reason is not Reason.UNREADABLE:
             raise error
 

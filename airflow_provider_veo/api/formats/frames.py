@@ -77,7 +77,7 @@ class FrameUrl:
     url: str
 
 
-def shape_warning(frame: Frame | FrameUrl | None, name: str, model: str, size: str | None) -> str | None:
+def make_shape_warning(frame: Frame | FrameUrl | None, name: str, model: str, size: str | None) -> str | None:
     """Return a warning if a picture has another shape than the video will have, or else None.
 
     Args:

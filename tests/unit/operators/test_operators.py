@@ -18,7 +18,7 @@ from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
-from airflow_provider_veo.orders.result import video_result
+from airflow_provider_veo.orders.result import make_video_result
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 
 NOW = 1_764_172_941.0
@@ -186,29 +186,29 @@ def test_a_failure_to_show_the_progress_does_not_lose_the_video(context):
 
 
 def test_unknown_values_are_none():
-    result = video_result(Outcome(kind="completed", video_id="v", status="completed"), "sora-9", VEO_GATEWAY)
+    result = make_video_result(Outcome(kind="completed", video_id="v", status="completed"), "sora-9", VEO_GATEWAY)
     unknown = {"url", "size", "seconds", "created_at", "completed_at", "expires_at", "estimated_cost_usd"}
     assert {name for name, value in result.items() if value is None} == unknown
 
 
 def test_the_length_is_that_of_the_profile_unless_the_order_named_one():
-    assert video_result(COMPLETED, "veo-3.1", VEO_GATEWAY)["seconds"] == 8
-    assert video_result(COMPLETED, "veo-3.1", VEO_GATEWAY, length_was_asked=True)["seconds"] == 4.0
-    assert video_result(COMPLETED, "sora-9", VEO_GATEWAY)["seconds"] == 4.0
+    assert make_video_result(COMPLETED, "veo-3.1", VEO_GATEWAY)["seconds"] == 8
+    assert make_video_result(COMPLETED, "veo-3.1", VEO_GATEWAY, length_was_asked=True)["seconds"] == 4.0
+    assert make_video_result(COMPLETED, "sora-9", VEO_GATEWAY)["seconds"] == 4.0
 
 
 def test_the_stand_in_for_the_model_and_the_length_beside_it_are_not_in_the_result():
     outcome = replace(COMPLETED, model="sora2_video_generation")
-    assert video_result(outcome, "veo-3.1", VEO_GATEWAY, length_was_asked=True)["seconds"] == 8
-    result = video_result(outcome, outcome.model, VEO_GATEWAY)
+    assert make_video_result(outcome, "veo-3.1", VEO_GATEWAY, length_was_asked=True)["seconds"] == 8
+    result = make_video_result(outcome, outcome.model, VEO_GATEWAY)
     assert (result["model"], result["seconds"]) == (None, None)
 
 
 def test_the_result_of_a_generic_server_has_its_own_values_and_no_price():
     outcome = replace(COMPLETED, size=None, model="sora2_video_generation")
-    result = video_result(outcome, "veo-3.1", GENERIC)
+    result = make_video_result(outcome, "veo-3.1", GENERIC)
     assert (result["seconds"], result["size"], result["estimated_cost_usd"]) == (4.0, None, None)
-    assert video_result(outcome, outcome.model, GENERIC)["model"] == "sora2_video_generation"
+    assert make_video_result(outcome, outcome.model, GENERIC)["model"] == "sora2_video_generation"
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_without_a_record_none_is_written(store):
 def test_a_broken_store_does_no_harm(store, caplog):
     store.broken = {"get", "set"}
     mark_delivered(succeeded({"task_state_store": store}))
-    assert "a clear of it collects this video once more, free of charge" in caplog.text
+    assert "a clear of the task collects this video once more, free of charge" in caplog.text
 
 
 def test_an_unknown_state_of_the_task_does_no_harm(store, caplog):

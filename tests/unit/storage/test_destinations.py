@@ -123,7 +123,7 @@ def test_uris_for_assets_are_ascii_and_name_no_connection():
         "s3://c@bucket/猫/a@b://c.mp4": "s3://bucket/%E7%8C%AB/a@b://c.mp4",
         "gs://bucket/a+b&c?.mp4": "gs://bucket/a+b&c%3F.mp4",
     }.items():
-        assert destinations.file_or_object(place, "place").uri == uri
+        assert destinations.find_target(place, "place").uri == uri
 
 
 def test_a_sibling_is_in_the_same_folder(tmp_path):

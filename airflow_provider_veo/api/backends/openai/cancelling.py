@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from airflow_provider_veo.api.answers.answer import Answer, unwrap
-from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.error_answers import make_api_error
 
 _STOPPED = ("cancelled", "canceled", "cancelling", "canceling")
 _IMPOSSIBLE = (404, 405, 501)  # the server has no such route, or does not know the job
@@ -41,5 +41,5 @@ def read_cancellation(answer: Answer, video_id: str) -> Cancellation:
         return Cancellation.IMPOSSIBLE
     body = unwrap(answer.json()) or {}
     if not answer.ok or (body.get("error") and not body.get("status")):
-        raise error_from(answer, f"Cancelling video {video_id}", about_a_job=True)
+        raise make_api_error(answer, f"Cancelling video {video_id}", about_a_job=True)
     return Cancellation.STOPPED if str(body.get("status")).lower() in _STOPPED else Cancellation.ACCEPTED
