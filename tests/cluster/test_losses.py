@@ -83,6 +83,6 @@ def test_the_page_reads_all_videos_from_postgresql(cluster, made):
     headers = {"Authorization": f"Bearer {cluster.lab.token(None)}"}
     with httpx.Client(base_url=f"{cluster.lab.url}/veo", headers=headers, trust_env=False, timeout=60) as page:
         totals = page.get("/api/summary").raise_for_status().json()["totals"]
-        last = page.get("/api/generations?page=13&status=completed").raise_for_status().json()
+        last = page.get("/api/tasks?page=13&status=completed").raise_for_status().json()
     assert totals["completed"] == VIDEOS, totals
-    assert (len(last["generations"]), last["more"]) == (VIDEOS % 24, False)
+    assert (len(last["tasks"]), last["more"]) == (VIDEOS % 24, False)

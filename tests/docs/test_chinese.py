@@ -19,7 +19,7 @@ HEADINGS = {
     "Operators": "算子",
     "Examples": "示例",
     "Which servers": "支持哪些服务器",
-    "What happens when": "什么情况下会怎样",
+    "Reliability": "可靠性",
     "Documentation": "文档",
     "Quickstart": "快速上手",
     "Install": "安装",

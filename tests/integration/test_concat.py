@@ -214,7 +214,7 @@ def test_clips_that_differ_are_reencoded(differing, join, difference):
     assert clips.picture_times(video) == [Fraction(number, 24) for number in range(72)]
     pictures = clips.shown_frames(video)
     assert {picture.size for picture in pictures} == {(128, 72)}
-    numbers = [clips.number_of(picture) for picture in pictures]
+    numbers = [clips.parse_number(picture) for picture in pictures]
     assert numbers[:24] == numbers[48:] == list(range(24))
     if difference != "turned":  # its bars are upside down, which reverses the bits of a number
         assert numbers[24:48] == list(range(48, 72))

@@ -158,7 +158,7 @@ def test_tasks_of_a_mapped_group_with_the_same_destination_are_refused(veo_defau
     state, states, _ = run(f"one_place_in_group_{mode}")
     assert (state, set(states.values())) == ("failed", {"failed"})
     assert len(states) == 2 * (5 + 2)
-    assert caplog.text.count("is the same for all tasks that this one is mapped to") >= len(states)
+    assert caplog.text.count("is the same for all tasks of this mapped task or task group") >= len(states)
     assert (veo_default.jobs.report()["orders"], storage.exists()) == (0, False)
 
 

@@ -21,7 +21,7 @@ from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
-from airflow_provider_veo.policies.retry import default_retry_policy
+from airflow_provider_veo.policies.retry import make_default_retry_policy
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
 from tests.support.airflow_version import AIRFLOW_3
 from tests.support.scripted_server import KEY, connect
@@ -111,7 +111,7 @@ def test_a_long_rate_limit_is_left_to_airflows_retries(emulated_task):
     assert driver.tries == 2
     assert charged(emulated_task) == 1
     assert driver.errors[0].retry_after == 120
-    if policy := default_retry_policy():  # Airflow 3.3+
+    if policy := make_default_retry_policy():  # Airflow 3.3+
         decision = policy.evaluate(driver.errors[0], 1, 3)
         assert decision.retry_delay == timedelta(seconds=120)
         assert "saturated" in decision.reason

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_veo.api.backends.openai.cancelling import Cancellation
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
-from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import ApiError, ContentError, Reason
 from airflow_provider_veo.api.formats.frames import Frame
 from airflow_provider_veo.api.polling.decision import WaitPolicy
@@ -325,7 +325,7 @@ def test_a_refused_order_has_its_reason(proxy, gateway, prompt, settings, model,
 def test_an_error_of_the_gateway_arrives_through_the_proxy(client):
     """An order with an empty prompt, which `create_video` refuses. LiteLLM wraps the error of the gateway."""
     answer = client.call(ApiRequest("POST", "/v1/videos", json={"model": "veo-3.1", "prompt": ""}))
-    error = error_from(answer, "Creating the video")
+    error = make_api_error(answer, "Creating the video")
     assert (error.status, error.reason, error.permanent) == (400, Reason.BAD_REQUEST, True)
     assert "prompt is required" in str(error)
 

@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSen
 import airflow_provider_veo
 from airflow_provider_veo.api import errors
 from airflow_provider_veo.api.answers.answer import Answer
-from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import (
     InvalidInputError,
     NotOrderedError,
@@ -90,7 +90,7 @@ def test_an_exception_of_airflow_has_the_facts_of_its_cause(kind, cause):
 
 def test_an_answer_is_not_pickled_with_its_error():
     answer = Answer.of(500, f'{{"error": "{KEY}"}}'.encode(), [("set-cookie", KEY)], f"https://x/?{KEY}", secrets=[KEY])
-    error = error_from(answer, "Asking")
+    error = make_api_error(answer, "Asking")
     assert error.answer is answer
     for text in (pickle.dumps(error).decode("latin-1"), repr(error), str(error)):
         assert KEY not in text

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail, read_error
-from airflow_provider_veo.api.error_answers import error_from, retry_after
+from airflow_provider_veo.api.error_answers import make_api_error, retry_after
 from airflow_provider_veo.api.errors import ApiError, ChatIncompleteError, Reason
 from airflow_provider_veo.api.reasons import find_reason
 
@@ -98,7 +98,7 @@ VLLM_400 = json.dumps(
     ],
 )
 def test_an_error_answer_has_its_reason_and_the_servers_message(status, body, reason, words):
-    error = error_from(Answer(status, body), "Creating the video")
+    error = make_api_error(Answer(status, body), "Creating the video")
 
     assert error.reason is reason
     assert words in str(error)
@@ -107,7 +107,7 @@ def test_an_error_answer_has_its_reason_and_the_servers_message(status, body, re
 
 
 def test_an_error_has_the_pause_that_the_server_asks_for():
-    assert error_from(Answer(429, "", {"retry-after": "7"}), "Asking").retry_after == 7.0
+    assert make_api_error(Answer(429, "", {"retry-after": "7"}), "Asking").retry_after == 7.0
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_the_message_of_a_failed_job_gives_the_reason(words, reason):
 
 def test_long_messages_are_cut():
     # also guards against a pattern that needs quadratic time: such a test would not end
-    assert len(str(error_from(Answer(500, "x" * 5_000_000), "y"))) < 700
-    assert len(str(error_from(Answer(500, "<script" * 1_000_000), "y"))) < 700
+    assert len(str(make_api_error(Answer(500, "x" * 5_000_000), "y"))) < 700
+    assert len(str(make_api_error(Answer(500, "<script" * 1_000_000), "y"))) < 700
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.backends.openai.refusals import Verdict, judge
-from airflow_provider_veo.api.error_answers import LONGEST_WAIT, error_from, pause_asked_by
+from airflow_provider_veo.api.error_answers import LONGEST_WAIT, find_asked_pause, make_api_error
 from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 
@@ -23,7 +23,7 @@ SPEC = VideoSpec(
 
 def order(body, status=400, spec=SPEC):
     text = body if isinstance(body, str) else json.dumps(body)
-    return error_from(Answer(status, text, own=spec.own_words), "Creating the video")
+    return make_api_error(Answer(status, text, own=spec.own_words), "Creating the video")
 
 
 def openai(message, code=""):
@@ -133,16 +133,16 @@ def retry_info(delay):
     ],
 )
 def test_the_retry_delay_of_google_is_followed(body, seconds):
-    assert pause_asked_by(Answer(429, json.dumps(body))) == seconds
+    assert find_asked_pause(Answer(429, json.dumps(body))) == seconds
     assert order(body, 429).retry_after == seconds
-    assert pause_asked_by(Answer(500, json.dumps(body))) is None
+    assert find_asked_pause(Answer(500, json.dumps(body))) is None
 
 
 def test_the_retry_delay_of_google_is_bounded_and_a_header_replaces_it():
     body = json.dumps(retry_info("90000s"))
     assert order(body, 429).retry_after == LONGEST_WAIT
-    assert pause_asked_by(Answer(429, body), 600.0) == 120.0
-    assert pause_asked_by(Answer(429, body, {"retry-after": "5"})) == 5.0
+    assert find_asked_pause(Answer(429, body), 600.0) == 120.0
+    assert find_asked_pause(Answer(429, body, {"retry-after": "5"})) == 5.0
 
 
 def test_a_delay_in_a_quoted_prompt_is_ignored():

@@ -122,7 +122,7 @@ def test_secrets_that_airflow_knows_are_masked(context, written):
 
     mask_secret("hunter2hunter2")
     assert "hunter2" not in page.describe_order("a cat types hunter2hunter2", "m", GENERIC)["prompt"]
-    with pytest.raises(ValueError), summary.failures_reported(context["ti"]):
+    with pytest.raises(ValueError), summary.reporting_failures(context["ti"]):
         raise ValueError("the password hunter2hunter2 was refused")
     assert "hunter2" not in written[OUTCOME_KEY]["error"]
     stored = {"path": "/opt/hunter2hunter2/a.mp4", "bytes": 1, "sha256": "0"}

@@ -162,7 +162,7 @@ def test_without_an_earlier_record_no_delivery_is_recorded(store):
 def test_a_broken_store_does_not_fail_the_callback(store, caplog):
     store.broken = {"get", "set"}
     mark_delivered(succeeded({"task_state_store": store}))
-    assert "a clear of it collects this video once more, free of charge" in caplog.text
+    assert "a clear of the task collects this video once more, free of charge" in caplog.text
 
 
 def test_an_unknown_state_of_the_task_does_not_fail_the_callback(store, caplog):
@@ -174,4 +174,4 @@ def test_an_unknown_state_of_the_task_does_not_fail_the_callback(store, caplog):
     context["ti"].get_task_states = away
     mark_delivered(context)
     assert OrderStore(store).read() == RECORD
-    assert "It could not be recorded that this task has succeeded" in caplog.text
+    assert "The success of this task could not be recorded" in caplog.text

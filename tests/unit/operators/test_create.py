@@ -74,7 +74,7 @@ def test_one_destination_for_all_mapped_tasks_is_refused(order, context):
     with DAG("d", schedule=None) as dag:
         VeoCreateVideoOperator.partial(task_id="create", destination="/tmp/a.mp4").expand(prompt=["one", "two"])
     context["ti"].map_index = 0
-    with pytest.raises(VeoFailException, match=r"'/tmp/a\.mp4' is the same for all .*: put \{video_id\} or"):
+    with pytest.raises(VeoFailException, match=r"'/tmp/a\.mp4' is the same for all .*\. Put \{video_id\} or"):
         dag.get_task("create").unmap({"prompt": "one"}).execute(context)
     order.assert_not_called()
 

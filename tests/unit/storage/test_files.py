@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_veo.api.errors import InvalidInputError, StorageError, TransportError
 from airflow_provider_veo.storage import files
-from airflow_provider_veo.storage.checksums import sha256_of
+from airflow_provider_veo.storage.checksums import hash_file
 from airflow_provider_veo.storage.destinations import resolve
 from airflow_provider_veo.storage.local import LocalTarget
 from tests.support.mp4_boxes import make_video
@@ -227,7 +227,7 @@ def test_a_local_copy_of_an_object_exists_for_the_block(memory):
     seen(source).write_bytes(VIDEO)
     with source.local_copy() as copy:
         assert copy.read_bytes() == VIDEO
-        assert sha256_of(copy) == SHA256
+        assert hash_file(copy) == SHA256
     assert not copy.exists()
 
 

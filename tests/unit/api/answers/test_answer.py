@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_veo.api.answers.answer import ID_LIMIT, Answer, is_usable_id
 from airflow_provider_veo.api.answers.text import MARK
 from airflow_provider_veo.api.backends.openai.videos import parse_video
-from airflow_provider_veo.api.error_answers import error_from, retry_after
+from airflow_provider_veo.api.error_answers import make_api_error, retry_after
 from airflow_provider_veo.api.errors import ApiError, Reason
 from airflow_provider_veo.api.video import VideoStatus
 
@@ -112,7 +112,7 @@ def test_ids_and_addresses_for_later_requests_are_not_masked():
     ],
 )
 def test_an_error_holds_the_job_id_of_its_answer(status, body, job_id):
-    assert error_from(answer(body, status), "Creating").job_id == job_id
+    assert make_api_error(answer(body, status), "Creating").job_id == job_id
 
 
 def test_an_error_while_reading_an_answer_holds_the_job_id(monkeypatch):
@@ -151,7 +151,7 @@ def test_damage_behind_the_needed_fields_loses_no_job(body, video_id):
 
 @pytest.mark.parametrize("body", [b"{'detail': no}", b"{no", b'{"', b'{"x": 1, no', b"[no"])
 def test_a_text_that_is_not_json_is_an_error_message(body):
-    assert str(error_from(answer(body, 500), "Asking")) == f"Asking failed (HTTP 500): {body.decode()}"
+    assert str(make_api_error(answer(body, 500), "Asking")) == f"Asking failed (HTTP 500): {body.decode()}"
 
 
 @pytest.mark.parametrize("video_id", [None, "v"])
@@ -182,7 +182,7 @@ ECHO = {"type": "missing", "loc": ["body", "prompt"], "msg": "Field required", "
 )
 def test_a_cut_error_is_classified_by_its_status_and_its_beginning(status, body, reason):
     given = answer(json.dumps(body).encode()[:65_536], status, is_cut=True)
-    error = error_from(given, "Creating")
+    error = make_api_error(given, "Creating")
     assert error.reason is reason
     assert len(str(error)) < 1_000
 
@@ -199,7 +199,7 @@ def test_a_cut_error_is_classified_by_its_status_and_its_beginning(status, body,
 )
 @pytest.mark.parametrize("status", [200, 400, 401, 500])
 def test_an_error_does_not_show_the_key(body, status):
-    error = error_from(answer(body.encode(), status, secrets=[KEY]), "Creating")
+    error = make_api_error(answer(body.encode(), status, secrets=[KEY]), "Creating")
     for text in (str(error), str(error.detail), repr(error.detail)):
         assert "***" in text
         assert "cd+ef" not in text.replace("\\u002B", "+").replace("&#43;", "+")

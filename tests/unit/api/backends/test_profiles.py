@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_veo.api.backends.profiles import GENERIC, PROFILES, VEO_GATEWAY, find_profile, profile_of_host
+from airflow_provider_veo.api.backends.profiles import (
+    GENERIC,
+    PROFILES,
+    VEO_GATEWAY,
+    find_profile,
+    find_profile_of_host,
+)
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.formats.frames import Frame, FrameUrl
 from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
@@ -105,7 +111,7 @@ def test_an_unknown_profile_is_refused_with_the_choices(name):
     ],
 )
 def test_the_host_chooses_a_profile(base_url, profile):
-    assert profile_of_host(base_url) is profile
+    assert find_profile_of_host(base_url) is profile
 
 
 def test_profiles_can_be_hashed_and_compared():

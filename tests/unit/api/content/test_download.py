@@ -281,7 +281,7 @@ def test_a_final_error_is_not_retried(error):
 
 def pauses(*steps):
     retries = DownloadRetries(DownloadPolicy(content_timeout=100, content_poll_interval=4, retry_pause=0.5))
-    return [retries.pause_after(error, furthest, now) for error, furthest, now in steps]
+    return [retries.choose_pause(error, furthest, now) for error, furthest, now in steps]
 
 
 def test_pauses_between_attempts():

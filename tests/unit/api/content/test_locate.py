@@ -19,9 +19,9 @@ from airflow_provider_veo.api.content.locate import (
     explain_loss,
     find_next_hop,
     is_encoded,
-    length_of,
     may_be_elsewhere,
-    version_of,
+    read_length,
+    read_version,
 )
 from airflow_provider_veo.api.errors import (
     AddressRefusedError,
@@ -147,7 +147,7 @@ def test_a_missing_part_means_that_the_file_has_changed():
     ],
 )
 def test_headers_give_length_encoding_and_version_of_a_body(headers, length, encoded, version):
-    assert (length_of(headers), is_encoded(headers), version_of(headers)) == (length, encoded, version)
+    assert (read_length(headers), is_encoded(headers), read_version(headers)) == (length, encoded, version)
 
 
 def test_headers_ask_for_the_rest_of_a_file():
@@ -438,13 +438,13 @@ def test_content_of_a_paid_video_is_asked_for_again(status):
 
 @pytest.mark.parametrize("length", ["9" * 5_000, "-1", "1.5", "٣", "", "1e3"])
 def test_a_length_that_is_not_a_number_is_none(length):
-    assert length_of({"content-length": length}) is None
+    assert read_length({"content-length": length}) is None
 
 
 @pytest.mark.parametrize("tag", ['"é"', '"' + "x" * 2_000 + '"', '"a\x1b"'])
 def test_a_version_that_cannot_be_sent_back_is_none(tag):
-    assert version_of({"etag": tag}) is None
-    assert version_of({"last-modified": tag}) is None
+    assert read_version({"etag": tag}) is None
+    assert read_version({"last-modified": tag}) is None
 
 
 @pytest.mark.parametrize("header", ["bytes " + "9" * 5_000 + "-1/2", "bytes ٣-4/5", "x" * 100_000])

@@ -184,7 +184,7 @@ class Stream:
 
 def connect(address, allowed=()):
     """Let a name that was public when it was checked lead to this address when the connection is made."""
-    extensions = AddressRule(allowed, "Advice.").connection_check("http://cdn.example/a.png?token=x", "last_frame")
+    extensions = AddressRule(allowed, "Advice.").make_connection_check("http://cdn.example/a.png?token=x", "last_frame")
     stream = Stream(address)
     try:
         extensions["trace"]("connection.connect_tcp.started", {"host": address})
@@ -212,8 +212,8 @@ def test_a_connection_to_another_address_than_the_checked_one_is_closed():
 @pytest.mark.usefixtures("no_proxy")
 def test_behind_a_proxy_the_peer_is_not_checked(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://10.0.0.1:3128")
-    assert AddressRule((), "").connection_check("http://cdn.example/a.png", "last_frame") == {}
-    assert AddressRule((), "").connection_check("https://cdn.example/a.png", "last_frame") != {}
+    assert AddressRule((), "").make_connection_check("http://cdn.example/a.png", "last_frame") == {}
+    assert AddressRule((), "").make_connection_check("https://cdn.example/a.png", "last_frame") != {}
 
 
 PRIVATE, LOOPBACK = {Network.PRIVATE}, {Network.LOOPBACK}

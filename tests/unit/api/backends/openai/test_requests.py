@@ -201,7 +201,7 @@ def test_an_unusable_id_is_refused(video_id):
 
 
 def test_chat_calls_have_the_documented_form():
-    request = requests.chat_completion(ChatSpec("画只猪在天上飞", "veo_3_1", n=2))
+    request = requests.create_chat_completion(ChatSpec("画只猪在天上飞", "veo_3_1", n=2))
     assert (request.method, request.path) == ("POST", "/v1/chat/completions")
     assert request.json == {
         "messages": [{"role": "user", "content": "画只猪在天上飞"}],
@@ -211,7 +211,7 @@ def test_chat_calls_have_the_documented_form():
     }
     url = "https://cdn.example/a.png"
     spec = ChatSpec("过渡", "veo-3.1-landscape-fast-fl", FrameUrl(url), Frame.from_bytes(PNG, "b"))
-    content = requests.chat_completion(spec).json["messages"][0]["content"]
+    content = requests.create_chat_completion(spec).json["messages"][0]["content"]
     assert content[:2] == [
         {"type": "text", "text": "过渡"},
         {"type": "image_url", "image_url": {"url": url}},
@@ -221,9 +221,9 @@ def test_chat_calls_have_the_documented_form():
 
 def test_a_chat_call_asks_for_an_uncompressed_stream_and_for_one_order():
     headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity", "x-litellm-num-retries": "0"}
-    assert requests.chat_completion(ChatSpec("p", "m")).headers == headers
-    assert requests.chat_completion(ChatSpec("p", "m"), "key").headers == headers | {"Idempotency-Key": "key"}
+    assert requests.create_chat_completion(ChatSpec("p", "m")).headers == headers
+    assert requests.create_chat_completion(ChatSpec("p", "m"), "key").headers == headers | {"Idempotency-Key": "key"}
 
 
 def test_a_chat_call_can_order_four_videos():
-    assert requests.chat_completion(ChatSpec("p", "m", n=4)).json["n"] == 4
+    assert requests.create_chat_completion(ChatSpec("p", "m", n=4)).json["n"] == 4
