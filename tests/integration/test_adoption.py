@@ -104,7 +104,7 @@ def test_a_leftover_key_does_not_answer_the_next_unknown_order(task):
     driver.store.broken.add("delete")
     assert adopt(driver, job.id)["id"] == job.id
     task.emulator.faults.add("order", NEVER_THERE)
-    assert "Nobody knows" in str(driver.clear().run())
+    assert "It is unknown" in str(driver.clear().run())
     error = driver.clear().run()
     assert isinstance(error, VeoFailException)
     assert "was made by an earlier order of this task" in str(error)
@@ -115,7 +115,7 @@ def test_a_delivered_video_is_not_adopted(task):
     driver = task()
     delivered = driver.run()["id"]
     task.emulator.faults.add("order", NEVER_THERE)
-    assert "Nobody knows" in str(driver.clear().run())
+    assert "It is unknown" in str(driver.clear().run())
     error = adopt(driver, delivered)
     assert delivered in str(error)
     assert "earlier order of this task" in str(error)
@@ -224,7 +224,7 @@ def test_without_a_state_store_the_error_does_not_mention_the_key(task):
     driver = task()
     driver.store = None
     error = str(driver.run())
-    assert "Nobody knows" in error
+    assert "It is unknown" in error
     assert "veo_adopt" not in error
     assert "VeoDownloadOperator" in error
 

@@ -70,7 +70,7 @@ class TestALostAnswer:
         error = driver.run()
         assert isinstance(error, VeoFailException)
         assert driver.tries == 1
-        for words in ("Nobody knows", "Dag d, run r, task t", "request fingerprint", "console", "clear this task"):
+        for words in ("It is unknown", "Dag d, run r, task t", "request fingerprint", "console", "clear this task"):
             assert words in str(error)
         assert charged(task) == 1
 
@@ -512,7 +512,7 @@ def test_random_faults_can_be_repeated(monkeypatch):
 
 
 def _kind(error):
-    if isinstance(error, VeoFailException) and "Nobody knows" in str(error):
+    if isinstance(error, VeoFailException) and "It is unknown" in str(error):
         return "unknown order"
     if isinstance(error, ApiError) and error.status == 429:
         return "rate limited"

@@ -116,7 +116,7 @@ def _poisoned(place: str, words: str) -> Case:
         return Reply(body={"id": job.id, "status": "failed", "error": {"message": f"Content policy: {words}"}})
 
     return {
-        "id": Case(order=lambda job: Reply(body={"status": "queued", "id": words}), says="Nobody knows"),
+        "id": Case(order=lambda job: Reply(body={"status": "queued", "id": words}), says="It is unknown"),
         "message": Case(status=failed),
         "status_word": Case(status=until_asked_twice, end="success"),
         "model": Case(
@@ -179,13 +179,13 @@ DEADLINES = {
 
 def _after_all(status: int, body: Any = b"", **headers: str) -> Case:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Case(order=lambda job: Reply(status, body, named), says="Nobody knows")
+    return Case(order=lambda job: Reply(status, body, named), says="It is unknown")
 
 
 def _redirect(status: int) -> Case:
     return Case(
         order=lambda job: Reply(status, b"", {"Location": f"{job.url}/v1/videos?again=1"}),
-        says="Nobody knows",
+        says="It is unknown",
     )
 
 
