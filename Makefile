@@ -7,7 +7,7 @@ SITE ?= site
 .DEFAULT_GOAL := help
 .PHONY: help demo test coverage docs test-docs test-system test-race test-page test-storage test-cluster \
 	test-bursts matrix mutants benchmark figures \
-	lint terms unit integration constraints clean
+	lint unit integration constraints clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -17,11 +17,9 @@ demo: $(VENV)/ready ## make a video from a prompt on a real Airflow; ONCE=1: end
 
 test: lint coverage ## run all checks that a contribution must pass
 
-lint: $(VENV)/ready ## style, types, and the direction of imports
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
-
-terms: $(VENV)/ready ## retired terms that are left in code, tests and texts
-	@$(BIN)/python dev/retired_terms.py
+lint: $(VENV)/ready ## style, types, the direction of imports, and retired terms
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && \
+		$(BIN)/python dev/retired_terms.py
 
 unit: $(VENV)/ready ## run the tests without network and database
 	@$(BIN)/python -m pytest tests/unit tests/dev

@@ -1,4 +1,4 @@
-"""The exceptions of Airflow that this provider's tasks raise, and how a `VeoError` becomes one."""
+"""The exceptions of Airflow that this provider's tasks raise, and the conversion of a `VeoError` into them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_veo.api.errors import CausedByVeoError, InvalidInputError, VeoError
-from airflow_provider_veo.hooks.connection import place_of_connection
+from airflow_provider_veo.hooks.connection import describe_connection
 
 __all__ = ["VeoFailException", "VeoSensorTimeout"]
 
@@ -17,7 +17,7 @@ class VeoFailException(CausedByVeoError, AirflowFailException):  # noqa: N818 - 
     """Fails the task without retries, since a retry would fail, too. Do what the message says, then clear the task.
 
     Args:
-        cause: The original error.
+        cause: The original error, a `VeoError`.
     """
 
 
@@ -25,7 +25,7 @@ class VeoSensorTimeout(CausedByVeoError, AirflowSensorTimeout):  # noqa: N818
     """The sensor's `timeout` passed before the job was finished. Raise it, or collect the video later.
 
     Args:
-        cause: The original error.
+        cause: The original error, a `VeoError`.
     """
 
 
@@ -35,7 +35,7 @@ def fail_fast(conn_id: str | None = None, advise: Callable[[VeoError], str] = la
 
     Args:
         conn_id: The task's connection; None if it has none.
-        advise: Returns what to do about an error.
+        advise: Function that returns the next step after an error.
 
     Raises:
         VeoFailException: The block raised a `VeoError` that is permanent.
@@ -53,17 +53,17 @@ def fail_fast(conn_id: str | None = None, advise: Callable[[VeoError], str] = la
 
 
 def as_failure(error: VeoError) -> VeoFailException:
-    """Return the exception to raise `from None` instead of an error. It has the error's traceback, so the log has one.
+    """Return the exception that replaces an error. Raise it `from None`: it has the traceback of the error.
 
     Args:
-        error: The original error.
+        error: The original error, a `VeoError`.
     """
     return VeoFailException(error).with_traceback(error.__traceback__)
 
 
 def _complete(error: VeoError, conn_id: str | None, advise: Callable[[VeoError], str]) -> None:
     if isinstance(error, InvalidInputError):
-        return  # it is about an argument of the task, or names its connection already
+        return  # the error is about an argument of the task, or names the connection already
     error.add(advice=advise(error))
     if conn_id is not None and not error.where:
-        error.add(where=place_of_connection(conn_id))
+        error.add(where=describe_connection(conn_id))

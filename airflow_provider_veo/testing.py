@@ -31,7 +31,7 @@ _POLL_INTERVAL = "0.1"  # seconds
 
 @pytest.fixture
 def veo_emulator_settings() -> Settings:
-    """Return the emulator's settings. Override this fixture for another dialect, key or generation time (0.5 s)."""
+    """Return the emulator's settings. Override this fixture for another dialect, key or length of jobs (0.5 s)."""
     try:
         from airflow_provider_veo.emulator.jobs import Settings  # noqa: PLC0415 - only tests with the emulator need it
         from airflow_provider_veo.emulator.server import EmulatorServer  # noqa: F401, PLC0415 - needs the extra
@@ -95,10 +95,10 @@ class VeoEmulator:
         """Let the job of the next order fail. Several calls add up.
 
         Args:
-            reason: Words of the server about the failure. Tasks read them as those of a real server: after words
-                about policy or moderation they fail at once, after "internal error" they retry.
+            reason: Message of the server about the failure. Tasks treat it like that of a real server: they fail at
+                once after a message about policy or moderation, and retry after "internal error".
             code: Error code of the failure, in dialects that have one.
-            prompt: Part of the prompt of the job that fails. By default the next job fails, whatever its prompt.
+            prompt: Part of the prompt of the job that fails. By default the next job fails, with any prompt.
         """
         self._jobs.fail_next(reason, code, prompt)
 
@@ -147,7 +147,7 @@ class VeoEmulator:
 
     @property
     def orders(self) -> list[Job]:
-        """All jobs in the order of their orders, with `id`, `prompt`, `model`, `frames` and more."""
+        """All jobs, the earliest order first, with `id`, `prompt`, `model`, `frames` and more."""
         return self._jobs.all()[::-1]
 
     @property
@@ -157,5 +157,5 @@ class VeoEmulator:
 
     @property
     def charged_usd(self) -> float:
-        """Cost of these videos at the gateway, in US dollars."""
+        """Cost of all charged videos at the gateway, in US dollars."""
         return self._jobs.report()["charged_usd"]

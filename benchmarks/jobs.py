@@ -15,7 +15,7 @@ class Job:
     """A job to wait for.
 
     Attributes:
-        start: Time of the order, in seconds since the epoch.
+        start: Time of the order, as Unix time in seconds.
         queue: Seconds in the queue.
         run: Seconds of work after the queue.
         shape: Kind of progress: `linear` is honest, `none` is always 0.
@@ -32,7 +32,7 @@ class Job:
 
     @property
     def ends_at(self) -> float:
-        """The time at which the job ends, in seconds since the epoch."""
+        """The time at which the job ends, as Unix time in seconds."""
         return self.start + self.queue + self.run
 
     @property

@@ -23,7 +23,7 @@ from benchmarks.peers import PEERS, Setting, Waiter, waiter
 PROBE_INTERVAL = 0.05
 _TOGETHER = 50  # triggers that a triggerer starts at once
 _DEFAULT_BOUND = 32
-_GENERATION = 1000  # waits that live at the same time in `lives`
+_BATCH = 1000  # waits that live at the same time in `lives`
 
 
 @dataclass(frozen=True)
@@ -246,15 +246,14 @@ async def until_done(arguments: argparse.Namespace, waiting: Sequence[Job]) -> U
 async def lives(arguments: argparse.Namespace) -> Lives:
     """Measure the leftovers of waits for jobs that are finished at the first status call."""
     wait = waiter(arguments.peer, Setting(arguments.port, arguments.poll_interval))
-    await asyncio.gather(
-        *map(wait, jobs.finished(_GENERATION, arguments.tag))
-    )  # the first waits fill caches, which are not a leak
+    # the first waits fill caches, which are not a leak
+    await asyncio.gather(*map(wait, jobs.finished(_BATCH, arguments.tag)))
     tenth, failures, cpu = arguments.jobs // 10, 0, time.process_time()
     left: list[tuple[int, int]] = []
     for _ in range(10):
-        for first in range(0, tenth, _GENERATION):
-            generation = jobs.finished(min(_GENERATION, tenth - first), arguments.tag)
-            failures += (await asyncio.gather(*map(wait, generation))).count(False)
+        for first in range(0, tenth, _BATCH):
+            batch = jobs.finished(min(_BATCH, tenth - first), arguments.tag)
+            failures += (await asyncio.gather(*map(wait, batch))).count(False)
         rss = _rss()
         left.append((len(gc.get_objects()), rss))
     counts = await Counters(arguments.port, arguments.tag).read()

@@ -11,10 +11,10 @@ from benchmarks.report import Section, at_most, paragraph, ratios, spread, table
 FEW, MANY = 100, 10_000
 LIMIT = 5
 REQUESTS = {
-    "first page": "generations",
-    "tenth page": "generations?page=10",
-    "first page of failed entries": "generations?status=failed",
-    "first page of one model": "generations?model=sora-9",
+    "first page": "tasks",
+    "tenth page": "tasks?page=10",
+    "first page of failed entries": "tasks?status=failed",
+    "first page of one model": "tasks?model=sora-9",
     "totals": "summary",
 }
 

@@ -12,7 +12,7 @@ from airflow.utils.db import initdb
 from airflow.utils.session import create_session
 from fastapi.testclient import TestClient
 
-from tests.support.page_entries import add_generations
+from tests.support.page_entries import add_tasks
 
 _REQUESTS = 20
 
@@ -22,7 +22,7 @@ def main() -> None:
     count, paths = int(sys.argv[1]), sys.argv[2:]
     initdb()
     with create_session() as session:
-        add_generations(session, count)
+        add_tasks(session, count)
     with TestClient(create_app(apps="core")) as client:
         token = client.get("/auth/token").raise_for_status().json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"

@@ -179,7 +179,7 @@ def found_pythons(rows: Sequence[Row], commands: Sequence[str]) -> dict[str, str
     needed = list(dict.fromkeys(row.python for row in rows))
     found: dict[str, str] = {}
     for command in (*commands, *(f"python{version}" for version in needed), sys.executable):
-        if version := version_of(command):
+        if version := read_version(command):
             found.setdefault(version, command)
     if missing := [version for version in needed if version not in found]:
         raise MatrixError(
@@ -190,7 +190,7 @@ def found_pythons(rows: Sequence[Row], commands: Sequence[str]) -> dict[str, str
     return found
 
 
-def version_of(command: str) -> str | None:
+def read_version(command: str) -> str | None:
     """Return the version of a Python command, without the patch level; None if the command does not run."""
     asked = [command, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
     try:

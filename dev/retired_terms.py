@@ -1,4 +1,4 @@
-"""`make terms`: find words that this project has retired, in its code, tests and texts.
+"""Find words that this project has retired, in its code, tests and texts. `make lint` runs this.
 
 The table `retired_terms.toml` says which words, what to write instead, and where they may stay. Each find is printed as
 `path:line: term -> replacement`; line 0 is the name of the file itself. With `--summary`, the finds are counted.
@@ -27,7 +27,7 @@ NOT_SEARCHED = {"dev/retired_terms.toml", "tests/dev/test_retired_terms.py"}
 """Files that must name the terms."""
 
 _WORD_ENDS = re.compile(r"_|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-"""Places in an identifier at which one of its words ends, as in `CamelCase` and `snake_case`."""
+"""Places in an identifier where a word ends, as in `CamelCase` and `snake_case`."""
 
 _GAP = r"""\s*["'`]*\s+(?:(?:\#|//|\*|>)\s*)?f?["'`]*"""
 """Space between two words of a term: also a line break within a comment, a quotation or joined strings."""

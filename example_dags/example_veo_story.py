@@ -44,7 +44,7 @@ with DAG(
                 at="last",
             )
     VeoConcatOperator(
-        task_id="film",
+        task_id="story",
         sources=[clip.output for clip in clips],
-        destination=f"{FOLDER}/film.mp4",
+        destination=f"{FOLDER}/story.mp4",
     )

@@ -1,4 +1,4 @@
-"""A home for Airflow that nobody else uses, set before anything imports Airflow."""
+"""An AIRFLOW_HOME for the tests alone, set before anything imports Airflow."""
 
 from __future__ import annotations
 

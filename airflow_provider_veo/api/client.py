@@ -69,9 +69,9 @@ class VeoClient:
         The order is sent once; a second time only as `requests.create_video_as_form` allows.
 
         Args:
-            spec: The order.
+            spec: Order for one video.
             idempotency_key: Key by which a server recognizes a repeated order, or None.
-            before_post: Called before each request.
+            before_post: Function that is called before each request.
         """
         self.settings.profile.check_frames(spec)
         request = requests.create_video(spec, self.settings.request_format, idempotency_key)
@@ -104,7 +104,7 @@ class VeoClient:
         return find_names(answer.json())
 
     def cancel_video(self, video_id: str) -> Cancellation:
-        """Ask the server to stop a job, and return what the server says that it has done."""
+        """Ask the server to stop a job, and return the result that the server reports."""
         with adding(video_id=video_id):
             return read_cancellation(self.call(requests.cancel_video(video_id)), video_id)
 
@@ -115,8 +115,8 @@ class VeoClient:
 
         Args:
             video_id: ID of the job.
-            policy: How to wait.
-            report: Called whenever the status has changed.
+            policy: Times and limits of the wait.
+            report: Function that is called after each change of the status.
             own: Texts of the order, if they are known.
         """
         return wait.wait_for_video(partial(self.get_video, own=own), wait.Wait(video_id, policy, report))
@@ -183,7 +183,7 @@ class AsyncVeoClient:
             return _read_status(await self._session.send(requests.get_video(video_id)), video_id, NO_TEXTS)
 
     async def cancel_video(self, video_id: str) -> Cancellation:
-        """Ask the server to stop a job, and return what the server says that it has done."""
+        """Ask the server to stop a job, and return the result that the server reports."""
         with adding(video_id=video_id):
             return read_cancellation(await self._session.send(requests.cancel_video(video_id)), video_id)
 

@@ -18,10 +18,12 @@ LONGEST_WAIT = 3_600.0
 """Seconds. A server that asks for a longer wait is asked again after this time."""
 
 LONGEST_CONTENT_WAIT = 600.0
-"""Seconds. The same for a video that was paid for: some servers keep a video for an hour only."""
+"""Seconds. The same limit for the download of a paid video: some servers keep a video for an hour only."""
 
 
-def error_from(answer: Answer, what: str, longest_wait: float = LONGEST_WAIT, *, about_a_job: bool = False) -> ApiError:
+def make_api_error(
+    answer: Answer, what: str, longest_wait: float = LONGEST_WAIT, *, about_a_job: bool = False
+) -> ApiError:
     """Return the error for an answer that is not a success.
 
     Args:
@@ -38,7 +40,7 @@ def error_from(answer: Answer, what: str, longest_wait: float = LONGEST_WAIT, *,
         reason=find_reason_of_order(reason, answer.status) if answer.method == "POST" else reason,
         status=answer.status,
         detail=detail,
-        retry_after=pause_asked_by(answer, longest_wait),
+        retry_after=find_asked_pause(answer, longest_wait),
         job_id=find_job_id(answer),
         answer=answer,
     )
@@ -56,13 +58,13 @@ def _find_reason(answer: Answer, detail: ErrorDetail, *, about_a_job: bool) -> R
     return find_reason_of_status_call(detail, status) if about_a_job else find_reason(detail, status, answer.own)
 
 
-def unreadable(answer: Answer, what: str, why: str) -> ApiError:
+def make_unreadable_error(answer: Answer, what: str, why: str) -> ApiError:
     """Return the error for an answer that cannot be understood.
 
     Args:
         answer: Answer of the server.
         what: The action that failed, for example "Creating the video".
-        why: Why the answer cannot be understood, as a part of a sentence.
+        why: Reason why the answer cannot be understood, as a part of a sentence.
     """
     return ApiError(
         f"{what} failed",
@@ -73,7 +75,7 @@ def unreadable(answer: Answer, what: str, why: str) -> ApiError:
     )
 
 
-def no_such_job(answer: Answer, what: str) -> ApiError:
+def make_no_such_job_error(answer: Answer, what: str) -> ApiError:
     """Return the error for an answer that reports success, and says that there is no such job.
 
     Args:
@@ -101,7 +103,7 @@ def reading(answer: Answer, what: str) -> Iterator[None]:
         raise
     except Exception as error:
         why = f"the answer cannot be read: {type(error).__name__}: {answer.quote(str(error))}"
-        raise unreadable(answer, what, why) from error
+        raise make_unreadable_error(answer, what, why) from error
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ _DELAY = re.compile(r"""retryDelay[\\"']{1,12}\s{0,9}:\s{0,9}[\\"']{1,12}(\d{1,6
 _LONGEST_WAIT_IN_TEXT = 120.0  # seconds; if the order is not known, the text may quote a prompt
 
 
-def pause_asked_by(answer: Answer, longest: float = LONGEST_WAIT) -> float | None:
+def find_asked_pause(answer: Answer, longest: float = LONGEST_WAIT) -> float | None:
     """Return the seconds that an answer asks to wait, or None. They stand in a header or in Google's `retryDelay`.
 
     Args:

@@ -76,18 +76,18 @@ __all__ = [
 class VeoError(Exception):
     """Root of all errors of this package. All of them survive pickling and copying.
 
-    The message says what happened and why. A caller adds more facts with `add`: the text of the error then
+    The message describes the failure and its cause. A caller adds more facts with `add`: the text of the error then
     ends with the advice and, in parentheses, the facts that the message lacks.
 
     Args:
-        message: Text for people.
+        message: Text of the error, for people.
         video_id: ID of the job that the error is about, if it is known.
 
     Attributes:
-        reason: Why it failed, in one word. Metrics and the Veo page show this word.
+        reason: Category of the failure. Metrics and the Veo page show it.
         video_id: ID of the job that the error is about; None without a job, or if the id is not known.
-        where: Where it happened, in words for people: the connection, and the base URL of the API.
-        advice: What to do next, if the message does not say it.
+        where: Place of the failure, for people: the connection, and the base URL of the API.
+        advice: Next step for the reader, if the message does not name it.
     """
 
     reason: Reason = Reason.OTHER
@@ -115,8 +115,8 @@ class VeoError(Exception):
 
         Args:
             video_id: ID of the job that the error is about.
-            where: Where it happened, in words for people.
-            advice: What to do next.
+            where: Place of the failure, for people.
+            advice: Next step for the reader.
         """
         self.video_id = self.video_id or video_id
         self.where = self.where or where
@@ -151,7 +151,7 @@ def adding(*, video_id: str | None = None, where: tuple[str, ...] = ()) -> Itera
 
     Args:
         video_id: ID of the job that the block is about.
-        where: Where the block works, in words for people.
+        where: Place in which the block works, for people.
     """
     try:
         yield
@@ -200,7 +200,7 @@ class UnpackError(TransportError):
 
 
 class ApiError(VeoError):
-    """The server refused the request, or sent an answer that cannot be understood. The message says what to do.
+    """The server refused the request, or sent an answer that cannot be understood. The message names the next step.
 
     Attributes:
         status: HTTP status of the answer.
@@ -234,7 +234,7 @@ class ApiError(VeoError):
 
 
 class VideoFailedError(VeoError):
-    """The job ended without a video: it failed, expired or was cancelled. The message says what to do."""
+    """The job ended without a video: it failed, expired or was cancelled. The message names the next step."""
 
     def __init__(self, video_id: str, status: str, reason: Reason, message: str) -> None:
         self.reason = reason
@@ -335,7 +335,7 @@ class StorageFullError(StorageError):
 class NotOrderedError(VeoError):
     """Nothing was ordered, since an order might be paid twice, or for nothing, or without a record.
 
-    The message says what to do. `permanent` is whether a retry would not order either.
+    The message names the next step. `permanent` is True if a retry would not order either.
     """
 
     reason = Reason.NOT_ORDERED
@@ -346,9 +346,9 @@ class NotOrderedError(VeoError):
 
 
 class UnknownSubmissionError(VeoError):
-    """It is unknown whether an order made a job. Look for the job at the server; the message says what comes next.
+    """It is unknown whether an order made a job. Look for the job at the server; the message names the next step.
 
-    `permanent` is whether a retry must not order again.
+    `permanent` is True if a retry must not order again.
     """
 
     reason = Reason.UNKNOWN_SUBMISSION
@@ -362,7 +362,7 @@ class CausedByVeoError(Exception):
     """Base of exceptions of other frameworks that stand for a `VeoError`. They have its text, reason and job.
 
     Args:
-        cause: The original error.
+        cause: The original error, a `VeoError`.
     """
 
     def __init__(self, cause: VeoError) -> None:
@@ -371,7 +371,7 @@ class CausedByVeoError(Exception):
 
     @property
     def reason(self) -> Reason:
-        """Why it failed, in one word."""
+        """Category of the failure."""
         return self.cause.reason
 
     @property

@@ -1,4 +1,4 @@
-"""Why there is no video: the reasons, the advice that belongs to each, and how to find one in a server's answer.
+"""The reasons why there is no video, the advice for each reason, and the search for a reason in an answer.
 
 The words and patterns for a reason stand here, and only here; those for the status of a job are in `status_words`.
 Sources: QuantumNous/new-api (quota_not_enough, model_not_found, task_not_exist), documentation and logs of the gateways
@@ -15,7 +15,7 @@ from airflow_provider_veo.api.answers.own_words import NO_TEXTS, OwnWords
 
 
 class Reason(str, Enum):
-    """Why there is no video, in one word: first the reasons that servers give, then those of this package."""
+    """Category of a failure: first the reasons that servers give, then those of this package."""
 
     AUTHENTICATION = "authentication"
     FORBIDDEN = "forbidden"
@@ -50,7 +50,7 @@ class Reason(str, Enum):
 
     @property
     def advice(self) -> str:
-        """What to do about it; empty if it passes by itself."""
+        """Next step for the reader; empty if the failure passes by itself."""
         return _ADVICE_FOR_PERMANENT.get(self) or _ADVICE_FOR_PASSING.get(self, "")
 
 
@@ -78,7 +78,7 @@ _ADVICE_FOR_PASSING = {
 }
 
 
-def any_of(*patterns: str) -> re.Pattern[str]:
+def match_any(*patterns: str) -> re.Pattern[str]:
     """Return a pattern that finds each of several patterns, in upper or lower case."""
     return re.compile("|".join(patterns), re.IGNORECASE)
 
@@ -97,19 +97,19 @@ _MODERATION = (
     r"moderation|content[ _-]?(policy|filter)|policy[ _-]violation",
     r"sensitive[ _-](content|words)|prohibited|敏感|违规",
 )
-NAMES_A_REFUSAL = any_of(*_QUOTA, *_MODEL, *_MODERATION, "PUBLIC_ERROR_", "missing_model|parse_request_failed")
+NAMES_A_REFUSAL = match_any(*_QUOTA, *_MODEL, *_MODERATION, "PUBLIC_ERROR_", "missing_model|parse_request_failed")
 """Words that name, without any context, why an order was refused."""
 
 # LiteLLM answers 400 to any key except the master key if it has no database to look other keys up in.
-_NO_KEY = any_of("no connected db")
+_NO_KEY = match_any("no connected db")
 _REASON_OF_WORDS = (
     (Reason.AUTHENTICATION, _NO_KEY),
-    (Reason.QUOTA, any_of(*_QUOTA)),
-    (Reason.NOT_FOUND, any_of("task_not_(exist|found)|task not (exist|found)|video not found")),
-    (Reason.MODEL_UNAVAILABLE, any_of(*_MODEL)),
+    (Reason.QUOTA, match_any(*_QUOTA)),
+    (Reason.NOT_FOUND, match_any("task_not_(exist|found)|task not (exist|found)|video not found")),
+    (Reason.MODEL_UNAVAILABLE, match_any(*_MODEL)),
     (
         Reason.MODERATION,
-        any_of(
+        match_any(
             *_MODERATION,
             # the last two are Google's: "violates ... usage guidelines", "Support codes: 58061214"
             r"moderated|safety|responsible ai|\brai\b|\bnsfw\b|审核|usage guidelines|support codes?:",
@@ -119,12 +119,12 @@ _REASON_OF_WORDS = (
 )
 # Every order has a prompt. A server that misses the prompt wants another format, and has read no field. The words are
 # those of FastAPI and of vLLM.
-_FIELDS_NOT_READ = any_of(r"\bbody\W{1,6}prompt\W.{0,20}field required")
+_FIELDS_NOT_READ = match_any(r"\bbody\W{1,6}prompt\W.{0,20}field required")
 # The filter of the soundtrack often lets the same prompt pass at the next try, so it does not count as moderation. The
 # words are those of Veo gateways, and of Google (googleapis/js-genai#1272).
-_AUDIO_FILTER = any_of(r"audio[ _-]?filtered", r"issue with the audio")
+_AUDIO_FILTER = match_any(r"audio[ _-]?filtered", r"issue with the audio")
 # The whole sentence that servers send about a job that they do not know; more words may be those of a prompt.
-_UNKNOWN_JOB = any_of(
+_UNKNOWN_JOB = match_any(
     r"\W{0,3}(the )?(requested )?(task|video|job)( with)?( id)?[\W_]{0,3}(\S{1,1024}\W{1,3})?"
     r"((is|was|does|could)[ _])?not[ _](be )?(found|exists?)\W{0,3}"
 )
@@ -133,17 +133,17 @@ _UNKNOWN_JOB = any_of(
 # hold sentences that no prompt has by chance, and words of machines. new-api's "Failed to resolve Gemini video URL" is
 # not on them: a network error causes it, too, and passes. Sources: LiteLLM's routes for Gemini and Vertex, new-api's
 # route for Gemini, Google's filter.
-_NO_VIDEO = any_of(
+_NO_VIDEO = match_any(
     r"\bno (response data|generated samples) in (the )?completed operation\b",
     r"\bno (generated )?videos?( (data|content|url|uri))?( (was|were))? (found|generated|returned) in (the )?"
     r"(completed |operation )?(operation|response|result)\b",
     r"\b(gemini|vertex|veo) video url not found\b|PUBLIC_ERROR_AUDIO_FILTERED",
 )
-_FILTERED = any_of(
+_FILTERED = match_any(
     r"\bveo could not generate videos? because\b|\bblocked by your current safety settings\b",
     r"\\?\"rai_?media_?filtered_?(count\\?\"\s{0,9}:\s{0,9}\\?\"?[1-9]|reasons\\?\"\s{0,9}:\s{0,9}\[\s{0,9}\\?\")",
 )
-_FILTER_CODE = any_of(
+_FILTER_CODE = match_any(
     r"content[_-]?(filter(ed)?|policy([_-]violation)?|moderation|blocked)|prohibited[_-]content",
     r"(moderation|safety|rai)([_-](filter(ed)?|blocked|rejected|refused|violation))?",
     r"PUBLIC_ERROR_\w*(FILTER|UNSAFE|SAFETY|MODERATION)\w*",
@@ -175,7 +175,7 @@ _REASON_OF_JOB_CODE = {
 
 
 def find_reason(detail: ErrorDetail, status: int | None = None, own: OwnWords = NO_TEXTS) -> Reason:
-    """Return the reason that the server's words name; without such words, the reason of the status.
+    """Return the reason that the server's message names; without a known message, the reason of the status.
 
     The words decide first: "no money" comes as 402, 403 or 429, "no such model" as 404 or 503, and an unknown task
     as 400.
@@ -185,7 +185,7 @@ def find_reason(detail: ErrorDetail, status: int | None = None, own: OwnWords = 
         status: HTTP status, or a status that the body carries; None for a job.
         own: Texts of the order. A quotation of them decides nothing.
     """
-    if status == 401:  # a refused key stays a refused key, whatever the words
+    if status == 401:  # a refused key stays a refused key, with any message
         return Reason.AUTHENTICATION
     words = own.remove_from(f"{detail.code} {detail.message}"[:ERROR_LIMIT])
     if status in (400, 422) and _FIELDS_NOT_READ.search(words):
@@ -208,7 +208,7 @@ def find_reason_of_order(reason: Reason, status: int) -> Reason:
 
 
 def find_reason_of_status_call(detail: ErrorDetail, status: int) -> Reason:
-    """Return why a call about a job failed. Its words may quote a prompt that is not known here, so they do not decide.
+    """Return why a call about a job failed. The message does not decide: it may quote a prompt that is not known here.
 
     Args:
         detail: Message and code that the server sent.
@@ -227,7 +227,7 @@ def find_reason_in(words: str) -> Reason | None:
 
 
 def find_reason_of_job(detail: ErrorDetail, own: OwnWords = NO_TEXTS, otherwise: Reason = Reason.UNKNOWN) -> Reason:
-    """Return why a job failed, from the server's words and the error code.
+    """Return why a job failed, from the server's message and the error code.
 
     Args:
         detail: Message and code that the server sent.

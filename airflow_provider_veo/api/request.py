@@ -14,7 +14,7 @@ class ApiRequest:
     """An HTTP request to the API.
 
     Attributes:
-        method: HTTP method.
+        method: HTTP method of the request.
         path: Path below the base URL, with every part quoted.
         json: Body of a JSON request.
         parts: Body of a multipart request: (field name, (file name or None, bytes[, media type])).

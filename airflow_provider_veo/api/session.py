@@ -13,7 +13,7 @@ from airflow_provider_veo.api.net.clock import Clock
 from airflow_provider_veo.api.net.exchange import AsyncExchanges, AsyncResponse, Exchanges, Response
 from airflow_provider_veo.api.net.limits import Limits
 from airflow_provider_veo.api.request import ApiRequest
-from airflow_provider_veo.api.settings import ClientSettings, tls_context
+from airflow_provider_veo.api.settings import ClientSettings, make_tls_context
 
 HEADERS = {
     "Accept-Encoding": "identity",  # a compressed body has no length, and may expand to any size
@@ -24,7 +24,7 @@ HEADERS = {
 
 
 class _Session:
-    """The part that does not depend on blocking or not.
+    """The common part of the blocking and the asynchronous session.
 
     Attributes:
         settings: The settings of the connection.
@@ -34,7 +34,7 @@ class _Session:
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
         with adding(where=settings.place):
-            self._tls = tls_context(settings.verify)
+            self._tls = make_tls_context(settings.verify)
         self.authorization = settings.authorization()
 
     def build_request(self, request: ApiRequest) -> httpx.Request:
@@ -55,8 +55,8 @@ class _Session:
         """Return the answer in a response, from which the key is removed.
 
         Args:
-            response: The response.
-            body: Its body, or the beginning of that.
+            response: Response whose head has arrived.
+            body: Body of the response, or its beginning.
         """
         return Answer.of(
             response.status,
@@ -78,7 +78,7 @@ class Session(_Session):
     """Blocking requests. Close it after use.
 
     Attributes:
-        exchanges: Its connections.
+        exchanges: Connections of the session to servers.
     """
 
     def __init__(self, settings: ClientSettings) -> None:
@@ -93,7 +93,7 @@ class Session(_Session):
         """Send a request to the API and return the answer. An answer with an error status is an answer, too.
 
         Args:
-            request: The request.
+            request: Request that is sent to the API.
             within: Limits of the call, or None for the usual ones.
 
         Raises:

@@ -78,7 +78,7 @@ class ClientSettings:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """The words by which errors name the connection and the server; see `VeoError.where`."""
+        """The texts by which errors name the connection and the server; see `VeoError.where`."""
         return tuple(part for part in (self.name, self.mask.hide(self.base_url)) if part)
 
     @property
@@ -172,7 +172,7 @@ def _join(words: Iterable[str]) -> str:
 
 
 @lru_cache(maxsize=8)
-def tls_context(verify: bool | str) -> ssl.SSLContext:
+def make_tls_context(verify: bool | str) -> ssl.SSLContext:
     """Return the TLS context for a `verify` setting. It is made once per process: it costs 17 ms and 0.7 MB.
 
     Args:

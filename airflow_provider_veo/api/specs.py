@@ -1,4 +1,4 @@
-"""Orders as plain data: the videos that a caller wants, whichever protocol the server speaks."""
+"""Orders as plain data: the videos that a caller wants, for servers of every protocol."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class VideoSpec:
 
     def __post_init__(self) -> None:
         if self.seconds is not None:
-            seconds_as_text(self.seconds)
+            format_seconds(self.seconds)
         if self.size is not None and not isinstance(self.size, str):
             raise InvalidInputError(f"size is {show(self.size)}; it must be a text like '1280x720'.")
         _check_order(self, FIELDS_OF_VIDEO)
@@ -68,7 +68,7 @@ class VideoSpec:
         """Return the fields of the request without the frames, as JSON values."""
         fields: dict[str, Any] = {"prompt": self.prompt, "model": self.model}
         if self.seconds is not None:
-            fields["seconds"] = seconds_as_text(self.seconds)
+            fields["seconds"] = format_seconds(self.seconds)
         if self.size is not None:
             fields["size"] = self.size
         return fields | dict(self.extra_body)
@@ -82,9 +82,9 @@ class VideoSpec:
         """Return a JSON value that is equal for equal orders, and that holds no picture."""
         # seconds as they were given: order records of earlier versions have this form
         length = {} if self.seconds is None else {"seconds": str(self.seconds)}
-        return [self.fields() | length, self.frame_hashes()]
+        return [self.fields() | length, self.hash_frames()]
 
-    def frame_hashes(self) -> dict[str, str]:
+    def hash_frames(self) -> dict[str, str]:
         """Return the SHA-256 of each frame, in hexadecimal."""
         frames = {"first_frame": self.first_frame, "last_frame": self.last_frame}
         return {name: hashlib.sha256(frame.content).hexdigest() for name, frame in frames.items() if frame}
@@ -154,7 +154,7 @@ def check_last_frame(*, has_first: bool, has_last: bool) -> None:
         raise InvalidInputError("last_frame needs a first_frame: a video cannot end in a frame only.")
 
 
-def number_of(value: Any) -> float:
+def parse_number(value: Any) -> float:
     """Return a value as a number, also if it is a text.
 
     Args:
@@ -175,7 +175,7 @@ def number_of(value: Any) -> float:
     return number
 
 
-def seconds_as_text(seconds: Any) -> str:
+def format_seconds(seconds: Any) -> str:
     """Return the length of a video as servers read it: without a fraction if the fraction is zero.
 
     Servers in Go refuse a JSON number. Some servers refuse "8.0", and others ignore it silently and make, and charge,
@@ -188,7 +188,7 @@ def seconds_as_text(seconds: Any) -> str:
         InvalidInputError: No server makes a video of this length.
     """
     try:
-        number = number_of(seconds)
+        number = parse_number(seconds)
     except (TypeError, ValueError):
         number = 0.0
     if not 0 < number <= LONGEST_VIDEO:
@@ -199,13 +199,13 @@ def seconds_as_text(seconds: Any) -> str:
     return str(int(number)) if number.is_integer() else str(number)
 
 
-def ignored_warnings(spec: VideoSpec) -> Iterator[str]:
+def find_ignored_values(spec: VideoSpec) -> Iterator[str]:
     """Yield a warning for each value that some servers ignore silently, and then make, and charge, another video.
 
     Args:
         spec: Order for a video.
     """
-    if spec.seconds is not None and "." in (length := seconds_as_text(spec.seconds)):
+    if spec.seconds is not None and "." in (length := format_seconds(spec.seconds)):
         yield (
             f"seconds is {length}: most servers take whole seconds only. Some refuse others, and some ignore them and "
             "make, and charge, a video of their usual length."

@@ -33,7 +33,7 @@ class Video:
     Attributes:
         id: ID from the create call. Later answers may carry another one (LiteLLM), which is never used.
         status: Status of the job.
-        status_word: The server's own word for the status, for people.
+        status_word: Status word of the server, for people.
         progress: Percentage from 0 to 100. None if the server reports none.
         model: Name of the model in the answer. Gateways answer with other names than the one that was ordered.
         url: Absolute address of the finished file, in the form in which it may be kept (by `Mask.hide_in_url`). None
@@ -46,7 +46,7 @@ class Video:
         reason: Reason why there is no video, if the job has ended without one.
         reason_in_words: Whether the reason was found in the words of `message`, which may quote the prompt; see
             `Outcome.judge_reason`.
-        message: The server's words about that reason.
+        message: The server's message about that reason.
         in_doubt: Whether the job counts as failed although the server calls it completed; see `endings`.
         retry_after: Seconds that the server asks to wait before the next status call. None if it asks for no pause.
     """
@@ -72,7 +72,7 @@ class Video:
         """Return whether the server may no longer have the video.
 
         Args:
-            now: Current time.
+            now: Current time, in UTC.
         """
         return self.expires_at is not None and self.expires_at <= now
 

@@ -31,16 +31,17 @@ _NEEDED_AFTERWARDS = ("prompt", "model", "seconds", "destination", "conn_id")
 
 
 class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
-    """A create task whose prompt, and other arguments if wanted, are returned by a function.
+    """A create task that gets its prompt, and optionally other arguments, from a function.
 
     The function runs once in each try that orders or looks for its order, on the worker; not when the task resumes
     after the wait. Airflow renders no templates in the returned values. A retry recognises its order only if the
-    function returns the same values for the same task instance. If it does not (it asks a language model, for example),
-    let another task make the prompt. An async function is awaited, in a new event loop.
+    function returns the same values again for the same task instance. If the values differ (the function asks a
+    language model, for example), let another task make the prompt. An async function is awaited, in a new event loop.
 
     Args:
         python_callable: Function that returns the prompt, or a dictionary of arguments of `VeoCreateVideoOperator`:
-            `prompt` and any other template field of it. It may take the task's context like any `@task` function.
+            `prompt`, and any other template field of this operator. The function may take the task's context like any
+            `@task` function.
         op_args: Positional arguments of the function.
         op_kwargs: Keyword arguments of the function.
         kwargs: Further arguments of `VeoCreateVideoOperator`.
@@ -77,7 +78,7 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
         super()._settle_to_resume(run)
 
     def _order_and_wait(self, run: TaskRun) -> Outcome | HandOver:
-        arguments = arguments_of(self._call_function(run.context))
+        arguments = read_arguments(self._call_function(run.context))
         self._take(arguments)
         self._settle_arguments()
         self._has_own_destination = "destination" in arguments
@@ -105,14 +106,14 @@ class VeoVideoDecoratedOperator(DecoratedOperator, VeoCreateVideoOperator):
         vars(self).pop("hook", None)  # the function may have returned another connection
 
 
-def arguments_of(returned: Any) -> dict[str, Any]:
+def read_arguments(returned: Any) -> dict[str, Any]:
     """Return the arguments that a function has returned.
 
     Args:
         returned: The returned value: the prompt, or a dictionary of arguments.
 
     Raises:
-        InvalidInputError: The value is something else.
+        InvalidInputError: The value is neither a prompt nor a dictionary of valid arguments.
     """
     if isinstance(returned, str):
         return {"prompt": returned}
@@ -148,12 +149,12 @@ def veo_video_task(
     """Make a task of a function that returns a prompt: `@task.veo_video(model=...)`.
 
     Args:
-        python_callable: The function; see `VeoVideoDecoratedOperator`.
-        multiple_outputs: Push each item of the task's result as a separate XCom, too.
+        python_callable: Function that returns the prompt, or a dictionary of arguments.
+        multiple_outputs: Whether to push each item of the task's result as a separate XCom, too.
         kwargs: Further arguments of `VeoCreateVideoOperator`.
     """
     name = kwargs.get("task_id") or getattr(python_callable, "__name__", "@task.veo_video")
-    VeoVideoDecoratedOperator.check_shared(kwargs, name)  # mapped tasks are made in the run only
+    VeoVideoDecoratedOperator.check_shared(kwargs, name)  # Airflow makes mapped tasks in the run only
     return task_decorator_factory(
         python_callable=python_callable,
         multiple_outputs=multiple_outputs,

@@ -60,7 +60,7 @@ def main() -> int:
         "--fault-seed",
         type=int,
         default=0,
-        help="seed of the random faults; the same seed makes the same faults (default: %(default)s)",
+        help="number from which the random faults start; the same seed makes the same faults (default: %(default)s)",
     )
     options = parser.parse_args()
     try:

@@ -21,7 +21,7 @@ from airflow_provider_veo.emulator.dialects import DIALECTS
 from airflow_provider_veo.emulator.faults import Faults, FaultyApp
 from airflow_provider_veo.emulator.jobs import Job, Jobs
 from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError, Reply
-from airflow_provider_veo.emulator.page import counters_page
+from airflow_provider_veo.emulator.page import make_page
 from airflow_provider_veo.emulator.pictures import read_upload
 from airflow_provider_veo.emulator.render import Scene
 
@@ -44,7 +44,7 @@ class Emulator:
 
     Args:
         jobs: All jobs. Tests read and control them here.
-        faults: Decisions which answers go wrong.
+        faults: Rules that decide which answers go wrong.
     """
 
     def __init__(self, jobs: Jobs, faults: Faults) -> None:
@@ -80,7 +80,7 @@ class Emulator:
         return _json(error.reply)
 
     async def _page(self, _request: Request) -> Response:
-        return HTMLResponse(counters_page(self.jobs))
+        return HTMLResponse(make_page(self.jobs))
 
     async def _counters(self, _request: Request) -> Response:
         return JSONResponse(self.jobs.report())

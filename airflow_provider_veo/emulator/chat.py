@@ -25,7 +25,7 @@ class ChatOrder:
 
     Attributes:
         accepted: The order as the gateway reads it.
-        count: Number of videos.
+        count: Number of videos in the order.
         stream: Whether to answer with a stream of chunks.
     """
 
@@ -38,7 +38,7 @@ def read_chat_order(body: Mapping[str, Any], dialect: Dialect) -> ChatOrder:
     """Read the body of a chat call.
 
     Args:
-        body: Parsed JSON body.
+        body: Parsed JSON body of the request.
         dialect: Dialect of the errors.
 
     Raises:
@@ -77,7 +77,7 @@ class ChatStream:
     Args:
         prompt: Prompt of the order.
         model: Model of the order.
-        created_at: Time of the order, in seconds since the epoch.
+        created_at: Time of the order, as Unix time in seconds.
         chat_id: ID of the chat completion; by default a new one.
     """
 

@@ -62,7 +62,8 @@ class Faults:
 
     Args:
         share: Share of the answers that go wrong by chance, from 0 to 1.
-        seed: Seed of the chance. The same seed makes the same choices for each order, however the calls interleave.
+        seed: Number from which the random choices start. The same seed makes the same choices for each order, whenever
+            its calls come.
         seconds: Seconds of the faults; see `Fault`.
     """
 
@@ -77,7 +78,7 @@ class Faults:
         """Let the next answers to a kind of call go wrong, in this order.
 
         Args:
-            call: Kind of call.
+            call: Kind of the call, such as `order`.
             faults: Faults of the answers.
         """
         self._script[call].extend(faults)
@@ -86,7 +87,7 @@ class Faults:
         """Return the fault of the next answer, or None.
 
         Args:
-            call: Kind of call.
+            call: Kind of the call, such as `order`.
             key: Key of the order that the call belongs to, so that chance is repeatable for each order.
         """
         if self._script[call]:
@@ -106,9 +107,9 @@ class FaultyApp:
 
     Args:
         app: Application that gives the right answers.
-        faults: Decisions which answers go wrong.
+        faults: Rules that decide which answers go wrong.
         dialect: Dialect of the errors.
-        key_of: Returns the key of the order that a request belongs to.
+        key_of: Function that returns the key of the order that a request belongs to.
     """
 
     def __init__(self, app: ASGIApp, faults: Faults, dialect: Dialect, key_of: Callable[[Scope], str]) -> None:

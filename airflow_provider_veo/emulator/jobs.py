@@ -13,7 +13,7 @@ from airflow_provider_veo.emulator.messages import AcceptedOrder, FrameData
 
 _MOST_REQUESTS = 100_000
 QUEUED_SHARE = 0.1
-"""Share of the generation time in which a job is queued."""
+"""Share of the time of a job in which it is queued."""
 
 FILTERED = "filtered"
 """Code of a failure by Google's filter, which several gateways report differently from an error."""
@@ -56,11 +56,11 @@ class Job:
         id: ID of the job.
         prompt: Prompt of the order.
         model: Model of the order, with its price, size and length.
-        created: Time of the order, in seconds since the epoch.
+        created: Time of the order, as Unix time in seconds.
         generation_seconds: Seconds from the order to the end of the job.
         frames: Frames of the order, the first frame first.
         key: Idempotency key of the order; empty if it has none.
-        failure: Words about the failure with which the job will end. None if it will succeed.
+        failure: Message about the failure with which the job will end. None if the job will succeed.
         failure_code: Error code of that failure, in dialects that have one; see `FILTERED`.
         options: Further fields of the order that the server reads, by name, for example `resolution` and `seed`.
         cancelled: Whether the job was stopped before its end.
@@ -88,7 +88,7 @@ class Job:
         """Return the progress in per cent.
 
         Args:
-            now: Time in seconds since the epoch.
+            now: Time as Unix time in seconds.
         """
         if self.generation_seconds <= 0:
             return 100.0
@@ -98,7 +98,7 @@ class Job:
         """Return the status word of the Veo 3.1 gateway.
 
         Args:
-            now: Time in seconds since the epoch.
+            now: Time as Unix time in seconds.
         """
         if self.cancelled:
             return "cancelled"
@@ -134,7 +134,7 @@ class Jobs:
 
     Args:
         settings: Settings of the emulator.
-        clock: Returns the time in seconds since the epoch.
+        clock: Function that returns the Unix time in seconds.
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
@@ -150,9 +150,9 @@ class Jobs:
         """Let the next job fail. Several calls add up.
 
         Args:
-            reason: Words about the failure.
+            reason: Message of the server about the failure.
             code: Error code of the failure.
-            prompt: Part of the prompt of the job that fails. By default the next job fails, whatever its prompt.
+            prompt: Part of the prompt of the job that fails. By default the next job fails, with any prompt.
         """
         self._failures.append(_Failure(reason, code, prompt))
 
@@ -198,7 +198,7 @@ class Jobs:
         """Delete a job, so that calls about it are refused.
 
         Args:
-            job: The job.
+            job: Job that is to be deleted.
             stop: Whether to stop the job, too.
         """
         if stop:

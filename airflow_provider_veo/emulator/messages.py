@@ -64,9 +64,9 @@ class Reply:
     """An answer with a JSON body.
 
     Attributes:
-        body: JSON object.
-        status: HTTP status.
-        headers: Further headers.
+        body: JSON object of the body.
+        status: HTTP status of the answer.
+        headers: Further headers of the answer.
     """
 
     body: Mapping[str, Any]

@@ -18,7 +18,7 @@ td:first-child { overflow-wrap: anywhere } tr { border-bottom: 1px solid #8883 }
 """
 
 
-def counters_page(jobs: Jobs) -> str:
+def make_page(jobs: Jobs) -> str:
     """Return the page as HTML, which reloads every two seconds."""
     report = jobs.report()
     figures = "".join(

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from airflow_provider_veo.emulator.messages import FrameData
 from airflow_provider_veo.emulator.pictures import open_picture
-from airflow_provider_veo.emulator.text import draw_lines, drawable, wrap
+from airflow_provider_veo.emulator.text import draw_lines, select_drawable, wrap
 
 FRAME_RATE = 24
 SAMPLE_RATE = 44_100
@@ -39,7 +39,7 @@ class Scene:
         label: Line at the bottom.
         width: Width in pixels, an even number.
         height: Height in pixels, an even number.
-        seconds: Length in seconds.
+        seconds: Length of the video in seconds.
         first_frame: Picture at the beginning.
         last_frame: Picture at the end.
     """
@@ -140,10 +140,10 @@ def _background(scene: Scene) -> Image.Image:
     picture = gradient.resize((scene.width, scene.height), Image.Resampling.BILINEAR)
     draw = ImageDraw.Draw(picture)
     margin, size = int(_MARGIN * scene.scale), max(6, int(_TEXT_SIZE * scene.scale))
-    text, font = drawable(scene.prompt, size)
+    text, font = select_drawable(scene.prompt, size)
     lines = wrap(text, font, scene.width - 2 * margin)
     draw_lines(draw, lines, font, (margin, margin, scene.width - margin, int(scene.height * 0.5)))
-    label, small = drawable(scene.label, size // 2)
+    label, small = select_drawable(scene.label, size // 2)
     label_top = scene.height - 2 * margin
     draw_lines(draw, [label], small, (margin, label_top, scene.width - margin, label_top + size))
     return picture

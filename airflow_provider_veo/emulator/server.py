@@ -27,7 +27,7 @@ class EmulatorServer:
     Args:
         settings: Settings of the emulator.
         port: Port on loopback; 0 means any free port.
-        faults: Decisions which answers go wrong; by default none.
+        faults: Rules that decide which answers go wrong; by default none do.
     """
 
     def __init__(self, settings: Settings | None = None, port: int = 0, faults: Faults | None = None) -> None:

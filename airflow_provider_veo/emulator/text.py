@@ -24,13 +24,13 @@ _NO_SUCH_CHARACTER = "\U0010ffff"
 _WORD = re.compile(r"[\u2e80-\uffef]|\s+|[^\s\u2e80-\uffef]+")
 
 
-def drawable(text: str, size: int) -> tuple[str, Font]:
+def select_drawable(text: str, size: int) -> tuple[str, Font]:
     """Return the part of a text that can be drawn, and a font for it.
 
     Characters without a glyph would be empty boxes. They are left out, and their number is added at the end.
 
     Args:
-        text: Any text.
+        text: Text that is to be drawn.
         size: Size of the letters in pixels.
     """
     text = " ".join(text.split())

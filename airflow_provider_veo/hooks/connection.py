@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from asgiref.sync import sync_to_async
 
 from airflow_provider_veo.api.answers.masking import SHORTEST_SECRET
-from airflow_provider_veo.api.backends.profiles import find_profile, profile_of_host
+from airflow_provider_veo.api.backends.profiles import find_profile, find_profile_of_host
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.net import urls
 from airflow_provider_veo.api.polling.decision import WaitPolicy
@@ -34,12 +34,12 @@ def read_connection(conn_id: str) -> ClientSettings:
     """
     with explain_missing_connection(conn_id):
         connection = BaseHook.get_connection(conn_id)
-    settings = client_settings(connection, connection.extra_dejson)
+    settings = read_client_settings(connection, connection.extra_dejson)
     mask_headers(settings)
     return settings
 
 
-def client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSettings:
+def read_client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSettings:
     """Return the settings of a client for an Airflow connection.
 
     Args:
@@ -64,14 +64,14 @@ def client_settings(connection: Connection, extra: dict[str, Any]) -> ClientSett
             allow_private_addresses=_read_flag("allow_private_addresses", given.get("allow_private_addresses", False)),
             headers=read_headers(given.get("headers", {})),
             name=_name_for_people(connection.conn_id),
-            profile=find_profile(given["profile"]) if "profile" in given else profile_of_host(base_url),
+            profile=find_profile(given["profile"]) if "profile" in given else find_profile_of_host(base_url),
         )
     except InvalidInputError as error:
         raise InvalidInputError(f"Connection {connection.conn_id!r}: {error}") from None
 
 
-def place_of_connection(conn_id: str) -> tuple[str, ...]:
-    """Return the words by which an error names the connection of its task, and the server.
+def describe_connection(conn_id: str) -> tuple[str, ...]:
+    """Return the texts by which an error names the connection of its task and the server.
 
     Args:
         conn_id: ID of the connection.
@@ -88,7 +88,7 @@ def _name_for_people(conn_id: str) -> str:
 
 @contextmanager
 def explain_missing_connection(conn_id: str) -> Iterator[None]:
-    """Explain how to add a connection if the look-up within finds none.
+    """Explain how to add a connection if a look-up in the block finds none.
 
     Args:
         conn_id: ID of the connection.
@@ -124,7 +124,7 @@ async def read_extra(connection: Connection) -> dict[str, Any]:
     common-compat has a function for this since 1.21, which does not run on Python 3.10.
 
     Args:
-        connection: Airflow connection.
+        connection: Airflow connection of type `veo`.
     """
     if hasattr(connection, "aextra_dejson"):
         return dict(await connection.aextra_dejson())
@@ -134,11 +134,11 @@ async def read_extra(connection: Connection) -> dict[str, Any]:
 def wait_policy(
     submitted_at: float, *, deadline: float | None = None, poll_interval: float | None = None
 ) -> WaitPolicy:
-    """Return the policy by which to wait for a job.
+    """Return the times and limits of the wait for a job.
 
     Args:
-        submitted_at: Time of the order, in seconds since the epoch.
-        deadline: Time at which the wait ends, in seconds since the epoch. By default 20 minutes after the order.
+        submitted_at: Time of the order, as Unix time in seconds.
+        deadline: Time at which the wait ends, as Unix time in seconds. By default 20 minutes after the order.
         poll_interval: Seconds between two status calls. By default the value of `[veo] poll_interval`, and without
             one a schedule that learns from progress.
 
@@ -147,10 +147,10 @@ def wait_policy(
     """
     if deadline is None:
         deadline = submitted_at + DEFAULT_TIMEOUT.total_seconds()
-    return WaitPolicy(submitted_at, deadline=deadline, poll_interval=poll_interval_or_default(poll_interval))
+    return WaitPolicy(submitted_at, deadline=deadline, poll_interval=choose_poll_interval(poll_interval))
 
 
-def poll_interval_or_default(given: float | None) -> float | None:
+def choose_poll_interval(given: float | None) -> float | None:
     """Return the seconds between two status calls, or None for the schedule that learns from progress.
 
     Args:
@@ -175,7 +175,7 @@ def poll_interval_or_default(given: float | None) -> float | None:
 
 
 def _base_url(connection: Connection) -> str:
-    """Return the address of a connection, whichever fields its parts are in."""
+    """Return the address of a connection, whose parts may be in several fields."""
     host, schema = (connection.host or "").strip(), (connection.schema or "").strip().strip("/")
     if not host:
         raise InvalidInputError(

@@ -40,9 +40,9 @@ from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.hooks.connection import (
     DEFAULT_TIMEOUT,
-    client_settings,
     explain_missing_connection,
     mask_headers,
+    read_client_settings,
     read_connection,
     read_extra,
     wait_policy,
@@ -69,7 +69,7 @@ class VeoHook(BaseHook):
     hook_name = "Veo (OpenAI-style video API)"
 
     download_policy = DownloadPolicy()
-    """How long a download is tried. `download_video` replaces its `content_timeout` and `max_bytes`."""
+    """Limits of a download. `download_video` replaces `content_timeout` and `max_bytes` in it."""
 
     def __init__(self, conn_id: str = default_conn_name) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class VeoHook(BaseHook):
         if "settings" not in self.__dict__:
             with explain_missing_connection(self.conn_id):
                 connection = await self._aget_connection()
-            settings = client_settings(connection, await read_extra(connection))
+            settings = read_client_settings(connection, await read_extra(connection))
             await sync_to_async(mask_headers)(settings)  # it may send a request to the supervisor
             self.settings = settings
         return self.settings
@@ -121,7 +121,7 @@ class VeoHook(BaseHook):
         """Order a video. The request is sent exactly once.
 
         Args:
-            spec: The order.
+            spec: Order for one video.
             idempotency_key: Key by which a server recognizes a repeated order; it answers with the first order's job.
 
         Raises:
@@ -138,7 +138,7 @@ class VeoHook(BaseHook):
             video_id: ID of the job.
 
         Raises:
-            VeoError: There is no answer that can be used, see `api.errors`.
+            VeoError: The server sends no answer that can be used; see `api.errors`.
         """
         with self.get_conn() as client:
             return client.get_video(video_id)
@@ -185,7 +185,7 @@ class VeoHook(BaseHook):
 
         Args:
             video_id: ID of the job.
-            policy: How to wait; by default for up to 20 minutes from now.
+            policy: Times and limits of the wait; by default up to 20 minutes from now.
 
         Raises:
             VideoFailedError: The job has ended without a video.
@@ -210,7 +210,7 @@ class VeoHook(BaseHook):
             return outcome
 
     def settle(self, outcome: Outcome) -> Outcome:
-        """Return an outcome that is sure. If the status leaves doubt, the job is completed if its content is there.
+        """Return an outcome without doubt. A job whose status leaves doubt is completed if its content is there.
 
         Args:
             outcome: The outcome of the wait.
@@ -249,12 +249,12 @@ class VeoHook(BaseHook):
                 it is a folder, and the file in it is named `<video_id>.mp4`.
             video_id: ID of the job. Give this or `url`. With both, the ID fills `{video_id}` in the destination.
             url: Address of the file. Give this or `video_id`.
-            if_exists: What to do about a file that is at the destination already. `skip` keeps it if it is the same
+            if_exists: Treatment of a file that is at the destination already. `skip` keeps it if it is the same
                 video, as far as can be known: a whole file of the size that the server names, and with the hash that
                 is given. If it is another file, that is an error. `overwrite` replaces it. `fail` is an error.
             sha256: SHA-256 of the video in hexadecimal, or None if it is not known.
-            content_timeout: How long to wait for content that is not there yet although the job is `completed`.
-            max_bytes: Size of the largest video that is downloaded.
+            content_timeout: Time to wait for the content of a completed job if it is not there yet.
+            max_bytes: Size of the largest video that is downloaded, in bytes.
 
         Raises:
             ContentGoneError: The server has deleted the video.
@@ -274,7 +274,7 @@ class VeoHook(BaseHook):
             download = Download(client.content(video_id, url), policy, self.log)
             stored = deliver(download, target, spare, if_exists=if_exists, sha256=sha256)
             traced.set_attribute("veo.bytes", stored.bytes)
-        # once, whatever the number of blocks
+        # once for all blocks
         get_hook_lineage_collector().add_output_asset(context=self, uri=stored.uri)
         return stored
 
@@ -303,13 +303,13 @@ class VeoHook(BaseHook):
         """Describe the extra fields of the form for Airflow before 3.2; later ones read the provider info."""
         from flask_appbuilder.fieldwidgets import BS3TextFieldWidget  # noqa: PLC0415 - of old API servers only
         from wtforms import StringField  # noqa: PLC0415
-        from wtforms.validators import Optional, any_of  # noqa: PLC0415
+        from wtforms.validators import Optional, match_any  # noqa: PLC0415
 
         def widget(field: dict[str, Any]) -> Any:
             choices = field["schema"].get("enum")
             return StringField(
                 field["label"],
-                validators=[Optional(), any_of(choices)] if choices else [Optional()],
+                validators=[Optional(), match_any(choices)] if choices else [Optional()],
                 description=field["description"],
                 default=field["schema"]["default"],
                 widget=BS3TextFieldWidget(),

@@ -44,7 +44,7 @@ class OpenVideo:
     """An open file.
 
     Attributes:
-        container: The open container.
+        container: Container that PyAV has opened.
         picture: The stream that a player shows.
         sound: The stream that a player plays; None without sound.
     """
@@ -174,13 +174,13 @@ class Clip:
     """A video that was read to its end and is complete.
 
     Attributes:
-        source: The file.
+        source: File that holds the video.
         container: FFmpeg's name of the file format.
         picture: Track of the picture.
         sound: Track of the sound; None without sound.
         size: Width and height on screen, in square pixels.
         orientation: Orientation in which a player shows the picture.
-        rate: Pictures per second.
+        rate: Number of pictures per second.
         sample_rate: Sample rate of the sound in Hz; 0 without sound.
         channels: Number of channels of the sound.
     """
@@ -282,7 +282,7 @@ class Measure:
             self._latest, self._end = start, start + (packet.duration or 0)
 
     def is_complete(self) -> bool:
-        """Whether all packets in the index of the file have been measured. A cut file has fewer."""
+        """Return whether all packets in the index of the file have been measured. A cut file has fewer."""
         index = self._stream.index_entries
         return not self._corrupt and (len(index) == 0 or self._reached >= index[-1].timestamp)
 

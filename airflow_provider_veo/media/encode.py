@@ -32,9 +32,9 @@ class Format:
 
     Attributes:
         size: Width and height in pixels.
-        rate: Pictures per second.
+        rate: Number of pictures per second.
         sample_rate: Sample rate of the sound in Hz; 0 for a joined video without sound.
-        layout: `mono` or `stereo`.
+        layout: Layout of the sound, `mono` or `stereo`.
     """
 
     size: tuple[int, int]

@@ -43,8 +43,8 @@ class Still:
     """A frame that was written.
 
     Attributes:
-        width: Width in pixels.
-        height: Height in pixels.
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
         seconds: Time at which the frame appears on screen, from the start of the video.
     """
 
@@ -59,7 +59,7 @@ def extract_frame(source: Source, picture: Path, *, kind: PictureType, at: float
     Decoding begins at the key frame before the time. It begins at the start of a file whose index is missing or wrong.
 
     Args:
-        source: The video.
+        source: File that holds the video.
         picture: The file to write.
         kind: Format of the file.
         at: Seconds from the start of the video; None for the last frame.
@@ -82,7 +82,7 @@ class _Shown:
     """A frame on screen.
 
     Attributes:
-        frame: The decoded frame.
+        frame: The decoded frame of the video.
         pixel_aspect: Width of its pixels divided by their height.
         since: Time at which the frame appears on screen, in seconds.
         end: End of the video in seconds; None if the frame is not the last one.

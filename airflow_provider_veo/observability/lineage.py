@@ -32,8 +32,8 @@ class StoredFacts(TypedDict):
         prompt_sha256: Hash of the prompt, in hexadecimal.
         size: Size of the video as `<width>x<height>`.
         seconds: Length of the video.
-        created_at: When the server created the job, in ISO 8601.
-        completed_at: When the server completed the job, in ISO 8601.
+        created_at: Time at which the server created the job, in ISO 8601.
+        completed_at: Time at which the server completed the job, in ISO 8601.
         estimated_cost_usd: Price of the video, in US dollars.
     """
 
@@ -68,9 +68,9 @@ def describe_stored(stored: StoredVideo, video_id: str | None, job: Mapping[str,
     """Return the facts about a stored video.
 
     Args:
-        stored: The stored video.
+        stored: Description of the stored video.
         video_id: ID of the job, if it is known.
-        job: Result of the task that ordered the video, or as much of it as is known.
+        job: Result of the task that ordered the video, or the known part of it.
     """
     return {
         "video_id": video_id,
@@ -108,7 +108,7 @@ def write_sidecar(stored: StoredVideo, facts: StoredFacts, **more: Any) -> str:
     """Write a JSON file beside a video, `<name>.json`, and return its path.
 
     Args:
-        stored: The stored video.
+        stored: Description of the stored video.
         facts: Facts about the stored video.
         more: Facts for which an asset event has no place, such as the prompt.
     """

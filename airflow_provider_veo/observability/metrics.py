@@ -46,7 +46,7 @@ def measure_order(model: str, videos: int, charged_usd: float | None = None) -> 
 
     Args:
         model: Name of the model.
-        videos: Number of videos.
+        videos: Number of videos in the order.
         charged_usd: Price of the order in US dollars, even if it brings no video; None if only finished videos are
             charged.
     """
@@ -85,7 +85,7 @@ def send(metrics: Iterable[Metric], ti: TaskInstanceKey | None) -> None:
     """Send metrics to Airflow's Stats. A failure is logged: it must not cost a video.
 
     Args:
-        metrics: The metrics.
+        metrics: Metrics that are to be sent.
         ti: Task instance whose `dag_id` and `task_id` become tags of all metrics; None without a task.
     """
     tags = {} if ti is None else {"dag_id": ti.dag_id, "task_id": ti.task_id}

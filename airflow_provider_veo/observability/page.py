@@ -47,21 +47,21 @@ class OrderEntry(TypedDict):
 
 
 class OutcomeEntry(TypedDict, total=False):
-    """The entry of a task that has ended: either `error` and `reason`, or facts that are known about its videos.
+    """The entry of a task that has ended: either `error` and `reason`, or the known facts about its videos.
 
     Attributes:
-        error: Why the task failed, in words for people.
-        reason: Why the task failed, as the value of a `Reason`.
+        error: Description of the failure, for people.
+        reason: Category of the failure, as the value of a `Reason`.
         videos: Names of the videos that the task has ordered: job ids, or names of `name_of_url`.
         of: Name of the video that another task has ordered, and that this one has stored or waited for.
         model: Name of the model.
         size: Size of the video as `<width>x<height>`.
         seconds: Length of the video.
-        created_at: When the server created the job, in ISO 8601.
-        completed_at: When the server completed the job, in ISO 8601.
+        created_at: Time at which the server created the job, in ISO 8601.
+        completed_at: Time at which the server completed the job, in ISO 8601.
         generation_seconds: Seconds that the server worked.
         polls: Number of status calls.
-        submissions: Number of orders.
+        submissions: Number of orders of the task.
         estimated_cost_usd: Price of the videos, in US dollars.
         path: Local path or URI of the stored file; None if nothing was stored.
         bytes: Size of the stored file.
@@ -100,7 +100,7 @@ def describe_order(
         model: Name of the model.
         profile: Profile of the gateway.
         size: Size of the video as `<width>x<height>`, if it is known already.
-        videos: Number of videos.
+        videos: Number of videos in the order.
     """
     return {
         "prompt": clean(prompt),
@@ -133,7 +133,7 @@ def describe_failure(error: Exception, reason: str) -> OutcomeEntry:
 
     Args:
         error: The exception that the task raises.
-        reason: Why the task fails, as the value of a `Reason`.
+        reason: Category of the failure, as the value of a `Reason`.
     """
     return {"error": clean(str(error) or type(error).__name__), "reason": reason}
 
@@ -152,7 +152,7 @@ def publish_order(ti: TaskInstanceKey | None, entry: OrderEntry) -> None:
 
     Args:
         ti: Task instance; None if a test runs the operator without one.
-        entry: Entry of `describe_order`.
+        entry: Entry that `describe_order` has returned.
     """
     _publish(ti, ORDER_KEY, entry)
 
@@ -180,7 +180,7 @@ def _publish(ti: TaskInstanceKey | None, key: str, entry: Mapping[str, Any]) -> 
 def clean(text: str) -> str:
     """Return a text of people or servers as every database takes it, with the secrets that Airflow knows masked.
 
-    Paths are not cleaned like this: the password of many a test database is a part of them.
+    Paths are not masked, since the password of a test database is often a part of them.
     """
     return shorten(make_storable(str(redact(text))))
 

@@ -51,7 +51,7 @@ def report(ti: TaskInstanceKey | None, outcome: OutcomeEntry, *, charged_usd: fl
 
 
 @contextmanager
-def failures_reported(ti: TaskInstanceKey | None, *, on_page: bool = True) -> Iterator[None]:
+def reporting_failures(ti: TaskInstanceKey | None, *, on_page: bool = True) -> Iterator[None]:
     """Report an exception that leaves the block. A task that is skipped, rescheduled or deferred has not failed.
 
     Args:
@@ -92,7 +92,7 @@ def summarize(outcome: OutcomeEntry) -> str:
     for name, text in (
         ("model", "model {}"),
         ("generation_seconds", "made in {:.0f} s"),
-        ("submissions", "{} submission(s)"),
+        ("submissions", "{} order(s)"),
         ("polls", "{} status call(s)"),
         ("estimated_cost_usd", "estimated cost ${:.2f}"),
     ):

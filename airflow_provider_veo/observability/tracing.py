@@ -30,7 +30,7 @@ def trace_past_step(name: str, since: float, **attributes: Any) -> None:
 
     Args:
         name: Name of the step, for example `veo.wait_for_video`.
-        since: When the step began, in seconds since 1970.
+        since: Start of the step, as Unix time in seconds.
         attributes: Facts about the step, without prompts, addresses and keys. Those that are None are left out.
     """
     past = _get_tracer().start_span(name, start_time=int(since * 1e9), attributes=_known(attributes))

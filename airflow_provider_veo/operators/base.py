@@ -25,9 +25,9 @@ from airflow_provider_veo.observability.lineage import (
     write_sidecar,
 )
 from airflow_provider_veo.orders.identity import TaskIdentity
-from airflow_provider_veo.orders.order import OnUnknownSubmission, Order, fingerprint_of
+from airflow_provider_veo.orders.order import OnUnknownSubmission, Order, make_fingerprint
 from airflow_provider_veo.orders.result import FileResult
-from airflow_provider_veo.policies.retry import default_retry_policy
+from airflow_provider_veo.policies.retry import make_default_retry_policy
 from airflow_provider_veo.storage import destinations
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.frames import FrameSource
@@ -45,14 +45,14 @@ log = logging.getLogger(__name__)
 
 
 class VeoTask(CheckedTask):
-    """An operator whose tasks the Veo page of Airflow's UI shows, by the link "Video" (Airflow 3.1 and later)."""
+    """An operator whose tasks have the link "Video" to the Veo page of Airflow's UI (Airflow 3.1 and later)."""
 
     operator_extra_links = (VeoVideoLink(),) if AIRFLOW_V_3_1_PLUS else ()
     _placeholder = "{{ ti.map_index }}"
     """Text for a destination that gives each mapped task its own file."""
 
     def _check_own_place(self, run: TaskRun) -> None:
-        """Refuse one destination for all mapped tasks: each would replace the file of another.
+        """Refuse a destination that all mapped tasks share: each task would replace the file of another one.
 
         Args:
             run: This call of the task.
@@ -63,14 +63,14 @@ class VeoTask(CheckedTask):
         template = self._destination_of_all() if run.is_mapped else None
         if isinstance(template, (str, os.PathLike, ObjectStoragePath)) and destinations.is_same_for_all(str(template)):
             raise InvalidInputError(
-                f"destination {str(template)!r} is the same for all tasks that this one is mapped to, alone or with "
-                f"its task group, and each would replace the file of another: put {self._placeholder} into it."
+                f"destination {str(template)!r} is the same for all tasks of this mapped task or task group, so each "
+                f"task would replace the file of another one. Put {self._placeholder} into it."
             )
 
     def _destination_of_all(self) -> Any:
-        """Return the destination as the Dag has it; None where there is none, or each mapped task has its own.
+        """Return the destination that the Dag gives to all mapped tasks; None if it gives none, or one to each task.
 
-        If the mapped task group provides the destination, this is not a text, since it differs.
+        A destination from a mapped task group differs between the tasks; the returned value is not a text then.
         """
         of_dag = self.dag.get_task(self.task_id)  # this task is a copy, and its templates are rendered
         partial = getattr(of_dag, "partial_kwargs", None)  # of a task that is mapped itself
@@ -90,7 +90,7 @@ class VeoOperator(VeoTask):
         super().__init__(**kwargs)
         self.conn_id = conn_id
         if AIRFLOW_V_3_3_PLUS and self.retry_policy is None:  # no argument and no default_args have set it
-            self.retry_policy = default_retry_policy()
+            self.retry_policy = make_default_retry_policy()
 
     @cached_property
     def hook(self) -> VeoHook:
@@ -99,10 +99,10 @@ class VeoOperator(VeoTask):
 
 
 def mark_delivered(context: Context) -> None:
-    """Write that a task has succeeded, so that a clear orders a new video: a success callback of Airflow's.
+    """Record that a task has succeeded, so that a clear orders a new video. Airflow calls this after the task.
 
-    Airflow runs these callbacks even where it has refused the task's success, or failed the task because of it. So the
-    callback asks Airflow for the state of the task.
+    Airflow runs success callbacks even if it has refused the success of the task, or has failed the task. So this
+    function asks Airflow for the state of the task.
 
     Args:
         context: Airflow's context of the task.
@@ -114,7 +114,7 @@ def mark_delivered(context: Context) -> None:
             run.store.write_or_log(record.as_delivered())
     except Exception:
         log.warning(
-            "It could not be recorded that this task has succeeded: a clear of it collects this video once more, "
+            "The success of this task could not be recorded: a clear of the task collects this video once more, "
             "free of charge, instead of ordering a new one.",
             exc_info=True,
         )
@@ -123,7 +123,7 @@ def mark_delivered(context: Context) -> None:
 class OrderingOperator(VeoOperator):
     """An operator that orders videos. Its order counts as delivered once the task has succeeded.
 
-    Subclasses take the arguments below, so that each has its whole signature and its own descriptions.
+    Each subclass takes the arguments below in its own signature, with its own descriptions.
     """
 
     prompt: str
@@ -143,7 +143,7 @@ class OrderingOperator(VeoOperator):
         "last_frame": arguments.PICTURE,
         "timeout": arguments.DURATION,
         "max_submissions": arguments.COUNT,
-        "on_unknown_submission": arguments.one_of(OnUnknownSubmission),
+        "on_unknown_submission": arguments.make_choice_rule(OnUnknownSubmission),
     }
 
     @property
@@ -159,7 +159,7 @@ class OrderingOperator(VeoOperator):
 
         @property
         def on_success_callback(self) -> Sequence[Callable[[Context], Any]]:
-            """`mark_delivered` and, after it, the user's callbacks, given as an argument or set by a policy."""
+            """`mark_delivered`, and then the callbacks of the user, from an argument or from a policy."""
             found: Sequence[Callable[[Context], Any]] = self.__dict__.get("on_success_callback", [])
             return found
 
@@ -179,13 +179,13 @@ class OrderingOperator(VeoOperator):
         """Return the order that the task wants to send in this try.
 
         Args:
-            task: The task instance.
-            spec: The request.
+            task: Identity of the task instance.
+            spec: Request that the order sends.
             now: Unix time at the start of this try, in seconds.
             frames: SHA-256 of each picture of the request, by argument.
         """
         return Order(
-            fingerprint=fingerprint_of(spec, self.conn_id),
+            fingerprint=make_fingerprint(spec, self.conn_id),
             epoch=task.epoch,
             now=now,
             timeout=self.timeout.total_seconds(),
@@ -206,7 +206,7 @@ class StoringOperator(VeoOperator):
 
     Args:
         max_bytes: Size of the largest file that is taken, in bytes, 2 GiB by default; None for no limit.
-        sidecar: Also write the known facts about the video beside it, into `<name>.json`.
+        sidecar: Whether to write the known facts about the video into `<name>.json` beside it.
     """
 
     _placeholder = "{video_id} or {{ ti.map_index }}"
@@ -229,9 +229,9 @@ class StoringOperator(VeoOperator):
 
         Args:
             run: This call of the task.
-            stored: The stored video.
-            facts: The facts about it; see `describe_stored`.
-            more: Further facts for the sidecar; see `write_sidecar`.
+            stored: Description of the stored video.
+            facts: Facts about the video, as `describe_stored` returns them.
+            more: Further facts for the sidecar, as `write_sidecar` takes them.
         """
         result: FileResult = {"path": stored.path, "bytes": stored.bytes, "sha256": stored.sha256}
         if self.sidecar:

@@ -44,7 +44,7 @@ class VeoChatCompletionOperator(OrderingOperator):
         timeout: Time that the videos may take, in seconds or as a `timedelta`. It counts from the first call, over all
             retries, and a clear starts it anew.
         max_submissions: Number of calls that this task may make until the next clear, 1 or more.
-        on_unknown_submission: What a retry does about an unknown order, a call to which no answer ever began: `fail`,
+        on_unknown_submission: Action of a retry after an unknown order, a call to which no answer ever began: `fail`,
             or `resubmit`, which may pay twice.
 
     Returns:

@@ -14,10 +14,10 @@ from airflow.providers.common.compat.sdk import Context, conf
 from airflow_provider_veo.api.answers.own_words import OwnWords
 from airflow_provider_veo.api.errors import Reason, StorageError, VeoError
 from airflow_provider_veo.api.polling.outcome import Outcome
-from airflow_provider_veo.api.specs import VideoSpec, ignored_warnings
+from airflow_provider_veo.api.specs import VideoSpec, find_ignored_values
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
-from airflow_provider_veo.hooks.connection import DEFAULT_TIMEOUT, poll_interval_or_default, wait_policy
+from airflow_provider_veo.hooks.connection import DEFAULT_TIMEOUT, choose_poll_interval, wait_policy
 from airflow_provider_veo.observability.lineage import describe_stored, hash_prompt
 from airflow_provider_veo.observability.page import OutcomeEntry, describe_file, describe_order
 from airflow_provider_veo.observability.progress import format_progress
@@ -28,7 +28,7 @@ from airflow_provider_veo.orders.collecting import NotCollected, judge_collectin
 from airflow_provider_veo.orders.decision import HandOver
 from airflow_provider_veo.orders.order import OnUnknownSubmission
 from airflow_provider_veo.orders.record import Kept, OrderRecord
-from airflow_provider_veo.orders.result import OrderedVideoResult, video_result
+from airflow_provider_veo.orders.result import OrderedVideoResult, make_video_result
 from airflow_provider_veo.orders.video import JobOrders
 from airflow_provider_veo.storage import destinations, salvage
 from airflow_provider_veo.storage.delivery import find_unchanged
@@ -41,7 +41,7 @@ from airflow_provider_veo.utils.airflow_internals import task_was_given_up
 from airflow_provider_veo.utils.task_instance import TaskInstance
 
 _NEEDED_AFTERWARDS = ("prompt", "model", "seconds", "destination", "conn_id", "max_bytes", "sidecar")
-"""Arguments that a task needs when it resumes. No other argument may keep it from a video that was paid for."""
+"""Arguments that a task needs when it resumes. A fault in another argument must not lose a paid video."""
 
 _CANCEL_TIMEOUT = 4.0
 """Seconds for a cancellation on the worker: Airflow kills the process five seconds after the first signal."""
@@ -51,7 +51,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
     """Orders a video, waits for it, and stores it if a destination is given.
 
     A `deferrable` task holds no worker slot while it waits. All arguments are checked before the order is sent, since
-    the order is what costs money. The constant ones are checked when the Dag is parsed.
+    the order costs money. Constant arguments are checked when the Dag is parsed.
 
     Args:
         prompt: Text that describes the video.
@@ -63,33 +63,33 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         seconds: Length of the video, for servers that let it be chosen; 8.0 and "8.0" are sent as "8".
         size: Size of the picture, `<width>x<height>` in pixels, for servers that let it be chosen.
         extra_body: Further fields of the request, for servers that take more.
-        destination: Where the video is stored: an absolute path, a URI, or a path relative to `[veo] storage`. The
-            job's ID replaces `{video_id}` in it. An existing file is replaced, since this video is new. None stores
+        destination: Place where the video is stored: an absolute path, a URI, or a path relative to `[veo] storage`.
+            The job's ID replaces `{video_id}` in it. An existing file is replaced, since this video is new. None stores
             nothing.
         max_bytes: Size of the largest file that is taken, in bytes, 2 GiB by default; None for no limit.
-        sidecar: Also write the known facts about the stored video beside it, into `<name>.json`, with the prompt and
-            the hashes of the frames.
+        sidecar: Whether to write the known facts about the stored video into `<name>.json` beside it, with the prompt
+            and the hashes of the frames.
         conn_id: ID of the Airflow connection of type `veo`.
-        deferrable: Wait in the triggerer. The default is `[operators] default_deferrable`.
+        deferrable: Whether to wait in the triggerer. The default is `[operators] default_deferrable`.
         poll_interval: Time between two status calls, in seconds or as a `timedelta`. None means `[veo] poll_interval`;
             without that, the interval adapts to the progress of the job and to earlier jobs.
         timeout: Time that the video may take, in seconds or as a `timedelta`. It counts from the first order, over all
             retries, and a clear starts it anew. `execution_timeout` shortens the wait of one try, deferred or not.
         max_submissions: Number of orders that may make a job until the next clear, 1 or more. A retry replaces a failed
             job.
-        on_unknown_submission: What a retry does about an unknown order, after a crash between order and answer, or a
+        on_unknown_submission: Action of a retry after an unknown order, after a crash between order and answer, or a
             lost answer: `fail`, or `resubmit`, which may pay twice.
-        cancel_on_kill: Cancel the job when a user marks or clears the task, if the server can cancel jobs.
+        cancel_on_kill: Whether to cancel the job when a user marks or clears the task, if the server can cancel jobs.
 
     Returns:
         A dictionary of `id`, `status`, `model`, `url`, `size`, `seconds`, `created_at`, `completed_at`, `expires_at`,
         `estimated_cost_usd`, `submissions` and `prompt_sha256`. With a destination also `path`, `bytes`, `sha256` and,
-        if it was wanted, `sidecar`. Unknown values are None. Times are UTC in ISO 8601. A try that hands over the file
-        of an earlier one returns the same, except for a `url` that may be signed, which is None.
+        if there is a sidecar file, `sidecar`. Unknown values are None. Times are UTC in ISO 8601. A try that hands over
+        the file of an earlier one returns the same, except for a `url` that may be signed, which is None.
 
         The task's asset events (`outlets`, also an `AssetAlias`) carry the facts about the stored video, and the Veo
         page of Airflow's UI shows it (Airflow 3.1 and later). While the task waits, and afterwards, its XCom `progress`
-        shows how far the video is, like `processing 42 %` (of a deferred task on Airflow 3.3 and later).
+        shows the progress of the video, like `processing 42 %` (for a deferred task on Airflow 3.3 and later).
 
     Raises:
         VeoFailException: The task cannot succeed as it is, so it is not retried.
@@ -159,7 +159,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         self._check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Order the video, or find the one that an earlier try has ordered; then wait here, or defer."""
+        """Order the video, or find the one that an earlier try has ordered; then wait on the worker, or defer."""
         run = TaskRun(context, self.log)
         with run.reporting_failures(), fail_fast(self.conn_id, advice.advise_on_order):
             return self._deliver(run, None)
@@ -181,8 +181,8 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             if task_was_given_up(ti):
                 self.hook.cancel_video(video_id)
 
-        # Airflow calls this from a signal handler, which may have interrupted the very call that it needs: never wait
-        # for long here.
+        # Airflow calls this from a signal handler, which may have interrupted a call that the cancellation needs. So
+        # never wait for long here.
         thread = threading.Thread(target=cancel, name="veo-cancel", daemon=True)
         thread.start()
         thread.join(_CANCEL_TIMEOUT)
@@ -219,7 +219,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         now = time.time()
         spec = self._make_spec()
         self._check_before_order(run)
-        order = self._make_order(run.identity, spec, now, spec.frame_hashes())
+        order = self._make_order(run.identity, spec, now, spec.hash_frames())
         run.report_order(describe_order(spec.prompt, spec.model, self.hook.settings.profile, spec.size))
         with self.hook.get_conn() as client:
             orders = JobOrders(client, run.store, run.identity, self.log, self._find)
@@ -250,7 +250,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         profile = self.hook.settings.profile
         profile.check_frames(spec)
         warn_of_shapes(spec, spec.size or profile.size_of(spec.model), self.log)
-        for warning in ignored_warnings(spec):
+        for warning in find_ignored_values(spec):
             self.log.warning(warning)
         return spec
 
@@ -265,7 +265,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             destinations.resolve(self.destination).check_writable()
             salvage.read_salvage_folder()
             self._check_own_place(run)
-        poll_interval_or_default(self.poll_interval)
+        choose_poll_interval(self.poll_interval)
         shortest_deferral()
 
     def _collect(self, run: TaskRun, outcome: Outcome) -> dict[str, Any] | None:
@@ -393,7 +393,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             frames: SHA-256 of each picture of the request, by argument; None if it is not known.
         """
         result: OrderedVideoResult = {
-            **video_result(outcome, self._model, self.hook.profile, length_was_asked=self.seconds is not None),
+            **make_video_result(outcome, self._model, self.hook.profile, length_was_asked=self.seconds is not None),
             "submissions": submissions,
             "prompt_sha256": hash_prompt(self.prompt),
         }

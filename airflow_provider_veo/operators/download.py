@@ -35,11 +35,11 @@ class VeoDownloadOperator(StoringOperator):
             `url`.
         url: Address of the file, or an item of a chat task's result (`.expand(url=chat.output)`). Give this or
             `video_id`.
-        if_exists: What to do about a file that is there already. `skip` keeps the file if it is this video: a whole
-            file, of the size that the server names, with the hash in a create task's result. Another file is an error
-            then. `overwrite` replaces the file. `fail` is an error.
-        content_timeout: How long to wait for content that is not there yet although the job is completed: a
-            `timedelta`, or seconds.
+        if_exists: Treatment of a file that is at the destination already. `skip` keeps the file if it is this video: a
+            whole file, of the size that the server names, with the hash in a create task's result; any other file is an
+            error. `overwrite` replaces the file. `fail` treats every file as an error.
+        content_timeout: Time to wait for the content of a completed job if it is not there yet, in seconds or as a
+            `timedelta`.
         max_bytes: Size in bytes of the largest file that is taken, 2 GiB by default; None for no limit.
         sidecar: Whether to write the facts about the video into `<name>.json` beside it.
         conn_id: ID of the Airflow connection of type `veo`.
@@ -59,7 +59,7 @@ class VeoDownloadOperator(StoringOperator):
         "destination": arguments.PLACE,
         "video_id": arguments.JOB.or_nothing,
         "url": arguments.ADDRESS.or_nothing,
-        "if_exists": arguments.one_of(IfExists),
+        "if_exists": arguments.make_choice_rule(IfExists),
         "content_timeout": arguments.DURATION,
     }
 

@@ -14,7 +14,7 @@ from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.observability.page import describe_file
 from airflow_provider_veo.operators.base import VeoTask
 from airflow_provider_veo.storage import checksums, destinations
-from airflow_provider_veo.storage.proof import proof_of
+from airflow_provider_veo.storage.proof import make_proof
 from airflow_provider_veo.storage.targets import Target
 from airflow_provider_veo.tasks import arguments
 from airflow_provider_veo.tasks.run import TaskRun
@@ -114,7 +114,7 @@ class VeoConcatOperator(VeoTask):
     ui_color = "#fef7e0"
     argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
         "sources": arguments.SOURCES,
-        "destination": arguments.FILM_PLACE,
+        "destination": arguments.VIDEO_PLACE,
     }
 
     def __init__(
@@ -138,12 +138,12 @@ class VeoConcatOperator(VeoTask):
             sources = [destinations.find_source(source, f"sources[{n}]") for n, source in enumerate(self.sources)]
             with ExitStack() as copies, target.staged() as part:
                 clips = [Source(str(source), copies.enter_context(source.local_copy())) for source in sources]
-                film = concat(clips, part)
+                video = concat(clips, part)
                 stored, proof = _describe(target, part)
             run.report_outcome(describe_file(stored, proof))
-        if film.reencoded:
-            self.log.info("The clips were encoded again: %s", film.reencoded)
-        return stored | {"seconds": film.seconds, "clips": film.clips, "reencoded": film.reencoded is not None}
+        if video.reencoded:
+            self.log.info("The clips were encoded again: %s", video.reencoded)
+        return stored | {"seconds": video.seconds, "clips": video.clips, "reencoded": video.reencoded is not None}
 
 
 @contextmanager
@@ -164,6 +164,6 @@ def _needs_av() -> Iterator[None]:
 
 def _describe(target: Target, part: Path) -> tuple[dict[str, Any], str]:
     """Return the part of the result that describes a file, and the proof for the page entry."""
-    result = {"path": str(target), "bytes": part.stat().st_size, "sha256": checksums.sha256_of(part)}
+    result = {"path": str(target), "bytes": part.stat().st_size, "sha256": checksums.hash_file(part)}
     with part.open("rb") as file:
-        return result, proof_of(file)
+        return result, make_proof(file)

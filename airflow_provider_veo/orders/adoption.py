@@ -1,7 +1,7 @@
-"""Adopting the job that a person has found in the gateway's console for an unknown order.
+"""Adopt the job that a person has found in the gateway's console for an unknown order.
 
-The person writes the job's ID under `NAMED_KEY` into the task's state store. This module decides, purely, whether the
-task may continue with that job; `video` asks the server and writes the record.
+The person writes the job's ID under `NAMED_KEY` into the task's state store. The pure functions of this module decide
+whether the task may continue with that job; `video` asks the server and writes the record.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read_id(value: Any) -> str:
     """Return the job ID that a person has written.
 
     Args:
-        value: Any JSON value.
+        value: Value in the task state store, of any JSON type.
 
     Raises:
         NotOrderedError: The value cannot be the ID of a job.
@@ -50,7 +50,7 @@ def read_id(value: Any) -> str:
 
 
 def check_order(record: OrderRecord, order: Order, video_id: str) -> None:
-    """Refuse a job that the unknown order cannot have made, as far as the record shows.
+    """Refuse a job that, by the record, the unknown order cannot have made.
 
     Args:
         record: The record of the unknown order.
@@ -79,10 +79,10 @@ def check_job(video_id: str, answer: Video | VeoError, *, is_recent: bool) -> Vi
     Args:
         video_id: ID of the job, as a person has written it.
         answer: The job, or the reason why the server does not describe it.
-        is_recent: The order is so recent that some servers do not know its job yet.
+        is_recent: Whether the order is so recent that some servers do not know its job yet.
 
     Raises:
-        NotOrderedError: The task cannot continue with the job, or not yet.
+        NotOrderedError: The task cannot continue with the job, now or at all.
     """
     if isinstance(answer, VeoError):
         is_not_found = isinstance(answer, ApiError) and answer.reason is Reason.NOT_FOUND
@@ -102,11 +102,11 @@ def check_job(video_id: str, answer: Video | VeoError, *, is_recent: bool) -> Vi
 
 
 def is_same_model(ordered: str, reported: str | None) -> bool:
-    """Return whether two names mean one model. Case does not count, nor a provider before a slash.
+    """Return whether two names mean one model. Upper and lower case, and a provider before a slash, do not matter.
 
     Args:
         ordered: Name of the model in the order.
-        reported: Name of the model that the server reports; None where it reports none.
+        reported: Name of the model that the server reports; None if it reports none.
     """
     return reported is None or _normalize(reported) == _normalize(ordered)
 
@@ -201,7 +201,7 @@ def describe_rest_call(task: TaskInstanceKey, video_id: str | None) -> str:
     """Return the call of Airflow's REST API that names a job to a task.
 
     Args:
-        task: The task instance.
+        task: Identity of the task instance.
         video_id: ID of the job; None where the reader has to fill it in.
     """
     dag, run, task_id = (quote(part, safe="") for part in (task.dag_id, task.run_id, task.task_id))

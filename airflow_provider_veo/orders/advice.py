@@ -1,4 +1,4 @@
-"""The next step after an error, as far as it depends on Airflow: its versions differ in retries and clears."""
+"""The advice after an error that depends on Airflow, whose versions differ in retries and clears."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _JOB_UNCHANGED = (TransportError, VideoTimeoutError, StatusUnknownError)
 
 
 def describe_clear(found: str = "the video") -> str:
-    """Return a sentence that says what a retry or a clear of a task does after the task has ordered a video.
+    """Return a sentence about the effect of a retry or a clear of a task that has ordered a video.
 
     Args:
         found: The video or the job with which the task would continue.
@@ -41,7 +41,7 @@ def describe_clear(found: str = "the video") -> str:
 
 
 def advise_on_job(video_id: str) -> str:
-    """Return sentences that say how to get the video of a job that was ordered and may still hand it over.
+    """Return sentences about the way to the video of a job that may still be collected.
 
     Args:
         video_id: ID of the job.
@@ -51,7 +51,7 @@ def advise_on_job(video_id: str) -> str:
 
 
 def describe_rest(missing: int) -> str:
-    """Return a clause that says what a retry does after a chat call that brought too few videos.
+    """Return a clause about the effect of a retry after a chat call that brought too few videos.
 
     Args:
         missing: Number of missing videos.
@@ -103,7 +103,7 @@ def add_nothing_ordered(error: Exception) -> None:
     """Add to the error of an order that nothing was ordered.
 
     Args:
-        error: The error. One that says so itself, and one of another package, is left as it is.
+        error: The error. It stays unchanged if it already says so, or if it belongs to another package.
     """
     if isinstance(error, VeoError) and not isinstance(error, NotOrderedError):
         then = (
@@ -121,4 +121,4 @@ def _say_when(error: VeoError) -> str:
         return "Wait until the API can be reached again."
     if isinstance(error, VideoTimeoutError):
         return "Wait until the video may be finished."
-    return "Correct this first." if error.permanent else "Wait until the API answers well again."
+    return "Correct this first." if error.permanent else "Wait until the API works again."

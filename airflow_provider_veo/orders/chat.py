@@ -1,4 +1,4 @@
-"""Ordering videos by the chat call, and keeping those that arrive: no server can hand them over again."""
+"""Order videos by the chat call, and record each one that arrives: no server can hand it over again."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ MOST_LINES = 1_000
 
 
 class ChatOrders:
-    """Orders videos by the chat call for one task instance, and only those that earlier tries have not brought.
+    """Orders videos by the chat call for one task instance, except for the videos that earlier tries have brought.
 
     Args:
         client: Client of the API.
         store: Store of the task instance's order record.
-        task: The task instance.
+        task: Identity of the task instance.
         log: Logger of the task.
-        show_progress: Function that shows how far the call is. Its argument is a text like `processing 42 %`.
+        show_progress: Function that shows the progress of the call. Its argument is a text like `processing 42 %`.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class ChatOrders:
 
         Args:
             order: The order that the task wants.
-            spec: The request.
+            spec: Request that the order sends.
 
         Raises:
             ChatIncompleteError: Fewer videos came than were ordered. They are on record, and a retry orders the rest.
@@ -181,7 +181,7 @@ class ChatLog:
         if not line or line == self._last or self._lines == MOST_LINES:
             return False
         self._last, self._lines = line, self._lines + 1
-        self._write_line(line if self._lines < MOST_LINES else "The server sends more; no more of it is logged")
+        self._write_line(line if self._lines < MOST_LINES else "The server sends further lines, which are not logged")
         return True
 
 

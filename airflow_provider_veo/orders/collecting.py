@@ -23,13 +23,13 @@ class NotCollected(Enum):
     """The reason why a task has not collected the video of a job."""
 
     NEVER = auto()
-    """There is no video and there will be none: it was not made, or the server has thrown it away."""
+    """There will be no video: it was not made, or the server has deleted it."""
     REFUSED = auto()
     """The server has answered and has not handed the video over. This may pass."""
     NO_ANSWER = auto()
     """The server was not reached, is too busy, or refuses the account. The video may be there."""
     OUR_SIDE = auto()
-    """The video came, or was about to come, and this side failed."""
+    """The server delivers the video, but the worker or the storage failed."""
 
 
 _ABOUT_NO_JOB = frozenset(
@@ -44,7 +44,7 @@ _ABOUT_NO_JOB = frozenset(
         Reason.NO_ROUTE,
     }
 )
-"""Reasons of answers to a status call that say nothing about the job. A server that keeps answering so refuses it."""
+"""Reasons of answers that do not describe the job. A server that keeps sending them withholds the video."""
 
 
 def judge_collecting(error: Exception) -> NotCollected:

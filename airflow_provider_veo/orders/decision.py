@@ -1,4 +1,4 @@
-"""The decision about the next step of a task that orders: nobody pays again until the paid video is delivered.
+"""The decision about the next step of a task that orders: a task pays again only after the paid video is delivered.
 
 A video is delivered once its task has succeeded; a task may still fail after it has stored the video. Everything here
 is pure: `video` and `chat` do what a step says. docs/reliability.md has the table behind `decide`.
@@ -56,7 +56,7 @@ class Forbidden(Enum):
     """The reason why a task may not order."""
 
     UNKNOWN_ORDER = auto()
-    """It is unknown whether the order before made a job: a person must find out."""
+    """It is unknown whether the previous order made a job: a person must find out."""
     NO_ORDERS_LEFT = auto()
     """The task has sent `max_submissions` orders."""
     NO_REQUESTS_LEFT = auto()
@@ -71,10 +71,10 @@ class Known:
 
     Attributes:
         named: The value by which a person names the job of an unknown order; None if there is none.
-        has_looked: The task has looked for the stored video.
+        has_looked: Whether the task has looked for the stored video.
         stored: The stored video, if the task has found it unchanged.
         job_state: The state of the job; None as long as the task has not asked for it.
-        job: The job as the server describes it, if it does.
+        job: The job as the server describes it; None if the server does not describe it.
     """
 
     named: Any = None
@@ -107,7 +107,7 @@ class HandOver:
     Attributes:
         record: The record of this try.
         kept: The stored video on record.
-        stored: The stored video, where this try has found it.
+        stored: The stored video, at the place where this try has found it.
     """
 
     record: OrderRecord
@@ -120,7 +120,7 @@ class Ask:
     """Ask the server for the job on record, then decide again.
 
     Attributes:
-        record: The record as it is.
+        record: The record of the latest order, unchanged.
         video_id: ID of the job.
     """
 
@@ -135,7 +135,7 @@ class Follow:
     Attributes:
         record: The record of this try.
         video_id: ID of the job.
-        job: The job as the server describes it; None if it did not.
+        job: The job as the server describes it; None if the server did not describe it.
     """
 
     record: OrderRecord
@@ -161,7 +161,7 @@ class Submit:
     """Send an order.
 
     Attributes:
-        record: The record to write before.
+        record: The record to write before the order is sent.
     """
 
     record: OrderRecord
@@ -172,8 +172,8 @@ class Refuse:
     """Fail, and order nothing.
 
     Attributes:
-        record: The record as it is.
-        why: The reason.
+        record: The record of the latest order, unchanged.
+        why: Reason why the task may not order.
     """
 
     record: OrderRecord
@@ -237,15 +237,15 @@ def decide_chat(record: OrderRecord | None, order: Order, task_key: str, videos:
 
 
 def _can_continue(record: OrderRecord, order: Order) -> bool:
-    """Return whether the same request is paid for and not delivered. A retry may collect a delivered one again."""
+    """Return whether the same request is paid for and not delivered. A retry may collect a delivered video again."""
     is_delivered = record.state is State.DELIVERED and was_cleared(record, order)
     return record.has_job and record.fingerprint == order.fingerprint and not is_delivered
 
 
 def _decide_on_order(record: OrderRecord | None, order: Order, task_key: str) -> Submit | Refuse:
-    """Return whether a task may order, now that there is nothing to continue with."""
+    """Return whether a task that has nothing to continue with may order."""
     if record is None or record.adopted or was_cleared(record, order):  # this epoch has ordered nothing yet
-        return Submit(next_record(record, order, task_key))
+        return Submit(make_next_record(record, order, task_key))
     is_same = record.fingerprint == order.fingerprint
     if is_same and record.is_unknown and order.on_unknown_submission == "fail":
         return Refuse(record, Forbidden.UNKNOWN_ORDER)
@@ -254,7 +254,7 @@ def _decide_on_order(record: OrderRecord | None, order: Order, task_key: str) ->
         return Refuse(record, Forbidden.NO_ORDERS_LEFT)
     if is_same and (why := find_limit(record, order, order.now)):
         return Refuse(record, why)
-    return Submit(next_record(record, order, task_key, keeps_deadline=is_same))
+    return Submit(make_next_record(record, order, task_key, keeps_deadline=is_same))
 
 
 def find_limit(record: OrderRecord, order: Order, now: float) -> Forbidden | None:
@@ -273,9 +273,10 @@ def find_limit(record: OrderRecord, order: Order, now: float) -> Forbidden | Non
 def was_cleared(record: OrderRecord, order: Order) -> bool:
     """Return whether a person has cleared the task since the record was written; if not, this is a retry.
 
-    A clear sets `max_tries` to the number of the try that it ends plus `retries`, and a retry leaves it alone. A clear
-    leaves it alone, too, if `retries` was lowered by the number of tries. Then the Dag run has seen a clear, and
-    `max_tries - retries` is the try at which it came. Where the record or Airflow does not say, it is a retry.
+    A clear sets `max_tries` to the number of the try that it ends plus `retries`. A retry does not change `max_tries`.
+    A clear does not change it either if `retries` was lowered by the number of tries; then the Dag run has seen a
+    clear, and `max_tries - retries` is the number of the try that the clear has ended. If the record or Airflow lacks
+    these numbers, the answer is False.
     """
     if record.epoch != order.epoch:
         return True
@@ -285,12 +286,12 @@ def was_cleared(record: OrderRecord, order: Order) -> bool:
 
 
 def resume_record(record: OrderRecord, order: Order, *, is_running: bool = False) -> OrderRecord:
-    """Return the record of a try that continues with the job of an earlier one. A clear gives the job fresh time.
+    """Return the record of a try that continues with an earlier try's job. After a clear, the job has a new deadline.
 
     Args:
         record: The record of the earlier try.
         order: The order that the task wanted to send.
-        is_running: The server has just reported that the job is not finished, so nothing is withheld yet.
+        is_running: Whether the server has just reported that the job is not finished, so that nothing is withheld yet.
     """
     is_cleared = was_cleared(record, order)
     resumed = replace(
@@ -305,7 +306,7 @@ def resume_record(record: OrderRecord, order: Order, *, is_running: bool = False
 
 
 def adopt_record(record: OrderRecord, order: Order, video_id: str) -> OrderRecord:
-    """Return the record after a person has named the job of an unknown order. That gives the job fresh time.
+    """Return the record after a person has named the job of an unknown order. The job has a new deadline.
 
     Args:
         record: The record of the unknown order.
@@ -318,19 +319,19 @@ def adopt_record(record: OrderRecord, order: Order, video_id: str) -> OrderRecor
     return replace(adopted, state=State.SUBMITTED, video_id=video_id, waiting_since=order.now)
 
 
-def next_record(
+def make_next_record(
     record: OrderRecord | None, order: Order, task_key: str, *, keeps_deadline: bool = False
 ) -> OrderRecord:
     """Return the record to write before an order is sent.
 
-    An idempotency key of which no job is known is used again, whatever happened in between: a server that honours the
+    An idempotency key of which no job is known is used again in every case: a server that honours the
     key then answers with the job that may exist already. Any other order has a new key.
 
     Args:
         record: The record of the latest order; None if there is none.
         order: The order to be sent.
         task_key: Text that identifies the task instance over all its tries.
-        keeps_deadline: The order repeats the one on record, so its deadline stays.
+        keeps_deadline: Whether the order repeats the one on record, so that the deadline stays.
     """
     of_this_epoch = None if record is None or record.adopted or was_cleared(record, order) else record
     submissions = of_this_epoch.submissions + 1 if of_this_epoch else 1
@@ -356,7 +357,8 @@ def _choose_key(record: OrderRecord | None, order: Order, task_key: str, submiss
         return record.idempotency_key
     parts = [task_key, str(order.epoch), order.fingerprint, str(submissions)]
     if record:
-        # An epoch may come again when `retries` is changed between two clears. A try does not.
+        # A later epoch may have the same number if `retries` is changed between two clears. No later try has the same
+        # number.
         parts.append(str(order.try_number))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
@@ -394,7 +396,7 @@ def read_job_state(answer: Video | VeoError, *, is_recent: bool) -> JobState:
 
     Args:
         answer: The job, or the reason why there is none.
-        is_recent: The order is so recent that some servers do not know its job yet.
+        is_recent: Whether the order is so recent that some servers do not know its job yet.
 
     Raises:
         VeoError: The answer is about the account, for example a refused key. Orders would be refused, too.

@@ -18,9 +18,9 @@ class TaskIdentity:
         task_id: ID of the task, with the ID of its group.
         map_index: Index of a mapped task instance; -1 for a task that is not mapped.
         epoch: The task instance's `max_tries`. It is the same in all retries, and another one after a clear.
-        try_number: Number of this try; None where Airflow does not say.
-        clear_number: Number of clears that the Dag run has seen; None where Airflow does not say.
-        retries: Number of retries that the Dag gives the task now; None where it is not known.
+        try_number: Number of this try; None if Airflow does not report it.
+        clear_number: Number of clears that the Dag run has seen; None if Airflow does not report it.
+        retries: Number of retries that the Dag gives the task now; None if it is not known.
     """
 
     dag_id: str
@@ -37,7 +37,7 @@ class TaskIdentity:
         """Return the identity of the task instance of a context.
 
         Args:
-            ti: The task instance.
+            ti: Task instance of the context.
             dag_run: The Dag run; None where the context has none.
             task: The operator; None where the context has none.
         """

@@ -15,7 +15,7 @@ def make_limit_error(why: Forbidden, record: OrderRecord, order: Order) -> NotOr
     """Return the error of a task that has reached a limit.
 
     Args:
-        why: The limit; any value but `Forbidden.UNKNOWN_ORDER`.
+        why: Limit that the task has reached; any value except `Forbidden.UNKNOWN_ORDER`.
         record: The record of the latest order.
         order: The order that the task wanted to send.
     """
@@ -46,7 +46,7 @@ def make_unknown_error(
     Args:
         record: The record of the order.
         order: The order that the task wants.
-        task: The task instance.
+        task: Identity of the task instance.
         base_url: Address of the server, without secrets.
         cause: The reason why there is no answer, as a sentence.
         leads: Sentences that help to find the job or its videos.
@@ -59,7 +59,7 @@ def make_unknown_error(
         else "If it is not there, do nothing: a retry will order again, with the same idempotency key."
     )
     return UnknownSubmissionError(
-        f"Nobody knows whether a video was ordered. {cause.rstrip('.')}. ({task}; sent {format_time(record.sent_at)} "
+        f"It is unknown whether a video was ordered. {cause.rstrip('.')}. ({task}; sent {format_time(record.sent_at)} "
         f"to {base_url}, connection {order.conn_id!r}, model {order.model}; request fingerprint {record.fingerprint}; "
         f"Idempotency-Key {record.idempotency_key}.) Look in the gateway's console for a job of that time and "
         f"model: if it is there, its video may have been billed. {leads} {then}",
@@ -69,7 +69,7 @@ def make_unknown_error(
 
 
 def describe_collecting(record: OrderRecord) -> str:
-    """Return a sentence that says how to get the videos of an order that no task continues with."""
+    """Return a sentence about the way to the videos of an order that no task continues with."""
     if record.video_id:
         return f"VeoDownloadOperator(video_id={record.video_id!r}) stores its video, {record.video_id}."
     if record.urls:

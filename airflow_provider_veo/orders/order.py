@@ -19,19 +19,19 @@ class Order:
     """The order that a task wants to send in this try.
 
     Attributes:
-        fingerprint: Hash of the request; see `fingerprint_of`.
+        fingerprint: Hash of the request; see `make_fingerprint`.
         epoch: The task instance's `max_tries`. It is the same in all retries, and another one after a clear.
         now: Unix time at the start of this try, in seconds.
         timeout: Seconds that the video may take, from the first order of the epoch.
         max_submissions: Number of orders that one epoch may send.
-        on_unknown_submission: What a retry does about an unknown order: `fail`, or `resubmit` and perhaps pay twice.
+        on_unknown_submission: Action of a retry after an unknown order: `fail`, or `resubmit` and perhaps pay twice.
         frames: SHA-256 of each picture of the request, by argument.
         execution_timeout: Seconds that this try may take, from `now`; None where Airflow sets no limit.
         model: Name of the model, for messages.
         conn_id: ID of the connection, for messages.
-        try_number: Number of this try; None where Airflow does not say.
-        clear_number: Number of clears that the Dag run has seen; None where Airflow does not say.
-        retries: Number of retries that the Dag gives the task now; None where it is not known.
+        try_number: Number of this try; None if Airflow does not report it.
+        clear_number: Number of clears that the Dag run has seen; None if Airflow does not report it.
+        retries: Number of retries that the Dag gives the task now; None if it is not known.
 
     Raises:
         InvalidInputError: The execution timeout is not above zero.
@@ -69,11 +69,11 @@ class Order:
         return end if self.execution_timeout is None else min(end, self.now + self.execution_timeout)
 
 
-def fingerprint_of(spec: VideoSpec | ChatSpec, conn_id: str) -> str:
+def make_fingerprint(spec: VideoSpec | ChatSpec, conn_id: str) -> str:
     """Return a hash of everything that decides which video is ordered, and from which server.
 
     Args:
-        spec: The request.
+        spec: Request that the order sends.
         conn_id: ID of the connection.
     """
     canonical = json.dumps([conn_id, spec.identity()], sort_keys=True, ensure_ascii=False)

@@ -17,7 +17,7 @@ LONGEST_REFUSAL = 600.0
 
 
 class State(str, Enum):
-    """How far an order has come."""
+    """The state of an order."""
 
     INTENT = "intent"
     """It is about to be sent, or it was sent and no answer came: an unknown order."""
@@ -30,7 +30,7 @@ class State(str, Enum):
     DELIVERED = "delivered"
     """The task has succeeded."""
     LOST = "lost"
-    """The video can never be collected: there is none, or the server has thrown it away."""
+    """The video can never be collected: there is none, or the server has deleted it."""
 
 
 @dataclass(frozen=True)
@@ -57,24 +57,24 @@ class OrderRecord:
     """The latest order of a task instance.
 
     Attributes:
-        state: How far the order has come.
-        fingerprint: Hash of the request; see `order.fingerprint_of`.
+        state: State of the latest order.
+        fingerprint: Hash of the request; see `order.make_fingerprint`.
         epoch: The task instance's `max_tries` when the record was written.
         idempotency_key: Key that is sent with the order, so that a server can recognise a repeated one.
         submissions: Number of orders of this epoch that made a job, or may have made one.
         waiting_since: Unix time of the first order of this epoch. The deadline counts from here.
         sent_at: Unix time of the latest order.
         video_id: ID of the job.
-        adopted: The job belongs to an earlier epoch, and this epoch has ordered nothing yet. The clear between them
-            may have cancelled the job.
+        adopted: Whether the job belongs to an earlier epoch, and this epoch has ordered nothing yet. The clear between
+            them may have cancelled the job.
         urls: Addresses of the videos that a chat call has brought so far. A chat call has no job.
         frames: SHA-256 of each picture of the request, by argument.
         posts: Number of requests to order that were sent in this epoch, including those that made no job.
-        try_number: Number of the try that wrote this; None where it is not known.
-        clear_number: Number of clears that the Dag run had seen by then; None where it is not known.
+        try_number: Number of the try that wrote this; None if it is not known.
+        clear_number: Number of clears that the Dag run had seen by then; None if it is not known.
         kept: The stored video of the job, once it is stored.
         earlier: IDs of the jobs of earlier orders of this task, the latest `decision.MOST_EARLIER` of them.
-        by_clear: The latest try that continues with the job is the first one after a clear.
+        by_clear: Whether the latest try that continues with the job is the first one after a clear.
         withheld_since: Unix time at which the server first withheld the video, or refused to report the job's status;
             None if it has handed over or reported something since.
     """
@@ -126,7 +126,7 @@ class OrderRecord:
         """Return the record to write before each request: from then on a crash may leave a job behind.
 
         Args:
-            now: Current Unix time.
+            now: Current Unix time in seconds.
         """
         return replace(self, state=State.INTENT, posts=self.posts + 1, sent_at=now)
 
@@ -169,9 +169,10 @@ class OrderRecord:
         """Return the record after the video could not be collected.
 
         Args:
-            why: The reason.
-            now: Current Unix time.
-            is_running: The server has reported meanwhile that the job is not finished, so nothing is withheld yet.
+            why: Reason why the video was not collected.
+            now: Current Unix time in seconds.
+            is_running: Whether the server has meanwhile reported that the job is not finished, so that nothing is
+                withheld yet.
         """
         if why is NotCollected.NEVER:
             return self.as_lost()

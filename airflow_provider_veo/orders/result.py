@@ -18,9 +18,9 @@ class VideoResult(TypedDict):
         url: Address of the video.
         size: Size of the video as `<width>x<height>`.
         seconds: Length of the video.
-        created_at: When the server created the job, in ISO 8601.
-        completed_at: When the server completed the job, in ISO 8601.
-        expires_at: When the server deletes the video, in ISO 8601.
+        created_at: Time at which the server created the job, in ISO 8601.
+        completed_at: Time at which the server completed the job, in ISO 8601.
+        expires_at: Time at which the server deletes the video, in ISO 8601.
         estimated_cost_usd: Price of the video, in US dollars.
     """
 
@@ -67,13 +67,13 @@ class FileResult(_FileResult, total=False):
     sidecar: str
 
 
-def video_result(
+def make_video_result(
     outcome: Outcome, model: str | None, profile: GatewayProfile, *, length_was_asked: bool = False
 ) -> VideoResult:
     """Return the result of a task that waits for a video.
 
     For a model of the profile, size and length default to the profile. Its length also overrides the server's, unless
-    the order named one. A stand-in for the model, and the length beside it, are never taken from the server.
+    the order named one. The name of a stand-in model, and the length beside it, are never taken from the server.
 
     Args:
         outcome: Outcome of a completed job.

@@ -1,4 +1,4 @@
-"""Sending an order: write the intent, send one request, write the answer."""
+"""Send an order: write the intent, send one request, write the answer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class OrderSender:
     Args:
         client: Client of the API.
         store: Store of the task instance's order record.
-        task: The task instance.
+        task: Identity of the task instance.
         log: Logger of the task.
         find_leads: Function that returns sentences which help to find the job or the videos of an unknown order.
     """
@@ -58,8 +58,8 @@ class OrderSender:
     def send(self, intent: OrderRecord, order: Order, post: Callable[[BeforePost], T]) -> tuple[OrderRecord, T]:
         """Send an order until it is answered, surely refused, or unknown.
 
-        Each request is on record before it leaves, and so is each refusal before anything else happens: a crash in a
-        pause leaves no unknown order.
+        Each request is recorded before it is sent, and each refusal is recorded before anything else happens. So a
+        crash in a pause leaves no unknown order.
 
         Args:
             intent: The record to write before the request; see `decision.Submit`.
@@ -71,7 +71,7 @@ class OrderSender:
 
         Raises:
             UnknownSubmissionError: It is unknown whether the request made a job.
-            VeoError: It surely made none.
+            VeoError: The request surely made no job.
         """
         if not self._store.is_there:
             self._log.warning(
@@ -125,7 +125,7 @@ class OrderSender:
         videos: int = 1,
         charged_usd: float | None = None,
     ) -> OrderRecord:
-        """Write that the server has accepted an order, before anything else: from then on nothing is paid for again.
+        """Record that the server has accepted an order, before anything else, so that it is not paid for again.
 
         Args:
             sent: The record of the request that was answered.
@@ -140,7 +140,7 @@ class OrderSender:
         return accepted
 
     def resume(self, before: OrderRecord | None, resumed: OrderRecord, found: str) -> None:
-        """Log that this try orders nothing, and write its record if that has changed.
+        """Log that this try orders nothing, and write its record if the record has changed.
 
         Args:
             before: The record of the earlier try.
@@ -152,7 +152,7 @@ class OrderSender:
             self._store.write_or_log(resumed)
         if resumed.by_clear:
             self._log.info(
-                "This task was cleared, and it is not on record that it had succeeded with this video, so the clear "
+                "This task was cleared, and the record shows no success with this video, so the clear "
                 "costs nothing. Once the task has succeeded, another clear orders a new video."
             )
 
@@ -178,7 +178,7 @@ class OrderSender:
         """Return the error of a task that may not order.
 
         Args:
-            step: The decision.
+            step: Decision that refuses the order.
             order: The order that the task wanted to send.
         """
         if step.why is Forbidden.UNKNOWN_ORDER:

@@ -50,7 +50,7 @@ class OrderStore:
         """Return the record, or None if there is none.
 
         Raises:
-            NotOrderedError: The record cannot be read. That does not mean that there is none.
+            NotOrderedError: The record cannot be read; it may exist.
         """
         return self._read(lambda store: None if (value := store.get(KEY)) is None else OrderRecord.from_json(value))
 

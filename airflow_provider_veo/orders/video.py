@@ -1,4 +1,4 @@
-"""Ordering a job, or finding the one that an earlier try has ordered."""
+"""Order a job, or find the job that an earlier try has ordered."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class JobOrders:
     Args:
         client: Client of the API.
         store: Store of the task instance's order record.
-        task: The task instance.
+        task: Identity of the task instance.
         log: Logger of the task.
         find: Function that returns the stored video on record if it is there unchanged, or None. Its arguments are the
             ID of the job and the stored video on record.
@@ -75,7 +75,7 @@ class JobOrders:
 
         Args:
             order: The order that the task wants.
-            spec: The request.
+            spec: Request that the order sends.
 
         Raises:
             NotOrderedError: A limit forbids another order: `max_submissions`, `MOST_POSTS`, or the deadline.
@@ -122,7 +122,7 @@ class JobOrders:
         """Return the job that a person has named for an unknown order; see `adoption`.
 
         Raises:
-            NotOrderedError: The task cannot continue with it.
+            NotOrderedError: The task cannot continue with the job.
         """
         video_id = adoption.read_id(step.named)
         adoption.check_order(step.record, order, video_id)
@@ -138,7 +138,7 @@ class JobOrders:
         return Follow(adopted, video_id, job)
 
     def _list_models(self) -> set[str]:
-        """Return the models that an order could have named on this server, as far as the server lists them."""
+        """Return the models that the server lists, which an order could have named."""
         listed = _list_or_nothing(self._client.list_models)
         return {*listed, *(job.model for job in _list_or_nothing(self._client.list_videos) if job.model)}
 

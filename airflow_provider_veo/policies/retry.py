@@ -21,7 +21,7 @@ class VeoRetryPolicy(RetryPolicy):
     """Retries errors that may pass, after the delay that the server asks for, and stores the reason with the task.
 
     It is the default of this provider's operators. The argument `retry_policy` and `default_args` override it. Errors
-    that are not a `VeoError` are retried as the task says.
+    that are not a `VeoError` are retried as without this policy.
     """
 
     def evaluate(
@@ -54,7 +54,7 @@ class VeoRetryPolicy(RetryPolicy):
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> VeoRetryPolicy:  # noqa: ARG003 - Airflow's signature
-        """Return the policy for what `serialize` returned.
+        """Return the policy for the settings that `serialize` has returned.
 
         Args:
             data: Settings of the policy: it has none.
@@ -62,6 +62,6 @@ class VeoRetryPolicy(RetryPolicy):
         return cls()
 
 
-def default_retry_policy() -> VeoRetryPolicy | None:
+def make_default_retry_policy() -> VeoRetryPolicy | None:
     """Return the policy of the operators; None before Airflow 3.3."""
     return VeoRetryPolicy() if AIRFLOW_V_3_3_PLUS else None

@@ -25,7 +25,7 @@ from airflow_provider_veo.exceptions import VeoSensorTimeout, as_failure, fail_f
 from airflow_provider_veo.hooks.connection import wait_policy
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.orders import advice
-from airflow_provider_veo.orders.result import VideoResult, video_result
+from airflow_provider_veo.orders.result import VideoResult, make_video_result
 from airflow_provider_veo.tasks import arguments
 from airflow_provider_veo.tasks.checked import CheckedTask
 from airflow_provider_veo.tasks.deferral import defer
@@ -33,15 +33,15 @@ from airflow_provider_veo.tasks.run import TaskRun
 
 
 class VeoVideoSensor(CheckedTask, BaseSensorOperator):
-    """Waits until a job is finished that another program has ordered: another Dag, a script, the gateway's console.
+    """Waits for a job that another Dag, a script or a person has ordered.
 
-    The sensor only reads. It never cancels the job, and it orders nothing. A job that ends without a video fails the
-    task at once, since asking again cannot help; `soft_fail` skips it instead.
+    The sensor only reads. It never cancels the job, and it orders nothing. If the job ends without a video, the task
+    fails at once, since asking again cannot help. With `soft_fail`, the task is skipped instead.
 
     Args:
         video_id: ID of the job, or the whole result of a task that has ordered it: `create.output`, also mapped.
         conn_id: ID of the Airflow connection of type `veo`.
-        deferrable: Wait in the triggerer. The default is `[operators] default_deferrable`.
+        deferrable: Whether to wait in the triggerer. The default is `[operators] default_deferrable`.
         poll_interval: Time between two status calls while deferred, in seconds or as a `timedelta`. None means
             `[veo] poll_interval`; without that, the interval adapts to the progress of the job.
         kwargs: Arguments of Airflow's sensors. `timeout` bounds the wait of one try, and `execution_timeout` shortens
@@ -85,7 +85,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
         self._check_arguments()
 
     def execute(self, context: Context) -> Any:
-        """Wait here, or defer."""
+        """Wait on the worker, or defer."""
         run = TaskRun(context, self.log, on_page=False)
         with run.reporting_failures(), fail_fast(self.conn_id, advice.advise_on_read):
             self._settle_arguments()
@@ -97,7 +97,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
                 raise VeoSensorTimeout(self._make_timeout_error()) from error
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume after the trigger has fired. Airflow's own part of this turns failures into skips (`soft_fail`)."""
+        """Resume after the trigger has fired. Airflow's own method turns failures into skips (`soft_fail`)."""
         with TaskRun(context, self.log, on_page=False).reporting_failures():
             return super().resume_execution(next_method, next_kwargs, context)
 
@@ -122,7 +122,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
         """Return the outcome of the job, or None while it is running.
 
         A task that is rescheduled forgets the failed calls of its last poke. So a failed call is repeated within the
-        poke, until the server answers or there are enough failures to give up.
+        poke, until the server answers, or the calls have failed for so long that the sensor gives up.
         """
         begun_at = time.time()
         if self._wait is None:
@@ -138,7 +138,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
                 time.sleep(step)
 
     def _make_timeout_error(self) -> VideoTimeoutError:
-        """Return the error that replaces Airflow's, which names neither the job nor the reason."""
+        """Return the error that replaces the error of Airflow, which names neither the job nor the reason."""
         late = VideoTimeoutError(
             f"Video {self._id()} was not finished within the sensor's timeout of {self.timeout:g} s.",
             video_id=self._id(),
@@ -154,7 +154,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
     def _defer(self, now: float) -> NoReturn:
         seconds = self.timeout
         if self.execution_timeout is not None:
-            # Airflow 3 does not apply it to the deferral
+            # Airflow 3 does not apply the execution timeout to the deferral
             seconds = min(seconds, self.execution_timeout.total_seconds())
         policy = wait_policy(now, deadline=now + seconds, poll_interval=self.poll_interval)
         defer(self, self.conn_id, self._id(), policy, cancel_on_kill=False)
@@ -173,7 +173,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
         except VideoFailedError as error:
             raise as_failure(error) from None
         self.log.info("Video %s is completed", outcome.video_id)
-        result = video_result(hook.restore_url(outcome), ordered or outcome.model, hook.profile)
+        result = make_video_result(hook.restore_url(outcome), ordered or outcome.model, hook.profile)
         run.report_outcome(
             {
                 "of": outcome.video_id,

@@ -1,6 +1,6 @@
 """Uploads to Azure, block by block.
 
-The driver's own upload reads files of up to 64 MiB whole, three times over. And if two such uploads to one blob run at
+The driver's own upload reads files of up to 64 MiB whole, three times. If two such uploads to one blob run at
 the same time, the first to end throws away the blocks of the other, which then fails.
 """
 
@@ -20,8 +20,8 @@ def upload(part: Path, fs: Any, path: str, media_type: str, *, replace: bool) ->
     """Upload a file in blocks, which become a blob at the end.
 
     Args:
-        part: The file.
-        fs: The storage's driver.
+        part: File that is to be uploaded.
+        fs: Driver of the storage, an fsspec filesystem.
         path: Path of the blob, as the driver's functions take it.
         media_type: Media type of the file.
         replace: Whether a blob that is there already is replaced.

@@ -37,13 +37,13 @@ def agrees(info: Mapping[str, Any], scheme: str, file: Path) -> bool | None:
     return None
 
 
-def sha256_of(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
-        return sha256_from(file.read)
+        return hash_stream(file.read)
 
 
-def sha256_from(read: Callable[[int], bytes]) -> str:
+def hash_stream(read: Callable[[int], bytes]) -> str:
     """Return the SHA-256 of all bytes that a `read` method returns, in hexadecimal."""
     digest = hashlib.sha256()
     while block := read(2**20):

@@ -41,9 +41,9 @@ def deliver(
 
     Args:
         download: The download of the video.
-        target: Where the video goes.
-        salvage: Where the video goes if the target does not take it; None if there is no salvage folder.
-        if_exists: What to do about a file that is at the target already.
+        target: Target that is to take the video.
+        salvage: Target in the salvage folder, for a video that `target` does not take; None without a salvage folder.
+        if_exists: Treatment of a file that is at the target already: `skip`, `overwrite` or `fail`.
         sha256: SHA-256 of the video in hexadecimal, or None if it is not known.
 
     Raises:
@@ -80,13 +80,13 @@ def find_unchanged(place: Target, size: int, sha256: str, target: Target) -> Sto
     """Return a video that an earlier try has stored; None if it is not there, or has changed.
 
     Args:
-        place: Where the video was stored.
+        place: Target at which the video was stored.
         size: Size of the video, in bytes.
         sha256: SHA-256 of the video, in hexadecimal.
-        target: Where the video is wanted now. It is copied there if that is another place.
+        target: Target at which the video is wanted now. The video is copied there if this is another target.
 
     Raises:
-        VeoError: It cannot be found out whether the video is there.
+        VeoError: The storage does not show whether the video is there.
         StorageError: The video is there, and cannot be copied.
     """
     try:
@@ -96,7 +96,7 @@ def find_unchanged(place: Target, size: int, sha256: str, target: Target) -> Sto
     except Exception as error:  # storage drivers raise exceptions of any class
         raise VeoError(
             f"An earlier try has stored the video at {place}, which cannot be read now, so nothing was ordered: "
-            f"{type(error).__name__}: {error}. Mend that, then retry or clear the task. If that storage is gone for "
+            f"{type(error).__name__}: {error}. Correct this, then retry or clear the task. If that storage is gone for "
             "good, delete the key veo_submission of the task's state store first: the next try then orders another "
             "video, which is charged again."
         ) from error
@@ -174,10 +174,10 @@ def _rescue(
     """Put the video into the salvage folder, unless it is there, and return the error to raise.
 
     Args:
-        error: Why the target does not take the video.
+        error: Reason why the target does not take the video.
         download: The download of the video.
-        target: Where the video was to go.
-        salvage: Its target in the salvage folder, or None.
+        target: Target that should have taken the video.
+        salvage: Target in the salvage folder, or None.
         saved: The video in the salvage folder, if an earlier try has put it there.
         original: A file with the whole video, or None if there is none yet.
     """

@@ -1,4 +1,4 @@
-"""Read destinations and sources, as Dag authors write them. Here it is decided: a local file, or an object.
+"""Read destinations and sources, as Dag authors write them, and decide: a local file, or an object.
 
 A destination is text. The base and the path below it are read separately, and joined as paths. Only a URI that is given
 whole is read as a URI.
@@ -45,9 +45,8 @@ def resolve(destination: Destination, *, name: str | None = None) -> Target:
             checked.
 
     Raises:
-        InvalidInputError: There is no destination. Or it is relative, and there is no base, or it leads out of the
-            base. Or it has braces that nothing fills in, or a name that no file can have. Or this Airflow cannot write
-            to the storage.
+        InvalidInputError: The destination is empty, is relative without a base, leads out of the base, has braces that
+            nothing fills in, or has a name that no file can have; or this Airflow cannot write to the storage.
     """
     text = str(destination).strip() if destination is not None else ""
     if not text:
@@ -57,7 +56,7 @@ def resolve(destination: Destination, *, name: str | None = None) -> Target:
     if left := re.search(r"\{\{|\{\w*\}", text.replace(VIDEO_ID_PLACEHOLDER, "")):
         raise InvalidInputError(
             f"destination {text!r} still has {left[0]!r} in it, which nothing fills in: only {VIDEO_ID_PLACEHOLDER} "
-            "is, and Airflow's templates in arguments of an operator, but not in what a function has returned."
+            "is filled in. Airflow renders templates in arguments of an operator, but not in returned values."
         )
     if text.endswith("/"):
         text += f"{VIDEO_ID_PLACEHOLDER}.mp4"
@@ -73,7 +72,7 @@ def read_target(path: str) -> Target:
         path: Path or URI in the result.
 
     Raises:
-        InvalidInputError: This Airflow cannot reach it.
+        InvalidInputError: This Airflow cannot reach the target.
     """
     return _read(path, "path")
 
@@ -106,7 +105,7 @@ def find_source(source: FileSource, argument: str) -> Target:
         argument: Argument of the operator, for error messages.
 
     Raises:
-        InvalidInputError: There is no source, no file, or a folder in its place. Or this Airflow cannot read the
+        InvalidInputError: The source is empty, its file does not exist or is a folder, or this Airflow cannot read the
             storage.
     """
     path = source.get("path") if isinstance(source, Mapping) else source
@@ -128,7 +127,7 @@ def find_source(source: FileSource, argument: str) -> Target:
 
 
 def is_same_for_all(template: str) -> bool:
-    """Return whether all tasks of a mapped task would render a destination to the same path, if that can be seen.
+    """Return whether all tasks of a mapped task would surely render a destination to the same path.
 
     Args:
         template: The destination before Airflow renders it. Values of the run, like `{{ ds }}`, are the same for all
@@ -140,7 +139,7 @@ def is_same_for_all(template: str) -> bool:
     return not any(re.search(r"\(|\bti\b|task|map_index", _SAME_FOR_ALL.sub("", code)) for code in codes)
 
 
-def file_or_object(text: str, argument: str) -> Target:
+def find_target(text: str, argument: str) -> Target:
     """Return the target that a path or a URI means. No storage is asked.
 
     Args:
@@ -154,15 +153,15 @@ def file_or_object(text: str, argument: str) -> Target:
     if uri is None:
         return LocalTarget(Path(text))
     if uri[1].lower() in _LOCAL_SCHEMES:
-        return LocalTarget(Path(path_of_file_uri(text, argument) or "/"))
+        return LocalTarget(Path(read_file_uri(text, argument) or "/"))
     return ObjectTarget.of(text)
 
 
-def path_of_file_uri(uri: str, argument: str) -> str:
+def read_file_uri(uri: str, argument: str) -> str:
     """Return the path in a `file://` URI.
 
     Args:
-        uri: The URI.
+        uri: URI with the scheme `file`.
         argument: Argument that holds the URI, for error messages.
 
     Raises:
@@ -181,7 +180,7 @@ def _read(text: str, argument: str) -> Target:
     """Read a path or a URI, and check that its driver can be used. A relative path is below `[veo] storage`."""
     text = text if _URI.match(text) else _expand_home(text)
     if _URI.match(text) or text.startswith("/"):
-        target = file_or_object(text, argument)
+        target = find_target(text, argument)
     else:
         target = _below_storage(text, argument)
         text = str(target)

@@ -13,9 +13,9 @@ from typing import BinaryIO
 from airflow_provider_veo.api.content.download import Downloaded
 from airflow_provider_veo.api.errors import InvalidInputError, StorageFullError
 from airflow_provider_veo.api.formats import mp4
-from airflow_provider_veo.storage.checksums import sha256_from
+from airflow_provider_veo.storage.checksums import hash_stream
 from airflow_provider_veo.storage.errors import storage_errors
-from airflow_provider_veo.storage.proof import proof_of
+from airflow_provider_veo.storage.proof import make_proof
 from airflow_provider_veo.storage.targets import Target
 
 _BLOCK = 2**20  # bytes read at once
@@ -30,8 +30,8 @@ class StoredVideo:
         bytes: Size of the file.
         sha256: SHA-256 of the file, in hexadecimal.
         uri: The address under which assets and lineage know the file: without an Airflow connection.
-        proof: Proof that this process has held the file, see `proof_of`. It belongs into the page entry and nowhere
-            else: anyone who knows it can have the page play the file.
+        proof: Proof that this process has held the file, see `make_proof`. It belongs in the page entry and nowhere
+            else: everybody who knows the proof can make the page play the file.
     """
 
     path: str
@@ -45,11 +45,11 @@ def describe_stored(target: Target, content: Downloaded, file: BinaryIO) -> Stor
     """Return the description of a video.
 
     Args:
-        target: Where the video is stored.
+        target: Target at which the video is stored.
         content: Size and hash of the video.
         file: A file with the same content, open for reading, with a position that can be set.
     """
-    return StoredVideo(str(target), content.bytes, content.sha256, target.uri, proof_of(file))
+    return StoredVideo(str(target), content.bytes, content.sha256, target.uri, make_proof(file))
 
 
 def find_stored(target: Target) -> StoredVideo | None:
@@ -75,8 +75,8 @@ def copy_video(source: Target, part: Path) -> Downloaded:
     """Copy a stored video into a part file, and check the copy.
 
     Args:
-        source: Where the video is stored.
-        part: The part file.
+        source: Target at which the video is stored.
+        part: Part file that takes the video.
 
     Raises:
         StorageError: The video cannot be copied, or the copy is not a whole video.
@@ -90,10 +90,10 @@ def copy_open_video(original: BinaryIO, part: Path) -> Downloaded:
 
     Args:
         original: The video, open for reading, with a position that can be set.
-        part: The part file.
+        part: Part file that takes the video.
 
     Raises:
-        StorageFullError: The disk has no room for it.
+        StorageFullError: The disk has no room for the video.
         IncompleteError: The copy is not a whole video.
         OSError: The video cannot be copied.
     """
@@ -111,7 +111,7 @@ def disk_errors(part: Path) -> Iterator[None]:
     """Turn errors while a part file is written into a `StorageError` that names the disk.
 
     Args:
-        part: The part file.
+        part: Part file that takes the video.
 
     Raises:
         StorageFullError: The disk has no room for the file.
@@ -133,4 +133,4 @@ def _check_whole(file: BinaryIO) -> Downloaded:
     mp4.check_whole(file)
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    return Downloaded(size, sha256_from(file.read))
+    return Downloaded(size, hash_stream(file.read))

@@ -18,18 +18,18 @@ from airflow_provider_veo.api.answers.text import make_line, show
 from airflow_provider_veo.api.content.locate import MAX_HOPS
 from airflow_provider_veo.api.errors import InvalidInputError, TransportError
 from airflow_provider_veo.api.formats.data_uris import decode_data_uri
-from airflow_provider_veo.api.formats.frames import MAX_FRAME_BYTES, Frame, FrameUrl, shape_warning
+from airflow_provider_veo.api.formats.frames import MAX_FRAME_BYTES, Frame, FrameUrl, make_shape_warning
 from airflow_provider_veo.api.net import limits
 from airflow_provider_veo.api.net.addresses import NOT_PUBLIC, AddressRule, IPAddress, Network, find_own_networks
 from airflow_provider_veo.api.net.clock import Clock
 from airflow_provider_veo.api.net.exchange import Exchanges
 from airflow_provider_veo.api.net.urls import redact, resolve_url
-from airflow_provider_veo.api.settings import tls_context
+from airflow_provider_veo.api.settings import make_tls_context
 from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
-from airflow_provider_veo.storage.destinations import file_or_object
+from airflow_provider_veo.storage.destinations import find_target
 
 FrameSource = str | os.PathLike[str] | ObjectStoragePath | Mapping[str, Any]
-"""Where a picture is: its URL, data URI or path, or the result of a task that has stored it."""
+"""Place of a picture: its URL, data URI or path, or the result of a task that has stored it."""
 
 _EXPECTED = "the URL, data: URI, path or ObjectStoragePath of a picture, or the result of a task that has stored one"
 _LONGEST_ADDRESS = 8_192
@@ -55,10 +55,10 @@ def load_frame(source: FrameSource | None, argument: str) -> Frame | None:
 
 
 def load_chat_frame(source: FrameSource | None, argument: str) -> Frame | FrameUrl | None:
-    """Read and check a picture for the chat call. That takes an http(s) URL as it is: the server fetches the picture.
+    """Read and check a picture for the chat call. An http(s) URL stays as it is: the server fetches the picture.
 
     Args:
-        source: As for `load_frame`.
+        source: Source of the picture, as `load_frame` takes it.
         argument: Argument of the operator, for error messages.
 
     Raises:
@@ -78,12 +78,12 @@ def warn_of_shapes(spec: VideoSpec | ChatSpec, size: str | None, log: Any) -> No
     """Log a warning for each frame whose shape differs from that of the video.
 
     Args:
-        spec: The order.
+        spec: Order whose frames are compared.
         size: Size of the video as the task gives it, or None.
         log: Logger of the task.
     """
     for name, frame in (("first_frame", spec.first_frame), ("last_frame", spec.last_frame)):
-        if warning := shape_warning(frame, name, spec.model, size):
+        if warning := make_shape_warning(frame, name, spec.model, size):
             log.warning(warning)
 
 
@@ -125,7 +125,7 @@ def _load(text: str, argument: str) -> Frame:
 
 
 def _read_file(text: str, argument: str) -> bytes:
-    target = file_or_object(text if "://" in text else os.path.expanduser(text), argument)  # noqa: PTH111 - text may be no path
+    target = find_target(text if "://" in text else os.path.expanduser(text), argument)  # noqa: PTH111 - text may be no path
     with target.open() as file:
         content = file.read(MAX_FRAME_BYTES + 1)
     with suppress(ValueError):  # Airflow takes no address of more than 1500 letters
@@ -159,11 +159,11 @@ def _fetch(written: str, label: str) -> bytes:
         label: The argument with its value, for error messages.
     """
     url, clock = written, Clock(limits.of_frame())
-    with closing(Exchanges(tls_context(True))) as exchanges:
+    with closing(Exchanges(make_tls_context(True))) as exchanges:
         for _ in range(MAX_HOPS):
             rule = _address_rule(url, written, partial(exchanges.find_peer, written))
             rule.check(url, label)
-            request = httpx.Request("GET", url, headers=_HEADERS, extensions=rule.connection_check(url, label))
+            request = httpx.Request("GET", url, headers=_HEADERS, extensions=rule.make_connection_check(url, label))
             with exchanges.open(request, clock) as response:
                 if response.ok:
                     return bytes(response.read())
@@ -178,7 +178,7 @@ def _fetch(written: str, label: str) -> bytes:
 
 
 def _address_rule(url: str, written: str, reach: Callable[[], IPAddress | None]) -> AddressRule:
-    """Return the rule for an address: the user's own may be in a private network, and so may redirects to its host."""
+    """Return the rule for an address. An address in the Dag, and redirects to its host, may be private."""
     allowed: Collection[Network | IPAddress] = ()
     if url == written:
         allowed = NOT_PUBLIC

@@ -29,7 +29,7 @@ class LocalTarget(Target):
     """A local file.
 
     Attributes:
-        path: Its path.
+        path: Path of the local file.
     """
 
     path: Path
@@ -119,7 +119,7 @@ class LocalTarget(Target):
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let the new name of a file outlive a loss of power."""
+    """Make the new name of a file survive a loss of power."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -35,7 +35,7 @@ class Rule:
 
     Attributes:
         scheme: Scheme of the storage's addresses, or "" for local files.
-        longest: Most bytes of a whole path or key.
+        longest: Largest number of bytes of a whole path or key.
         address: Beginning of the addresses of its files, before the path.
         argument: The argument that names the file, for error messages.
     """
@@ -58,22 +58,22 @@ class Rule:
         Raises:
             InvalidInputError: With any ID, a part cannot be the name of a file or a folder.
         """
-        room = self._room(parts)
+        room = self._find_room(parts)
         shortest = [part.replace(VIDEO_ID_PLACEHOLDER, fit_name("", 0)) for part in parts]
         for part in shortest:
-            if problem := self._problem(part):
+            if problem := self._find_problem(part):
                 raise InvalidInputError(f"{self.argument} cannot be used: its part {shorten(part)} {problem}.")
         if video_id is None:
             return list(parts)
         if _PLAIN.fullmatch(video_id) and video_id.strip(".") and len(quote(video_id)) <= room:
             plain = [part.replace(VIDEO_ID_PLACEHOLDER, video_id) for part in parts]
-            if not any(map(self._problem, plain)):
+            if not any(map(self._find_problem, plain)):
                 return plain
         fit = fit_name(video_id, room)
         return [part.replace(VIDEO_ID_PLACEHOLDER, fit) for part in parts]
 
-    def _room(self, parts: Sequence[str]) -> int:
-        """Return the most bytes, or letters of an address, that the ID may have.
+    def _find_room(self, parts: Sequence[str]) -> int:
+        """Return the largest number of bytes, or of letters of an address, that the ID may have.
 
         Raises:
             InvalidInputError: The path is too long even without the ID.
@@ -94,14 +94,14 @@ class Rule:
             ),
         ]
         for limit in limits:
-            if problem := limit.problem():
+            if problem := limit.find_problem():
                 raise InvalidInputError(
                     f"{self.argument} is too long: {problem}. Shorten it, or name the file by {VIDEO_ID_PLACEHOLDER}, "
                     "which is made to fit."
                 )
-        return min(limit.room() for limit in limits)
+        return min(limit.find_room() for limit in limits)
 
-    def _problem(self, part: str) -> str | None:
+    def _find_problem(self, part: str) -> str | None:
         """Return why a part of a path cannot be a name; None if it can."""
         if odd := _NOT_TAKEN.search(part):
             return f"holds a line break or another character that names cannot have (U+{ord(odd[0]):04X})"
@@ -124,7 +124,7 @@ class _Limit:
     Attributes:
         text: The text, in which `{video_id}` stands for the ID.
         measure: Function that returns the length of a text.
-        most: The limit. If it is in bytes, the ending of a sidecar's name has room besides.
+        most: The limit. A limit in bytes leaves room for the ending of a sidecar's name.
         what: Name of the text, for error messages.
         unit: Unit of the length.
     """
@@ -135,13 +135,13 @@ class _Limit:
     what: str
     unit: str
 
-    def room(self) -> int:
-        """Return the most length that the ID may have."""
+    def find_room(self) -> int:
+        """Return the largest length that the ID may have."""
         ids = self.text.count(VIDEO_ID_PLACEHOLDER)
         return (self.most - self._used()) // ids if ids else self.most
 
-    def problem(self) -> str | None:
-        """Return what is too long; None if there is room for the ID."""
+    def find_problem(self) -> str | None:
+        """Return a description of the text that is too long; None if there is room for the ID."""
         ids, shortest = self.text.count(VIDEO_ID_PLACEHOLDER), len(fit_name("", 0))
         if self._used() + ids * shortest <= self.most:
             return None
@@ -158,11 +158,11 @@ class _Limit:
 def fit_name(name: str, room: int) -> str:
     """Return a name that every storage takes, and that no other name becomes.
 
-    It holds a `~`, which a name that is kept as it is never has.
+    The result holds a `~`, which no unchanged name has.
 
     Args:
         name: The name, of any letters and length.
-        room: Most letters of the result, percent-encoded. It has 17 at least.
+        room: Largest number of letters of the result, percent-encoded; at least 17.
     """
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return f"{clean_beginning(name, room - len(digest) - 1)}~{digest}"
@@ -173,7 +173,7 @@ def clean_beginning(name: str, room: int) -> str:
 
     Args:
         name: The name, of any letters and length.
-        room: Most letters of the result, percent-encoded.
+        room: Largest number of letters of the result, percent-encoded.
     """
     clean = re.sub(r"[^\w.=-]", "_", name[: max(0, room)])
     while clean and len(quote(clean)) > room:
@@ -195,6 +195,6 @@ def shorten(name: str, most: int = 60) -> str:
 
     Args:
         name: The name or the path.
-        most: Most letters of the result, roughly.
+        most: Rough upper limit for the letters of the result.
     """
     return repr(name if len(name) <= most else f"{name[: most * 2 // 3]}…{name[-(most // 4) :]}")

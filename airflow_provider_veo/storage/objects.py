@@ -21,7 +21,7 @@ from fsspec import AbstractFileSystem
 from airflow_provider_veo.api.errors import InvalidInputError, StorageError
 from airflow_provider_veo.storage import azure, checksums
 from airflow_provider_veo.storage.names import Rule, quote_path
-from airflow_provider_veo.storage.parts import hidden_name, temporary_part
+from airflow_provider_veo.storage.parts import make_hidden_name, temporary_part
 from airflow_provider_veo.storage.targets import OTHER_WRITER, Target, check_size
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class ObjectTarget(Target):
             ) from error
         if not is_literal:
             raise InvalidInputError(
-                f"{what} cannot be used: the driver of {self.scheme}:// reads another name than this from it. Leave "
+                f"{what} cannot be used: the driver of {self.scheme}:// reads the name in another way. Leave "
                 "out '#' and '?', and slashes that follow each other."
             )
 
@@ -143,7 +143,7 @@ class ObjectTarget(Target):
         """Check nothing: only an upload shows whether the storage takes an object."""
 
     def open(self, **options: Any) -> BinaryIO:
-        """Open the object for reading. Airflow notes no lineage for that.
+        """Open the object for reading. Airflow records no lineage for this.
 
         Args:
             options: Options of the driver's `open`.
@@ -193,7 +193,7 @@ class ObjectTarget(Target):
             check_size(self, info["size"], part.stat().st_size)
         if checksums.agrees(info, self.scheme, part) is False:
             with self.open() as stored:
-                if checksums.sha256_from(stored.read) != checksums.sha256_of(part):
+                if checksums.hash_stream(stored.read) != checksums.hash_file(part):
                     raise StorageError(f"{self} holds other bytes than were stored. {OTHER_WRITER}")
 
     def _check_absent(self) -> None:
@@ -213,9 +213,9 @@ class ObjectTarget(Target):
             self._put_if_absent(part)
 
     def _put_and_move(self, part: Path) -> None:
-        """Upload under a hidden name and rename: readers of such a storage see the part of a file that has arrived."""
+        """Upload under a hidden name, then rename: readers of such a storage see a file while it arrives."""
         folder = self.fs_path.rpartition("/")[0]
-        hidden = f"{folder}/{hidden_name(self.name)}"
+        hidden = f"{folder}/{make_hidden_name(self.name)}"
         self.fs.makedirs(folder, exist_ok=True)
         try:
             self.fs.put_file(str(part), hidden)
@@ -256,7 +256,7 @@ class ObjectTarget(Target):
 
 
 def _move(fs: Any, source: str, target: str) -> None:
-    """Rename where the driver can; else copy. fsspec's own `mv` reads a name with brackets as a pattern."""
+    """Rename an object if the driver can; else copy it. fsspec's own `mv` reads a name with brackets as a pattern."""
     if hasattr(fs, "mv_file"):
         fs.mv_file(source, target)
     elif type(fs).mv is not AbstractFileSystem.mv:

@@ -12,7 +12,7 @@ from pathlib import Path
 from airflow_provider_veo.storage.names import PART_SUFFIX
 
 
-def hidden_name(name: str) -> str:
+def make_hidden_name(name: str) -> str:
     """Return a unique name for the part file of a file.
 
     Args:
@@ -44,7 +44,7 @@ def temporary_part(folder: Path, name: str, mode: int) -> Iterator[Path]:
 
 def _create_locked_file(folder: Path, name: str, mode: int) -> tuple[int, Path]:
     while True:
-        part = folder / hidden_name(name)
+        part = folder / make_hidden_name(name)
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
         with suppress(OSError):  # some network file systems have no locks; there no part file is ever removed
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
 """A proof that a task has held a file.
 
-It is made from the bytes and the size of the file, not from the hash that results and asset events show. So the path
-and the SHA-256 are not enough to make it.
+The proof is made from the bytes and the size of the file, not from the hash that results and asset events show. So a
+person who knows the path and the SHA-256 cannot make the proof.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _EDGE = (
 )  # bytes at either end. Two videos differ there: the sizes and positions of their samples are stored there.
 
 
-def proof_of(file: BinaryIO) -> str:
+def make_proof(file: BinaryIO) -> str:
     """Return the proof of a file, in hexadecimal. It reads at most 128 KiB.
 
     Args:

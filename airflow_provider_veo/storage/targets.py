@@ -22,7 +22,7 @@ OTHER_WRITER = "Does another task write to the same destination?"
 
 
 class Target(ABC):
-    """Where a file is, or will be. `str(target)` is a path or a URI, as results hold it.
+    """The place of a file that exists or will exist. `str(target)` is a path or a URI, as results hold it.
 
     Attributes:
         name: Name of the file, without its folder.
@@ -61,7 +61,7 @@ class Target(ABC):
         return self.with_parts([*self.parts[:-1], name])
 
     def below(self, *names: str) -> Self:
-        """Return a target in this folder. No letter of the names has a meaning, except for being part of a name."""
+        """Return a target in this folder. Each letter of the names stands for itself."""
         return self.with_parts([*(part for part in self.parts if part), *names])
 
     @abstractmethod
@@ -85,7 +85,7 @@ class Target(ABC):
 
     @abstractmethod
     def read_kind(self) -> str | None:
-        """Return "file", "directory" or another word for the thing that is there; None if there is nothing.
+        """Return "file", "directory" or another kind of thing that is there; None if there is nothing.
 
         Raises:
             Exception: The storage cannot be asked. Drivers raise exceptions of any class.

@@ -21,8 +21,8 @@ from airflow_provider_veo.api.specs import (
     FIELDS_OF_VIDEO,
     MOST_CHAT_VIDEOS,
     check_fields,
-    number_of,
-    seconds_as_text,
+    format_seconds,
+    parse_number,
 )
 from airflow_provider_veo.storage.names import VIDEO_ID_PLACEHOLDER
 
@@ -41,7 +41,8 @@ class Rule:
         wanted: End of the sentence "it must be ...".
         read: Function that takes the argument and returns it as the task uses it. It raises `TypeError` or `ValueError`
             for a wrong argument, or `InvalidInputError` with its own message.
-        is_text: A template of the argument is rendered as text, even if the Dag renders templates as native objects.
+        is_text: Whether a template of the argument is rendered as text, even if the Dag renders templates as native
+            objects.
     """
 
     wanted: str
@@ -82,7 +83,7 @@ class Rule:
         return replace(self.or_none, read=lambda value: None if value is None or value == "" else self.read(value))
 
 
-def one_of(literal: Any) -> Rule:
+def make_choice_rule(literal: Any) -> Rule:
     """Return the rule for an argument with few values.
 
     Args:
@@ -129,7 +130,7 @@ def _read_address(value: Any) -> Any:
 
 
 def _read_place(value: Any) -> Any:
-    # First, since an ObjectStoragePath is a local path, too, before Airflow 3.2.
+    # Checked first, since before Airflow 3.2 an ObjectStoragePath is also a local path.
     if isinstance(value, ObjectStoragePath):
         return value
     return _read_text(os.fspath(value) if isinstance(value, os.PathLike) else value)
@@ -151,7 +152,7 @@ def _make_file_rule(*suffixes: str) -> Rule:
 
 
 def _read_moment(value: Any) -> Any:
-    if value not in ("first", "last") and number_of(value) < 0:
+    if value not in ("first", "last") and parse_number(value) < 0:
         raise ValueError
     return value
 
@@ -170,7 +171,7 @@ def _read_places(value: Any) -> Any:
 
 
 def _read_seconds(value: Any) -> float:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else number_of(value)
+    seconds = value.total_seconds() if isinstance(value, timedelta) else parse_number(value)
     if not 0 < seconds <= _LONGEST:
         raise ValueError
     return seconds
@@ -179,7 +180,7 @@ def _read_seconds(value: Any) -> float:
 def _read_whole(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    number = number_of(value)
+    number = parse_number(value)
     if not number.is_integer():
         raise ValueError
     return int(number)
@@ -202,7 +203,7 @@ def _read_flag(value: Any) -> bool:
 
 
 def _read_length(value: Any) -> Any:
-    seconds_as_text(value)
+    format_seconds(value)
     return value
 
 
@@ -222,7 +223,7 @@ JOB = Rule("the id of a video job, or the result of a task that has it as 'id'",
 ADDRESS = Rule("an address, or the result of a task that has it as 'url'", _read_address)
 PLACE = Rule("a path, a URI such as 's3://conn_id@bucket/key.mp4', or an ObjectStoragePath", _read_place)
 PICTURE_PLACE = _make_file_rule(".png", ".jpg", ".jpeg")
-FILM_PLACE = _make_file_rule(".mp4")
+VIDEO_PLACE = _make_file_rule(".mp4")
 MOMENT = Rule("'first', 'last', or seconds from the start of the video", _read_moment)
 SOURCE = replace(
     PLACE, wanted=f"{PLACE.wanted}, or the result of a task that has stored it", read=_read_place_or_result

@@ -26,7 +26,7 @@ _LATER = "the result of another task"
 
 
 class CheckedTask(BaseOperator):
-    """A task that has a rule for each of its arguments. Among the bases of a class it stands before Airflow's.
+    """A task that has a rule for each of its arguments. Name it before Airflow's classes among the bases of a class.
 
     Attributes:
         argument_rules: The rule for each argument, by name.
@@ -39,7 +39,7 @@ class CheckedTask(BaseOperator):
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
-        """Do the same as Airflow's, and check the arguments that all tasks of the mapped one share.
+        """Do as Airflow's method, and check the arguments that all tasks of the mapped task share.
 
         Args:
             kwargs: The arguments by name.
@@ -49,7 +49,7 @@ class CheckedTask(BaseOperator):
         """
         made = super().partial(**kwargs)
         dag = made.kwargs.get("dag")
-        defaults = getattr(dag, "default_args", None) or {}  # which Airflow looks at in the run only
+        defaults = getattr(dag, "default_args", None) or {}  # Airflow applies them in the run only
         cls.check_shared({**defaults, **made.kwargs}, made.kwargs.get("task_id"), _find_marks(dag))
         return made
 
@@ -60,7 +60,7 @@ class CheckedTask(BaseOperator):
         Args:
             given: The arguments by name. Those without a rule are ignored.
             task_id: ID of the task, for the message.
-            marks: Texts of which each template has one. By default any text may be a template.
+            marks: Texts that mark a template: each template has one of them. By default any text may be a template.
 
         Raises:
             InvalidInputError: An argument is wrong.
@@ -161,7 +161,7 @@ def _render_parts(template: Any, context: Any) -> Iterator[Any]:
 
 
 def _find_marks(dag: Any) -> tuple[str, ...]:
-    """Return texts of which each template has one. A Dag may define other marks, so then any text may be a template."""
+    """Return the texts that mark a template. A Dag may define other marks; then any text may be a template."""
     return ("",) if getattr(dag, "jinja_environment_kwargs", None) else ("{{", "{%", "{#")
 
 
@@ -174,7 +174,7 @@ def _is_later(value: Any, marks: Iterable[str]) -> bool:
 
 
 def _replace_later(value: Any) -> Any:
-    """Return a value whose parts that only the run knows are replaced by a text; the value itself if it has none."""
+    """Return a value with a text in place of each part that only the run knows; the value itself if there is none."""
     if isinstance(value, Mapping):
         known = {name: _replace_later(one) for name, one in value.items()}
         return value if all(known[name] is value[name] for name in known) else known

@@ -1,4 +1,4 @@
-"""Deferring a task to the trigger, for long enough.
+"""Defer a task to the trigger, for long enough to avoid a race in Airflow.
 
 Airflow 3.3 may fail a task that resumes within some six seconds of its deferral: its scheduler then learns that the
 process of the first part has ended only after the second part is queued, and takes that for a crash ("state mismatch"
@@ -19,7 +19,7 @@ from airflow_provider_veo.api.polling.decision import WaitPolicy
 from airflow_provider_veo.triggers.video import LONGEST_HOLD, VeoVideoTrigger
 
 DEFAULT_SHORTEST = 10.0
-"""Seconds. Airflow's supervisor has been seen to take up to six to end the process of a deferred task."""
+"""Seconds. Airflow's supervisor was observed to take up to six to end the process of a deferred task."""
 
 _MARGIN = timedelta(seconds=60)
 """Time between the trigger's last event and Airflow's own timeout, which only catches a trigger that has failed."""
@@ -59,12 +59,12 @@ def defer(
         task: The operator. It resumes in its `execute_complete`.
         conn_id: ID of the Airflow connection.
         video_id: ID of the job.
-        policy: The times of the wait.
-        cancel_on_kill: Cancel the job when a user marks or clears the deferred task.
+        policy: Times and limits of the wait.
+        cancel_on_kill: Whether to cancel the job when a user marks or clears the deferred task.
         model: Name of the model that was ordered; None if it is not known.
 
     Raises:
-        TaskDeferred: Always. It is Airflow's signal.
+        TaskDeferred: Always: by this signal, Airflow defers the task.
     """
     now = time.time()
     not_before = now + shortest_deferral()

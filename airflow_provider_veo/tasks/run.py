@@ -1,4 +1,4 @@
-"""One call of a task by Airflow: the only place that takes its task instance, store and reports out of a context."""
+"""One call of a task by Airflow: the task instance, the store and the reports, taken from Airflow's context."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class TaskRun:
     """One call of a task by Airflow, with the context that Airflow gives it.
 
     Args:
-        context: Airflow's context.
+        context: Context that Airflow gives to the task.
         log: Logger of the task.
-        on_page: The Veo page of Airflow's UI shows the task.
+        on_page: Whether the Veo page of Airflow's UI shows the task.
     """
 
     def __init__(self, context: Context, log: TaskLog, *, on_page: bool = True) -> None:
@@ -59,7 +59,7 @@ class TaskRun:
 
         Args:
             key: Name of the XCom.
-            value: Any JSON value.
+            value: Value of the XCom, of any JSON type.
         """
         self.context["ti"].xcom_push(key=key, value=value)
 
@@ -80,23 +80,23 @@ class TaskRun:
     @contextmanager
     def reporting_failures(self) -> Iterator[None]:
         """Report an error that ends the task. A task that is skipped, rescheduled or deferred has not failed."""
-        with summary.failures_reported(self.ti, on_page=self._on_page):
+        with summary.reporting_failures(self.ti, on_page=self._on_page):
             yield
 
     def report_order(self, entry: OrderEntry) -> None:
         """Show on the Veo page that the task is about to order.
 
         Args:
-            entry: The page entry.
+            entry: Page entry of the order.
         """
         page.publish_order(self.ti, entry)
 
     def report_outcome(self, outcome: OutcomeEntry, *, charged_usd: float | None = None) -> None:
-        """Report how the task has ended: to the task's log, to Airflow's metrics, and on the Veo page.
+        """Report the end of the task: to the task's log, to Airflow's metrics, and on the Veo page.
 
         Args:
             outcome: Facts about the videos.
-            charged_usd: Price of the videos that the server charges now; None where it is not known, or was reported
+            charged_usd: Price of the videos that the server charges now; None if it is not known, or was reported
                 with the order.
         """
         report = summary.conclude if self._on_page else summary.report
@@ -109,7 +109,7 @@ class TaskRun:
             self.show_progress(format_progress_of(news.video))
 
     def show_progress(self, progress: str) -> None:
-        """Show how far the video is, as an XCom of the task. A failure is logged: it must not cost a video.
+        """Show the progress of the video, as an XCom of the task. A failure is logged: it must not cost a video.
 
         Args:
             progress: Text like `processing 42 %`; see `format_progress`.

@@ -88,14 +88,14 @@ class Poller:
       many calls open as slow calls are allowed. The slots are for the other jobs.
 
     So with up to three unresponsive jobs per slot, every other job is asked for within three seconds after its call is
-    due. With more of them this holds as soon as each has been asked for once.
+    due. With more unresponsive jobs, this holds as soon as each of them has been asked for once.
 
     Args:
         conn_id: Airflow connection of the server.
 
     Attributes:
         users: Number of triggers that have joined and not left.
-        progress: Publishes the progress of tasks.
+        progress: Publisher of the progress of tasks.
     """
 
     def __init__(self, conn_id: str) -> None:
@@ -109,7 +109,7 @@ class Poller:
         self._timer: asyncio.TimerHandle | None = None
         self._queue: _Queue = deque()
         self._unresponsive: _Queue = deque()
-        self._callers: dict[asyncio.Task[None], _PendingWait | None] = {}  # with the wait whose call each is making
+        self._callers: dict[asyncio.Task[None], _PendingWait | None] = {}  # each with its current wait
         self._slots: int = max(1, conf.getint("veo", "max_in_flight_polls", fallback=DEFAULT_IN_FLIGHT))
         self._client = SharedClient(conn_id)
 
@@ -120,8 +120,8 @@ class Poller:
 
         Args:
             video_id: ID of the job.
-            policy: How to wait.
-            report: Called with each change, in the context of this call.
+            policy: Times and limits of the wait.
+            report: Function that is called with each change, in the context of this call.
             model: Model of the job. The schedule learns from earlier jobs of the same model.
 
         Returns:

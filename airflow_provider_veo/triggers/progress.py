@@ -33,7 +33,7 @@ class ProgressPublisher:
 
         Args:
             ti: The trigger's `task_instance`; None if no triggerer runs the trigger, and nothing happens then.
-            progress: Text of `format_progress`.
+            progress: Text that `format_progress` has returned.
         """
         if ti is None:
             return
@@ -52,7 +52,7 @@ class ProgressPublisher:
             self._latest.pop(_key_of(ti), None)
 
     async def _publish_in_turn(self) -> None:
-        # never cancelled, since nobody would receive the supervisor's answer; it ends when all texts are published
+        # never cancelled, since a supervisor's answer must be received; it ends when all texts are published
         while self._latest:
             ti, progress = self._latest.pop(next(iter(self._latest)))
             try:

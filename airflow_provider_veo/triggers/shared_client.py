@@ -8,7 +8,7 @@ import logging
 from airflow_provider_veo.api.client import AsyncVeoClient
 from airflow_provider_veo.api.errors import ApiError, Reason, TransportError, VeoError
 from airflow_provider_veo.api.polling import pace
-from airflow_provider_veo.api.settings import ClientSettings, tls_context
+from airflow_provider_veo.api.settings import ClientSettings, make_tls_context
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.hooks.veo import VeoHook
 
@@ -25,7 +25,7 @@ class SharedClient:
     """Makes status calls with the current settings of an Airflow connection.
 
     Args:
-        conn_id: The Airflow connection.
+        conn_id: ID of the Airflow connection.
     """
 
     def __init__(self, conn_id: str) -> None:
@@ -96,7 +96,7 @@ class SharedClient:
             started_at = self._loop.time()
             settings = await self._look_up()
             if self._client is None or self._client.settings != settings:
-                await asyncio.to_thread(tls_context, settings.verify)  # reads files
+                await asyncio.to_thread(make_tls_context, settings.verify)  # reads files
                 if self._client:
                     log.info("Connection %s has changed. The next status calls use its new settings.", self._conn_id)
                     await self._client.aclose()

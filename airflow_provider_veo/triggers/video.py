@@ -36,12 +36,12 @@ class VeoVideoTrigger(BaseTrigger):
     Args:
         conn_id: Airflow connection of the API.
         video_id: ID of the job.
-        submitted_at: Time of the order, in seconds since the epoch.
-        deadline: Time at which the wait ends, in seconds since the epoch. It holds after restarts of the triggerer.
+        submitted_at: Time of the order, as Unix time in seconds.
+        deadline: Time at which the wait ends, as Unix time in seconds. It holds after restarts of the triggerer.
         poll_interval: Seconds between two status calls. None: the schedule chooses them.
         model: Model of the order. The schedule learns from earlier jobs of the same model.
         cancel_on_kill: Whether to cancel the job when a user marks or clears the deferred task.
-        not_before: Time before which the event must not fire, in seconds since the epoch (`tasks.deferral` explains
+        not_before: Time before which the event must not fire, as Unix time in seconds (`tasks.deferral` explains
             it). None in rows of earlier versions. It has no effect without a triggerer (`dag.test()`, unit tests).
     """
 

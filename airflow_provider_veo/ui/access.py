@@ -20,7 +20,7 @@ def require_access(user: Any, dag_id: str | None) -> None:
     """Refuse a user who may not read the task instances of a Dag.
 
     Args:
-        user: The user.
+        user: User who requests the page.
         dag_id: ID of the Dag; None asks whether the user may read those of any Dag.
 
     Raises:

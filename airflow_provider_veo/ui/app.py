@@ -22,11 +22,11 @@ from airflow_provider_veo.ui import access, content, queries, ranges
 from airflow_provider_veo.ui.database import open_session, run_in_turn
 from airflow_provider_veo.ui.roots import read_roots
 from airflow_provider_veo.ui.views import (
-    GenerationsView,
     Status,
     SummaryView,
     TaskKey,
     TaskRow,
+    TasksView,
     TaskView,
     add_up,
     show_task,
@@ -79,7 +79,7 @@ app = FastAPI(title="Veo", docs_url=None, redoc_url=None, openapi_url=None, midd
 
 @app.get("/")
 async def show_gallery(_user: GetUserDep) -> Response:
-    """Return the page of all generations."""
+    """Return the page of all tasks that have ordered."""
     return _answer_file("gallery.html")
 
 
@@ -115,20 +115,18 @@ async def _read_filter(
 Wanted = Annotated[queries.Filter, Depends(_read_filter)]
 
 
-@app.get("/api/generations")
-async def read_generations(
-    user: GetUserDep, wanted: Wanted, page: Annotated[int, Query(ge=1, le=10**6)] = 1
-) -> GenerationsView:
-    """Return a page of generations, the newest first."""
+@app.get("/api/tasks")
+async def read_tasks(user: GetUserDep, wanted: Wanted, page: Annotated[int, Query(ge=1, le=10**6)] = 1) -> TasksView:
+    """Return a page of tasks, the newest orders first."""
 
-    def answer() -> GenerationsView:
+    def answer() -> TasksView:
         dag_ids = _find_dags(user, wanted)
         with open_session() as session:
             rows = queries.read_newest(session, dag_ids, wanted, page)
             shown, more = rows[: queries.PAGE_SIZE], len(rows) > queries.PAGE_SIZE
             stored_by = queries.read_stored_by_others(session, shown)
         roots = read_roots()
-        return {"generations": [show_task(row, stored_by, roots) for row in shown], "page": page, "more": more}
+        return {"tasks": [show_task(row, stored_by, roots) for row in shown], "page": page, "more": more}
 
     return await run_in_turn(answer)
 

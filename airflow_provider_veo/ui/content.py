@@ -15,7 +15,7 @@ import anyio
 from airflow_provider_veo.api.formats import images
 from airflow_provider_veo.api.formats.mp4 import is_video
 from airflow_provider_veo.observability.page import VIDEO
-from airflow_provider_veo.storage.proof import proof_of
+from airflow_provider_veo.storage.proof import make_proof
 from airflow_provider_veo.ui.roots import open_below, read_roots
 
 _BLOCK = 2**18  # bytes read at once
@@ -100,7 +100,7 @@ def _open(outcome: Mapping[str, Any]) -> OpenFile:
         raise NotServedError("the entry names no file, or has no proof of it")
     file = open_below(path, read_roots())
     try:
-        if not hmac.compare_digest(proof_of(file).encode(), proof.encode("utf-8", "replace")):
+        if not hmac.compare_digest(make_proof(file).encode(), proof.encode("utf-8", "replace")):
             raise NotServedError("not the file that the task has stored")
         file.seek(0)
         if media_type not in _SHOWN_TYPES or _media_type_of(file.read(16)) != media_type:
@@ -113,7 +113,7 @@ def _open(outcome: Mapping[str, Any]) -> OpenFile:
 
 
 def _media_type_of(head: bytes) -> str | None:
-    return VIDEO if is_video(head) else images.media_type_of(head)
+    return VIDEO if is_video(head) else images.find_media_type(head)
 
 
 def _etag(sha256: Any, size: int) -> str:

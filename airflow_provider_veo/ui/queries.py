@@ -56,7 +56,7 @@ _STATUS: Any = case(
 
 @dataclass(frozen=True)
 class Filter:
-    """The generations that a user wants to see. None takes all.
+    """The tasks that a user wants to see. None takes all.
 
     Attributes:
         dag_id: ID of the Dag.
@@ -101,7 +101,7 @@ def read_dags_with_orders(session: Session) -> set[str]:
 
 
 def read_newest(session: Session, dag_ids: set[str], wanted: Filter, page: int) -> list[TaskRow]:
-    """Return a page of generations, the newest first, and one more row if there is another page.
+    """Return a page of tasks, the newest orders first, and one more row if there is another page.
 
     Args:
         session: Session of the database.
@@ -179,7 +179,7 @@ def read_stored_by_others(session: Session, rows: Sequence[TaskRow]) -> dict[Vid
 
 
 def count_groups(session: Session, dag_ids: set[str], wanted: Filter) -> list[Group]:
-    """Return the generations of some Dags and a time, counted by Dag, model, status and figures.
+    """Return the tasks of some Dags and a time, counted by Dag, model, status and figures.
 
     Args:
         session: Session of the database.

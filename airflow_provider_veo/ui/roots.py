@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.storage.destinations import path_of_file_uri
+from airflow_provider_veo.storage.destinations import read_file_uri
 from airflow_provider_veo.storage.names import OURS
 from airflow_provider_veo.storage.objects import ObjectTarget
 
@@ -51,7 +51,7 @@ class Place:
         """Read an absolute path or a URI.
 
         Args:
-            text: Path or URI.
+            text: Path or URI to read.
 
         Raises:
             OutsideError: The text is neither, or a storage might understand it in another way.
@@ -64,7 +64,7 @@ class Place:
         place, _, key = rest.partition("/")
         conn_id, _, host = place.rpartition("@")
         parts = _parts(key)
-        if {".", ".."}.intersection(_decoded(parts)):
+        if {".", ".."}.intersection(_decode_parts(parts)):
             raise OutsideError("a path that a storage may understand in several ways")
         return cls(f"{scheme.lower()}://{host}", conn_id, parts)
 
@@ -74,17 +74,17 @@ class Place:
         return "/" + "/".join(self.parts)
 
     def is_below(self, folder: Place) -> bool:
-        """Return whether it is in a folder, at any depth, and not one of the provider's own files."""
+        """Return whether the file is in a folder, at any depth, and is not one of the provider's own files."""
         depth = len(folder.parts)
         is_inside = self.storage == folder.storage and self.parts[:depth] == folder.parts and len(self.parts) > depth
-        return is_inside and OURS not in _decoded(self.parts)
+        return is_inside and OURS not in _decode_parts(self.parts)
 
 
 def _parts(path: str) -> tuple[str, ...]:
     return tuple(path.split("/")) if path else ()  # a whole bucket or disk has no parts
 
 
-def _decoded(parts: tuple[str, ...]) -> list[str]:
+def _decode_parts(parts: tuple[str, ...]) -> list[str]:
     """Return the parts of a path as the most lenient storage would understand them."""
     text = "/".join(parts)
     while (decoded := unquote(text)) != text:
@@ -97,17 +97,17 @@ def read_roots() -> tuple[Place, ...]:
     texts = re.split(r"[,\n]", conf.get("veo", "page_roots", fallback=None) or "")
     roots = tuple(text.strip() for text in texts if text.strip())
     storage = (conf.get("veo", "storage", fallback=None) or "").strip()
-    return _folders(roots or ((storage,) if storage else ()))
+    return _read_folders(roots or ((storage,) if storage else ()))
 
 
 @lru_cache(maxsize=8)
-def _folders(texts: tuple[str, ...]) -> tuple[Place, ...]:
+def _read_folders(texts: tuple[str, ...]) -> tuple[Place, ...]:
     found = []
     for text in texts:
         scheme, is_uri, _ = text.partition("://")
         is_local = not is_uri or scheme in ("file", "local")
         try:
-            path = path_of_file_uri(text, "it") if is_uri and is_local else os.path.expanduser(text)  # noqa: PTH111 - Path would lose "//"
+            path = read_file_uri(text, "it") if is_uri and is_local else os.path.expanduser(text)  # noqa: PTH111 - Path would lose "//"
             place = Place.of(path if is_local else text.rstrip("/"))
         except (OutsideError, InvalidInputError) as error:
             log.warning(
@@ -121,7 +121,7 @@ def _folders(texts: tuple[str, ...]) -> tuple[Place, ...]:
 
 
 @lru_cache(maxsize=8)
-def _resolved(roots: tuple[Place, ...]) -> tuple[Place, ...]:
+def _resolve_links(roots: tuple[Place, ...]) -> tuple[Place, ...]:
     """Return the local folders with links resolved. They are resolved once, since a network disk may hang."""
     return tuple(Place.of(os.path.realpath(root.path)) for root in roots if not root.storage)
 
@@ -139,7 +139,7 @@ def explain_refusal(path: str, roots: tuple[Place, ...]) -> str | None:
         place = Place.of(path)
     except OutsideError:
         return "This page cannot play the file: the path in its entry is neither an absolute path nor a URI."
-    if any(place.is_below(root) for root in (*roots, *_resolved(roots))):
+    if any(place.is_below(root) for root in (*roots, *_resolve_links(roots))):
         return None
     folder = path.rpartition("/")[0] or "/"
     if roots:

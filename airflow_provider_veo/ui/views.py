@@ -58,13 +58,13 @@ class TaskView(TypedDict):
         model: Name of the model.
         size: Size of the video as `<width>x<height>`.
         orientation: `landscape`, `portrait` or `square`.
-        started_at: When the latest try started, in ISO 8601.
-        ordered_at: When the task ordered, in ISO 8601.
-        ended_at: When the task ended, in ISO 8601.
+        started_at: Start of the latest try, in ISO 8601.
+        ordered_at: Time of the order, in ISO 8601.
+        ended_at: End of the task, in ISO 8601.
         generation_seconds: Seconds that the server worked.
         estimated_cost_usd: Price of the videos, in US dollars.
         path: Local path or URI of the stored file.
-        error: Why the task failed, in words for people.
+        error: Description of the failure, for people.
         media: The files that a player can show.
     """
 
@@ -108,7 +108,7 @@ class FileView(TypedDict):
     Attributes:
         media_type: Media type of the file.
         bytes: Size of the file.
-        why_not: Why the page does not play the file; None if it may be played.
+        why_not: Reason why the page does not play the file; None if it may play the file.
     """
 
     dag_id: str
@@ -121,10 +121,10 @@ class FileView(TypedDict):
 
 
 class TotalsView(TypedDict):
-    """The sums of all generations of a filter. A rate or a mean of nothing is None.
+    """The sums of all tasks of a filter. A rate or a mean of nothing is None.
 
     Attributes:
-        generations: Number of tasks that have ordered.
+        tasks: Number of tasks that have ordered.
         in_progress: Number of tasks that are in progress.
         completed: Number of tasks that have succeeded.
         failed: Number of tasks that have failed.
@@ -134,7 +134,7 @@ class TotalsView(TypedDict):
         mean_generation_seconds: Seconds that the server worked for a task, on average.
     """
 
-    generations: int
+    tasks: int
     in_progress: int
     completed: int
     failed: int
@@ -144,16 +144,16 @@ class TotalsView(TypedDict):
     mean_generation_seconds: float | None
 
 
-class GenerationsView(TypedDict):
-    """One page of generations, the newest first.
+class TasksView(TypedDict):
+    """One page of tasks, the newest orders first.
 
     Attributes:
-        generations: The tasks of this page.
+        tasks: The tasks of this page.
         page: Number of the page, from 1.
         more: Whether there is another page.
     """
 
-    generations: list[TaskView]
+    tasks: list[TaskView]
     page: int
     more: bool
 
@@ -165,7 +165,7 @@ class SummaryView(TypedDict):
         totals: Sums of the filter.
         dags: IDs of the Dags that have ordered.
         models: Names of the models that were ordered.
-        page_size: Number of generations on a page.
+        page_size: Number of tasks on a page.
     """
 
     totals: TotalsView
@@ -238,7 +238,7 @@ class TaskRow:
     Attributes:
         state: State of the task instance; None if it was cleared and is not scheduled again yet.
         order: Order entry; None if the task has ordered nothing.
-        ordered_at: When the order entry was written.
+        ordered_at: Time at which the order entry was written.
         outcome: Outcome entry; None as long as the task has not ended.
         progress: Progress text; None if there is none.
     """
@@ -278,7 +278,7 @@ def show_task(row: TaskRow, stored_by: Mapping[VideoName, StoredFile], roots: tu
     """Return a task instance as the page shows it.
 
     Args:
-        row: The task instance.
+        row: Row of the task instance.
         stored_by: The files that other tasks have stored, by the names of the videos.
         roots: The folders below which the page may open files.
     """
@@ -336,11 +336,11 @@ class Group:
     """The tasks of one Dag, model and status, counted.
 
     Attributes:
-        tasks: Number of tasks.
+        tasks: Number of tasks in the group.
         videos: Number of videos that these tasks have ordered.
         cost: Sum of the prices that are known, in US dollars.
-        seconds: Sum of the generation times that are known.
-        timed: Number of tasks whose generation time is known.
+        seconds: Sum of the seconds that the server worked, of the tasks for which they are known.
+        timed: Number of tasks for which these seconds are known.
     """
 
     dag_id: str
@@ -359,13 +359,13 @@ class Group:
         """Count tasks that agree in all these values.
 
         Args:
-            tasks: Number of tasks.
+            tasks: Number of tasks in the group.
             dag_id: ID of the Dag.
             model: Name of the model.
             status: Status of the tasks.
             videos: Number of videos of each task, as a text from its entry.
             cost: Price of each task in US dollars, as a text from its entry.
-            seconds: Generation time of each task, as a text from its entry.
+            seconds: Seconds that the server worked for each task, as a text from its entry.
         """
         took = _parse_number(seconds)
         return cls(
@@ -387,7 +387,7 @@ def add_up(groups: Iterable[Group]) -> TotalsView:
     completed = [group for group in groups if group.status == "completed"]
     ended, timed = tasks["completed"] + tasks["failed"], sum(group.timed for group in completed)
     return {
-        "generations": sum(tasks.values()),
+        "tasks": sum(tasks.values()),
         "in_progress": tasks["in_progress"],
         "completed": tasks["completed"],
         "failed": tasks["failed"],

@@ -1,4 +1,4 @@
-"""Everything that reaches beyond Airflow's public interface: a new version of Airflow can break this module only.
+"""All code that goes beyond Airflow's public interface: a new version of Airflow can break this module only.
 
 Airflow also stops tasks and triggers whose jobs have to continue: it calls `on_kill` of a trigger that moves to another
 triggerer (3.3), and a task is killed when its pod is evicted. A job that was paid for must be cancelled only if a user
@@ -65,7 +65,7 @@ async def push_xcom_from_trigger(ti: TaskInstanceKey, key: str, value: str) -> N
     """Write an XCom of a deferred task. Before Airflow 3.3 nothing happens: it mixes up answers if a call is cancelled.
 
     Args:
-        ti: The trigger's `task_instance`.
+        ti: Task instance of the trigger.
         key: Key of the XCom.
         value: Value of the XCom.
     """
@@ -85,7 +85,7 @@ def write_xcom_past_backend(ti: TaskInstanceKey, key: str, value: Mapping[str, A
     Args:
         ti: Task instance of the context.
         key: Key of the XCom.
-        value: JSON object.
+        value: Value of the XCom, a JSON object.
     """
     from airflow.sdk.bases.xcom import BaseXCom  # noqa: PLC0415 - Airflow 3
 
@@ -93,7 +93,7 @@ def write_xcom_past_backend(ti: TaskInstanceKey, key: str, value: Mapping[str, A
 
 
 def never_expire() -> dict[str, Any]:
-    """Return the arguments with which a value stays in the task state store as long as its Dag run; Airflow 3.3."""
+    """Return the arguments that keep a value in the task state store as long as its Dag run (Airflow 3.3 and later)."""
     try:
         from airflow.sdk.execution_time.context import NEVER_EXPIRE  # noqa: PLC0415 - Airflow 3.3
     except ImportError:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def import_on_use(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a package. So importing one module of the package does not import all others.
+    """Return a `__getattr__` for a package, so that importing one of its modules does not import all others.
 
     Args:
         package: Name of the package.

@@ -32,7 +32,7 @@ class TaskInstance(TaskInstanceKey, Protocol):
     """The task instance in the context of a running task.
 
     Attributes:
-        max_tries: Number of the last try that Airflow makes; None where Airflow does not say.
+        max_tries: Number of the last try that Airflow makes; None if Airflow does not report it.
     """
 
     @property

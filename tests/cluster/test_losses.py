@@ -60,8 +60,8 @@ def test_each_video_is_a_whole_file(cluster, made):
     assert len({hashlib.sha256(path.read_bytes()).hexdigest() for path in files}) == len(files) == VIDEOS
 
 
-def test_the_losses_came_in_the_middle_of_the_work(cluster, made):
-    """Otherwise the other tests would prove little."""
+def test_machines_were_lost_while_videos_were_made(cluster, made):
+    """The other tests prove little if the losses came before or after the work."""
     assert made.lost_videos >= VIDEOS / 8
     assert made.orders_before < VIDEOS
     assert len(made.lost_tasks) == SLOTS
@@ -69,11 +69,11 @@ def test_the_losses_came_in_the_middle_of_the_work(cluster, made):
     assert [index for index in made.lost_tasks if tries[index] < 2] == []
 
 
-def test_nothing_is_left_waiting(cluster, made):
+def test_no_task_is_left_waiting(cluster, made):
     assert cluster.waiting() == {}
 
 
-def test_progress_comes_from_the_triggerers_and_at_the_end_from_the_workers(cluster, made):
+def test_triggerers_publish_progress_and_workers_publish_the_last_one(cluster, made):
     assert len(made.progress_while_waiting) == VIDEOS
     assert "completed 100 %" not in made.progress_while_waiting
     assert progress(cluster) == ["completed 100 %"] * VIDEOS
@@ -83,6 +83,6 @@ def test_the_page_reads_all_videos_from_postgresql(cluster, made):
     headers = {"Authorization": f"Bearer {cluster.lab.token(None)}"}
     with httpx.Client(base_url=f"{cluster.lab.url}/veo", headers=headers, trust_env=False, timeout=60) as page:
         totals = page.get("/api/summary").raise_for_status().json()["totals"]
-        last = page.get("/api/generations?page=13&status=completed").raise_for_status().json()
+        last = page.get("/api/tasks?page=13&status=completed").raise_for_status().json()
     assert totals["completed"] == VIDEOS, totals
-    assert (len(last["generations"]), last["more"]) == (VIDEOS % 24, False)
+    assert (len(last["tasks"]), last["more"]) == (VIDEOS % 24, False)

@@ -29,7 +29,7 @@ def server(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("count", BURSTS)
-def test_airflows_health_is_as_good_as_beside_its_own_routes(server, count, capsys):
+def test_a_burst_to_the_page_slows_airflow_no_more_than_a_burst_to_airflows_routes(server, count, capsys):
     page, airflow = beside_the_page(server, count), beside_airflows_own(server, count)
     with capsys.disabled():
         figures = {name: round(seconds, 2) for name, seconds in page.items()}

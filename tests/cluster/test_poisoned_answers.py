@@ -42,11 +42,11 @@ def test_the_triggerers_survive_all_answers(runs, left):
     assert set(left.health.values()) == {"healthy"}, left.health
 
 
-def test_innocent_tasks_of_the_same_triggerers_finish(left):
+def test_tasks_with_good_servers_on_the_same_triggerers_finish(left):
     assert (left.states[SENSOR, "wait"], left.states[INNOCENT, "create"]) == ("success", "success")
 
 
-def test_each_task_ends_as_it_should_after_one_order(cluster, left):
+def test_each_task_sends_one_order_and_ends_as_expected(cluster, left):
     cases = cluster.hostile.cases.by_dag[POISONED]
     assert {task_id: left.states[POISONED, task_id] for task_id in cases} == {
         task_id: case.end for task_id, case in cases.items()

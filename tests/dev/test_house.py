@@ -1,4 +1,4 @@
-"""The counts of the house: each is right for a small package, and changes with what it counts."""
+"""The counts of the package's structure, each checked on a small package."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def of_lines(count):
         ("share of functions with a return type", {"a.py": "def f() -> None: ...\ndef g(): ..."}, "50%"),
     ],
 )
-def test_a_count_is_right(build, label, files, count):
+def test_each_count_is_right(build, label, files, count):
     assert COUNTS[label](build(files)) == count
 
 
@@ -192,7 +192,7 @@ def test_the_walk_follows_methods_functions_classes_and_renamed_parameters(build
     assert COUNTS["walk of the create operator's `context`: modules / calls"](build(WALKED)) == "4 / 10"
 
 
-def test_a_walk_that_enters_one_object_ends_there(build):
+def test_a_walk_ends_at_the_object_that_takes_the_parameter(build):
     create = (
         f"{IMPORT}.run import Run\n\n"
         "class VeoCreateVideoOperator:\n    def execute(self, context):\n        Run(context)\n"
@@ -201,7 +201,7 @@ def test_a_walk_that_enters_one_object_ends_there(build):
     assert house.follow(built, *house.WALK) == house.Walk(frozenset({"operators.create", "run"}), 1)
 
 
-def test_a_walk_does_not_stumble_over_unpacked_arguments(build):
+def test_a_walk_ignores_unpacked_arguments(build):
     create = "class VeoCreateVideoOperator:\n    def execute(self, context):\n        self.run(*context, **context)\n"
     built = build({"create.py": f"{create}\n    def run(self, *args, **kwargs): ...\n"})
     assert house.follow(built, *house.WALK) == house.Walk(frozenset({"create"}), 1)
@@ -221,7 +221,7 @@ def test_a_class_is_found_through_the_package_that_exports_it(build):
     assert house.follow(build(files), *house.WALK).modules == {"operators.create", "orders.run"}
 
 
-def test_two_checkouts_stand_side_by_side(build, tmp_path, capsys):
+def test_the_counts_of_two_checkouts_are_columns_of_one_table(build, tmp_path, capsys):
     build({"a.py": ""})
     other = tmp_path / "other" / house.PACKAGE
     other.mkdir(parents=True)
@@ -232,7 +232,7 @@ def test_two_checkouts_stand_side_by_side(build, tmp_path, capsys):
     assert len(lines) == len(COUNTS) + 2
 
 
-def test_the_own_checkout_is_counted_without_arguments(capsys):
+def test_this_checkout_is_counted_by_default(capsys):
     assert house.main([]) == 0
     assert capsys.readouterr().out.startswith("| count | now |\n")
 

@@ -1,4 +1,4 @@
-"""`make matrix`: which rows run, what is read from pytest's report, and what becomes of the table."""
+"""`make matrix`: the selection of rows, the counts in a report of pytest, and the update of the table."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def test_all_rows_run_unless_some_are_named():
     assert len({row.name for row in ROWS}) == len({row.key for row in ROWS}) == len(ROWS)
 
 
-def test_a_row_that_does_not_exist_is_an_error_that_names_those_that_do():
+def test_an_unknown_row_is_an_error_that_names_the_known_rows():
     with pytest.raises(MatrixError, match=r"no row 2\.0\. The rows are 2\.11\.2-py3\.10, "):
         matrix.selected(["3.3.2", "2.0"])
 
 
-def test_a_python_that_is_missing_is_an_error_that_says_what_to_do():
+def test_a_missing_python_is_an_error_with_advice():
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     found = matrix.found_pythons([Row("3.3.2", here)], [sys.executable])
     assert found[here] == sys.executable
@@ -85,7 +85,7 @@ def pytest_of(folder, **environment):
     )
 
 
-def test_what_a_real_report_of_pytest_says(tmp_path):
+def test_a_real_report_of_pytest_is_counted(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_module.py").write_text(
         "import pytest\npytest.skip('Airflow 2 has none', allow_module_level=True)"
@@ -113,7 +113,7 @@ def test_lacks_something(): pytest.importorskip("nosuch", reason="nosuch is miss
     assert found.skipped == {"since Airflow 3.3": 2, "Airflow 2 has none": 1}
 
 
-def test_no_other_package_than_the_installed_one_is_tested(tmp_path):
+def test_only_the_installed_package_is_tested(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_one.py").write_text("def test_one(): pass")
     shutil.copy(Path(matrix.__file__).with_name("installed_wheel.py"), tmp_path / "conftest.py")

@@ -24,7 +24,7 @@ def alert():
     ("error", "line"),
     [
         (VeoFailException(QUOTA), "#on-call: quota, video none. Creating the video failed (HTTP 402). The account"),
-        (UnknownSubmissionError("Nobody knows.", permanent=True), "#on-call: unknown_submission, video none. Nobody"),
+        (UnknownSubmissionError("No answer.", permanent=True), "#on-call: unknown_submission, video none. No answer"),
         (TransportError("Down", video_id="video_1"), "#videos: network, video video_1. Down (video video_1)"),
         (VeoSensorTimeout(VideoTimeoutError("Late", video_id="v")), "#videos: timeout, video v. Late (video v)"),
         (KeyError("x"), "#videos: other, video none. 'x'"),

@@ -55,7 +55,7 @@ WITH_CODE = [
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=named)
-def test_the_code_of_a_page_works(page, tmp_path, package_index, veo_emulator):
+def test_the_code_of_each_page_works(page, tmp_path, package_index, veo_emulator):
     with Reader(tmp_path, package_index) as reader:
         for block in blocks(page):
             if block.language in RUN and not is_of_make(block):

@@ -105,3 +105,15 @@ def task(request, serve, monkeypatch, tmp_path):
         return TaskDriver(defaults | arguments, retries)
 
     return make
+
+
+@pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
+def emulated_task(request, veo_default):
+    """Return a function that returns a task that orders from the emulator, which is its attribute `emulator`."""
+
+    def make(retries=0, **arguments):
+        defaults = {"prompt": "p", "model": "veo-3.1", "deferrable": request.param, "poll_interval": 0.1}
+        return TaskDriver(defaults | arguments, retries)
+
+    make.emulator = veo_default
+    return make

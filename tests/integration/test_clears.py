@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import select
 
-from airflow_provider_veo.orders.decision import next_record, was_cleared
+from airflow_provider_veo.orders.decision import make_next_record, was_cleared
 from airflow_provider_veo.orders.identity import TaskIdentity
 from airflow_provider_veo.orders.order import Order
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
@@ -66,7 +66,7 @@ def test_a_clear_is_recognized_after_retries_were_lowered(veo_default, tmp_path,
     with create_session() as session:
         ti = session.scalars(select(TaskInstance).filter_by(dag_id="one_task_waiting", run_id=dag_run.run_id)).one()
         ti.try_number = 1
-        record = next_record(None, order_of(seen_by_the_next_try(ti, ti.max_tries)), "me")
+        record = make_next_record(None, order_of(seen_by_the_next_try(ti, ti.max_tries)), "me")
         ti.try_number = 2  # the record is that of try 2, which has ended
         retries = 3 - lowered_by
         dag = DBDagBag().get_latest_version_of_dag("one_task_waiting", session=session)

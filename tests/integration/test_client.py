@@ -55,7 +55,7 @@ def test_an_order_is_waited_for(client_of, emulator):
     assert emulator.jobs.report()["orders"] == 1
 
 
-def test_an_order_has_this_path_body_and_headers(client_of, serve):
+def test_an_order_has_the_documented_path_body_and_headers(client_of, serve):
     server = serve(Reply(body={"id": "v", "status": "queued"}))
     client_of(server.url, auth_scheme="raw").create_video(SPEC)
     request = server.requests[0]
@@ -131,7 +131,7 @@ def test_an_order_is_sent_as_a_form_only_once(client_of, serve):
     assert len(server.requests) == 2
 
 
-def test_a_form_whose_answer_is_lost_is_not_a_refusal(client_of, serve):
+def test_a_form_without_an_answer_is_not_a_refused_order(client_of, serve):
     server = serve(UNREAD, Reply(body={"id": "v"}, close_early=3))
     with pytest.raises(TransportError) as caught:
         client_of(server.url).create_video(SPEC)
@@ -154,7 +154,7 @@ def test_an_order_does_not_follow_redirects(client_of, serve):
     assert len(server.requests) == 1
 
 
-def test_a_lost_answer_is_not_a_refusal(client_of, serve):
+def test_a_lost_answer_is_not_a_refused_order(client_of, serve):
     server = serve(Reply(body={"id": "v"}, close_early=3))
     with pytest.raises(TransportError) as caught:
         client_of(server.url).create_video(SPEC)
@@ -162,7 +162,7 @@ def test_a_lost_answer_is_not_a_refusal(client_of, serve):
     assert len(server.requests) == 1
 
 
-def test_a_silent_server_is_not_a_refusal(client_of):
+def test_a_silent_server_has_not_refused_the_order(client_of):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(TransportError, match="ReadTimeout") as caught:
@@ -234,7 +234,7 @@ async def test_the_async_client_distinguishes_refusals_from_lost_answers(serve):
     assert server.requests[0].path == "/v1/videos/video_mine%3D"
 
 
-async def test_the_async_client_knows_that_a_missing_server_got_nothing():
+async def test_the_async_client_reports_that_an_unreachable_server_received_nothing():
     with socket.create_server(("127.0.0.1", 0)) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}"
     async with AsyncVeoClient(ClientSettings(url)) as client:

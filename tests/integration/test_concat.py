@@ -100,7 +100,7 @@ def assert_beeps(video, frames, *, by_time_stamps=True):
     assert max(apart) < DRIFT, apart
 
 
-def test_one_clip_stays_as_it_is(plain, join):
+def test_a_single_clip_stays_unchanged(plain, join):
     joined, video = join(plain[1])
     assert (joined.seconds, joined.reencoded) == (round(31 / 24, 6), None)
     assert clips.numbers_in(video) == list(range(101, 132))
@@ -214,7 +214,7 @@ def test_clips_that_differ_are_reencoded(differing, join, difference):
     assert clips.picture_times(video) == [Fraction(number, 24) for number in range(72)]
     pictures = clips.shown_frames(video)
     assert {picture.size for picture in pictures} == {(128, 72)}
-    numbers = [clips.number_of(picture) for picture in pictures]
+    numbers = [clips.parse_number(picture) for picture in pictures]
     assert numbers[:24] == numbers[48:] == list(range(24))
     if difference != "turned":  # its bars are upside down, which reverses the bits of a number
         assert numbers[24:48] == list(range(48, 72))
@@ -259,7 +259,7 @@ def test_another_frame_rate_is_converted_to_that_of_the_first_clip(differing, jo
     assert clips.beeps_in(video, by_time_stamps=False) == pytest.approx(expected, abs=DRIFT)
 
 
-def test_a_variable_frame_rate_is_converted_too(differing, join, folder):
+def test_a_variable_frame_rate_is_converted_to_that_of_the_first_clip(differing, join, folder):
     times = [0, 100, 500, 540, 1900]
     path = clips.make(folder / "vfr2.mp4", range(1, 6), times=times)
     joined, video = join(differing["first"], path)
@@ -271,7 +271,7 @@ def test_a_variable_frame_rate_is_converted_too(differing, join, folder):
 
 
 @pytest.mark.parametrize("size", [(128, 128), (72, 128), (256, 72)])
-def test_another_shape_gets_black_bars(differing, join, folder, size):
+def test_a_clip_of_another_shape_gets_black_bars(differing, join, folder, size):
     path = clips.make(folder / "shape.mp4", [255] * 4, size=size, pictures=clips.numbered)
     _, video = join(differing["first"], path)
     picture = clips.shown_frames(video)[-1].convert("L")

@@ -158,7 +158,7 @@ def test_tasks_of_a_mapped_group_with_the_same_destination_are_refused(veo_defau
     state, states, _ = run(f"one_place_in_group_{mode}")
     assert (state, set(states.values())) == ("failed", {"failed"})
     assert len(states) == 2 * (5 + 2)
-    assert caplog.text.count("is the same for all tasks that this one is mapped to") >= len(states)
+    assert caplog.text.count("is the same for all tasks of this mapped task or task group") >= len(states)
     assert (veo_default.jobs.report()["orders"], storage.exists()) == (0, False)
 
 
@@ -226,7 +226,7 @@ def test_a_connection_is_read_from_the_database(emulator, monkeypatch):
     assert "state=success" in output
 
 
-def test_an_example_runs_by_the_command_line(veo_default, storage, monkeypatch):
+def test_an_example_runs_from_the_command_line(veo_default, storage, monkeypatch):
     monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(EXAMPLES))
     output = airflow("dags", "test", "example_veo_text_to_video")
     if AIRFLOW_3:  # Airflow 2 prints no lines of its tasks here

@@ -11,16 +11,16 @@ from tests.support.task_driver import TaskDriver
 
 
 class Prompter:
-    """A function that counts its calls. A fickle one returns another prompt each time."""
+    """A function that counts its calls. With `changes_prompt` it returns another prompt each time."""
 
-    def __init__(self, *, fickle=False):
+    def __init__(self, *, changes_prompt=False):
         self.calls = 0
-        self.fickle = fickle
+        self.changes_prompt = changes_prompt
 
     def __call__(self, name, ti=None):
         self.calls += 1
         words = f"{name} in {ti.run_id}"
-        return {"prompt": f"{words} {self.calls}" if self.fickle else words, "destination": "a.mp4"}
+        return {"prompt": f"{words} {self.calls}" if self.changes_prompt else words, "destination": "a.mp4"}
 
 
 @pytest.fixture(params=[True, False], ids=["deferred", "waiting"])
@@ -58,8 +58,8 @@ def test_a_retry_calls_the_function_again_and_continues_with_the_same_job(task):
     assert driver.emulator.jobs.report()["orders"] == 1
 
 
-def test_max_submissions_limits_the_orders_of_a_fickle_function(task):
-    prompter = Prompter(fickle=True)
+def test_max_submissions_limits_the_orders_of_a_function_with_changing_prompts(task):
+    prompter = Prompter(changes_prompt=True)
     driver = task(prompter, retries=5)
     driver.emulator.faults.add("content", *[Fault(Trouble.ERROR)] * FAULTS * 6)
     assert "max_submissions=2 allows no more" in str(driver.run())

@@ -122,7 +122,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("ask", "dialect", "status", "shape", "reason"), ERRORS)
-def test_a_refusal_has_this_reason(dialect_server, ask, dialect, status, shape, reason):
+def test_each_refusal_has_its_reason(dialect_server, ask, dialect, status, shape, reason):
     with pytest.raises(ApiError if reason else ContentNotReadyError) as caught:
         ask(dialect_server)
     assert (dialect_server.last_answer.status_code, shape_of(dialect_server.last_answer)) == (status, shape)

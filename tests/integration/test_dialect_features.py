@@ -107,7 +107,7 @@ def test_the_relay_charges_its_own_prices(dialect):
 
 
 @pytest.mark.parametrize("dialect", [RELAY, VLLM, FASTVIDEO, SGLANG])
-def test_progress_has_only_these_values(dialect_server, dialect):
+def test_each_server_reports_its_own_progress_values(dialect_server, dialect):
     video_id = dialect_server.job()
     seen = []
     for moment in range(0, 101, 10):
@@ -237,7 +237,7 @@ def test_the_official_client_works_with_the_openai_dialect(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_the_official_client_sees_why_a_job_failed():
+def test_the_official_client_gets_the_reason_of_a_failed_job():
     settings = Settings(dialect=OPENAI, api_key=KEY, generation_seconds=0)
     with EmulatorServer(settings) as server, openai.OpenAI(api_key=KEY, base_url=f"{server.url}/v1") as client:
         server.jobs.fail_next("Your request was blocked", "moderation_blocked")

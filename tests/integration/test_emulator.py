@@ -212,7 +212,7 @@ def test_a_clip_begins_and_ends_with_its_frames(http):
     assert psnr(last, one) > 40
 
 
-def test_the_chat_draws_the_address_of_a_frame_that_it_cannot_fetch(http):
+def test_the_emulator_draws_the_address_of_a_frame_that_it_cannot_fetch(http):
     first, last = ends(clip_by_chat(http, "https://example.com/first.png", "https://example.com/last.png"))
     text, _ = ends(clip_by_chat(http, "https://example.com/first.png"))
     assert psnr(first, text) > 40

@@ -140,7 +140,7 @@ def test_a_gateway_that_fails_while_a_sensor_waits_is_a_network_error(serve, mon
     ],
     ids=["dead", "unknown", "running"],
 )
-def test_a_sensor_that_airflow_ends_names_its_job(serve, monkeypatch, summary, answer, reason, said):
+def test_the_error_of_a_sensor_that_airflow_ends_names_the_job(serve, monkeypatch, summary, answer, reason, said):
     server = serve(orders_then(answer))
     connect(monkeypatch, server.url)
     arguments = {"video_id": "video_1", "poke_interval": 0.1, "timeout": 0.3, "deferrable": False}
@@ -249,7 +249,7 @@ FURTHER = {"x-portkey-api-key": SECRET, "x-portkey-provider": "openai"}
 
 
 class TestFurtherHeaders:
-    def test_they_go_with_each_request_to_the_api(self, serve, monkeypatch):
+    def test_are_sent_with_each_request_to_the_api(self, serve, monkeypatch):
         server = serve(lambda request: job("completed"))
         connect(monkeypatch, server.url, headers=FURTHER)
         hook = VeoHook()
@@ -264,14 +264,14 @@ class TestFurtherHeaders:
             assert FURTHER.items() <= request.headers.items()
             assert request.headers["authorization"] == f"Bearer {KEY}"
 
-    async def test_they_go_with_each_request_of_a_triggerer(self, serve):
+    async def test_are_sent_with_each_request_of_a_triggerer(self, serve):
         server = serve(job())
         settings = ClientSettings(server.url, headers=tuple(FURTHER.items()))
         async with AsyncVeoClient(settings) as client:
             await client.get_video("video_1")
         assert FURTHER.items() <= server.requests[0].headers.items()
 
-    def test_they_do_not_go_to_other_hosts(self, serve, monkeypatch, tmp_path):
+    def test_are_not_sent_to_other_hosts(self, serve, monkeypatch, tmp_path):
         cdn = serve(lambda _request: Reply(404, "gone"))
         server = serve(lambda _request: Reply(302, "", {"Location": f"{cdn.url}/a.mp4"}))
         connect(monkeypatch, server.url, headers=FURTHER)
@@ -283,7 +283,7 @@ class TestFurtherHeaders:
             name.startswith(("x-portkey", "authorization")) for request in cdn.requests for name in request.headers
         )
 
-    def test_no_error_shows_them_if_a_server_quotes_them(self, serve, monkeypatch, caplog):
+    def test_are_hidden_in_errors_if_a_server_quotes_them(self, serve, monkeypatch, caplog):
         caplog.set_level("DEBUG")
 
         def answer(request):
@@ -296,6 +296,6 @@ class TestFurtherHeaders:
         for text in (str(error), repr(error), str(pickle.dumps(error)), caplog.text):
             assert SECRET not in text
 
-    def test_the_repr_of_a_client_does_not_show_them(self):
+    def test_are_not_in_the_repr_of_a_client(self):
         settings = ClientSettings("https://api.example.com", headers=tuple(FURTHER.items()))
         assert SECRET not in repr(settings) + repr(VeoClient(settings)) + repr(settings.mask)

@@ -40,7 +40,7 @@ def dags(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("example", ALONE, ids=lambda example: example.name)
-def test_an_example_makes_what_it_promises(dags, veo_emulator, example, tmp_path):
+def test_each_example_makes_the_expected_videos(dags, veo_emulator, example, tmp_path):
     if example.dag_id not in dags:
         pytest.skip("Airflow can ask people only since 3.1")
     run = dags[example.dag_id].test(run_conf=example.conf(tmp_path), mark_success_pattern="approve_.*")

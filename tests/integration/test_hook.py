@@ -1,3 +1,5 @@
+"""The hook in a user's own code: it orders, waits and stores, and tests its connection."""
+
 from __future__ import annotations
 
 import hashlib
@@ -14,11 +16,11 @@ from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.hooks.connection import wait_policy
 from airflow_provider_veo.hooks.veo import VeoHook
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 from tests.support.scripted_server import KEY, Reply, connect, every_dialect
 
 SPEC = VideoSpec("a cat", "veo-3.1", seconds=1, size="128x128")
-VIDEO = film()
+VIDEO = make_video()
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +29,7 @@ def brisk(monkeypatch):
 
 
 @every_dialect
-def test_a_prompt_becomes_a_file(veo_default, tmp_path):
+def test_the_hook_orders_a_video_and_stores_it(veo_default, tmp_path):
     hook = VeoHook()
     video = hook.create_video(SPEC)
     outcome = hook.wait_for_video(video.id)
@@ -54,7 +56,7 @@ def test_a_download_waits_for_late_content(monkeypatch, tmp_path):
         assert hook.download_video(tmp_path / "a.mp4", video_id=video.id).bytes > 10_000
 
 
-def test_a_download_gives_up_content_that_never_comes(serve, monkeypatch, tmp_path):
+def test_a_download_fails_if_the_content_never_comes(serve, monkeypatch, tmp_path):
     job = {"id": "v", "status": "completed"}
     lagging = Reply(404, {"detail": "Generation is still in-progress"})
     server = serve(lambda request: lagging if request.path.endswith("/content") else Reply(body=job))
@@ -74,7 +76,7 @@ def test_a_file_in_a_folder_gets_the_name_in_its_address(serve, monkeypatch, tmp
 
 class TestTheTestButton:
     @every_dialect
-    def test_a_good_connection_passes(self, veo_default):
+    def test_a_good_connection_passes_the_test(self, veo_default):
         assert VeoHook().test_connection() == (True, f"{veo_default.url} answers and accepts the key.")
         assert veo_default.jobs.report()["orders"] == 0
 
@@ -86,7 +88,7 @@ class TestTheTestButton:
         assert "Correct the path, or put the file there on all workers" in message
         assert "connection 'veo_default'" in message
 
-    def test_a_broken_connection_is_named(self, monkeypatch):
+    def test_the_error_names_a_broken_connection(self, monkeypatch):
         connect(monkeypatch, "ftp://x")
         ok, message = VeoHook().test_connection()
         assert not ok

@@ -141,13 +141,13 @@ def test_a_call_ends_in_time_if_the_server_sends_slowly(call):
 
 
 def test_a_download_that_is_always_too_slow_fails(tmp_path, monkeypatch):
-    """It fails after five attempts, and leaves no file."""
+    """The download fails after five attempts, and leaves no file."""
     monkeypatch.setattr(VeoHook, "download_policy", DownloadPolicy(retry_pause=0.01))
     asked = []
 
     def answer(line):
         asked.append(line)
-        return DRIPS["film that drips"]
+        return DRIPS["video that drips"]
 
     with EndlessServer(answer) as server:
         connect(monkeypatch, server.url, timeout=0.3)
@@ -297,7 +297,7 @@ async def asked(server, times):
 
 
 @pytest.mark.parametrize("kind", ["1xx that drip", "head that drips", "body that drips", "silence"])
-async def test_a_job_is_asked_about_in_time_beside_three_sick_jobs_for_each_slot(monkeypatch, kind):
+async def test_a_job_is_asked_about_in_time_beside_three_jobs_without_answers_for_each_slot(monkeypatch, kind):
     slots = 2
     with EndlessServer(answer(DRIPS[kind])) as server:
         connect(monkeypatch, server.url, timeout=30)
@@ -313,7 +313,7 @@ async def test_a_job_is_asked_about_in_time_beside_three_sick_jobs_for_each_slot
         await asyncio.gather(*sick, return_exceptions=True)
 
 
-async def test_sick_jobs_leave_slots_to_other_jobs(monkeypatch):
+async def test_jobs_without_answers_leave_slots_to_other_jobs(monkeypatch):
     """This holds after one status call for each sick job, which is short here because of the timeout."""
     slots = 2
     with EndlessServer(answer(DRIPS["silence"])) as server:

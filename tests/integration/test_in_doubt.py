@@ -12,11 +12,11 @@ from airflow_provider_veo.api.errors import TransportError, VideoFailedError, Vi
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.sensors.video import VeoVideoSensor
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 from tests.support.scripted_server import Reply, connect
 from tests.support.task_driver import TaskDriver
 
-VIDEO = film(random.Random(4).randbytes(10_000))
+VIDEO = make_video(random.Random(4).randbytes(10_000))
 
 
 class Gateway:
@@ -130,7 +130,7 @@ class TestAnUnknownStatusWord:
         assert isinstance(task(gateway, timeout=timedelta(seconds=0.2)).run(), VideoTimeoutError)
 
     @pytest.mark.parametrize("word", ["Task not found", "not_found", "JOB_DOES_NOT_EXIST"])
-    def test_that_means_an_unknown_job_lets_a_clear_order(self, task, monkeypatch, word):
+    def test_allows_a_new_order_after_a_clear_if_it_means_an_unknown_job(self, task, monkeypatch, word):
         monkeypatch.setattr("airflow_provider_veo.orders.decision.RECENT", 0.0)
         gateway = Gateway({"status": "processing"}, Reply(404))
         driver = task(gateway, timeout=timedelta(seconds=0.2))

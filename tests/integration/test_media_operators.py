@@ -80,7 +80,7 @@ def concat(sources, destination):
 def test_a_frame_is_extracted(places, base, at_, number, seconds, suffix, kind):
     result, content = run(extract(places[0], f"{base}/new/frame.{suffix}", at=at_))
     picture = Image.open(io.BytesIO(content))
-    assert (picture.format, picture.size, clips.number_of(picture)) == (kind, (128, 72), number)
+    assert (picture.format, picture.size, clips.parse_number(picture)) == (kind, (128, 72), number)
     assert (result["width"], result["height"], result["seconds"]) == (128, 72, round(seconds, 6))
 
 
@@ -89,7 +89,7 @@ def test_a_source_may_be_a_path_a_result_or_an_object(places, base):
     video, _ = run(concat(iter([places[0], as_result, at(places[0])]), f"{base}/video.mp4"))
     assert (video["seconds"], video["clips"], video["reencoded"]) == (3.0, 3, False)
     frame, content = run(extract(video, f"{base}/frame.png"))
-    assert clips.number_of(Image.open(io.BytesIO(content))) == 23
+    assert clips.parse_number(Image.open(io.BytesIO(content))) == 23
     assert frame["seconds"] == round(71 / 24, 6)
 
 

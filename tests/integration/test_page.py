@@ -24,16 +24,16 @@ from sqlalchemy import event
 
 from airflow_provider_veo import ui
 from airflow_provider_veo.observability import page
-from airflow_provider_veo.storage.proof import proof_of
+from airflow_provider_veo.storage.proof import make_proof
 from airflow_provider_veo.ui import content
 from airflow_provider_veo.ui.app import NOT_SERVED
 from airflow_provider_veo.ui.queries import PAGE_SIZE
 from tests.support import page_entries
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 from tests.support.odd_values import with_odd_leaves
 
-VIDEO = film(bytes(5000))
-PROOF = proof_of(io.BytesIO(VIDEO))
+VIDEO = make_video(bytes(5000))
+PROOF = make_proof(io.BytesIO(VIDEO))
 STORED = {"bytes": len(VIDEO), "sha256": "5" * 64, "media_type": "video/mp4", "proof": PROOF}
 RUN = "manual__2026-03-01T12:00:00+00:00"
 
@@ -118,7 +118,7 @@ def stored(session, root):
     return path
 
 
-def record(session, *, dag_id="films", task_id="create", map_index=-1, state="success", order=True, **outcome):
+def record(session, *, dag_id="videos", task_id="create", map_index=-1, state="success", order=True, **outcome):
     if "path" in outcome:
         outcome = STORED | outcome
     notes = {OUTCOME_KEY: outcome} if outcome else {}
@@ -127,11 +127,11 @@ def record(session, *, dag_id="films", task_id="create", map_index=-1, state="su
     page_entries.add_run(session, dag_id, RUN, [(task_id, map_index, state, notes)])
 
 
-def key(dag_id="films", task_id="create", map_index=-1, **more):
+def key(dag_id="videos", task_id="create", map_index=-1, **more):
     return {"dag_id": dag_id, "run_id": RUN, "task_id": task_id, "map_index": map_index, **more}
 
 
-ROUTES = ("/", "/task", "/static/gallery.js", "/api/generations", "/api/summary", "/api/task", "/api/content")
+ROUTES = ("/", "/task", "/static/gallery.js", "/api/tasks", "/api/summary", "/api/task", "/api/content")
 
 
 def test_all_routes_only_read():
@@ -151,7 +151,7 @@ def test_every_route_needs_a_login(server, clients, stored, route):
     assert TestClient(server, cookies={"_token": "nonsense"}).get(f"/veo{route}").status_code in (401, 403)
 
 
-@pytest.mark.parametrize("route", ["/api/generations", "/api/summary", "/api/task", "/api/content"])
+@pytest.mark.parametrize("route", ["/api/tasks", "/api/summary", "/api/task", "/api/content"])
 def test_a_user_without_rights_for_a_dag_gets_403(session, vera, admin, root, route):
     (root / "a.mp4").write_bytes(VIDEO)
     record(session, dag_id="secret", path=str(root / "a.mp4"))
@@ -161,11 +161,11 @@ def test_a_user_without_rights_for_a_dag_gets_403(session, vera, admin, root, ro
 
 def test_a_user_without_rights_for_a_dag_sees_nothing_of_it(session, vera, admin):
     record(session, dag_id="secret")
-    record(session, dag_id="films")
-    assert [one["dag_id"] for one in vera.get("/api/generations").json()["generations"]] == ["films"]
+    record(session, dag_id="videos")
+    assert [one["dag_id"] for one in vera.get("/api/tasks").json()["tasks"]] == ["videos"]
     seen = vera.get("/api/summary").json()
-    assert (seen["dags"], seen["totals"]["generations"]) == (["films"], 1)
-    assert admin.get("/api/summary").json()["dags"] == ["films", "secret"]
+    assert (seen["dags"], seen["totals"]["tasks"]) == (["videos"], 1)
+    assert admin.get("/api/summary").json()["dags"] == ["secret", "videos"]
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -196,22 +196,22 @@ def test_only_static_files_of_the_page_are_served(admin, name):
 
 
 def test_pages_are_in_order_and_complete(session, admin):
-    page_entries.add_generations(session, 60)
-    pages = [admin.get("/api/generations", params={"page": page}).json() for page in (1, 2, 3, 4)]
-    assert [len(page["generations"]) for page in pages] == [PAGE_SIZE, PAGE_SIZE, 60 - 2 * PAGE_SIZE, 0]
+    page_entries.add_tasks(session, 60)
+    pages = [admin.get("/api/tasks", params={"page": page}).json() for page in (1, 2, 3, 4)]
+    assert [len(page["tasks"]) for page in pages] == [PAGE_SIZE, PAGE_SIZE, 60 - 2 * PAGE_SIZE, 0]
     assert [page["more"] for page in pages] == [True, True, False, False]
-    shown = [one["map_index"] for page in pages for one in page["generations"]]
+    shown = [one["map_index"] for page in pages for one in page["tasks"]]
     assert shown == list(range(59, -1, -1))
 
 
 def test_a_full_page_may_be_the_last(session, admin):
-    page_entries.add_generations(session, PAGE_SIZE)
-    assert admin.get("/api/generations").json()["more"] is False
+    page_entries.add_tasks(session, PAGE_SIZE)
+    assert admin.get("/api/tasks").json()["more"] is False
 
 
 def test_filters_select_jobs(session, admin):
-    page_entries.add_generations(session, 30, per_run=10)
-    page_entries.add_generations(session, 5, dag_id="other")
+    page_entries.add_tasks(session, 30, per_run=10)
+    page_entries.add_tasks(session, 5, dag_id="other")
     page_entries.add_run(
         session,
         "older",
@@ -223,22 +223,22 @@ def test_filters_select_jobs(session, admin):
 
     def count(**wanted):
         summary = admin.get("/api/summary", params=wanted).json()
-        listed = admin.get("/api/generations", params=wanted).json()["generations"]
-        assert len(listed) == min(PAGE_SIZE, summary["totals"]["generations"])
-        return summary["totals"]["generations"]
+        listed = admin.get("/api/tasks", params=wanted).json()["tasks"]
+        assert len(listed) == min(PAGE_SIZE, summary["totals"]["tasks"])
+        return summary["totals"]["tasks"]
 
     assert count() == 36
-    assert count(dag_id="films") == 30
+    assert count(dag_id="videos") == 30
     assert count(dag_id="nosuch") == 0
     assert count(status="failed") == 7
-    assert count(status="in_progress", dag_id="films") == 6
+    assert count(status="in_progress", dag_id="videos") == 6
     assert count(model="sora-9") == 12
     assert count(**{name: value.isoformat() for name, value in day.items()}) == 15
     assert count(model="veo-3.1-fast", status="completed", dag_id="other") == 1
 
 
 def test_totals_sum_up_all_jobs(session, admin):
-    page_entries.add_generations(session, 10)
+    page_entries.add_tasks(session, 10)
     record(session, dag_id="chat", videos=["url-1", "url-2"], estimated_cost_usd=0.3)
     totals = admin.get("/api/summary").json()["totals"]
     assert (totals["completed"], totals["failed"], totals["in_progress"]) == (7, 2, 2)
@@ -253,7 +253,7 @@ def test_totals_sum_up_all_jobs(session, admin):
     "wanted", [{"page": 0}, {"page": "x"}, {"status": "done"}, {"since": "yesterday"}, {"since": "2026-03-01T00:00:00"}]
 )
 def test_bad_filters_are_refused(admin, wanted):
-    assert admin.get("/api/generations", params=wanted).status_code == 422
+    assert admin.get("/api/tasks", params=wanted).status_code == 422
 
 
 def test_the_number_of_queries_does_not_grow_with_the_database(session, admin):
@@ -265,21 +265,21 @@ def test_the_number_of_queries_does_not_grow_with_the_database(session, admin):
         admin.get(path, params={"page": 1}).raise_for_status()
         return len(asked)
 
-    page_entries.add_generations(session, 30)
-    few = {path: statements(path) for path in ("/api/generations", "/api/summary")}
+    page_entries.add_tasks(session, 30)
+    few = {path: statements(path) for path in ("/api/tasks", "/api/summary")}
     for number in range(5):
-        page_entries.add_generations(session, 200, dag_id=f"dag_{number}", per_run=20)
+        page_entries.add_tasks(session, 200, dag_id=f"dag_{number}", per_run=20)
     assert {path: statements(path) for path in few} == few
     assert max(few.values()) <= 5
 
 
 def test_a_job_in_progress_shows_its_progress(session, admin):
     notes = {ORDER_KEY: {"prompt": "猫", "model": "m", "videos": 1}, "progress": "processing 42 %"}
-    page_entries.add_run(session, "films", RUN, [("create", 3, "deferred", notes)])
+    page_entries.add_run(session, "videos", RUN, [("create", 3, "deferred", notes)])
     shown = admin.get("/api/task", params=key(map_index=3)).json()
     assert shown["progress"] == {"text": "processing", "percent": 42.0}
     assert (shown["status"], shown["prompt"], shown["media"]) == ("in_progress", "猫", [])
-    assert admin.get("/api/generations").json()["generations"] == [shown]
+    assert admin.get("/api/tasks").json()["tasks"] == [shown]
 
 
 def test_a_task_that_is_not_mapped_is_found_from_airflows_tab(admin, stored):
@@ -302,16 +302,16 @@ def test_a_create_task_shows_the_videos_that_download_tasks_stored(session, admi
         ("download", 0, "success", {OUTCOME_KEY: {"of": "v1", **file}}),
         ("download", 1, "success", {OUTCOME_KEY: {"of": "v2", **file}}),
     ]
-    page_entries.add_run(session, "films", RUN, tasks)
+    page_entries.add_run(session, "videos", RUN, tasks)
     same = {ORDER_KEY: order, OUTCOME_KEY: {"videos": ["v1"]}}
     other = [("create", -1, "success", same), ("download", 5, "success", {OUTCOME_KEY: {"of": "v1", **file}})]
     page_entries.add_run(session, "other", RUN, other)
-    shown = {one["dag_id"]: one for one in admin.get("/api/generations").json()["generations"]}
+    shown = {one["dag_id"]: one for one in admin.get("/api/tasks").json()["tasks"]}
     assert [one["map_index"] for one in shown["other"]["media"]] == [5]
-    shown = shown["films"]
+    shown = shown["videos"]
     assert [(one["dag_id"], one["task_id"], one["map_index"]) for one in shown["media"]] == [
-        ("films", "download", 0),
-        ("films", "download", 1),
+        ("videos", "download", 0),
+        ("videos", "download", 1),
     ]
     assert admin.get("/api/content", params=shown["media"][1] | {"unused": 1}).content == VIDEO
 
@@ -357,7 +357,7 @@ def test_a_picture_is_served(session, admin, root):
     from tests.support.pictures import picture
 
     (root / "a.png").write_bytes(picture())
-    proof = proof_of(io.BytesIO(picture()))
+    proof = make_proof(io.BytesIO(picture()))
     record(session, path=str(root / "a.png"), media_type="image/png", bytes=len(picture()), proof=proof, order=False)
     answer = admin.get("/api/content", params=key())
     assert (answer.headers["content-type"], answer.content) == ("image/png", picture())
@@ -465,7 +465,7 @@ def test_a_playable_file_is_shown_without_its_proof(session, admin, root):
     record(session, path=str(root / "a.mp4"))
     answer = admin.get("/api/task", params=key())
     assert answer.json()["media"][0] == {**key(), "media_type": "video/mp4", "bytes": len(VIDEO), "why_not": None}
-    assert PROOF not in answer.text + admin.get("/api/generations").text
+    assert PROOF not in answer.text + admin.get("/api/tasks").text
 
 
 @pytest.mark.parametrize(
@@ -516,7 +516,7 @@ def test_a_file_that_is_not_a_video_is_not_served(session, admin, root, media_ty
     """An author of Dags can write page entries with a proof, but may not read all files that the API server can."""
     config = root / "airflow.cfg"
     config.write_text("[core]\nfernet_key = canary\n" * 100)
-    proof = proof_of(io.BytesIO(config.read_bytes()))
+    proof = make_proof(io.BytesIO(config.read_bytes()))
     record(session, path=str(config), media_type=media_type, bytes=config.stat().st_size, proof=proof)
     assert_not_served(admin)
 
@@ -547,7 +547,7 @@ def test_an_odd_map_index_is_refused(session, admin, index, status):
     assert admin.get("/api/task", params=key(map_index=index)).status_code == status
 
 
-@pytest.mark.parametrize("route", ["/api/generations", "/api/summary"])
+@pytest.mark.parametrize("route", ["/api/tasks", "/api/summary"])
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -583,7 +583,7 @@ def test_an_unreadable_storage_is_logged_and_not_served(session, admin, monkeypa
 def test_page_entries_of_a_wrong_shape_are_listed_but_not_served(session, admin, outcome):
     record(session, **outcome)
     assert_not_served(admin)
-    assert admin.get("/api/generations").status_code == 200
+    assert admin.get("/api/tasks").status_code == 200
 
 
 def test_odd_page_entries_do_not_break_the_page(session, admin):
@@ -597,11 +597,11 @@ def test_odd_page_entries_do_not_break_the_page(session, admin):
         for place, odd, copy in with_odd_leaves(body):
             if len(str(odd)) < 1_000_000 or place == "path":
                 tasks.append(("odd", len(tasks), "success", good | {name: copy}))
-    page_entries.add_run(session, "films", RUN, tasks)
+    page_entries.add_run(session, "videos", RUN, tasks)
     seen = set()
     for number in range(1, len(tasks) // PAGE_SIZE + 2):
-        answer = admin.get("/api/generations", params={"page": number}).raise_for_status()
-        seen |= {one["map_index"] for one in answer.json()["generations"]}
+        answer = admin.get("/api/tasks", params={"page": number}).raise_for_status()
+        seen |= {one["map_index"] for one in answer.json()["tasks"]}
         assert len(answer.content) < 3_000_000
     assert len(seen) == len(tasks)
     totals = admin.get("/api/summary").raise_for_status().json()["totals"]
@@ -613,10 +613,10 @@ def test_one_nan_does_not_break_the_sums(session, admin):
     notes = page_entries.notes_of(0)
     broken = {ORDER_KEY: notes[ORDER_KEY] | {"estimated_cost_usd": float("nan")}, OUTCOME_KEY: notes[OUTCOME_KEY]}
     tasks = [("good", -1, "success", notes), ("broken", -1, "success", broken)]
-    page_entries.add_run(session, "films", RUN, tasks)
+    page_entries.add_run(session, "videos", RUN, tasks)
     summary = admin.get("/api/summary").raise_for_status().json()
-    assert (summary["totals"]["generations"], summary["models"]) == (2, [notes[ORDER_KEY]["model"]])
-    shown = admin.get("/api/generations").json()["generations"]
+    assert (summary["totals"]["tasks"], summary["models"]) == (2, [notes[ORDER_KEY]["model"]])
+    shown = admin.get("/api/tasks").json()["tasks"]
     assert {one["prompt"] for one in shown} == {notes[ORDER_KEY]["prompt"]}
 
 
@@ -631,9 +631,9 @@ def test_page_entries_that_are_not_objects_do_not_break_the_page(session, admin)
         ("strange", -1, "success", {ORDER_KEY: strange, OUTCOME_KEY: dict.fromkeys(FIGURES, "many")}),
         ("good", -1, "success", page_entries.notes_of(0)),
     ]
-    page_entries.add_run(session, "films", RUN, tasks)
-    shown = admin.get("/api/generations").raise_for_status().json()["generations"]
+    page_entries.add_run(session, "videos", RUN, tasks)
+    shown = admin.get("/api/tasks").raise_for_status().json()["tasks"]
     assert [(one["prompt"], one["media"]) for one in shown if one["task_id"] != "good"] == [(None, [])] * 2
     totals = admin.get("/api/summary").raise_for_status().json()["totals"]
-    assert (totals["generations"], totals["estimated_cost_usd"], totals["mean_generation_seconds"]) == (3, 0.15, 60.0)
+    assert (totals["tasks"], totals["estimated_cost_usd"], totals["mean_generation_seconds"]) == (3, 0.15, 60.0)
     assert_not_served(admin)

@@ -143,16 +143,16 @@ async def test_one_turn_of_the_loop_starts_few_calls(connection, mocker):
 
 async def test_each_trigger_is_called_back_in_its_own_context(connection):
     """Airflow finds the task of a log line by the context."""
-    who = ContextVar("who", default="nobody")
+    task_name = ContextVar("task_name", default="nothing")
     reports = []
 
     class RecordingTrigger(VeoVideoTrigger):
         def _report(self, news):
-            reports.append((self.video_id, who.get()))
+            reports.append((self.video_id, task_name.get()))
             super()._report(news)
 
     async def wait(one):
-        who.set(one.video_id)
+        task_name.set(one.video_id)
         return await outcome(one)
 
     async with LoopServer(scripted(3)) as server:
@@ -164,19 +164,19 @@ async def test_each_trigger_is_called_back_in_its_own_context(connection):
 
 
 async def test_the_poller_itself_runs_in_an_empty_context(connection, mocker):
-    who = ContextVar("who", default="nobody")
+    task_name = ContextVar("task_name", default="nothing")
     real, names = VeoHook._aget_connection, []
 
     async def look_up(hook):
-        names.append(who.get())
+        names.append(task_name.get())
         return await real(hook)
 
     mocker.patch.object(VeoHook, "_aget_connection", look_up)
     async with LoopServer(scripted()) as server:
         connection(server)
-        who.set("somebody")
+        task_name.set("a trigger")
         await outcomes(trigger())
-    assert names == ["nobody"]
+    assert names == ["nothing"]
 
 
 async def test_a_deadline_that_passed_without_a_triggerer_still_allows_one_call(connection):
@@ -200,6 +200,14 @@ async def test_the_garbage_collector_of_the_process_is_left_as_it_is(connection)
     assert settings() == before
 
 
+async def start_wait(server, video_id):
+    """Start a wait, and return its asyncio task once the server has received its first status call."""
+    waiting = asyncio.create_task(outcome(trigger(video_id, poll_interval=0.0)))
+    while not server.polls:
+        await asyncio.sleep(0)
+    return waiting
+
+
 async def test_a_cancelled_trigger_does_not_affect_others(connection):
     hold = asyncio.Event()
 
@@ -210,9 +218,7 @@ async def test_a_cancelled_trigger_does_not_affect_others(connection):
 
     async with LoopServer(answer) as server:
         connection(server, most=1)
-        held = asyncio.create_task(outcome(trigger("held", poll_interval=0.0)))
-        while not server.polls:
-            await asyncio.sleep(0)
+        held = await start_wait(server, "held")
         others = [asyncio.create_task(outcome(trigger(f"v{number}"))) for number in range(20)]
         await asyncio.sleep(0.1)
         others[7].cancel()
@@ -327,9 +333,7 @@ async def test_the_deadline_also_ends_a_wait_in_the_queue(connection, monkeypatc
 
     async with LoopServer(answer) as server:
         connection(server, most=1)
-        first = asyncio.create_task(outcome(trigger("first", poll_interval=0.0)))
-        while not server.polls:
-            await asyncio.sleep(0)
+        first = await start_wait(server, "first")
         late = await outcome(trigger("late", seconds=0.3))
         assert late.kind == "timeout"
         assert "may still finish" in late.message

@@ -35,9 +35,7 @@ def other_server(serve, monkeypatch):
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_another_server_gets_the_frames_and_its_length_and_missing_price_stay(
-    other_server, frame, deferrable, caplog, capsys
-):
+def test_a_generic_server_gets_the_frames_and_its_result_has_no_price(other_server, frame, deferrable, caplog, capsys):
     result = TaskDriver(
         {"prompt": "p", "model": "veo-3.1", "first_frame": frame, "deferrable": deferrable, "poll_interval": 0.01}
     ).run()
@@ -84,7 +82,7 @@ def test_an_unknown_profile_fails_the_task_with_the_connection_and_the_choices(v
     assert list(veo_default.jobs.requests) == []
 
 
-def test_the_client_applies_the_rules_too(veo_default):
+def test_the_client_applies_the_rules_of_the_veo_gateway(veo_default):
     with pytest.raises(InvalidInputError, match="needs a first_frame"):
         VeoHook().create_video(VideoSpec("p", "veo-3.1-fl"))
     with pytest.raises(InvalidInputError, match="needs a first_frame"):

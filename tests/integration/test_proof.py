@@ -12,7 +12,7 @@ from airflow_provider_veo.observability.keys import OUTCOME_KEY
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFrameOperator
-from airflow_provider_veo.storage.proof import proof_of
+from airflow_provider_veo.storage.proof import make_proof
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 from tests.support import clips
 from tests.support.task_driver import TaskDriver
@@ -46,7 +46,7 @@ def test_every_task_that_stores_a_file_writes_a_proof(veo_default, outcomes, tmp
         results.append(driver.run())
         outcome = outcomes[-1]
         with Path(outcome["path"]).open("rb") as file:
-            assert outcome["proof"] == proof_of(file)
+            assert outcome["proof"] == make_proof(file)
         shown = json.dumps([results, driver.xcoms, driver.store.values]) + caplog.text
         assert outcome["proof"] not in shown + "".join(path.read_text() for path in tmp_path.glob("*.json"))
     # an existing file gets the same proof
@@ -59,7 +59,7 @@ def test_a_proof_depends_on_the_size_and_both_ends_of_a_file(tmp_path):
         path = tmp_path / "a"
         path.write_bytes(content)
         with path.open("rb") as file:
-            return proof_of(file)
+            return make_proof(file)
 
     edge = 2**16
     whole = bytes(3 * edge)

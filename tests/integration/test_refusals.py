@@ -139,7 +139,7 @@ def test_an_order_that_may_have_been_taken_is_sent_once(serve, monkeypatch, paus
         assert isinstance(error, VeoFailException), error
         (post,) = posts(server)
         for words in (
-            "Nobody knows",
+            "It is unknown",
             "Look in the gateway's console",
             server.url,
             "veo_default",
@@ -163,7 +163,7 @@ def test_a_chat_call_that_may_have_been_taken_is_sent_once(serve, monkeypatch, p
     for _ in range(2):
         error = driver.run()
         assert isinstance(error, VeoFailException), error
-        assert "Nobody knows" in str(error)
+        assert "It is unknown" in str(error)
         assert len(posts(server)) == 1
     assert not pauses
 
@@ -193,12 +193,12 @@ REFUSALS = [
 @pytest.mark.parametrize(
     ("said", "first", "all_tries"), REFUSALS, ids=lambda value: label_of(value) if isinstance(value, Reply) else ""
 )
-def test_a_refused_order_is_sent_this_often(serve, monkeypatch, pauses, said, first, all_tries):
+def test_each_refused_order_is_sent_as_often_as_the_table_says(serve, monkeypatch, pauses, said, first, all_tries):
     server = serving(serve, monkeypatch, said)
-    assert "Nobody knows" not in str(create().run())
+    assert "It is unknown" not in str(create().run())
     assert len(posts(server)) == first
     server.requests.clear()
-    assert "Nobody knows" not in str(create(retries=3).run())
+    assert "It is unknown" not in str(create(retries=3).run())
     assert len(posts(server)) == all_tries
     assert all(0 < pause <= 30 for pause in pauses)
 
@@ -259,7 +259,7 @@ def test_no_request_is_sent_after_the_deadline(serve, monkeypatch):
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: no code of the provider runs after it."""
+    """Stands for SIGKILL: the provider runs no code after it."""
 
 
 def test_a_worker_that_dies_in_a_pause_leaves_no_unknown_order(serve, monkeypatch):

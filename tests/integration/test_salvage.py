@@ -22,11 +22,11 @@ from airflow_provider_veo.storage import destinations
 from airflow_provider_veo.storage.local import LocalTarget
 from airflow_provider_veo.ui import roots
 from tests.support.file_answers import FileAnswers
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 from tests.support.scripted_server import connect
 from tests.support.task_driver import TaskDriver
 
-VIDEO = film(random.Random(7).randbytes(50_000))
+VIDEO = make_video(random.Random(7).randbytes(50_000))
 VIDEO_ID = "gen/1"
 
 
@@ -174,7 +174,7 @@ def test_the_error_of_the_destination_comes_first_if_salvage_fails_too(tmp_path,
         download(tmp_path / "a.mp4")
 
 
-def test_half_a_video_in_salvage_is_not_taken(tmp_path, storage, gateway):
+def test_half_a_video_in_salvage_is_not_used(tmp_path, storage, gateway):
     (tmp_path / "a.mp4").mkdir()
     with pytest.raises(StorageError) as caught:
         download(tmp_path / "a.mp4")
@@ -222,7 +222,7 @@ def task(request, veo_default, tmp_path):
 
 
 @pytest.mark.parametrize("again", ["retry", "clear"])
-def test_a_create_task_returns_it_after_the_server_has_deleted_it(task, storage, tmp_path, again):
+def test_a_create_task_returns_a_salvaged_video_that_the_server_has_deleted(task, storage, tmp_path, again):
     (tmp_path / "shows/a.mp4").mkdir(parents=True)  # stands for a link that changes before the video is stored
     blocked = LocalTarget.check_writable
     LocalTarget.check_writable = lambda target: None

@@ -46,7 +46,7 @@ def extract(tmp_path):
 def test_the_last_frame_is_the_last_that_is_shown(video, extract):
     still, picture = extract(video, None)
     everything = clips.shown_frames(video)
-    assert clips.number_of(picture) == clips.number_of(everything[-1]) == 70
+    assert clips.parse_number(picture) == clips.parse_number(everything[-1]) == 70
     assert psnr(picture, everything[-1]) > 40
     assert still == Still(128, 72, round(70 / 24, 6))
 
@@ -55,13 +55,13 @@ def test_the_last_frame_is_the_last_that_is_shown(video, extract):
 def test_each_frame_is_found_by_its_own_time(video, extract, number):
     """The time of a frame as a float is often a little less than the exact time."""
     still, picture = extract(video, number / 24)
-    assert (clips.number_of(picture), still.seconds) == (number, round(number / 24, 6))
+    assert (clips.parse_number(picture), still.seconds) == (number, round(number / 24, 6))
     assert extract(video, still.seconds)[0] == still
 
 
 @pytest.mark.parametrize("number", [0, 11, 12, 13, 24, 69, 70])
 def test_a_time_between_two_frames_finds_the_earlier_one(video, extract, number):
-    assert clips.number_of(extract(video, (number + 0.9) / 24)[1]) == number
+    assert clips.parse_number(extract(video, (number + 0.9) / 24)[1]) == number
 
 
 def test_frames_are_found_in_a_variable_frame_rate(folder, extract):
@@ -71,16 +71,16 @@ def test_frames_are_found_in_a_variable_frame_rate(folder, extract):
     for number, time in enumerate(times[:-1]):
         for moment in (time, time + steps[number] - 1):
             still, picture = extract(path, moment / 1000)
-            assert (clips.number_of(picture), still.seconds) == (number, time / 1000)
-    assert clips.number_of(extract(path, None)[1]) == 11
+            assert (clips.parse_number(picture), still.seconds) == (number, time / 1000)
+    assert clips.parse_number(extract(path, None)[1]) == 11
 
 
 @pytest.mark.parametrize("container_format", ["matroska", "mpegts"])
 def test_frames_are_found_in_other_containers(folder, extract, container_format):
     path = clips.make(folder / f"video.{container_format}", range(30), container_format=container_format)
-    assert clips.number_of(extract(path, None)[1]) == 29
-    assert clips.number_of(extract(path, 0.0)[1]) == 0
-    assert clips.number_of(extract(path, 0.52)[1]) == 12
+    assert clips.parse_number(extract(path, None)[1]) == 29
+    assert clips.parse_number(extract(path, 0.0)[1]) == 0
+    assert clips.parse_number(extract(path, 0.52)[1]) == 12
 
 
 def test_a_wrong_index_does_not_lead_to_another_frame(video, folder, extract):
@@ -93,8 +93,8 @@ def test_a_wrong_index_does_not_lead_to_another_frame(video, folder, extract):
         content[table + 12 + 4 * entry : table + 16 + 4 * entry] = sample.to_bytes(4, "big")
     path = folder / "astray.mp4"
     path.write_bytes(content)
-    assert clips.number_of(extract(path, None)[1]) == 70
-    assert clips.number_of(extract(path, 2.5)[1]) == 60
+    assert clips.parse_number(extract(path, None)[1]) == 70
+    assert clips.parse_number(extract(path, 2.5)[1]) == 60
 
 
 def test_few_packets_are_read(video, extract, monkeypatch):

@@ -32,10 +32,10 @@ from airflow_provider_veo.api.errors import (
 from airflow_provider_veo.hooks import veo as hook_module
 from airflow_provider_veo.hooks.veo import VeoHook
 from tests.support.file_answers import FileAnswers
-from tests.support.mp4_boxes import FTYP, box, film, moov, numbers, track
+from tests.support.mp4_boxes import FTYP, box, make_video, moov, numbers, track
 from tests.support.scripted_server import KEY, Reply, connect
 
-VIDEO = film(random.Random(6).randbytes(2_000_000))
+VIDEO = make_video(random.Random(6).randbytes(2_000_000))
 SOUND = FTYP + box(b"mdat", bytes(99)) + moov(track([9], [8], [(1, 1)], handler=b"soun"))
 TENTHS = [len(VIDEO) * tenth // 10 for tenth in range(1, 10)]
 
@@ -91,7 +91,7 @@ class TestBrokenTransfers:
         assert stored() == {"a.mp4": VIDEO}
 
     def test_another_file_is_not_appended_to_the_first_half(self, serve, download, stored):
-        other = film(random.Random(7).randbytes(2_000_000))
+        other = make_video(random.Random(7).randbytes(2_000_000))
         first, second = FileAnswers(VIDEO, [1_000_000]), FileAnswers(other)
         second.etag = '"2"'
         script = [first, second]
@@ -247,7 +247,7 @@ class TestAnExistingFile:
         assert download(serve(lambda _: Reply(404))).bytes == len(VIDEO)
 
     def test_of_another_size_is_an_error(self, server, download, put, stored):
-        put(other := film(b"x" * 5000))
+        put(other := make_video(b"x" * 5000))
         with pytest.raises(InvalidInputError, match=f"is another video: {len(other)} bytes.*has {len(VIDEO)} bytes"):
             download(server)
         assert stored() == {"a.mp4": other}

@@ -16,11 +16,11 @@ from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from tests.support.dag_runs import run
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 from tests.support.scripted_server import KEY, Reply, connect
 from tests.support.task_driver import TaskDriver
 
-VIDEO_BYTES = film(random.Random(18).randbytes(40_000))
+VIDEO_BYTES = make_video(random.Random(18).randbytes(40_000))
 BASE64 = base64.b64encode(VIDEO_BYTES).decode()
 DATA_URL = f"data:video/mp4;base64,{BASE64}"
 SIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=29991127T000000Z&X-Amz-Expires=3600&X-Amz-Signature=canary"

@@ -87,7 +87,7 @@ def test_a_video_with_a_trailer_is_whole_and_usable(video, tmp_path, trailer):
     assert examine(clips.source(path)).seconds == 0.5
     extract_frame(clips.source(path), tmp_path / "last.png", kind="png", at=None)
     with Image.open(tmp_path / "last.png") as picture:
-        assert clips.number_of(picture) == 11
+        assert clips.parse_number(picture) == 11
     if trailer != "a page":
         return
     concat([clips.source(path), clips.source(path)], tmp_path / "joined.mp4")

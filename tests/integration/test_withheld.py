@@ -22,11 +22,11 @@ from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.orders import record
 from airflow_provider_veo.orders.store import KEY
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 from tests.support.scripted_server import Reply, connect
 from tests.support.task_driver import TaskDriver
 
-VIDEO = film(random.Random(4).randbytes(10_000))
+VIDEO = make_video(random.Random(4).randbytes(10_000))
 BARE = Reply(500, {"error": {"message": "Internal error"}})
 NO_SAMPLE = Reply(500, {"error": {"message": "litellm.APIError: No response data in completed operation"}})
 FILTERED = "Veo could not generate videos because of its usage guidelines. Support codes: 58061214"
@@ -76,7 +76,7 @@ class TestAnErrorWithoutAReason:
         assert driver.run()["id"] == "video_1"
         assert gateway.orders == 1
 
-    def test_names_its_time_and_both_ways_out(self, task):
+    def test_names_its_time_and_both_ways_to_continue(self, task):
         error = task(Gateway()).run()
         refused = re.search(r"has refused it since (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\. A retry asks", str(error))
         assert refused, error

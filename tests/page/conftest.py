@@ -92,7 +92,7 @@ from airflow_provider_veo.api.backends.profiles import GENERIC
 from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
 from airflow_provider_veo.observability.page import describe_order
 with create_session() as session:
-    page_entries.add_generations(session, 100, dag_id="history", per_run=25)
+    page_entries.add_tasks(session, 100, dag_id="history", per_run=25)
     notes = {{ORDER_KEY: describe_order("A long story", "m", GENERIC), OUTCOME_KEY: {{"error": {LONG_ERROR!r}}}}}
     page_entries.add_run(session, "long_error", "r", [("create", -1, "failed", notes)])
 """

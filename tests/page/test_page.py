@@ -27,7 +27,7 @@ def gallery(page, **wanted):
 
 
 def cards(page):
-    return page.get_by_role("list", name="Generations").locator("> li")
+    return page.get_by_role("list", name="Tasks").locator("> li")
 
 
 def card(page, text):
@@ -103,7 +103,7 @@ def test_totals_are_shown(visit, runs):
     expect(figure(page, "In progress")).to_have_text("1")
     expect(figure(page, "Success rate")).to_have_text("81.8 %")
     expect(figure(page, "Estimated cost")).to_have_text("$1.60")
-    expect(figure(page, "Mean generation time")).to_have_text(re.compile(r"^[3-6] s$"))
+    expect(figure(page, "Mean job time")).to_have_text(re.compile(r"^[3-6] s$"))
 
 
 def test_the_progress_of_a_running_job_moves(visit, runs):
@@ -148,7 +148,7 @@ def test_an_update_does_not_stop_a_playing_video(visit, runs):
     lighthouse = card(page, "A lighthouse in a storm")
     lighthouse.get_by_role("button", name="Play").click()
     lighthouse.locator("video").evaluate("video => { video.loop = true; window.playing = video }")
-    with page.expect_response(re.compile("/api/generations")):
+    with page.expect_response(re.compile("/api/tasks")):
         pass
     page.wait_for_timeout(500)
     assert page.evaluate("playing.isConnected && !playing.paused")
@@ -179,7 +179,7 @@ def test_filters_select_jobs(visit, runs, history):
     expect(cards(page)).to_have_count(1)
     expect(choice(page, "dag_id")).to_have_value("clips")
     choice(page, "status").select_option("failed")
-    expect(page.get_by_text("No generation matches this filter.")).to_be_visible()
+    expect(page.get_by_text("No task matches this filter.")).to_be_visible()
     page.get_by_role("button", name="Clear filter").click()
     expect(cards(page)).to_have_count(24)
     choice(page, "status").select_option("in_progress")
@@ -189,7 +189,7 @@ def test_filters_select_jobs(visit, runs, history):
     page.get_by_label("Day").fill(page_entries.START.strftime("%Y-%m-%d"))
     expect(figure(page, "Videos")).to_have_text("60")
     page.get_by_label("Day").fill((page_entries.START + timedelta(days=1)).strftime("%Y-%m-%d"))
-    expect(page.get_by_text("No generation matches this filter.")).to_be_visible()
+    expect(page.get_by_text("No task matches this filter.")).to_be_visible()
 
 
 def test_pages_can_be_turned(visit, runs, history):
@@ -224,7 +224,7 @@ def test_a_viewer_sees_nothing_of_a_dag_without_rights(lab, guarded, visit, runs
     expect(figure(page, "Videos")).to_have_text(str(everything.json()["totals"]["videos"] - 1))
     wanted = urlencode({"dag_id": "secret", "run_id": runs["secret"], "task_id": "create"})
     headers = {"Authorization": f"Bearer {lab.token(('vera', 'vera'))}"}
-    for route in ("generations", "summary", "task", "content"):
+    for route in ("tasks", "summary", "task", "content"):
         assert httpx.get(f"{guarded}/veo/api/{route}?{wanted}", headers=headers).status_code == 403
 
 
@@ -248,7 +248,7 @@ def test_a_page_of_a_dag_without_rights_says_so(guarded, visit, address):
     expect(page.get_by_role("status")).to_have_text("You may not read the tasks of this Dag.")
 
 
-@pytest.mark.parametrize("path", ["", "task", "static/gallery.js", "api/generations", "api/task", "api/content"])
+@pytest.mark.parametrize("path", ["", "task", "static/gallery.js", "api/tasks", "api/task", "api/content"])
 def test_every_route_needs_a_login(lab, runs, path):
     wanted = {"dag_id": "clips", "run_id": runs["clips"], "task_id": "lighthouse"}
     answer = httpx.get(f"{lab.url}/veo/{path}", params=wanted)

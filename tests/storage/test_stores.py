@@ -121,7 +121,7 @@ def test_a_transfer_that_is_cut_leaves_nothing(store, server, old):
         assert store.read(NAME) == old
 
 
-class TestTwoAtTheSameTime:
+class TestTwoTasksAtTheSameTime:
     """Two processes, or two threads for the memory storage, that continue together after half a video."""
 
     @pytest.fixture
@@ -141,13 +141,13 @@ class TestTwoAtTheSameTime:
 
         return run
 
-    def test_store_the_same_video(self, store, videos, both):
+    def test_may_store_the_same_video(self, store, videos, both):
         results = both(["large", "large"], "skip")
         assert [result["sha256"] for result in results] == [videos["large"].sha256] * 2
         assert store.sizes() == {NAME: videos["large"].size}
         assert store.sha256(NAME) == videos["large"].sha256
 
-    def test_store_two_videos_and_the_last_one_wins(self, store, videos, both):
+    def test_may_store_two_videos_of_which_the_last_one_stays(self, store, videos, both):
         """The other one may notice that its video was replaced, and then raises an error."""
         names = ["large", "another"]
         results = dict(zip(names, both(names, "overwrite"), strict=True))

@@ -42,7 +42,7 @@ def numbered(number: int, size: Size = (128, 72)) -> Image.Image:
     return picture
 
 
-def number_of(picture: Image.Image, box: tuple[int, int, int, int] | None = None) -> int:
+def parse_number(picture: Image.Image, box: tuple[int, int, int, int] | None = None) -> int:
     """Read the number of a picture. `box` is the place of the bars, if they do not fill the picture."""
     left, top, right, bottom = box or (0, 0, *picture.size)
     bar = (right - left) / BITS
@@ -204,7 +204,7 @@ def on_screen(path: Path, number: int = 0) -> Image.Image:
 
 def numbers_in(path: Path) -> list[int]:
     """Return the numbers that the frames of a video show."""
-    return [number_of(picture) for picture in shown_frames(path)]
+    return [parse_number(picture) for picture in shown_frames(path)]
 
 
 def picture_times(path: Path) -> list[Fraction]:

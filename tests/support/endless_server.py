@@ -105,7 +105,7 @@ DRIPS: dict[str, Answer] = {
     "body that drips": dripping(OK + b"Connection: close\r\n\r\n", drips()),
     "body of a length that drips": dripping(OK + b"Content-Length: 100000\r\n\r\n", drips()),
     "chunks that drip": dripping(OK + b"Transfer-Encoding: chunked\r\n\r\n", drips(b"1\r\n \r\n")),
-    "film that drips": dripping(
+    "video that drips": dripping(
         b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 100000\r\n\r\n"
         b"\0\0\0\x18ftypisom\0\0\0\0isomisom",
         drips(b"\0"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tests.support.key_spellings import IN_JSON, IN_TEXT
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 from tests.support.scripted_server import Reply, ScriptedServer, SeenRequest
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def completed(job: Job) -> Reply:
 
 
 def video(job: Job) -> Reply:
-    return Reply(body=film(), headers={"Content-Type": "video/mp4"})
+    return Reply(body=make_video(), headers={"Content-Type": "video/mp4"})
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _poisoned(place: str, words: str) -> Case:
         return Reply(body={"id": job.id, "status": "failed", "error": {"message": f"Content policy: {words}"}})
 
     return {
-        "id": Case(order=lambda job: Reply(body={"status": "queued", "id": words}), says="Nobody knows"),
+        "id": Case(order=lambda job: Reply(body={"status": "queued", "id": words}), says="It is unknown"),
         "message": Case(status=failed),
         "status_word": Case(status=until_asked_twice, end="success"),
         "model": Case(
@@ -179,13 +179,13 @@ DEADLINES = {
 
 def _after_all(status: int, body: Any = b"", **headers: str) -> Case:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Case(order=lambda job: Reply(status, body, named), says="Nobody knows")
+    return Case(order=lambda job: Reply(status, body, named), says="It is unknown")
 
 
 def _redirect(status: int) -> Case:
     return Case(
         order=lambda job: Reply(status, b"", {"Location": f"{job.url}/v1/videos?again=1"}),
-        says="Nobody knows",
+        says="It is unknown",
     )
 
 
@@ -268,12 +268,12 @@ def _url(pattern: str) -> MakeReply:
 
 
 _URLS = {
-    "query": "http://{host}/files/film.mp4?key={key}",
-    "quoted_query": "http://{host}/files/film.mp4?key={quoted}",
-    "path": "http://{host}/files/{quoted}/film.mp4",
-    "parameter": "http://{host}/files/film.mp4;key={quoted}",
-    "fragment": "http://{host}/files/film.mp4#{quoted}",
-    "userinfo": "http://user:{quoted}@{host}/files/film.mp4",
+    "query": "http://{host}/files/video.mp4?key={key}",
+    "quoted_query": "http://{host}/files/video.mp4?key={quoted}",
+    "path": "http://{host}/files/{quoted}/video.mp4",
+    "parameter": "http://{host}/files/video.mp4;key={quoted}",
+    "fragment": "http://{host}/files/video.mp4#{quoted}",
+    "userinfo": "http://user:{quoted}@{host}/files/video.mp4",
 }
 
 
@@ -282,7 +282,7 @@ def _chat(*lines: str) -> MakeReply:
 
     def answer(job: Job) -> Reply:
         spelled = ", ".join(spell(job.key) for spell in IN_TEXT.values())
-        url = _address("{url}/files/{quoted}/film.mp4?key={quoted}", job)
+        url = _address("{url}/files/{quoted}/video.mp4?key={quoted}", job)
         filled = {"echo": ECHO, "spelled": json.dumps(spelled), "url": url}
         content = "".join(line.format(**filled) + "\n" for line in lines)
         chunk = {"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": None}]}
@@ -314,7 +314,7 @@ ECHOED = {
     **{f"url_with_{place}__deferred": Case(status=_url(url), end="success") for place, url in _URLS.items()},
     "url_with_query__worker": Case(status=_url(_URLS["query"]), end="success"),
     "error_of_content__deferred": Case(content=_error(403)),
-    "redirect_of_content__deferred": Case(content=_moved("{url}/files/{quoted}/film.mp4?key={key}"), end=None),
+    "redirect_of_content__deferred": Case(content=_moved("{url}/files/{quoted}/video.mp4?key={key}"), end=None),
     "scheme_of_content__deferred": Case(content=_moved("gopher://{quoted}@{host}/{quoted}?{key}"), end=None),
     "text_of_content__deferred": Case(content=lambda job: Reply(body=f"{job.key} is not a video"), end=None),
     "words__chat": Case(order=_chat(*_CHAT_HEAD, "> 50%", "> ✅ done: {url}"), end=None),

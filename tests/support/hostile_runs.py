@@ -81,7 +81,7 @@ class HostileRuns:
 
     @property
     def triggerers_live(self) -> bool:
-        """Whether each process of each triggerer has been running since this object was made."""
+        """Return whether each process of each triggerer has been running since this object was made."""
         return self._triggerers <= self._processes()
 
     def _processes(self) -> set[tuple[int, float]]:

@@ -53,7 +53,7 @@ def spellings(key: str) -> dict[str, str]:
 
 
 def is_in(key: str, text: str) -> bool:
-    """Whether a text holds a key, or the beginning or the end of the key, in any spelling, also one inside another."""
+    """Return whether a text holds a key, or its beginning or end, in any spelling, also one inside another."""
     fragments = key[:_FRAGMENT], key[-_FRAGMENT:]
     return any(fragment in view for view in _views(text) for fragment in fragments)
 

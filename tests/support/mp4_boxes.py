@@ -66,7 +66,7 @@ def moov(*tracks: bytes) -> bytes:
     return box(b"moov", box(b"mvhd", bytes(100)), *tracks)
 
 
-def film(media: bytes = bytes(1000)) -> bytes:
+def make_video(media: bytes = bytes(1000)) -> bytes:
     """Return a complete video with its index at the end: a picture, and sound that ends with the media."""
     start = len(FTYP) + 8
     first = track([start], [100, 200], [(1, 2)])

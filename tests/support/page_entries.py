@@ -96,7 +96,7 @@ def add_run(session: Session, dag_id: str, run_id: str, tasks: Sequence[Task], *
     session.commit()
 
 
-def add_generations(session: Session, count: int, *, per_run: int = 100, dag_id: str = "films") -> None:
+def add_tasks(session: Session, count: int, *, per_run: int = 100, dag_id: str = "videos") -> None:
     """Add runs with that many mapped tasks of all states. The last task is the newest."""
     for first in range(0, count, per_run):
         add_run(

@@ -19,10 +19,10 @@ import httpx
 
 from dev.server_process import ServerProcess, is_answering
 from dev.waiting import wait_until
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 
-FILM = film(bytes(300_000))
-DAG, OUTSIDE = "films", "outside"
+VIDEO = make_video(bytes(300_000))
+DAG, OUTSIDE = "videos", "outside"
 BURSTS = (30, 60, 100, 300)
 LONGEST = 10.0  # seconds that Airflow's own health may take beside a burst
 HEALTH = "/api/v2/monitor/health"
@@ -33,13 +33,13 @@ ROUTES: dict[str, tuple[str, dict[str, Any], dict[str, str], int]] = {
     "the page": ("/veo/", {}, {}, 200),
     "the page of a task": ("/veo/task", KEY, {}, 200),
     "a script": ("/veo/static/gallery.js", {}, {}, 200),
-    "generations": ("/veo/api/generations", {}, {}, 200),
-    "some generations": ("/veo/api/generations", FILTER, {}, 200),
+    "tasks": ("/veo/api/tasks", {}, {}, 200),
+    "some tasks": ("/veo/api/tasks", FILTER, {}, 200),
     "the sum": ("/veo/api/summary", {}, {}, 200),
     "a task": ("/veo/api/task", KEY, {}, 200),
-    "a whole film": ("/veo/api/content", KEY, {}, 200),
-    "a part of a film": ("/veo/api/content", KEY, PART, 206),
-    "a film that is not served": ("/veo/api/content", KEY | {"run_id": OUTSIDE}, {}, 404),
+    "a whole video": ("/veo/api/content", KEY, {}, 200),
+    "a part of a video": ("/veo/api/content", KEY, PART, 206),
+    "a video that is not served": ("/veo/api/content", KEY | {"run_id": OUTSIDE}, {}, 404),
 }
 """Path, parameters, headers, and status of the answer, by name of the route."""
 
@@ -164,16 +164,16 @@ def _fill(folder: Path) -> None:
     from airflow.utils.session import create_session
 
     from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
-    from airflow_provider_veo.storage.proof import proof_of
+    from airflow_provider_veo.storage.proof import make_proof
     from tests.support import page_entries
 
     initdb()
     videos = folder / "videos"
     videos.mkdir()
-    (videos / "a.mp4").write_bytes(FILM)
-    stored = {"bytes": len(FILM), "media_type": "video/mp4", "proof": proof_of(io.BytesIO(FILM))}
+    (videos / "a.mp4").write_bytes(VIDEO)
+    stored = {"bytes": len(VIDEO), "media_type": "video/mp4", "proof": make_proof(io.BytesIO(VIDEO))}
     with create_session() as session:
-        page_entries.add_generations(session, 300)
+        page_entries.add_tasks(session, 300)
         for days, (run_id, path) in enumerate(((KEY["run_id"], "videos/a.mp4"), (OUTSIDE, "a.mp4")), 1):
             notes = {ORDER_KEY: {"prompt": "p", "model": "m"}, OUTCOME_KEY: stored | {"path": str(folder / path)}}
             page_entries.add_run(

@@ -20,10 +20,10 @@ from airflow_provider_veo.api.video import Video, VideoStatus
 JOBS = 4000
 LATENCY = 0.15  # seconds of a status call
 QUEUED = 10.0  # seconds in the queue, on average
-SHORTEST, LONGEST = 60.0, 180.0  # seconds of the generation
+SHORTEST, LONGEST = 60.0, 180.0  # seconds that the server works on a job
 
 Progress = Callable[[float, float], float | None]
-"""Returns the progress in percent; called with the elapsed share of the generation (0 to 1) and a job's `own`."""
+"""Returns the progress in percent; called with the elapsed share of the work (0 to 1) and a job's `own`."""
 
 HONEST: dict[str, Progress] = {
     "linear": lambda part, _own: 100 * part,
@@ -49,25 +49,25 @@ class Job:
 
     Attributes:
         queued: Seconds in the queue.
-        generation: Seconds of the generation.
+        work: Seconds that the server works on the job.
         own: A random number of this job, 0.5 to 0.9. It says where its progress stops, if that kind of progress stops.
         chances: Random numbers for the jitter of the schedule.
     """
 
     queued: float
-    generation: float
+    work: float
     own: float
     chances: random.Random
 
     @property
     def end(self) -> float:
-        return self.queued + self.generation
+        return self.queued + self.work
 
     def read_status(self, now: float, progress: Progress) -> Video:
         """Return the answer to a status call."""
         if now >= self.end:
             return Video("v", VideoStatus.COMPLETED, "completed")
-        part = (now - self.queued) / self.generation
+        part = (now - self.queued) / self.work
         percent = progress(max(0.0, part), self.own)
         return Video("v", VideoStatus.RUNNING, "processing", progress=None if percent is None else float(percent))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_veo.emulator.server import EmulatorServer
 from dev.airflow_lab import AirflowLab
+from tests.support.dag_runs import DAGS
 from tests.system.system_lab import FAULTS, GATEWAYS, HEALTH_THRESHOLD, KEY, System
 
 
@@ -31,7 +33,10 @@ def system(tmp_path_factory):
         # the tests read the log files as they are
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
     }
-    with AirflowLab(Path(__file__).parent / "dags", connections, settings) as lab:
+    dags = tmp_path_factory.mktemp("dags")
+    for file in [*Path(__file__).with_name("dags").glob("*.py"), DAGS / "failing_afterwards.py"]:
+        shutil.copy(file, dags)
+    with AirflowLab(dags, connections, settings) as lab:
         yield System(lab, gateways)
     for gateway in gateways.values():
         gateway.__exit__(None, None, None)

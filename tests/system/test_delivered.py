@@ -42,6 +42,6 @@ def test_after_an_unrecorded_success_the_first_clear_does_not_order(system):
         assert system.until_over(dag_id, run_id) == "success"
         clear(system, dag_id, run_id)
         assert orders(system, run_id) == {1: 1}, system.all_logs(dag_id, run_id)
-        assert "another Clear orders a new video" in system.log(dag_id, run_id)
+        assert "another clear orders a new video" in system.log(dag_id, run_id)
         clear(system, dag_id, run_id)
         assert orders(system, run_id) == {2: 1}

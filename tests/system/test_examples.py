@@ -161,7 +161,7 @@ def _ends(path):
 
 
 def test_the_joined_video_of_the_story_is_whole(finished):
-    (video,) = [path for path in examples.files(STORY, finished.storage) if path.name == "film.mp4"]
+    (video,) = [path for path in examples.files(STORY, finished.storage) if path.name == "story.mp4"]
     clips.check(video)  # FFmpeg reports no errors, not even about time stamps
     with av.open(str(video)) as container:
         lengths = [float(stream.duration * stream.time_base) for stream in container.streams]

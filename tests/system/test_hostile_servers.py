@@ -112,11 +112,11 @@ def test_airflow_stays_healthy(runs, left):
     assert "OverflowError" not in runs.lab.log.read_text(errors="replace")
 
 
-def test_innocent_tasks_of_the_same_triggerer_finish(left):
+def test_tasks_with_good_servers_on_the_same_triggerer_finish(left):
     assert (left.states[SENSOR, "wait"], left.states[INNOCENT, "create"]) == ("success", "success")
 
 
-def test_each_task_ends_as_it_should(runs, left):
+def test_each_task_ends_as_expected(runs, left):
     wrong = {
         (dag_id, task_id): (state, case.end)
         for dag_id, cases in CASES.by_dag.items()
@@ -148,7 +148,7 @@ def test_the_log_holds_the_reason(runs, left):
 
 
 @pytest.mark.parametrize("task_id", LATE)
-def test_the_next_try_is_an_hour_away_at_most(left, task_id):
+def test_the_next_try_begins_within_an_hour(left, task_id):
     state, end_date, delay = left.retries[task_id]
     assert state == "up_for_retry"
     assert delay is not None, "the delay that the server asked for is ignored"
@@ -184,7 +184,7 @@ def test_no_key_is_in_an_event_or_a_trigger_row(left):
     assert rows_with(KEY, {"trigger": left.triggers, "event": left.events}) == []
 
 
-def test_no_key_with_other_letters_is_anywhere(runs, left):
+def test_a_key_of_unusual_characters_is_in_no_file_and_no_table(runs, left):
     assert files_with(KEY_OF_OTHER_LETTERS, runs.lab.home) == []
     assert rows_with(KEY_OF_OTHER_LETTERS, left.tables) == []
 

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_veo.api.backends.openai.cancelling import Cancellation
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
-from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import ApiError, ContentError, Reason
 from airflow_provider_veo.api.formats.frames import Frame
 from airflow_provider_veo.api.polling.decision import WaitPolicy
@@ -325,13 +325,13 @@ def test_a_refused_order_has_its_reason(proxy, gateway, prompt, settings, model,
 def test_an_error_of_the_gateway_arrives_through_the_proxy(client):
     """An order with an empty prompt, which `create_video` refuses. LiteLLM wraps the error of the gateway."""
     answer = client.call(ApiRequest("POST", "/v1/videos", json={"model": "veo-3.1", "prompt": ""}))
-    error = error_from(answer, "Creating the video")
+    error = make_api_error(answer, "Creating the video")
     assert (error.status, error.reason, error.permanent) == (400, Reason.BAD_REQUEST, True)
     assert "prompt is required" in str(error)
 
 
 def test_an_unknown_id_is_a_server_error(client):
-    """The proxy asks api.openai.com for it, which it cannot reach here. This does not prove that the id is unknown."""
+    """The proxy asks api.openai.com for the job, and cannot reach it here. The error does not prove an unknown id."""
     with pytest.raises(ApiError) as caught:
         client.get_video("video_of_another_user")
     assert (caught.value.status, caught.value.reason, caught.value.permanent) == (500, Reason.SERVER, False)
@@ -369,7 +369,7 @@ def test_an_order_with_a_bad_answer_is_unknown(client, gateway, prompt, trouble)
 
 
 def test_the_proxy_repeats_orders_without_the_providers_header(raw, gateway, prompt):
-    """The proxy does so by default and silently. The provider's orders therefore have a header that forbids it."""
+    """The proxy repeats orders by default, without a log line. A header of the provider's orders forbids it."""
     gateway.faults.add("order", Fault(Trouble.ERROR, accepted=True))
     assert order_raw(raw, prompt, "veo-3.1").status_code == 200
     assert len(ordered(gateway, prompt)) == 2

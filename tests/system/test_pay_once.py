@@ -42,7 +42,7 @@ def test_a_task_killed_at_any_step_pays_at_most_once(system):
             assert system.charged("veo_plain", run_id) == 1, point
         else:
             assert system.until_over("crashing", run_id) == "failed", point
-            assert "Nobody knows whether a video was ordered" in system.log("crashing", run_id), point
+            assert "It is unknown whether a video was ordered" in system.log("crashing", run_id), point
             assert system.charged("veo_plain", run_id) == charged_when_unknown, point
     for point, run_id in same.items():
         assert system.until_over("crashing", run_id) == "success", story(system, point, run_id)
@@ -234,7 +234,7 @@ def test_tasks_with_random_faults_end_in_videos_or_named_errors(system):
     for map_index, state, try_number in rows:
         if state == "failed":
             log = "\n".join(system.lab.log_lines("mapped", run_id, "create", try_number, map_index))
-            assert "Nobody knows whether a video was ordered" in log, log[-2000:]
+            assert "It is unknown whether a video was ordered" in log, log[-2000:]
     system.wait_until(
         "jobs to be done", lambda: all(job.status(time.time()) == "completed" for job in gateway.jobs.all())
     )

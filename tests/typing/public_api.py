@@ -43,7 +43,7 @@ from airflow_provider_veo.triggers.video import VeoVideoTrigger
 
 
 def make_operators() -> None:
-    """Make each operator with every argument of its own."""
+    """Make each operator with all its own arguments."""
     create = VeoCreateVideoOperator(
         task_id="create",
         conn_id="veo_default",
@@ -69,7 +69,7 @@ def make_operators() -> None:
     VeoDownloadOperator(task_id="fetch", url="https://example.com/cat.mp4", destination="cat.mp4", max_bytes=None)
     VeoChatCompletionOperator(task_id="chat", prompt="a cat", model="veo_3_1", n=2, timeout=600.0)
     VeoExtractFrameOperator(task_id="frame", source="cat.mp4", destination="cat.png", at="last")
-    VeoConcatOperator(task_id="join", sources=["a.mp4", Path("b.mp4")], destination="film.mp4")
+    VeoConcatOperator(task_id="join", sources=["a.mp4", Path("b.mp4")], destination="video.mp4")
     VeoVideoSensor(task_id="wait", video_id="video_1", poll_interval=10.0, mode="reschedule")
     VeoCreateVideoOperator(task_id="wrong", prompt="a cat", on_unknown_submission="maybe")  # type: ignore[arg-type]
     VeoDownloadOperator(task_id="wrong", destination="a.mp4", if_exists="ask")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Unit tests have no network: a connection attempt is a failure, wherever it is hidden."""
+"""Fixtures of the unit tests. They have no network: an attempt to connect fails the test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import hypothesis
 import pytest
 
+from tests.support.scripted_server import connect
 from tests.support.task_state_store import FakeTaskStateStore
 
 # a slow machine must not fail a test
@@ -27,13 +28,19 @@ def no_network(monkeypatch):
 
 
 @pytest.fixture
+def gateway(monkeypatch):
+    """Make a gateway that cannot be reached the default connection, with the profile `veo-gateway`."""
+    connect(monkeypatch, "https://api.example.com")
+
+
+@pytest.fixture
 def store():
     return FakeTaskStateStore()
 
 
 @pytest.fixture
 def context(store):
-    """The part of a task's context that the operators use."""
+    """Return the part of a task's context that the operators use."""
     ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, max_tries=0, try_number=1, xcoms={})
     ti.xcom_push = lambda key, value: ti.xcoms.update({key: value})
     return {"ti": ti, "task_state_store": store}

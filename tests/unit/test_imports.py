@@ -1,4 +1,4 @@
-"""What an import costs shows in what it loads; seconds would only show the machine."""
+"""The modules that an import loads show its cost; its time would depend on the machine."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_no_http_or_media_library_is_loaded_beyond_airflows_own(module):
 
 
 @pytest.mark.parametrize("module", ["api.client", "media.concat", "media.still"])
-def test_the_api_and_the_media_part_know_nothing_of_airflow(module):
+def test_the_api_and_media_packages_do_not_import_airflow(module):
     probe = f"import sys, airflow_provider_veo.{module}; print([n for n in sys.modules if n.startswith('airflow.')])"
     result = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=120)
     assert result.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""The gate for everything that a server sends: only here do bytes become an `Answer`.
+"""Answers of servers: only this module turns received bytes into an `Answer`.
 
 Every text of an answer can be stored. A text for people goes through `Answer.quote`, which returns one bounded line
 without secrets.
@@ -24,12 +24,12 @@ class Answer:
     """An answer of the server.
 
     Attributes:
-        status: HTTP status.
+        status: HTTP status of the answer.
         text: Decoded body; only its beginning if `is_cut`.
         headers: Headers; their names are in lower case.
         url: Address of the request, against which relative addresses in the body are resolved.
         is_cut: Whether the body was longer than this call allows.
-        mask: Hides secrets.
+        mask: Mask that hides secrets in texts for people.
         method: HTTP method of the request.
         own: Texts of the order. Empty if a job is asked for, since its order is not known then.
     """
@@ -59,7 +59,7 @@ class Answer:
         """Return an answer for received bytes. The body is read as UTF-8 even if the server names another charset.
 
         Args:
-            status: HTTP status.
+            status: HTTP status of the answer.
             body: Body without its content encoding.
             headers: Names and values of the headers.
             url: Address of the request.
@@ -144,7 +144,7 @@ def find_names(body: Any) -> list[str]:
 
 
 def is_usable_id(video_id: str) -> bool:
-    """Whether later calls can use this ID of a job, and databases and logs can hold it."""
+    """Return whether later calls can use this ID of a job, and databases and logs can hold it."""
     return 0 < len(video_id) <= ID_LIMIT and is_plain_text(video_id) and video_id.strip() not in ("", ".", "..")
 
 

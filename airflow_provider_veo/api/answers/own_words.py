@@ -89,7 +89,7 @@ class OwnWords:
         return "".join([*pieces, text[done:]])
 
     def cover(self, text: str) -> bool:
-        """Whether a text of a server consists of quotations only."""
+        """Return whether a text of a server consists of quotations only."""
         quoted = [place for start, end in self._quotations(text) for place in range(start, end)]
         return bool(quoted) and {word.start for word in _words(text)} <= set(quoted)
 
@@ -185,7 +185,7 @@ def _is_invisible(letter: str) -> bool:
 
 
 def _is_marked(text: str, piece: list[Word]) -> bool:
-    """Whether a piece of a text is marked as a quotation: by marks on both sides, or by three dots behind it."""
+    """Return whether a piece of a text is marked as a quotation: by marks on both sides, or by three dots behind it."""
     start, end = piece[0].start, piece[-1].end
     if text.startswith(_CUT, end):
         return True
@@ -199,6 +199,6 @@ _BYTES = re.compile(r"""(?:^|\W)b["']$""")  # as Python prints the body of an an
 
 
 def is_quoted(text: str, start: int) -> bool:
-    """Whether an object in a text is quoted or is called a prompt. Then it may come from the order."""
+    """Return whether an object in a text is quoted or is called a prompt. Then it may come from the order."""
     before = text[max(0, start - 40) : start].rstrip()
     return bool(_NAMED.search(before)) or (before[-1:] in tuple(_QUOTES) and not _BYTES.search(before))

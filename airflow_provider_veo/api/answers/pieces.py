@@ -26,7 +26,7 @@ class Head:
         self._text, self._room, self.is_cut = io.StringIO(), self._limit, False
 
     def has_room(self, characters: int) -> bool:
-        """Whether that many more characters would be kept."""
+        """Return whether that many more characters would be kept."""
         return characters <= self._room
 
     def add(self, piece: str, *, is_cut: bool = False) -> None:

@@ -60,5 +60,5 @@ def show(value: Any) -> str:
 
 
 def is_plain_text(text: str) -> bool:
-    """Whether a name or an address consists only of characters that can be stored, sent and read."""
+    """Return whether a name or an address consists only of characters that can be stored, sent and read."""
     return _NOT_ONE_WORD.search(text) is None

@@ -78,7 +78,7 @@ class GatewayProfile:
 
         Args:
             model: Name of the model.
-            videos: Number of videos.
+            videos: Number of videos in the order.
         """
         known = self.models.get(model)
         return known.price_usd * videos if known else None
@@ -108,7 +108,7 @@ class GatewayProfile:
 GENERIC = GatewayProfile(name="generic", default_model="veo-3.1-fast")
 """Profile of a server of which nothing is known: no price, no size, and no rule about frames."""
 
-# Sources: the gateway's documentation page, section "model card", and its answers. That page swaps the descriptions of
+# Sources: the gateway's documentation page, section on models, and its answers. That page swaps the descriptions of
 # `veo-3.1-landscape` and `veo-3.1-landscape-fl`; here the name decides, as for the other models.
 VEO_GATEWAY = GatewayProfile(
     name="veo-gateway",
@@ -153,7 +153,7 @@ def find_profile(name: Any) -> GatewayProfile:
     return profile
 
 
-def profile_of_host(base_url: str) -> GatewayProfile:
+def find_profile_of_host(base_url: str) -> GatewayProfile:
     """Return the profile of the gateway at an address, or `GENERIC`.
 
     Args:

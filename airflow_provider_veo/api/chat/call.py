@@ -11,7 +11,7 @@ from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.backends.openai import requests
 from airflow_provider_veo.api.chat.events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
 from airflow_provider_veo.api.chat.reader import ChatReader
-from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import TooSlowError, TransportError, VideoTimeoutError
 from airflow_provider_veo.api.net import limits
 from airflow_provider_veo.api.net.clock import Clock
@@ -28,7 +28,7 @@ def stream_events(session: Session, spec: ChatSpec, idempotency_key: str | None,
     """Order videos by the chat call, and yield its events as they arrive. The first is `Accepted`, the last `End`.
 
     Args:
-        session: Sends the request.
+        session: HTTP session that sends the request.
         spec: The order. It is sent exactly once, when the first event is asked for.
         idempotency_key: Key by which a server recognizes a repeated order, or None.
         timeout: Seconds that the whole call may take.
@@ -38,13 +38,13 @@ def stream_events(session: Session, spec: ChatSpec, idempotency_key: str | None,
         VideoTimeoutError: The time is over.
         TransportError: The stream cannot be read, or is longer than any stream that brings videos.
     """
-    request = session.build_request(requests.chat_completion(spec, idempotency_key))
+    request = session.build_request(requests.create_chat_completion(spec, idempotency_key))
     clock = Clock(limits.of_chat(session.settings.timeout, timeout))
     reader = ChatReader(spec.prompt, *spec.frame_urls, most=spec.n, own=spec.own_words)
     mask = session.settings.mask
     with session.exchanges.open(request, clock) as response:
         if not response.ok:
-            raise error_from(replace(session.read_answer(response, response.read()), own=spec.own_words), _ACTION)
+            raise make_api_error(replace(session.read_answer(response, response.read()), own=spec.own_words), _ACTION)
         yield Accepted()
         received = 0
         with _timeout_errors(timeout):
@@ -61,7 +61,7 @@ def hide_key(event: ChatEvent, mask: Mask) -> ChatEvent:
     """Return an event without the API key: people read its text, and its address is stored.
 
     Args:
-        event: The event.
+        event: Event of the chat call.
         mask: The mask of the connection's secrets.
     """
     match event:
@@ -81,15 +81,15 @@ def _timeout_errors(timeout: float) -> Iterator[None]:
     try:
         yield
     except TooSlowError:
-        raise _timeout_error(timeout) from None
+        raise _make_timeout_error(timeout) from None
 
 
 def _check_limits(received: int, clock: Clock, timeout: float) -> None:
     if received > clock.limits.most_bytes:
         raise TransportError(f"{_ACTION}: the server sends on after {received} bytes. It may be billed all the same.")
     if clock.is_over():
-        raise _timeout_error(timeout)
+        raise _make_timeout_error(timeout)
 
 
-def _timeout_error(timeout: float) -> VideoTimeoutError:
+def _make_timeout_error(timeout: float) -> VideoTimeoutError:
     return VideoTimeoutError(f"{_ACTION}: it took more than {timeout:.0f} s. It may be billed all the same.")

@@ -49,7 +49,7 @@ class Progress:
     """The progress of the job.
 
     Attributes:
-        percent: 0 to 100.
+        percent: Progress of the job, from 0 to 100.
     """
 
     percent: float
@@ -76,7 +76,7 @@ class Failure:
     """The server reports a failure. Other videos may still come.
 
     Attributes:
-        message: The server's text.
+        message: Message of the server about the failure.
         reason: The meaning of the text.
     """
 
@@ -102,7 +102,7 @@ class Note:
     """Any other line for people.
 
     Attributes:
-        text: The line.
+        text: Text of the line, for people.
     """
 
     text: str

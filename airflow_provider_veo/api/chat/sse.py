@@ -37,7 +37,7 @@ class EventDecoder:
         """Yield the data of the events that are complete now.
 
         Args:
-            chunk: The next bytes.
+            chunk: The next bytes of the stream.
             final: Whether these are the last bytes. Then an event without its closing blank line counts, too, since
                 it may name a video.
         """

@@ -53,7 +53,7 @@ class OrderedVideos:
         """Return whether an address in a text may be that of a video.
 
         Args:
-            url: The address.
+            url: Address that the text contains.
             is_success: Whether the text reports a success.
         """
         if self._was_sent(url):

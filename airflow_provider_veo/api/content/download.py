@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol
 
 import pendulum
 
-from airflow_provider_veo.api.content.locate import ContentStream, Resume, explain_loss, gone_error
+from airflow_provider_veo.api.content.locate import ContentStream, Resume, explain_loss, make_gone_error
 from airflow_provider_veo.api.errors import (
     AddressRefusedError,
     ApiError,
@@ -46,7 +46,7 @@ _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True)
 class DownloadPolicy:
-    """How long a download is tried, and how many bytes it may bring.
+    """The limits of a download: its time and its bytes.
 
     Attributes:
         content_timeout: Seconds to wait for content that is not there yet although the job is `completed`.
@@ -91,7 +91,7 @@ class Content(Protocol):
         """Start a transfer, or continue a broken one.
 
         Args:
-            resume: Where an earlier transfer broke off, or None.
+            resume: Place where an earlier transfer broke off, or None.
 
         Raises:
             VeoError: The server refuses, or cannot be reached; see `api.errors`.
@@ -117,7 +117,7 @@ class Download:
 
     Attributes:
         content: The content on its server.
-        policy: How long it is tried, and how many bytes it may bring.
+        policy: Limits of the download: its time and its bytes.
         log: Logger of the task.
     """
 
@@ -151,7 +151,7 @@ class Download:
         Raises:
             ContentGoneError: The server has deleted the video, or names only an address that refuses it.
             VideoFailedError: There is no video.
-            AddressRefusedError: Each address that the server names is another one, and refuses the file.
+            AddressRefusedError: The server names a new address each time, and each address refuses the file.
             ContentNotReadyError: The content did not come in time.
             ContentTooLargeError: The video is larger than `max_bytes`.
             ContentError: The file is not a whole video.
@@ -169,7 +169,7 @@ class Download:
                 except (ApiError, ContentError, TransportError) as error:
                     if isinstance(error, ContentChangedError):
                         received.restart()
-                    pause = retries.pause_after(error, received.furthest, time.monotonic())
+                    pause = retries.choose_pause(error, received.furthest, time.monotonic())
                     if pause is None:
                         if explained := retries.explain(error, self.content.action):
                             raise explained from error
@@ -255,7 +255,7 @@ class Received:
                 update(chunk)
                 size += len(chunk)
                 if size > most:
-                    raise _too_large_error(f"more than {size}", most)
+                    raise _make_too_large_error(f"more than {size}", most)
         finally:
             self.size = size
 
@@ -263,7 +263,7 @@ class Received:
         if self._total is None:
             return
         if self._total > self._max_bytes:
-            raise _too_large_error(str(self._total), self._max_bytes)
+            raise _make_too_large_error(str(self._total), self._max_bytes)
         free, needed = shutil.disk_usage(self._folder).free, self._total - self.size
         if needed > free:
             raise StorageFullError(f"The disk is too full for the video: {needed} bytes are needed, {free} are free.")
@@ -273,7 +273,7 @@ class DownloadRetries:
     """Decide whether and when a download is tried again, and explain why the file never came.
 
     Args:
-        policy: How long the download is tried.
+        policy: Limits of the download: its time and its bytes.
         is_job: Whether each request asks the API where the file is. If False, there is only an address.
     """
 
@@ -287,11 +287,11 @@ class DownloadRetries:
         self._fruitless = 0
         self._attempts = 0
 
-    def pause_after(self, error: VeoError, furthest: int, now: float) -> float | None:
+    def choose_pause(self, error: VeoError, furthest: int, now: float) -> float | None:
         """Return the seconds to wait before the next attempt, or None to give up.
 
         Args:
-            error: Why the last attempt failed.
+            error: Failure of the last attempt.
             furthest: Most bytes that were ever there.
             now: Seconds of a monotonic clock.
         """
@@ -328,15 +328,15 @@ class DownloadRetries:
         """Return an error that says why the file never came; None if the last attempt's error says enough.
 
         Args:
-            error: Why the last attempt failed.
+            error: Failure of the last attempt.
             action: The download in words, for error messages.
         """
         if isinstance(error, AddressRefusedError):
             if not self._is_job:
-                return _invalid_address_error(error)
+                return _make_invalid_address_error(error)
             if self._refusals[error.address] >= _TWICE:
                 why = str(error).removeprefix(f"{action}: ")
-                return gone_error(action, f"The server names the same address again, which does not work. {why}")
+                return make_gone_error(action, f"The server names the same address again, which does not work. {why}")
         if isinstance(error, ContentNotReadyError) and isinstance(error.__cause__, VeoError) and not self._is_job:
             return explain_loss(error.__cause__, action, pendulum.now("UTC"))
         return None
@@ -348,7 +348,7 @@ def _may_pass(error: VeoError) -> bool:
     return isinstance(error, (TransportError, ContentChangedError, ContentCutError))
 
 
-def _invalid_address_error(error: AddressRefusedError) -> ContentGoneError:
+def _make_invalid_address_error(error: AddressRefusedError) -> ContentGoneError:
     return ContentGoneError(
         f"{error} The address is not valid any more, or never was. Ask the API for a new one by the job's id: "
         "VeoDownloadOperator(video_id=...). Gateways keep a video for a day at most; to have another one made, clear "
@@ -367,7 +367,7 @@ def _disk_full_errors(total: int | None) -> Iterator[None]:
         raise
 
 
-def _too_large_error(size: str, most: int) -> ContentTooLargeError:
+def _make_too_large_error(size: str, most: int) -> ContentTooLargeError:
     return ContentTooLargeError(
         f"The video has {size} bytes, and max_bytes={most} allows no more. Raise max_bytes if the size is right."
     )

@@ -57,9 +57,9 @@ def decode(chunks: Iterator[bytes]) -> Iterator[bytes]:
         try:
             chunk = next(chunks, None)
         except TransportError as error:
-            raise _broken_error(str(error)) from None
+            raise _make_broken_error(str(error)) from None
         if chunk is None:
-            raise _broken_error("the answer ended before the text did")
+            raise _make_broken_error("the answer ended before the text did")
         text, quote, _ = (escape + chunk).partition(b'"')
         cut = text.rfind(b"\\", max(0, len(text) - _LONGEST_ESCAPE + 1))
         text, escape = (text, b"") if quote or cut < 0 else (text[:cut], text[cut:])
@@ -68,7 +68,7 @@ def decode(chunks: Iterator[bytes]) -> Iterator[bytes]:
         try:
             yield binascii.a2b_base64(letters[:whole] + b"=" * (-whole % 4))
         except binascii.Error as error:
-            raise _broken_error(str(error)) from None
+            raise _make_broken_error(str(error)) from None
         letters = letters[whole:]
         if quote:
             return
@@ -85,5 +85,5 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
     return b"" if found[2] in b"nrt" else found[2]
 
 
-def _broken_error(why: str) -> ContentChangedError:
+def _make_broken_error(why: str) -> ContentChangedError:
     return ContentChangedError(f"The video in the server's JSON answer cannot be read to its end: {why}.")

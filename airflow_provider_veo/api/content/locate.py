@@ -20,7 +20,7 @@ from airflow_provider_veo.api.answers.text import LOOKED_AT
 from airflow_provider_veo.api.backends.openai.endings import read_status_word
 from airflow_provider_veo.api.backends.openai.status_words import read_status
 from airflow_provider_veo.api.backends.openai.videos import find_url
-from airflow_provider_veo.api.error_answers import LONGEST_CONTENT_WAIT, error_from, reading
+from airflow_provider_veo.api.error_answers import LONGEST_CONTENT_WAIT, make_api_error, reading
 from airflow_provider_veo.api.errors import (
     AddressNotAllowedError,
     AddressRefusedError,
@@ -91,7 +91,7 @@ class Resume:
         return {"Range": f"bytes={self.offset}-"} | ({"If-Range": self.version} if self.version else {})
 
 
-def length_of(headers: Mapping[str, str]) -> int | None:
+def read_length(headers: Mapping[str, str]) -> int | None:
     """Return the size of a body in bytes, or None if the headers give no size of the bytes that are sent.
 
     Args:
@@ -106,7 +106,7 @@ def is_encoded(headers: Mapping[str, str]) -> bool:
     return headers.get("content-encoding", "identity").lower() != "identity"
 
 
-def version_of(headers: Mapping[str, str]) -> str | None:
+def read_version(headers: Mapping[str, str]) -> str | None:
     """Return a value for `If-Range`: a strong entity tag, or else a date, or None (RFC 9110, 13.1.5)."""
     if is_encoded(headers):
         return None
@@ -129,7 +129,7 @@ def check_continuation(headers: Mapping[str, str], resume: Resume) -> None:
     found = _RANGE.fullmatch(headers.get("content-range", ""))
     same_place = found and int(found[1]) == resume.offset
     same_size = found and (resume.total is None or found[3] == str(resume.total))
-    same_version = resume.version is None or version_of(headers) in (None, resume.version)
+    same_version = resume.version is None or read_version(headers) in (None, resume.version)
     # the range of a compressed file counts other bytes than the ones that have arrived
     if is_encoded(headers) or not (same_place and same_size and same_version):
         # other text in the header is not quoted: the server may repeat a secret from the request
@@ -199,9 +199,9 @@ def _refusal_of_api(answer: Answer, asked: Asked) -> VeoError:
     if without_video := _without_video(answer, asked):
         return without_video
     action = asked.action
-    error = error_from(answer, action, LONGEST_CONTENT_WAIT, about_a_job=True)
+    error = make_api_error(answer, action, LONGEST_CONTENT_WAIT, about_a_job=True)
     if answer.status == _GONE:
-        return gone_error(action, f"The server says so ({_text_of(error)})")
+        return make_gone_error(action, f"The server says so ({_text_of(error)})")
     if answer.status == _NO_SUCH_PART:
         return ContentChangedError(str(error))
     if answer.status in _NOT_READY and error.reason in (Reason.BAD_REQUEST, Reason.NOT_FOUND, Reason.SERVER):
@@ -212,7 +212,7 @@ def _refusal_of_api(answer: Answer, asked: Asked) -> VeoError:
 
 
 def _refusal_elsewhere(answer: Answer, action: str) -> VeoError:
-    error = error_from(answer, action, LONGEST_CONTENT_WAIT, about_a_job=True)
+    error = make_api_error(answer, action, LONGEST_CONTENT_WAIT, about_a_job=True)
     if answer.status == _NO_SUCH_PART:
         return ContentChangedError(str(error))
     if answer.status >= _TROUBLE or answer.status in _ASK_AGAIN:
@@ -243,12 +243,12 @@ def _without_video(answer: Answer, asked: Asked) -> VideoFailedError | None:
     return VideoFailedError(asked.video_id, "is completed without a video", reason, said)
 
 
-def gone_error(action: str, why: str) -> ContentGoneError:
-    """Return the error that says that a video is lost, and what to do.
+def make_gone_error(action: str, why: str) -> ContentGoneError:
+    """Return the error of a lost video, with the next step.
 
     Args:
         action: The download in words.
-        why: How that is known, as a sentence.
+        why: Evidence for the loss, as a sentence.
     """
     return ContentGoneError(
         f"{action}: the video is gone. {why.rstrip('.')}. Gateways keep a video for a day at most. "
@@ -264,7 +264,7 @@ def may_be_elsewhere(refusal: VeoError) -> bool:
     """Return whether the job's status may name another address, now that the content route has failed.
 
     Args:
-        refusal: Why the content route has failed.
+        refusal: Failure of the content route.
     """
     if isinstance(refusal, (ContentChangedError, ContentCutError, ContentTooLargeError)):
         return False
@@ -277,10 +277,10 @@ def choose_address(refusal: VeoError, seen: Video | VeoError, action: str, now: 
     """Return the address to ask instead of the content route; None for the status itself, which may hold the video.
 
     Args:
-        refusal: Why the content route has failed.
-        seen: The job's status, asked for just now, or why there is none.
+        refusal: Failure of the content route.
+        seen: The job's status, asked for just now, or the reason why there is none.
         action: The download in words, for error messages.
-        now: The current time.
+        now: The current time, in UTC.
 
     Raises:
         VeoError: There is no other address. It is the refusal, or says why the content will never come.
@@ -305,10 +305,10 @@ def choose_error(refusal: VeoError, error: VeoError, seen: Video | VeoError, now
     """Return the error to raise when both the content route and the status have failed.
 
     Args:
-        refusal: Why the content route has failed.
-        error: Why the content could not be opened by the status.
-        seen: The job's status, or why there is none.
-        now: The current time.
+        refusal: Failure of the content route.
+        error: Failure to open the content by the job's status.
+        seen: The job's status, or the reason why there is none.
+        now: The current time, in UTC.
     """
     if isinstance(error, VideoFailedError):
         return error
@@ -328,20 +328,21 @@ def explain_loss(seen: Video | VeoError | None, action: str, now: pendulum.DateT
     """Return an error that says why missing content will never come; None if it may still come.
 
     Args:
-        seen: The job's status, asked for just now, or why there is none; or the error of the video's address.
+        seen: The job's status, asked for just now, or the reason why there is none; or the error of the video's
+            address.
         action: The download in words, for error messages.
-        now: The current time.
+        now: The current time, in UTC.
     """
     if isinstance(seen, ApiError) and seen.reason is Reason.NOT_FOUND:
         forgotten = f"The server does not know it any more ({_text_of(seen)})"
-        return gone_error(action, f"{forgotten}. If it never did, check the id and the connection")
+        return make_gone_error(action, f"{forgotten}. If it never did, check the id and the connection")
     if not isinstance(seen, Video):
         return None
     if seen.status in (VideoStatus.FAILED, VideoStatus.CANCELLED):
         return VideoFailedError(seen.id, seen.status.value, seen.reason or Reason.UNKNOWN, seen.message)
     if seen.status is VideoStatus.EXPIRED or (seen.is_expired(now) and seen.url is None):
         when = f"It expired at {seen.expires_at.isoformat()}" if seen.expires_at else "It has expired"
-        return gone_error(action, when)
+        return make_gone_error(action, when)
     return None
 
 
@@ -349,7 +350,7 @@ def _raise_if_named_error(answer: Answer, asked: Asked) -> None:
     if isinstance(answer.json(), dict):
         if without_video := _without_video(answer, asked):
             raise without_video
-        error: ApiError = error_from(answer, asked.action, LONGEST_CONTENT_WAIT, about_a_job=True)
+        error: ApiError = make_api_error(answer, asked.action, LONGEST_CONTENT_WAIT, about_a_job=True)
         if error.reason is not Reason.UNREADABLE:
             raise error
 

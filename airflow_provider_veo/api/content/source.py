@@ -44,7 +44,7 @@ class AddressContent:
     """The content at an address.
 
     Attributes:
-        session: Sends the requests.
+        session: HTTP session that sends the requests.
         url: Address of the file.
         video_id: ID of the job, for messages, or None.
     """
@@ -71,7 +71,7 @@ class JobContent:
     """The content of a job's video. If its content route leads nowhere, the job's status is asked for an address.
 
     Attributes:
-        session: Sends the requests.
+        session: HTTP session that sends the requests.
         video_id: ID of the job.
         get_video: Asks for the status of a job.
     """
@@ -133,12 +133,12 @@ def open_content(
     network is asked, see `addresses`.
 
     Args:
-        session: Sends the requests.
+        session: HTTP session that sends the requests.
         action: The download in words, for error messages.
         url: The first address, of the API or of a file.
         video_id: ID of the job, or None.
-        resume: Where an earlier transfer broke off, or None. The stream begins there, or at 0 if the server cannot
-            continue.
+        resume: Place where an earlier transfer broke off, or None. The stream begins there, or at 0 if the server
+            cannot continue.
 
     Raises:
         ContentNotReadyError: The server wants to be asked again in a few seconds.
@@ -189,7 +189,7 @@ def _build_request(session: Session, url: str, action: str, resume: Resume | Non
     elif not urls.is_same_origin(url, session.settings.base_url):
         rule = _address_rule(session)
         rule.check(url, action)
-        extensions |= rule.connection_check(url, action)
+        extensions |= rule.make_connection_check(url, action)
     try:
         return httpx.Request("GET", url, headers=headers, extensions=extensions)
     except httpx.InvalidURL as error:
@@ -229,7 +229,7 @@ def _send(session: Session, request: httpx.Request, clock: Clock) -> Iterator[Re
 def _read_stream(response: Response, resume: Resume | None) -> tuple[ContentStream | None, Body]:
     """Return the video that a response brings; or else None, and the beginning of the body."""
     headers = response.headers
-    version = locate.version_of(headers)
+    version = locate.read_version(headers)
     body = Body({}, limits.ERROR_BYTES)
     if not response.ok:
         return None, response.read()
@@ -240,7 +240,7 @@ def _read_stream(response: Response, resume: Resume | None) -> tuple[ContentStre
     head = _read_head(chunks, mp4.SNIFF_BYTES)
     chunks = chain((head,), chunks)
     if mp4.is_video(head):
-        return ContentStream(0, locate.length_of(headers), version, chunks), body
+        return ContentStream(0, locate.read_length(headers), version, chunks), body
     head = _read_head(chunks, limits.ERROR_BYTES)
     if (start := embedded.find_start(head)) is not None:
         return ContentStream(0, None, None, embedded.decode(chain((head[start:],), chunks))), body

@@ -30,7 +30,7 @@ def decode_data_uri(uri: str, argument: str) -> bytes:
         InvalidInputError: The URI is invalid, or contains more than 10 MB.
     """
     if len(uri) > _MOST_CHARACTERS:
-        raise _too_large(argument)
+        raise _make_too_large_error(argument)
     head, comma, rest = uri.partition(",")
     if not comma:
         raise InvalidInputError(f"{argument} is not a valid data URI: it has no comma before its data.")
@@ -40,7 +40,7 @@ def decode_data_uri(uri: str, argument: str) -> bytes:
     data = data.translate(_STANDARD, delete=_SPACE)
     padding = len(data) - len(data := data.rstrip(b"="))
     if len(data) * 3 // 4 > MAX_FRAME_BYTES:
-        raise _too_large(argument)
+        raise _make_too_large_error(argument)
     if odd := _ODD.search(data):
         raise InvalidInputError(f"{argument} is not a valid data URI: {chr(odd[0][0])!a} is not base64.")
     if padding > 2 or len(data) % 4 == 1:
@@ -48,5 +48,5 @@ def decode_data_uri(uri: str, argument: str) -> bytes:
     return base64.b64decode(data + b"=" * (-len(data) % 4))
 
 
-def _too_large(argument: str) -> InvalidInputError:
+def _make_too_large_error(argument: str) -> InvalidInputError:
     return InvalidInputError(f"{argument} is larger than 10 MB, the most that the API takes. Scale it down.")

@@ -1,4 +1,4 @@
-"""Pictures that a video starts from or ends in: which files count as one, and how they are sent."""
+"""Frames, the pictures that a video starts from or ends in: the check of their files, and their form in requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_FRAME_BYTES = 10 * 1024 * 1024
 """Largest picture that is read and sent, in bytes. It is also the limit in the documentation of several gateways."""
 
 _EXTENSION = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
-_SAME_SHAPE = 0.02  # relative difference of two aspect ratios that nobody sees
+_SAME_SHAPE = 0.02  # relative difference of two aspect ratios that a viewer does not notice
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Frame:
         """Return a frame from a file, whose size and type are read from its content.
 
         Args:
-            content: The whole file.
+            content: Bytes of the whole file.
             name: Name of the file's place, for the error message.
 
         Raises:
@@ -56,7 +56,7 @@ class Frame:
         """Return a file name for the upload, which does not disclose the picture's own name.
 
         Args:
-            position: `first_frame` or `last_frame`.
+            position: Name of the argument, `first_frame` or `last_frame`.
         """
         return f"{position}.{_EXTENSION[self.media_type]}"
 
@@ -77,7 +77,7 @@ class FrameUrl:
     url: str
 
 
-def shape_warning(frame: Frame | FrameUrl | None, name: str, model: str, size: str | None) -> str | None:
+def make_shape_warning(frame: Frame | FrameUrl | None, name: str, model: str, size: str | None) -> str | None:
     """Return a warning if a picture has another shape than the video will have, or else None.
 
     Args:

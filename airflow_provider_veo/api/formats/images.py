@@ -19,8 +19,8 @@ class Picture:
 
     Attributes:
         media_type: `image/jpeg`, `image/png` or `image/webp`.
-        width: Width in pixels.
-        height: Height in pixels.
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
     """
 
     media_type: str
@@ -28,7 +28,7 @@ class Picture:
     height: int
 
 
-def media_type_of(head: bytes) -> str | None:
+def find_media_type(head: bytes) -> str | None:
     """Return the media type of a picture by its first 12 bytes; None if it is not a JPEG, PNG or WebP picture."""
     if head.startswith(_JPEG):
         return "image/jpeg"
@@ -44,7 +44,7 @@ def read_picture(content: bytes) -> Picture:
         ValueError: The content has another format, is damaged or is cut off. The message completes "the file ...".
     """
     try:
-        match media_type_of(content):
+        match find_media_type(content):
             case "image/jpeg" as media_type:
                 size = _read_jpeg_size(content)
             case "image/png" as media_type:

@@ -58,7 +58,7 @@ class Box:
 
 
 def is_video(head: bytes) -> bool:
-    """Whether a file with this beginning is an MP4 or QuickTime file: its first box is `ftyp`.
+    """Return whether a file with this beginning is an MP4 or QuickTime file: its first box is `ftyp`.
 
     The content type of an answer proves nothing, since some proxies send `video/mp4` with every answer.
     """

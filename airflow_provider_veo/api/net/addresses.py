@@ -115,7 +115,7 @@ class AddressRule:
         for address in _addresses_of(_host(url)):
             self._check(address, url, name)
 
-    def connection_check(self, url: str, name: str) -> dict[str, Any]:
+    def make_connection_check(self, url: str, name: str) -> dict[str, Any]:
         """Return the extensions of an httpx request that check the peer before anything is sent.
 
         A host name may lead to one address at the time of the check and to another at the time of the connection. If a

@@ -53,7 +53,7 @@ class Clock:
         return self.now() - self._begun
 
     def is_over(self) -> bool:
-        """Whether the seconds of the whole call have passed."""
+        """Return whether the seconds of the whole call have passed."""
         return self.now() >= self._end
 
     def seconds_to_connect(self) -> float:
@@ -73,7 +73,7 @@ class Clock:
         """Record sent bytes.
 
         Args:
-            size: Number of bytes.
+            size: Number of bytes that the operation transferred.
             since: Time at which their sending began.
         """
         now = self.now()
@@ -84,7 +84,7 @@ class Clock:
         """Record received bytes.
 
         Args:
-            size: Number of bytes.
+            size: Number of bytes that the operation transferred.
             since: Time at which the wait for them began.
 
         Returns:

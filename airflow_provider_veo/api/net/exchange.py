@@ -41,7 +41,7 @@ class _Response:
     """An answer whose head has arrived.
 
     Attributes:
-        status: HTTP status.
+        status: HTTP status of the answer.
         head: Names and values of the headers.
         headers: The headers by name in lower case. Several values of a name are joined by commas.
         url: Address of the request.

@@ -46,7 +46,7 @@ def choose(url: str, settings: Mapping[str, str]) -> str | None:
 
 
 def _covers(entry: str, target: httpx.URL) -> bool:
-    """Whether an entry of `NO_PROXY` covers an address."""
+    """Return whether an entry of `NO_PROXY` covers an address."""
     parts = _ENTRY.fullmatch(entry)
     if parts is None or (parts["scheme"] or "all").lower() not in ("all", target.scheme):
         return False

@@ -24,12 +24,12 @@ _ROUNDS = 2  # levels of spellings: an address in an address
 
 
 def is_presigned(url: str) -> bool:
-    """Whether an address carries a signature, in every spelling of its query."""
+    """Return whether an address carries a signature, in every spelling of its query."""
     return any(_SIGNS.fullmatch(name) for name in _query(url))
 
 
 def is_expired(url: str, now: pendulum.DateTime) -> bool:
-    """Whether a presigned address has expired by the time in its query; False if it names no time."""
+    """Return whether a presigned address has expired by the time in its query; False if it names no time."""
     try:
         end = _end(_query(url))
     except Exception:  # noqa: BLE001 - a query may hold any text; then the server's refusal counts

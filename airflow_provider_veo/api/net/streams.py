@@ -32,7 +32,7 @@ class _Clocked:
     """The common part of the streams: the clock of the current call.
 
     Args:
-        stream: The connection.
+        stream: Connection that carries the bytes.
         clock: Clock of the call that has made the connection.
     """
 

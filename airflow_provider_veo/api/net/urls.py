@@ -58,7 +58,7 @@ def redact(url: str) -> str:
 
 
 def is_same_origin(url: str, other: str) -> bool:
-    """Whether two addresses have the same scheme, host and port. Only then may a request carry the API key."""
+    """Return whether two addresses have the same scheme, host and port. Only then may a request carry the API key."""
     return _origin(url) == _origin(other) is not None
 
 

@@ -1,1 +1,1 @@
-"""Polling: when to ask for the status of a job, and how the wait for a job ends."""
+"""Polling: the times of the status calls for a job, and the end of the wait."""

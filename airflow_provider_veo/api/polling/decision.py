@@ -20,17 +20,17 @@ _MOST_MARKS = 8  # changes of progress that are remembered of a job
 
 @dataclass(frozen=True)
 class WaitPolicy:
-    """How to wait for one job.
+    """Times and limits of the wait for one job.
 
     Attributes:
-        submitted_at: Time of the order, in seconds since the epoch.
-        deadline: Time at which the wait ends, in seconds since the epoch. It is a time of the wall clock, since it must
+        submitted_at: Time of the order, as Unix time in seconds.
+        deadline: Time at which the wait ends, as Unix time in seconds. It is a time of the wall clock, since it must
             hold after a restart.
         poll_interval: Seconds between two status calls, up to a tenth more or less. None: the schedule chooses them.
-        failure_budget: Seconds of failing status calls after which the wait is given up. `failure_count` must be
-            reached, too.
-        failure_count: Number of failing status calls in a row after which the wait is given up. `failure_budget` must
-            be used up, too.
+        failure_budget: Seconds of failing status calls after which the wait is given up. The number of failures must
+            have reached `failure_count`, too.
+        failure_count: Number of failing status calls in a row after which the wait is given up. The calls must have
+            failed for `failure_budget` seconds, too.
         not_found_grace: Seconds after the order in which the server may not know the job yet.
     """
 
@@ -51,7 +51,7 @@ class WaitState:
         status_word: This status as the server writes it; None before the first good answer.
         progress: Progress in the last good answer, in percent.
         failures: Number of failed status calls since the last good answer.
-        failing_since: Time of the first of these failures, in seconds since the epoch.
+        failing_since: Time of the first of these failures, as Unix time in seconds.
         failure: Kind of the last of these failures.
         marks: Last changes of the progress.
     """
@@ -95,8 +95,8 @@ def choose_first_delay(policy: WaitPolicy, now: float, chance: float, earlier: S
     """Return the seconds until the first status call.
 
     Args:
-        policy: How to wait.
-        now: Current time, in seconds since the epoch.
+        policy: Times and limits of the wait.
+        now: Current time, as Unix time in seconds.
         chance: Random number from 0 to 1. It spreads the first calls of a triggerer that starts with thousands of jobs.
         earlier: Durations of earlier jobs of the same model, in seconds.
     """
@@ -116,14 +116,14 @@ def observe(
     chance: float,
     earlier: Sequence[float] = (),
 ) -> tuple[WaitState, AskAgain | Outcome]:
-    """Decide what follows from a status call.
+    """Decide the next step after a status call.
 
     Args:
-        policy: How to wait.
+        policy: Times and limits of the wait.
         state: State before the call.
         video_id: ID of the job.
         seen: The answer, or the error of the call.
-        now: Current time, in seconds since the epoch.
+        now: Current time, as Unix time in seconds.
         chance: Random number from 0 to 1 for the jitter.
         earlier: Durations of earlier jobs of the same model, in seconds.
 
@@ -160,14 +160,14 @@ def _count_failure(state: WaitState, error: VeoError, now: float) -> WaitState:
 
 
 def _may_pass(policy: WaitPolicy, error: VeoError, now: float) -> bool:
-    """Whether the next status call may succeed after this error."""
+    """Return whether the next status call may succeed after this error."""
     if isinstance(error, ApiError) and error.reason is Reason.NOT_FOUND:
         return now < policy.submitted_at + policy.not_found_grace
     return isinstance(error, (ApiError, TransportError)) and not error.permanent
 
 
 def _is_exhausted(policy: WaitPolicy, state: WaitState, error: VeoError, now: float) -> bool:
-    """Whether status calls have failed too often and for too long."""
+    """Return whether status calls have failed too often and for too long."""
     assert state.failing_since is not None
     if isinstance(error, ApiError) and error.reason is Reason.RATE_LIMITED:
         return False  # the server works and is busy; the deadline ends the wait

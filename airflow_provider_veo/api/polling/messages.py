@@ -10,7 +10,7 @@ def describe_progress(video: Video, elapsed: float, failures: int) -> str:
     """Return the log line for a changed status.
 
     Args:
-        video: The new status.
+        video: Job with its new status.
         elapsed: Seconds since the order.
         failures: Number of failed status calls since the last good one.
     """
@@ -52,7 +52,7 @@ def explain_timeout(
     Args:
         video_id: ID of the job.
         elapsed: Seconds since the order.
-        status: Last known status.
+        status: Last known status of the job.
         progress: Last known progress in percent.
         failures: Number of failed status calls since the last good one.
         error: Error of the last status call; None if the server answered.

@@ -1,4 +1,4 @@
-"""The outcome of a wait: how it ended, as a value that travels from the triggerer to the task as an event."""
+"""The outcome of a wait, as a value that travels from the triggerer to the task in an event."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TYPES: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a wait ended. All fields are JSON scalars, since outcomes travel through Airflow's database.
+    """The outcome of a wait. All fields are JSON scalars, since outcomes travel through Airflow's database.
 
     Attributes:
         kind: `completed`: there is a video. `failed`: the job ended without a video. `timeout`: the deadline passed.
@@ -154,12 +154,12 @@ class Outcome:
             VeoError: The event has another form.
         """
         if not isinstance(event, dict) or event.get("version") != 1:
-            raise _unreadable(event)
+            raise _make_unreadable_error(event)
         given = {part.name: _make_storable(event.get(part.name)) for part in fields(cls)}
         values = {part.name: given[part.name] for part in fields(cls) if isinstance(given[part.name], _types_of(part))}
         is_whole = values.get("kind") in get_args(OutcomeKind) and values.get("video_id") and "status" in values
         if not is_whole:
-            raise _unreadable(event)
+            raise _make_unreadable_error(event)
         if values.get("reason") not in _REASONS:
             values["reason"] = Reason.UNKNOWN.value
         return cls(**values)
@@ -183,7 +183,7 @@ class Outcome:
 
 
 def _may_be_signed(url: str) -> bool:
-    """Whether an address may hold a secret: a user, a query, a fragment, a parameter, or "hmac=..." in its path."""
+    """Return whether an address may hold a secret: a user, query, fragment or parameter, or "hmac=..." in its path."""
     return not _PLAIN_ADDRESS.fullmatch(url) or KEY_IN_ADDRESS in url or len(url) > _LONGEST_TEXT
 
 
@@ -201,7 +201,7 @@ def _types_of(part: Field[Any]) -> Any:
     return tuple(_TYPES[name] for name in str(part.type).split(" | "))
 
 
-def _unreadable(event: Any) -> VeoError:
+def _make_unreadable_error(event: Any) -> VeoError:
     return VeoError(
         f"The trigger resumed the task with an event that this version cannot read: {make_line(repr(event), 200)}. "
         "Install the same version of airflow-provider-veo on workers and triggerers."

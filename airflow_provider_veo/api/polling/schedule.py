@@ -1,4 +1,4 @@
-"""When to make the next status call: a schedule that learns from a job's progress and from earlier jobs.
+"""The time of the next status call: a schedule that learns from a job's progress and from earlier jobs.
 
 It trusts neither. Progress is extrapolated while its numbers are plausible: the closer the expected end, the shorter
 the pause, and the last call is aimed just behind the expected end. Progress that jumps, sticks or is absent leads to

@@ -22,8 +22,8 @@ class Wait:
 
     Args:
         video_id: ID of the job.
-        policy: How to wait.
-        report: Called with each change.
+        policy: Times and limits of the wait.
+        report: Function that is called with each change.
         earlier: Durations of earlier jobs of the same model, in seconds. The duration of this job is added.
 
     Attributes:

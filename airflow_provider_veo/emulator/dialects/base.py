@@ -24,13 +24,13 @@ _SIDES = range(64, 4097)  # pixels
 _LENGTHS = range(1, 61)  # seconds
 
 
-def openai_error(status: int, message: str, code: str) -> Reply:
+def make_openai_error(status: int, message: str, code: str) -> Reply:
     """Return an error in OpenAI's shape, which most servers use at least in some places."""
     kind = "server_error" if status >= 500 else "invalid_request_error"
     return Reply({"error": {"message": message, "type": kind, "param": "", "code": code}}, status)
 
 
-def sides_of(size: object) -> tuple[int, int] | None:
+def parse_sides(size: object) -> tuple[int, int] | None:
     """Return width and height of a size like `1280x720`, or None if the emulator cannot render it."""
     match = _SIZE.fullmatch(str(size))
     width, height = (int(side) for side in match.groups()) if match else (0, 0)
@@ -109,7 +109,7 @@ class Dialect:
 
     def model(self, name: str, fields: Mapping[str, Any]) -> VideoModel:
         """Return the model with the size and length that the fields of an order mean."""
-        sides = sides_of(fields.get("size") or self.default_size)
+        sides = parse_sides(fields.get("size") or self.default_size)
         if sides is None:
             self.refuse(400, f"size must be WIDTHxHEIGHT, each {_SIDES[0]} to {_SIDES[-1]} pixels", "invalid_request")
         seconds = str(fields.get("seconds") or self.default_seconds)
@@ -137,7 +137,7 @@ class Dialect:
 
         Args:
             job: Job that the call is about.
-            now: Time in seconds since the epoch.
+            now: Time as Unix time in seconds.
             url: Address of the file, now or later.
         """
         word = job.status(now)
@@ -167,7 +167,7 @@ class Dialect:
 
         Args:
             jobs: Jobs in the requested order.
-            now: Time in seconds since the epoch.
+            now: Time as Unix time in seconds.
             after: ID of the last job that the client has seen.
             limit: Most jobs to list.
         """
@@ -193,7 +193,7 @@ class Dialect:
 
         Args:
             job: Job that the call is about.
-            now: Time in seconds since the epoch.
+            now: Time as Unix time in seconds.
             url: Address at which the file is, too.
             variant: Variant of the file in the request.
         """
@@ -229,7 +229,7 @@ class Dialect:
 
     def error(self, status: int, message: str, code: str) -> Reply:
         """Return an error in the server's shape."""
-        return openai_error(status, message, code)
+        return make_openai_error(status, message, code)
 
     def refuse(self, status: int, message: str, code: str) -> NoReturn:
         """Raise an error in the server's shape."""

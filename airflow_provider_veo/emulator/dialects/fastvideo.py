@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from airflow_provider_veo.api.backends.profiles import VideoModel
-from airflow_provider_veo.emulator.dialects.base import sides_of
+from airflow_provider_veo.emulator.dialects.base import parse_sides
 from airflow_provider_veo.emulator.dialects.fastapi_app import FastApi
 from airflow_provider_veo.emulator.jobs import Job
 from airflow_provider_veo.emulator.messages import Reply
@@ -26,7 +26,7 @@ class FastVideo(FastApi):
     words = MappingProxyType({"processing": "queued"})
 
     def model(self, name: str, fields: Mapping[str, Any]) -> VideoModel:
-        size = fields.get("size") if sides_of(fields.get("size")) else None
+        size = fields.get("size") if parse_sides(fields.get("size")) else None
         # for 0 seconds the server makes 0 frames; the shortest video of the emulator has one second
         return super().model(name, {"size": size, "seconds": max(1, self._seconds(fields))})
 
@@ -44,7 +44,7 @@ class FastVideo(FastApi):
         size = job.options.get("size")
         return {
             **super().video(job, word, progress),
-            "size": size if sides_of(size) else "",
+            "size": size if parse_sides(size) else "",
             "seconds": str(self._seconds(job.options)),
             "quality": "standard",
             "url": None,

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 from airflow_provider_veo.api.backends.profiles import VEO_GATEWAY, VideoModel
-from airflow_provider_veo.emulator.dialects.base import LAST, Dialect, openai_error, sides_of
+from airflow_provider_veo.emulator.dialects.base import LAST, Dialect, make_openai_error, parse_sides
 from airflow_provider_veo.emulator.jobs import FILTERED, Job
 from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError, Reply
 
@@ -101,7 +101,7 @@ class LiteLLM(Dialect):
             return super().model(name, fields)
         # a length that is not a number is dropped silently, and any other shape becomes 16:9
         seconds = str(fields.get("seconds", "")) if str(fields.get("seconds", "")).isdecimal() else None
-        width, height = sides_of(fields.get("size")) or (16, 9)
+        width, height = parse_sides(fields.get("size")) or (16, 9)
         size = "720x1280" if height > width else "1280x720"
         return super().model(name, {"seconds": seconds, "size": size})
 
@@ -171,7 +171,7 @@ class LiteLLM(Dialect):
     # --- errors
 
     def error(self, status: int, message: str, code: str) -> Reply:
-        return _quoted(status, _VEO_GATEWAY, openai_error(status, message, code).body)
+        return _quoted(status, _VEO_GATEWAY, make_openai_error(status, message, code).body)
 
     def no_route(self, method: str, path: str) -> Reply:  # noqa: ARG002
         # the proxy refuses to list jobs without the name of an upstream

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from airflow_provider_veo.api.backends.profiles import VideoModel
-from airflow_provider_veo.emulator.dialects.base import ALL, Dialect, openai_error
+from airflow_provider_veo.emulator.dialects.base import ALL, Dialect, make_openai_error
 from airflow_provider_veo.emulator.jobs import FILTERED, Job
 from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, Reply
 
@@ -102,7 +102,7 @@ class NewApi(Dialect):
         return Reply({"error": {"message": "Invalid token", "type": "new_api_error", "code": ""}}, 401)
 
     def no_route(self, method: str, path: str) -> Reply:
-        return openai_error(404, f"Invalid URL ({method} {path})", "")
+        return make_openai_error(404, f"Invalid URL ({method} {path})", "")
 
     def unknown_video(self) -> Reply:
         return self.error(400, "task_not_exist", "task_not_exist")
@@ -116,7 +116,7 @@ class NewApi(Dialect):
         return Reply({"error": {"message": message, "type": "invalid_request_error"}}, 400)
 
     def server_error(self) -> Reply:
-        upstream = openai_error(500, "upstream error", "internal_error").body
+        upstream = make_openai_error(500, "upstream error", "internal_error").body
         return self.error(500, json.dumps(upstream), "fail_to_fetch_task")
 
 

@@ -1,4 +1,4 @@
-// One generation in the gallery.
+// One task in the gallery.
 
 import { ago, date, duration, element, foreign, money, setText } from "./dom.js";
 import { airflowPages } from "./host.js";

@@ -1,4 +1,4 @@
-// The page of all generations.
+// The page of all tasks that have ordered.
 
 import { get } from "./api.js";
 import { Card } from "./card.js";
@@ -48,7 +48,7 @@ async function load() {
   const parameters = asFilter(chosen);
   list.ariaBusy = true;
   try {
-    const found = await get("generations", { ...parameters, page: chosen.page });
+    const found = await get("tasks", { ...parameters, page: chosen.page });
     if (turn !== asked) return;
     show(found);
     await summarize(parameters, found, chosen, turn);
@@ -66,8 +66,8 @@ async function load() {
   }
 }
 
-function show({ generations }) {
-  const shown = new Map(generations.map((task) => [Card.keyOf(task), task]));
+function show({ tasks }) {
+  const shown = new Map(tasks.map((task) => [Card.keyOf(task), task]));
   for (const [key, card] of cards) {
     if (shown.has(key)) continue;
     card.element.remove();
@@ -85,9 +85,9 @@ function show({ generations }) {
 }
 
 // The sums cost more than a page: they are read when the filter changes, when a task here ends, and once a minute.
-async function summarize(parameters, { generations, more }, { page }, turn) {
+async function summarize(parameters, { tasks, more }, { page }, turn) {
   const age = Math.floor(Date.now() / SLOW);
-  const state = JSON.stringify([parameters, age, generations.map((task) => [Card.keyOf(task), task.status])]);
+  const state = JSON.stringify([parameters, age, tasks.map((task) => [Card.keyOf(task), task.status])]);
   if (state !== summaryOf) {
     const { totals, dags, models, page_size: size } = await get("summary", parameters);
     if (turn !== asked) return;
@@ -95,7 +95,7 @@ async function summarize(parameters, { generations, more }, { page }, turn) {
     showTotals(totals);
     offer("dag_id", "All Dags", dags);
     offer("model", "All models", models);
-    pages.dataset.of = Math.max(1, Math.ceil(totals.generations / size));
+    pages.dataset.of = Math.max(1, Math.ceil(totals.tasks / size));
     showEmptiness(totals);
   }
   document.getElementById("page").textContent = `Page ${page} of ${Math.max(page, pages.dataset.of)}`;
@@ -111,21 +111,21 @@ function showTotals(totals) {
     "In progress": totals.in_progress.toLocaleString("en"),
     "Success rate": rate,
     "Estimated cost": money(totals.estimated_cost_usd),
-    "Mean generation time": duration(totals.mean_generation_seconds),
+    "Mean job time": duration(totals.mean_generation_seconds),
   };
   document.getElementById("totals").replaceChildren(
     ...Object.entries(figures).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))),
   );
 }
 
-function showEmptiness({ generations }) {
+function showEmptiness({ tasks }) {
   const filtered = FIELDS.some((name) => wanted()[name]);
-  document.getElementById("empty").hidden = generations > 0 || filtered;
-  document.getElementById("totals").hidden = generations === 0;
+  document.getElementById("empty").hidden = tasks > 0 || filtered;
+  document.getElementById("totals").hidden = tasks === 0;
   let nothing = document.getElementById("nothing");
   nothing?.remove();
-  if (generations === 0 && filtered) {
-    nothing = element("p", { id: "nothing", className: "message" }, "No generation matches this filter.");
+  if (tasks === 0 && filtered) {
+    nothing = element("p", { id: "nothing", className: "message" }, "No task matches this filter.");
     list.after(nothing);
   }
 }

@@ -57,11 +57,11 @@ class CrashingCreateVideoOperator(VeoCreateVideoOperator):
         self._marker = Path(os.environ["VEO_CRASH_MARKERS"], context["run_id"].replace("/", "_"))
         write, create, take = OrderStore._set, VeoClient.create_video, Received.take
 
-        def dying_write(ledger, record):
+        def dying_write(store, record):
             point = POINTS.get(record.state)
             if self.point == f"before {point}":
                 self._die()
-            write(ledger, record)
+            write(store, record)
             if self.point == f"after {point}":
                 self._die()
 
@@ -93,8 +93,8 @@ class CrashingChatOperator(VeoChatCompletionOperator):
         write = OrderStore._set
         marker = Path(os.environ["VEO_CRASH_MARKERS"], context["run_id"].replace("/", "_"))
 
-        def dying_write(ledger, record):
-            write(ledger, record)
+        def dying_write(store, record):
+            write(store, record)
             if len(record.urls) == 1 and not marker.exists():
                 marker.touch()
                 os.kill(os.getpid(), signal.SIGKILL)

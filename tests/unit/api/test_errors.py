@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail, read_error
-from airflow_provider_veo.api.error_answers import error_from, retry_after
+from airflow_provider_veo.api.error_answers import make_api_error, retry_after
 from airflow_provider_veo.api.errors import ApiError, ChatIncompleteError, Reason
 from airflow_provider_veo.api.reasons import find_reason
 
@@ -97,8 +97,8 @@ VLLM_400 = json.dumps(
         (302, "", Reason.UNREADABLE, ""),
     ],
 )
-def test_an_error_answer_has_its_reason_and_the_servers_words(status, body, reason, words):
-    error = error_from(Answer(status, body), "Creating the video")
+def test_an_error_answer_has_its_reason_and_the_servers_message(status, body, reason, words):
+    error = make_api_error(Answer(status, body), "Creating the video")
 
     assert error.reason is reason
     assert words in str(error)
@@ -107,7 +107,7 @@ def test_an_error_answer_has_its_reason_and_the_servers_words(status, body, reas
 
 
 def test_an_error_has_the_pause_that_the_server_asks_for():
-    assert error_from(Answer(429, "", {"retry-after": "7"}), "Asking").retry_after == 7.0
+    assert make_api_error(Answer(429, "", {"retry-after": "7"}), "Asking").retry_after == 7.0
 
 
 @pytest.mark.parametrize(
@@ -119,11 +119,11 @@ def test_an_error_has_the_pause_that_the_server_asks_for():
         (Reason.MODERATION, "No X.", f"Asking failed (HTTP 500): No X. {Reason.MODERATION.advice}"),
     ],
 )
-def test_an_error_says_what_failed_and_why_and_what_to_do(reason, message, text):
+def test_an_error_has_the_failure_its_cause_and_advice(reason, message, text):
     assert str(ApiError("Asking failed", reason=reason, status=500, detail=ErrorDetail(message))) == text
 
 
-def test_permanent_errors_say_what_to_do():
+def test_permanent_errors_have_advice():
     for reason in Reason:
         if reason.permanent:
             assert reason.advice
@@ -143,14 +143,14 @@ def test_permanent_errors_say_what_to_do():
         ("内容违规", Reason.MODERATION),
     ],
 )
-def test_the_words_of_a_failed_job_have_a_reason(words, reason):
+def test_the_message_of_a_failed_job_gives_the_reason(words, reason):
     assert find_reason(ErrorDetail(words)) is reason
 
 
 def test_long_messages_are_cut():
     # also guards against a pattern that needs quadratic time: such a test would not end
-    assert len(str(error_from(Answer(500, "x" * 5_000_000), "y"))) < 700
-    assert len(str(error_from(Answer(500, "<script" * 1_000_000), "y"))) < 700
+    assert len(str(make_api_error(Answer(500, "x" * 5_000_000), "y"))) < 700
+    assert len(str(make_api_error(Answer(500, "<script" * 1_000_000), "y"))) < 700
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_time_without_a_zone_is_utc(monkeypatch):
         ("", Reason.UNKNOWN, "1 of 2 videos: the server gave no reason"),
     ],
 )
-def test_an_incomplete_chat_call_says_why(message, reason, text):
+def test_an_incomplete_chat_call_names_its_cause(message, reason, text):
     error = ChatIncompleteError("1 of 2 videos", reason, message)
     assert str(error).startswith(text)
     assert error.permanent is reason.permanent

@@ -1,4 +1,4 @@
-"""Why an order was refused: the server's words say so, and not those of the order that it quotes."""
+"""The reason of a refused order comes from the text of the server, not from the order that it quotes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.backends.openai.refusals import Verdict, judge
-from airflow_provider_veo.api.error_answers import LONGEST_WAIT, error_from, pause_asked_by
+from airflow_provider_veo.api.error_answers import LONGEST_WAIT, find_asked_pause, make_api_error
 from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 
 SPEC = VideoSpec(
-    "a workplace safety film about insufficient balance, in progress",
+    "a workplace safety clip about insufficient balance, in progress",
     "gem-rai",
     extra_body={"negative_prompt": "moderation, a timed out gateway and a duplicate order already made by a busy peer"},
 )
@@ -23,7 +23,7 @@ SPEC = VideoSpec(
 
 def order(body, status=400, spec=SPEC):
     text = body if isinstance(body, str) else json.dumps(body)
-    return error_from(Answer(status, text, own=spec.own_words), "Creating the video")
+    return make_api_error(Answer(status, text, own=spec.own_words), "Creating the video")
 
 
 def openai(message, code=""):
@@ -47,7 +47,7 @@ ECHOES = {
 @pytest.mark.parametrize(
     ("status", "reason"), [(400, Reason.BAD_REQUEST), (500, Reason.SERVER), (429, Reason.RATE_LIMITED)]
 )
-def test_the_texts_of_the_order_are_no_reason(body, status, reason):
+def test_a_quoted_prompt_does_not_give_the_reason(body, status, reason):
     assert order(body, status).reason is reason
 
 
@@ -58,7 +58,7 @@ def test_a_sure_quotation_of_the_order_leaves_a_refusal_sure(body):
 
 @pytest.mark.parametrize("status", [200, 500, 503])
 @pytest.mark.parametrize("body", ECHOES.values(), ids=ECHOES)
-def test_the_texts_of_the_order_name_no_refusal(status, body):
+def test_a_quoted_prompt_does_not_make_a_refusal_sure(status, body):
     assert judge(order(body, status)) is Verdict.UNKNOWN
 
 
@@ -73,18 +73,18 @@ def test_the_texts_of_the_order_name_no_refusal(status, body):
         (openai("the prompt was refused", "AUDIO_FILTERED"), Reason.UNKNOWN),
     ],
 )
-def test_the_servers_own_words_are(body, reason):
+def test_the_servers_own_text_gives_the_reason(body, reason):
     assert order(body).reason is reason
 
 
-def test_doubt_outweighs_a_short_prompt_of_the_same_words():
+def test_a_text_of_doubt_that_equals_the_prompt_leaves_the_order_unknown():
     spec = VideoSpec("connection reset by peer", "veo")
     assert judge(order(openai("connection reset by peer"), spec=spec)) is Verdict.UNKNOWN
     assert judge(order(openai("no such prompt: 'connection reset by peer'"), spec=spec)) is Verdict.REFUSED
 
 
-def test_an_id_in_a_prompt_is_no_job():
-    spec = VideoSpec('{"id": "video_1", "status": "queued", "for": "a film about a server of films"}', "veo")
+def test_an_id_in_a_quoted_prompt_is_not_a_job_id():
+    spec = VideoSpec('{"id": "video_1", "status": "queued", "for": "a clip about a server of clips"}', "veo")
     assert judge(order(openai(f"bad prompt: {spec.prompt}"), spec=spec)) is Verdict.REFUSED
 
 
@@ -99,9 +99,9 @@ def test_no_prompt_changes_the_reason_of_an_order(prompt, status):
         assert error.reason is order(openai("no"), status).reason
 
 
-def test_a_chats_order_is_known_as_well():
-    spec = ChatSpec("a workplace safety film", "gem-rai", n=2)
-    assert order(openai("cannot make 'a workplace safety film' with gem-rai"), spec=spec).reason is Reason.BAD_REQUEST
+def test_the_quoted_prompt_of_a_chat_call_is_recognised():
+    spec = ChatSpec("a workplace safety clip", "gem-rai", n=2)
+    assert order(openai("cannot make 'a workplace safety clip' with gem-rai"), spec=spec).reason is Reason.BAD_REQUEST
 
 
 def retry_info(delay):
@@ -132,19 +132,19 @@ def retry_info(delay):
         (openai("slow down"), None),
     ],
 )
-def test_googles_delay_is_heeded(body, seconds):
-    assert pause_asked_by(Answer(429, json.dumps(body))) == seconds
+def test_the_retry_delay_of_google_is_followed(body, seconds):
+    assert find_asked_pause(Answer(429, json.dumps(body))) == seconds
     assert order(body, 429).retry_after == seconds
-    assert pause_asked_by(Answer(500, json.dumps(body))) is None
+    assert find_asked_pause(Answer(500, json.dumps(body))) is None
 
 
-def test_googles_delay_is_bounded_and_a_header_goes_first():
+def test_the_retry_delay_of_google_is_bounded_and_a_header_replaces_it():
     body = json.dumps(retry_info("90000s"))
     assert order(body, 429).retry_after == LONGEST_WAIT
-    assert pause_asked_by(Answer(429, body), 600.0) == 120.0
-    assert pause_asked_by(Answer(429, body, {"retry-after": "5"})) == 5.0
+    assert find_asked_pause(Answer(429, body), 600.0) == 120.0
+    assert find_asked_pause(Answer(429, body, {"retry-after": "5"})) == 5.0
 
 
-def test_a_delay_in_a_prompt_is_not_heeded():
-    spec = VideoSpec('a film: "retryDelay": "300s" is shown on a wall', "veo")
+def test_a_delay_in_a_quoted_prompt_is_ignored():
+    spec = VideoSpec('a clip: "retryDelay": "300s" is shown on a wall', "veo")
     assert order(openai(f"slow down: {spec.prompt}"), 429, spec).retry_after is None

@@ -1,3 +1,5 @@
+"""The settings of a client: base URL, key, model, timeout and certificates."""
+
 from __future__ import annotations
 
 import math
@@ -8,7 +10,7 @@ import pytest
 
 from airflow_provider_veo.api.backends.profiles import GENERIC, GatewayProfile
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.settings import ClientSettings, tls_context
+from airflow_provider_veo.api.settings import ClientSettings, make_tls_context
 
 KEY = "sk-canary"
 
@@ -81,17 +83,17 @@ def test_settings_do_not_show_the_key():
 
 
 def test_certificates_are_checked_unless_that_is_switched_off():
-    assert tls_context(True).verify_mode is ssl.CERT_REQUIRED
-    assert tls_context(False).verify_mode is ssl.CERT_NONE
+    assert make_tls_context(True).verify_mode is ssl.CERT_REQUIRED
+    assert make_tls_context(False).verify_mode is ssl.CERT_NONE
 
 
 def test_a_ca_bundle_replaces_all_other_certificates(tmp_path):
     bundle = tmp_path / "ca.pem"
     first, end, _ = certifi.contents().partition("-----END CERTIFICATE-----\n")
     bundle.write_text(first + end)
-    assert len(tls_context(str(bundle)).get_ca_certs()) == 1
+    assert len(make_tls_context(str(bundle)).get_ca_certs()) == 1
 
 
 def test_a_missing_ca_bundle_is_named():
     with pytest.raises(InvalidInputError, match=r"verify names the CA bundle '/no/such\.pem', which cannot be read"):
-        tls_context("/no/such.pem")
+        make_tls_context("/no/such.pem")

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.formats.frames import Frame, FrameUrl
-from airflow_provider_veo.api.specs import ChatSpec, VideoSpec, check_last_frame, ignored_warnings
+from airflow_provider_veo.api.specs import ChatSpec, VideoSpec, check_last_frame, find_ignored_values
 from tests.support.pictures import picture
 
 PNG, JPEG = picture("PNG"), picture("JPEG")
@@ -31,7 +31,7 @@ def test_an_order_record_of_an_earlier_version_is_recognised(seconds):
     ],
 )
 def test_a_warning_names_values_that_some_servers_ignore(arguments, warnings):
-    found = list(ignored_warnings(VideoSpec("p", "m", **arguments)))
+    found = list(find_ignored_values(VideoSpec("p", "m", **arguments)))
     assert len(found) == len(warnings)
     assert all(text.startswith(start) for text, start in zip(found, warnings, strict=True))
 
@@ -80,7 +80,7 @@ def test_the_same_chat_order_has_the_same_identity():
 
 def test_frames_are_identified_by_their_hashes():
     spec = VideoSpec("p", "veo-3.1-fl", Frame.from_bytes(PNG, "a"), Frame.from_bytes(JPEG, "b"))
-    assert spec.frame_hashes() == {
+    assert spec.hash_frames() == {
         "first_frame": hashlib.sha256(PNG).hexdigest(),
         "last_frame": hashlib.sha256(JPEG).hexdigest(),
     }

@@ -9,18 +9,18 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, task
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.decorators.video import VeoVideoDecoratedOperator, arguments_of
+from airflow_provider_veo.decorators.video import VeoVideoDecoratedOperator, read_arguments
 from airflow_provider_veo.exceptions import VeoFailException
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 
 
 def test_a_returned_text_is_the_prompt():
-    assert arguments_of("画小猫") == {"prompt": "画小猫"}
+    assert read_arguments("画小猫") == {"prompt": "画小猫"}
 
 
 def test_a_returned_dictionary_has_the_arguments():
     given = {"prompt": "a cat", "model": "sora-9", "destination": "/tmp/a.mp4", "extra_body": {"seed": 7}}
-    assert arguments_of(given) == given
+    assert read_arguments(given) == given
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_returned_dictionary_has_the_arguments():
 )
 def test_another_returned_value_is_refused(returned, complaint):
     with pytest.raises(InvalidInputError, match=complaint):
-        arguments_of(returned)
+        read_arguments(returned)
 
 
 def test_a_prompt_beside_the_function_is_refused_when_the_dag_is_parsed():

@@ -12,10 +12,10 @@ from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_veo.api.backends.profiles import GENERIC, PROFILES, VEO_GATEWAY
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.settings import tls_context
+from airflow_provider_veo.api.settings import make_tls_context
 from airflow_provider_veo.get_provider_info import get_provider_info
 from airflow_provider_veo.hooks import connection
-from airflow_provider_veo.hooks.connection import client_settings, wait_policy
+from airflow_provider_veo.hooks.connection import read_client_settings, wait_policy
 from airflow_provider_veo.hooks.veo import VeoHook
 
 KEY = "sk-canary"
@@ -23,7 +23,7 @@ KEY = "sk-canary"
 
 def settings(extra=None, **fields):
     fields = {"host": "https://api.example.com"} | fields
-    return client_settings(Connection(conn_id="veo_default", conn_type="veo", **fields), extra or {})
+    return read_client_settings(Connection(conn_id="veo_default", conn_type="veo", **fields), extra or {})
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_the_profile_is_chosen_by_the_extra_or_else_by_the_host(host, extra, pro
 
 def test_a_missing_ca_bundle_is_named():
     with pytest.raises(InvalidInputError, match=r"/no/such\.pem"):
-        tls_context("/no/such.pem")
+        make_tls_context("/no/such.pem")
 
 
 def test_settings_do_not_show_the_key():
@@ -262,8 +262,8 @@ def test_settings_do_not_show_the_key():
 
 
 def test_a_process_has_one_tls_context_per_setting():
-    assert tls_context(True) is tls_context(True)
-    assert tls_context(True) is not tls_context(False)
+    assert make_tls_context(True) is make_tls_context(True)
+    assert make_tls_context(True) is not make_tls_context(False)
 
 
 def test_the_poll_interval_comes_from_the_configuration(monkeypatch):
@@ -278,7 +278,7 @@ def test_a_hook_reads_its_airflow_connection(monkeypatch):
     assert VeoHook("my_veo").settings.base_url == "https://x.example"
 
 
-def test_the_form_describes_what_the_hook_reads():
+def test_the_form_describes_all_fields_that_the_hook_reads():
     connection_type = get_provider_info()["connection-types"][0]
     assert connection_type["connection-type"] == VeoHook.conn_type
     assert connection_type["hook-name"] == VeoHook.hook_name

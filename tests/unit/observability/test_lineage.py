@@ -65,7 +65,7 @@ class Event:
         self.added.append((asset.uri, extra))
 
 
-def test_asset_events_carry_the_facts():
+def test_asset_events_hold_the_facts():
     outlets = [Asset("one"), Asset("two"), AssetAlias("files"), "something else"]
     events = {id(outlet): Event() for outlet in outlets}
 

@@ -22,7 +22,10 @@ from airflow_provider_veo.operators.media import VeoConcatOperator, VeoExtractFr
 from airflow_provider_veo.plugins.veo import OPERATORS
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
-pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="before Airflow 3.1 there is no Veo page")
+pytestmark = [
+    pytest.mark.usefixtures("gateway"),
+    pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="before Airflow 3.1 there is no Veo page"),
+]
 
 COMPLETED = Outcome(
     kind="completed",
@@ -32,13 +35,6 @@ COMPLETED = Outcome(
     created_at="2026-03-01T12:00:00Z",
     completed_at="2026-03-01T12:01:30Z",
 )
-
-
-@pytest.fixture(autouse=True)
-def connection(monkeypatch):
-    extra = {"profile": "veo-gateway"}
-    value = {"conn_type": "veo", "host": "https://api.example.com", "password": "sk-canary", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps(value))
 
 
 @pytest.fixture
@@ -69,7 +65,7 @@ def test_a_deferred_task_has_an_order_entry(mocker, context, written):
 
 
 def test_the_entry_is_written_before_the_order(mocker, context, written):
-    """Otherwise the page would not show an order whose worker died."""
+    """The page must show an order whose worker dies."""
 
     def order(*_):
         assert ORDER_KEY in written
@@ -88,7 +84,7 @@ def test_the_outcome_entry_of_a_video_has_no_signed_address(context, written):
     assert "s3cret" not in json.dumps(written)
 
 
-def test_the_outcome_entry_says_why_a_task_failed(context, written):
+def test_the_outcome_entry_has_the_reason_of_a_failure(context, written):
     failed = replace(COMPLETED, kind="failed", status="failed", message="no cats today")
     with pytest.raises(Exception, match="no cats today"):
         create().execute_complete(context, failed.to_event())
@@ -126,7 +122,7 @@ def test_secrets_that_airflow_knows_are_masked(context, written):
 
     mask_secret("hunter2hunter2")
     assert "hunter2" not in page.describe_order("a cat types hunter2hunter2", "m", GENERIC)["prompt"]
-    with pytest.raises(ValueError), summary.failures_reported(context["ti"]):
+    with pytest.raises(ValueError), summary.reporting_failures(context["ti"]):
         raise ValueError("the password hunter2hunter2 was refused")
     assert "hunter2" not in written[OUTCOME_KEY]["error"]
     stored = {"path": "/opt/hunter2hunter2/a.mp4", "bytes": 1, "sha256": "0"}

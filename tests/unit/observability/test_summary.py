@@ -1,4 +1,4 @@
-"""The summary line of a task, and the word for why it failed."""
+"""The summary line of a task, and the reason of its failure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_provider_veo.api.errors import (
 )
 from airflow_provider_veo.exceptions import VeoFailException, fail_fast
 from airflow_provider_veo.observability import metrics, summary
-from airflow_provider_veo.observability.summary import failures_reported, name_reason, summarize
+from airflow_provider_veo.observability.summary import name_reason, reporting_failures, summarize
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_an_exception_of_airflow_has_the_reason_of_its_cause(error, word):
                 "bytes": 1_234_567,
             },
             (
-                "video v; model veo-3.1; made in 92 s; 1 submission(s); 6 status call(s); estimated cost $0.25; "
+                "video v; model veo-3.1; made in 92 s; 1 order(s); 6 status call(s); estimated cost $0.25; "
                 "1,234,567 bytes stored at s3://c@b/a.mp4"
             ),
         ),
         ({"videos": ["url-1", "url-2"], "model": "m", "estimated_cost_usd": None}, "videos url-1, url-2; model m"),
         ({"of": "v", "path": "/a.mp4", "bytes": 1}, "video v; 1 bytes stored at /a.mp4"),
-        ({"path": "/film.mp4", "bytes": 2}, "2 bytes stored at /film.mp4"),
+        ({"path": "/video.mp4", "bytes": 2}, "2 bytes stored at /video.mp4"),
         ({"error": "No\nmoney.", "reason": "quota"}, "failed (reason quota): No money."),
         ({}, "done"),
     ],
@@ -82,7 +82,7 @@ def sent(mocker):
 
 def test_a_failure_is_reported_once_for_its_task(context, sent, caplog):
     caplog.set_level("INFO", logger=summary.__name__)
-    with pytest.raises(ValueError, match="boom"), failures_reported(context["ti"]):
+    with pytest.raises(ValueError, match="boom"), reporting_failures(context["ti"]):
         raise ValueError("boom")
     (measured, task), _ = sent.call_args
     assert [metric.name for metric in measured] == ["veo.failed", "veo.failed.other"]
@@ -100,6 +100,6 @@ def test_a_failure_is_reported_once_for_its_task(context, sent, caplog):
     ],
 )
 def test_a_signal_of_airflow_is_not_reported_as_a_failure(context, sent, signal):
-    with pytest.raises(type(signal)), failures_reported(context["ti"]):
+    with pytest.raises(type(signal)), reporting_failures(context["ti"]):
         raise signal
     sent.assert_not_called()

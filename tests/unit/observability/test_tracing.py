@@ -39,7 +39,7 @@ def test_an_error_is_recorded_and_passes_on(spans):
     assert not found.status.is_ok
 
 
-def test_a_step_that_began_in_another_process_has_its_whole_duration(spans):
+def test_a_span_that_began_in_another_process_has_its_whole_duration(spans):
     since = time.time() - 90
     tracing.trace_past_step("veo.wait_for_video", since, polls=6)
     (found,) = spans()
@@ -47,7 +47,7 @@ def test_a_step_that_began_in_another_process_has_its_whole_duration(spans):
     assert found.start_time == pytest.approx(since * 1e9, abs=1e6)
 
 
-def test_spans_nest(spans):
+def test_a_span_may_be_within_another_one(spans):
     with tracing.span("outer"), tracing.span("inner"):
         pass
     inner, outer = spans()

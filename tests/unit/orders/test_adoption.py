@@ -43,7 +43,7 @@ SOLD = ("veo-3.1", "openai/sora-2", "my-alias")
         ("sora-2", "sora-2-pro", (), False),  # it is not known
     ],
 )
-def test_a_name_is_another_model_where_an_order_could_have_named_it(ordered, reported, known, is_refused):
+def test_a_job_of_a_model_that_can_be_ordered_is_refused_if_another_was_ordered(ordered, reported, known, is_refused):
     refusal = pytest.raises(NotOrderedError, match=f"of the model {reported}, and {ordered} was ordered")
     with refusal if is_refused else nullcontext():
         check_model("v", ordered, reported, known, VEO_GATEWAY)
@@ -54,7 +54,7 @@ def job(created, video_id="v", model="m"):
     return Video(video_id, VideoStatus.QUEUED, "queued", model=model, created_at=at)
 
 
-def test_candidates_have_that_time_and_model_the_nearest_come_first_and_five_at_most():
+def test_at_most_five_candidates_of_that_time_and_model_are_named_nearest_first():
     jobs = [
         job(950 + 100, "late"),
         job(950 - 100, "early"),
@@ -96,7 +96,7 @@ def test_the_rest_call_has_escaped_names():
 
 
 @pytest.mark.parametrize(("value", "video_id"), [("v", "v"), (" v\n", "v"), (7, "7"), ("a/b?c", "a/b?c")])
-def test_an_id_is_read_as_a_person_may_write_it(value, video_id):
+def test_an_id_is_read_in_each_form_that_people_write(value, video_id):
     assert adoption.read_id(value) == video_id
 
 
@@ -127,7 +127,7 @@ def test_a_value_that_is_not_an_id_is_refused(value):
         adoption.read_id(value)
 
 
-def test_a_value_that_is_not_an_id_is_shown_in_short():
+def test_a_value_that_is_not_an_id_is_shortened_in_the_error():
     with pytest.raises(NotOrderedError) as caught:
         adoption.read_id(["v" * 200])
     assert "veo_adopt is ['" + "v" * 90 in str(caught.value)

@@ -13,7 +13,7 @@ def test_a_server_that_sends_without_end_does_not_fill_the_log():
     chat_log = ChatLog(lines.append)
     written = sum(chat_log.write(Progress(number % 100)) for number in range(3 * MOST_LINES))
     assert written == len(lines) == MOST_LINES
-    assert lines[-1] == "The server sends more; no more of it is logged"
+    assert lines[-1] == "The server sends further lines, which are not logged"
 
 
 def test_left_out_parts_are_logged():

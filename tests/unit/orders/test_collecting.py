@@ -56,7 +56,7 @@ OUR_SIDE = [StorageFullError("x"), ContentTooLargeError("x"), InvalidInputError(
         *((error, NotCollected.OUR_SIDE) for error in OUR_SIDE),
     ],
 )
-def test_an_error_means_one_thing_for_the_video(error, why):
+def test_each_error_has_one_meaning_for_the_video(error, why):
     assert judge_collecting(error) is why
 
 

@@ -49,7 +49,7 @@ from airflow_provider_veo.orders.decision import (
     find_abandoned,
     find_limit,
     find_urls,
-    next_record,
+    make_next_record,
     read_job_state,
     resume_record,
     was_cleared,
@@ -150,7 +150,7 @@ def test_the_table_is_complete():
 
 
 def test_without_a_record_the_task_orders():
-    assert decide(None, ORDER, "me") == Submit(next_record(None, ORDER, "me"))
+    assert decide(None, ORDER, "me") == Submit(make_next_record(None, ORDER, "me"))
 
 
 class TestTheDataOfAStep:
@@ -175,11 +175,11 @@ class TestTheDataOfAStep:
 
     def test_an_order_comes_with_the_record_to_write_before(self):
         step = decide(record(State.REFUSED), ORDER, "me")
-        assert step.record == next_record(record(State.REFUSED), ORDER, "me", keeps_deadline=True)
+        assert step.record == make_next_record(record(State.REFUSED), ORDER, "me", keeps_deadline=True)
 
     def test_an_order_of_another_request_has_a_new_deadline(self):
         step = decide(record(State.REFUSED), OTHER_REQUEST, "me")
-        assert step.record == next_record(record(State.REFUSED), OTHER_REQUEST, "me")
+        assert step.record == make_next_record(record(State.REFUSED), OTHER_REQUEST, "me")
         assert step.record.waiting_since == ORDER.now
 
 
@@ -189,13 +189,13 @@ def test_another_request_is_a_new_order(state):
 
 
 @pytest.mark.parametrize("state", State)
-def test_another_request_counts(state):
+def test_an_order_with_another_request_is_counted(state):
     assert decided(record(state, submissions=2), OTHER_REQUEST) is Forbidden.NO_ORDERS_LEFT
     assert decided(record(state, submissions=2, cleared=True), OTHER_REQUEST) is NEW
     assert decide(record(state), OTHER_REQUEST, "me").record.submissions == 2
 
 
-def test_with_one_submission_a_retry_does_not_order():
+def test_with_max_submissions_1_a_retry_does_not_order():
     order = replace(ORDER, max_submissions=1)
     assert decided(record(State.SUBMITTED), order, JobState.GONE) is Forbidden.NO_ORDERS_LEFT
 
@@ -257,14 +257,14 @@ def test_a_request_is_checked_against_the_limits(posts, now, execution_timeout, 
 
 
 def test_requests_of_one_order_are_counted_and_a_refused_order_is_not():
-    first = next_record(None, ORDER, "me")
+    first = make_next_record(None, ORDER, "me")
     sent = first.as_sent(1001.0).as_sent(1002.0)
     assert (sent.state, sent.posts, sent.submissions, sent.sent_at) == (State.INTENT, 2, 1, 1002.0)
-    again = next_record(sent.as_refused(), ORDER, "me", keeps_deadline=True).as_sent(1003.0)
+    again = make_next_record(sent.as_refused(), ORDER, "me", keeps_deadline=True).as_sent(1003.0)
     assert (again.posts, again.submissions, again.waiting_since) == (3, 1, 1000.0)
-    other = next_record(sent, OTHER_REQUEST, "me")
+    other = make_next_record(sent, OTHER_REQUEST, "me")
     assert (other.posts, other.submissions) == (2, 2)
-    assert next_record(sent, AFTER_A_CLEAR, "me").posts == 0
+    assert make_next_record(sent, AFTER_A_CLEAR, "me").posts == 0
     assert resume_record(sent.as_accepted("v"), AFTER_A_CLEAR).posts == 0
 
 
@@ -333,23 +333,23 @@ class TestAChatCall:
 
     def test_orders_the_missing_videos_and_keeps_the_others(self):
         step = decide_chat(CHAT, ORDER, "me", 3)
-        assert step == Submit(replace(next_record(CHAT, ORDER, "me", keeps_deadline=True), urls=URLS))
+        assert step == Submit(replace(make_next_record(CHAT, ORDER, "me", keeps_deadline=True), urls=URLS))
 
     def test_is_a_first_order_without_a_record(self):
-        assert decide_chat(None, ORDER, "me", 2) == Submit(next_record(None, ORDER, "me"))
+        assert decide_chat(None, ORDER, "me", 2) == Submit(make_next_record(None, ORDER, "me"))
 
     def test_is_refused_like_any_order(self):
         exhausted = replace(CHAT, submissions=2)
         assert decide_chat(exhausted, ORDER, "me", 3) == Refuse(exhausted, Forbidden.NO_ORDERS_LEFT)
         assert decide_chat(INTENT, ORDER, "me", 1) == Refuse(INTENT, Forbidden.UNKNOWN_ORDER)
 
-    def test_that_is_unknown_returns_nothing_even_if_earlier_calls_brought_all(self):
+    def test_returns_nothing_while_it_is_unknown_even_if_earlier_calls_made_all_videos(self):
         unknown = replace(CHAT, state=State.INTENT)
         assert decide_chat(unknown, ORDER, "me", 2) == Refuse(unknown, Forbidden.UNKNOWN_ORDER)
 
     def test_orders_again_after_its_videos_were_delivered_and_the_task_was_cleared(self):
         step = decide_chat(CHAT.as_delivered(), AFTER_A_CLEAR, "me", 2)
-        assert step == Submit(next_record(CHAT.as_delivered(), AFTER_A_CLEAR, "me"))
+        assert step == Submit(make_next_record(CHAT.as_delivered(), AFTER_A_CLEAR, "me"))
 
 
 records = st.builds(
@@ -379,7 +379,7 @@ orders = st.builds(
 
 
 @given(records, orders, st.sampled_from(JobState), st.booleans())
-def test_nobody_pays_again_for_an_undelivered_video_that_is_stored_or_may_come(one, order, job_state, is_stored):
+def test_an_undelivered_video_that_is_stored_or_may_come_is_not_paid_again(one, order, job_state, is_stored):
     known = Known(has_looked=True, stored=STORED_VIDEO if is_stored else None, job_state=job_state)
     step = decide(one, order, "me", known)
     is_paid = one.state in (State.SUBMITTED, State.STORED) and one.fingerprint == order.fingerprint
@@ -510,48 +510,48 @@ def test_no_retry_orders_while_a_completed_video_is_only_refused(one, most, paus
 
 
 class TestTheNextRecord:
-    def test_of_a_first_order(self):
-        intent = next_record(None, ORDER, "me")
+    def test_of_a_first_order_has_the_numbers_of_this_try(self):
+        intent = make_next_record(None, ORDER, "me")
         assert (intent.state, intent.submissions, intent.video_id) == (State.INTENT, 1, None)
         assert (intent.waiting_since, intent.sent_at, intent.epoch) == (1000.0, 1000.0, 2)
         assert len(intent.idempotency_key) == 32
 
-    def test_of_a_replacement_keeps_the_deadline_and_has_another_key(self):
-        first = next_record(None, ORDER, "me").as_accepted("v")
+    def test_of_a_second_order_keeps_the_deadline_and_has_another_key(self):
+        first = make_next_record(None, ORDER, "me").as_accepted("v")
         later = replace(ORDER, now=1100.0)
-        second = next_record(first, later, "me", keeps_deadline=True)
+        second = make_next_record(first, later, "me", keeps_deadline=True)
         assert (second.submissions, second.waiting_since, second.sent_at) == (2, 1000.0, 1100.0)
         assert second.idempotency_key != first.idempotency_key
 
     def test_does_not_count_a_refused_order(self):
-        refused = next_record(None, ORDER, "me").as_refused()
-        assert next_record(refused, ORDER, "me", keeps_deadline=True).submissions == 1
+        refused = make_next_record(None, ORDER, "me").as_refused()
+        assert make_next_record(refused, ORDER, "me", keeps_deadline=True).submissions == 1
 
     @pytest.mark.parametrize("keeps_deadline", [True, False])
     def test_repeats_an_unknown_order_with_its_key(self, keeps_deadline):
-        unknown = next_record(None, ORDER, "me")
-        again = next_record(unknown, replace(ORDER, epoch=5), "me", keeps_deadline=keeps_deadline)
+        unknown = make_next_record(None, ORDER, "me")
+        again = make_next_record(unknown, replace(ORDER, epoch=5), "me", keeps_deadline=keeps_deadline)
         assert again.idempotency_key == unknown.idempotency_key
 
     def test_repeats_a_refused_order_with_its_key(self):
-        first = next_record(None, replace(ORDER, try_number=1), "me")
+        first = make_next_record(None, replace(ORDER, try_number=1), "me")
         later = replace(ORDER, try_number=2)
-        again = next_record(first.as_refused(), later, "me", keeps_deadline=True)
+        again = make_next_record(first.as_refused(), later, "me", keeps_deadline=True)
         assert again.idempotency_key == first.idempotency_key
 
     def test_has_a_key_for_each_try_after_a_job(self):
-        keys = {next_record(RECORD, replace(ORDER, try_number=number), "me").idempotency_key for number in (2, 3)}
+        keys = {make_next_record(RECORD, replace(ORDER, try_number=number), "me").idempotency_key for number in (2, 3)}
         assert len(keys) == 2
 
-    def test_of_an_epoch_that_comes_again_has_another_key(self):
-        first = next_record(None, replace(ORDER, try_number=1), "me").as_accepted("v").as_delivered()
+    def test_of_a_repeated_epoch_has_another_key(self):
+        first = make_next_record(None, replace(ORDER, try_number=1), "me").as_accepted("v").as_delivered()
         later = replace(ORDER, try_number=2, clear_number=1, retries=1)
         known = replace(first, try_number=1, clear_number=0)
-        assert next_record(known, later, "me").idempotency_key != first.idempotency_key
+        assert make_next_record(known, later, "me").idempotency_key != first.idempotency_key
 
-    def test_after_a_clear_starts_anew(self):
+    def test_after_a_clear_begins_a_new_count(self):
         old = record(State.DELIVERED, cleared=True, submissions=2)
-        new = next_record(old, ORDER, "me")
+        new = make_next_record(old, ORDER, "me")
         assert (new.submissions, new.waiting_since) == (1, 1000.0)
         assert new.idempotency_key != old.idempotency_key
 
@@ -560,37 +560,37 @@ class TestTheNextRecord:
     )
     def test_has_a_key_for_each_task_epoch_and_request(self, change):
         arguments = {"record": None, "order": ORDER, "task_key": "me"}
-        assert next_record(**arguments | change).idempotency_key != next_record(**arguments).idempotency_key
+        assert make_next_record(**arguments | change).idempotency_key != make_next_record(**arguments).idempotency_key
 
     def test_has_the_same_key_in_all_retries_even_without_a_record(self):
-        first = next_record(None, ORDER, "me")
-        retry = next_record(None, replace(ORDER, now=5000.0), "me")
+        first = make_next_record(None, ORDER, "me")
+        retry = make_next_record(None, replace(ORDER, now=5000.0), "me")
         assert retry.idempotency_key == first.idempotency_key
 
     def test_has_the_same_key_after_an_update_of_this_package(self):
-        assert next_record(None, ORDER, "me").idempotency_key == "b032e5a9bedc7ce14a32bd42d985916d"
+        assert make_next_record(None, ORDER, "me").idempotency_key == "b032e5a9bedc7ce14a32bd42d985916d"
 
     def test_has_the_hashes_of_the_frames(self):
         order = replace(ORDER, frames={"first_frame": "a hash"})
-        assert next_record(None, order, "me").frames == {"first_frame": "a hash"}
+        assert make_next_record(None, order, "me").frames == {"first_frame": "a hash"}
 
     @pytest.mark.parametrize("state", [state for state in State if state is not State.INTENT])
     def test_names_the_jobs_of_earlier_orders(self, state):
         before = replace(RECORD, state=state, earlier=("u",))
-        assert next_record(before, AFTER_A_CLEAR, "me").earlier == ("u", "v")
+        assert make_next_record(before, AFTER_A_CLEAR, "me").earlier == ("u", "v")
 
     def test_does_not_name_the_job_of_an_unknown_order_which_may_still_be_adopted(self):
-        assert next_record(replace(INTENT, video_id="v"), AFTER_A_CLEAR, "me").earlier == ()
+        assert make_next_record(replace(INTENT, video_id="v"), AFTER_A_CLEAR, "me").earlier == ()
 
     def test_names_a_bounded_number_of_earlier_jobs(self):
         one = RECORD
         for number in range(50):
-            one = next_record(replace(one, state=State.DELIVERED, video_id=f"v{number}"), AFTER_A_CLEAR, "me")
+            one = make_next_record(replace(one, state=State.DELIVERED, video_id=f"v{number}"), AFTER_A_CLEAR, "me")
         assert one.earlier == tuple(f"v{number}" for number in range(50 - MOST_EARLIER, 50))
         assert MOST_EARLIER == 20
 
 
-def test_a_clear_gives_fresh_time_to_an_earlier_job():
+def test_a_clear_gives_an_earlier_job_a_new_deadline():
     resumed = resume_record(record(State.SUBMITTED, cleared=True, submissions=2), ORDER)
     assert (resumed.epoch, resumed.waiting_since, resumed.submissions) == (2, 1000.0, 1)
     assert resumed.adopted
@@ -599,14 +599,14 @@ def test_a_clear_gives_fresh_time_to_an_earlier_job():
     assert (stored.state, stored.kept, stored.epoch) == (State.STORED, KEPT, 2)
 
 
-def test_a_retry_gives_no_fresh_time_to_an_earlier_job():
+def test_a_retry_keeps_the_deadline_of_an_earlier_job():
     assert resume_record(RECORD, ORDER) == RECORD
     assert resume_record(replace(RECORD, by_clear=True), replace(ORDER, try_number=5)) == replace(RECORD, try_number=5)
 
 
 def test_the_record_of_a_try_has_its_numbers():
     order = replace(ORDER, try_number=5, clear_number=7)
-    for one in (resume_record(RECORD, order), adopt_record(INTENT, order, "v"), next_record(RECORD, order, "me")):
+    for one in (resume_record(RECORD, order), adopt_record(INTENT, order, "v"), make_next_record(RECORD, order, "me")):
         assert (one.try_number, one.clear_number) == (5, 7)
 
 
@@ -626,7 +626,7 @@ def test_a_try_with_an_unknown_number_counts_as_a_retry(unknown):
 
 
 @pytest.mark.parametrize("order", [ORDER, AFTER_A_CLEAR])
-def test_an_adopted_job_is_on_record_like_an_accepted_one_with_fresh_time(order):
+def test_an_adopted_job_is_recorded_like_an_accepted_one_with_a_new_deadline(order):
     adopted = adopt_record(replace(INTENT, posts=3, submissions=2), order, "v")
     assert (adopted.state, adopted.video_id, adopted.waiting_since) == (State.SUBMITTED, "v", order.now)
     assert (adopted.epoch, adopted.adopted) == (order.epoch, False)
@@ -658,7 +658,7 @@ def error(reason, status=500):
         (TransportError("x"), False, JobState.MAY_BE_COMPLETED),
     ],
 )
-def test_an_answer_to_a_status_call_means_a_job_state(answer, is_recent, state):
+def test_each_answer_to_a_status_call_means_a_job_state(answer, is_recent, state):
     answer = Video("v", answer) if isinstance(answer, VideoStatus) else answer
     assert read_job_state(answer, is_recent=is_recent) is state
 

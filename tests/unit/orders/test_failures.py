@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_veo.api.answers.answer import Answer
-from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import (
     InvalidInputError,
     NotOrderedError,
@@ -19,7 +19,7 @@ from airflow_provider_veo.orders.failures import find_pause, is_unknown
 
 def answered(status, body="", **headers):
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return error_from(Answer(status, body, names), "Creating the video")
+    return make_api_error(Answer(status, body, names), "Creating the video")
 
 
 BUSY = '{"error": {"message": "overloaded"}}'
@@ -54,6 +54,6 @@ BUSY = '{"error": {"message": "overloaded"}}'
         (KeyError("x"), True, [None]),
     ],
 )
-def test_a_failed_order_is_unknown_or_repeated_or_neither(failure, unknown, pauses):
+def test_a_failed_order_is_unknown_or_repeated_depending_on_its_error(failure, unknown, pauses):
     assert is_unknown(failure) is unknown
     assert [find_pause(failure, attempt) for attempt in range(1, len(pauses) + 1)] == pauses

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.formats.frames import Frame
 from airflow_provider_veo.api.specs import VideoSpec
-from airflow_provider_veo.orders.order import fingerprint_of
+from airflow_provider_veo.orders.order import make_fingerprint
 from tests.unit.orders.samples import ORDER
 
 
@@ -31,7 +31,7 @@ def test_requests_that_order_the_same_have_one_fingerprint():
     png, other = (Frame(content, "image/png", 9, 16) for content in (b"1", b"2"))
     spec = VideoSpec("p", "veo-3.1-fl", first_frame=png)
     same = VideoSpec("p", "veo-3.1-fl", first_frame=Frame(b"1", "image/png", 9, 16))
-    assert fingerprint_of(spec, "c") == fingerprint_of(same, "c")
+    assert make_fingerprint(spec, "c") == make_fingerprint(same, "c")
     different = [
         (VideoSpec("q", "veo-3.1-fl", first_frame=png), "c"),
         (VideoSpec("p", "veo-3.1-fast-fl", first_frame=png), "c"),
@@ -41,11 +41,11 @@ def test_requests_that_order_the_same_have_one_fingerprint():
         (VideoSpec("p", "veo-3.1-fl", first_frame=png, extra_body={"seed": 1}), "c"),
         (spec, "d"),
     ]
-    assert len({fingerprint_of(*one) for one in different} | {fingerprint_of(spec, "c")}) == 8
-    assert fingerprint_of(VideoSpec("p", "m", extra_body={"a": 1, "b": 2}), "c") == fingerprint_of(
+    assert len({make_fingerprint(*one) for one in different} | {make_fingerprint(spec, "c")}) == 8
+    assert make_fingerprint(VideoSpec("p", "m", extra_body={"a": 1, "b": 2}), "c") == make_fingerprint(
         VideoSpec("p", "m", extra_body={"b": 2, "a": 1}), "c"
     )
 
 
 def test_a_fingerprint_is_the_same_in_every_version_of_this_package():
-    assert fingerprint_of(VideoSpec("画小猫", "veo-3.1"), "c") == "975202621462ce76"
+    assert make_fingerprint(VideoSpec("画小猫", "veo-3.1"), "c") == "975202621462ce76"

@@ -50,7 +50,7 @@ class TestAVideoThatIsNotCollected:
         assert first.as_not_collected(NotCollected.REFUSED, 1300.0, is_running=True).withheld_since == 1300.0
         assert first.as_not_collected(NotCollected.NO_ANSWER, 1300.0, is_running=True).withheld_since is None
 
-    def test_is_lost_once_that_is_sure(self):
+    def test_is_lost_once_the_loss_is_certain(self):
         assert RECORD.as_not_collected(NotCollected.NEVER, 1000.0).state is State.LOST
 
 

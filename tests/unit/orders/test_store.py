@@ -61,7 +61,7 @@ def test_a_store_that_cannot_be_written_does_not_lose_a_video(store, caplog):
     assert "Video v: its record could not be written" in caplog.text
 
 
-def test_the_name_of_a_job_is_read_and_deleted(store):
+def test_a_named_job_is_read_and_deleted(store):
     store.values[NAMED_KEY] = "v"
     assert OrderStore(store).read_named() == "v"
     store.delete = store.values.pop
@@ -69,7 +69,7 @@ def test_the_name_of_a_job_is_read_and_deleted(store):
     assert store.values == {}
 
 
-def test_a_name_that_cannot_be_deleted_does_no_harm(store, caplog):
+def test_a_named_job_that_cannot_be_deleted_is_logged(store, caplog):
     def fail(_key):
         raise RuntimeError("the API server is away")
 

@@ -68,7 +68,7 @@ def test_the_policy_survives_serialization():
 
 
 def test_airflow_does_not_store_the_class_path_of_the_policy():
-    """So the class may move: a Dag that is parsed again uses the new path, and no row has the old one."""
+    """The class may move: a Dag that is parsed again uses the new path, and no row has the old one."""
     from airflow.serialization.serialized_objects import DagSerialization
 
     with DAG("d", schedule=None) as dag:

@@ -1,3 +1,5 @@
+"""Destinations, as they are written in Dags, and the targets that they mean."""
+
 from __future__ import annotations
 
 import os
@@ -30,7 +32,7 @@ def test_the_connection_of_an_object_is_kept(memory, tmp_path):
         assert target.fs_path == "/bucket/a.mp4"
 
 
-def test_the_id_fills_the_destination(tmp_path):
+def test_the_id_is_inserted_into_the_destination(tmp_path):
     assert destinations.resolve(f"{tmp_path}/x-{{video_id}}.mp4", name="video_1") == LocalTarget(
         tmp_path / "x-video_1.mp4"
     )
@@ -123,7 +125,7 @@ def test_uris_for_assets_are_ascii_and_name_no_connection():
         "s3://c@bucket/猫/a@b://c.mp4": "s3://bucket/%E7%8C%AB/a@b://c.mp4",
         "gs://bucket/a+b&c?.mp4": "gs://bucket/a+b&c%3F.mp4",
     }.items():
-        assert destinations.file_or_object(place, "place").uri == uri
+        assert destinations.find_target(place, "place").uri == uri
 
 
 def test_a_sibling_is_in_the_same_folder(tmp_path):
@@ -146,15 +148,15 @@ def test_two_braces_belong_to_airflow_and_one_to_the_provider():
     with pytest.raises(InvalidInputError) as caught:
         destinations.resolve("/videos/{{video_id}}.mp4")
     assert str(caught.value) == (
-        "destination '/videos/{{video_id}}.mp4' still has '{}' in it, which nothing fills in: only {video_id} is, and "
-        "Airflow's templates in arguments of an operator, but not in what a function has returned."
+        "destination '/videos/{{video_id}}.mp4' still has '{}' in it, which nothing fills in: only {video_id} is "
+        "filled in. Airflow renders templates in arguments of an operator, but not in returned values."
     )
 
 
 @pytest.mark.parametrize(
     ("template", "same"),
     [
-        ("film.mp4", True),
+        ("video.mp4", True),
         ("s3://task@bucket/ti/{{ ds }}/{{ run_id }}.mp4", True),
         ("{{ params.name }}/{{ times }}.mp4", True),
         ("{video_id}.mp4", False),

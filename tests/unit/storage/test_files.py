@@ -1,3 +1,5 @@
+"""Files are stored as a whole or not at all, on disks and in object storages."""
+
 from __future__ import annotations
 
 import errno
@@ -14,16 +16,16 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_veo.api.errors import InvalidInputError, StorageError, TransportError
 from airflow_provider_veo.storage import files
-from airflow_provider_veo.storage.checksums import sha256_of
+from airflow_provider_veo.storage.checksums import hash_file
 from airflow_provider_veo.storage.destinations import resolve
 from airflow_provider_veo.storage.local import LocalTarget
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 
-FILM = film()
-SHA256 = hashlib.sha256(FILM).hexdigest()
+VIDEO = make_video()
+SHA256 = hashlib.sha256(VIDEO).hexdigest()
 
 
-def store(target, content=FILM, *, replace=True):
+def store(target, content=VIDEO, *, replace=True):
     with target.staged(replace=replace) as part:
         part.write_bytes(content)
 
@@ -61,10 +63,10 @@ def current_umask():
 def test_a_video_is_stored_and_found(target):
     assert files.find_stored(target) is None
     store(target, replace=False)
-    assert seen(target).read_bytes() == FILM
+    assert seen(target).read_bytes() == VIDEO
     assert target.exists()
     stored = files.find_stored(target)
-    assert (stored.path, stored.bytes, stored.sha256) == (str(target), len(FILM), SHA256)
+    assert (stored.path, stored.bytes, stored.sha256) == (str(target), len(VIDEO), SHA256)
     assert stored.uri.startswith(("file:///", "memory://"))
     assert names_in(seen(target).parent) == ["a.mp4"]
 
@@ -82,27 +84,27 @@ def test_a_local_file_has_the_access_rights_of_any_other(tmp_path):
 
 def test_readers_never_see_half_a_file(target):
     with target.staged() as part:
-        part.write_bytes(FILM)
+        part.write_bytes(VIDEO)
         assert not seen(target).exists()
     assert seen(target).exists()
 
 
 def fail_halfway(target):
     def fill(part):
-        part.write_bytes(FILM[:100])
+        part.write_bytes(VIDEO[:100])
         raise TransportError("connection reset")
 
     with pytest.raises(TransportError), target.staged() as part:
         fill(part)
 
 
-def test_a_failure_leaves_nothing(target):
+def test_a_failed_write_leaves_no_file(target):
     fail_halfway(target)
     assert not seen(target).exists()
     assert not isinstance(target, LocalTarget) or names_in(seen(target).parent) == []
 
 
-def test_a_failure_leaves_the_old_file(target):
+def test_a_failed_write_keeps_the_old_file(target):
     store(target, b"old")
     fail_halfway(target)
     assert seen(target).read_bytes() == b"old"
@@ -115,7 +117,7 @@ def test_a_file_is_replaced_only_on_demand(target):
         store(target, replace=False)
     assert seen(target).read_bytes() == b"old"
     store(target)
-    assert seen(target).read_bytes() == FILM
+    assert seen(target).read_bytes() == VIDEO
     assert names_in(seen(target).parent) == ["a.mp4"]
 
 
@@ -132,7 +134,7 @@ def test_a_folder_that_has_appeared_at_the_target_is_an_error_of_the_storage(tmp
     assert names_in(tmp_path) == ["a.mp4"]
 
 
-def test_file_systems_without_links_take_files(tmp_path, monkeypatch):
+def test_files_are_stored_on_file_systems_without_links(tmp_path, monkeypatch):
     def link(*_):
         raise OSError(errno.EPERM, "no links here")
 
@@ -148,9 +150,9 @@ def test_two_tasks_that_write_the_same_file_do_not_mix(target):
     with target.staged() as part:
         part.write_bytes(b"the slow one")
         store(target)  # meanwhile, by another task
-        assert seen(target).read_bytes() == FILM
-        part.write_bytes(FILM)
-    assert seen(target).read_bytes() == FILM
+        assert seen(target).read_bytes() == VIDEO
+        part.write_bytes(VIDEO)
+    assert seen(target).read_bytes() == VIDEO
     assert not part.exists()
 
 
@@ -184,13 +186,13 @@ def test_the_part_file_of_a_killed_task_is_removed_by_the_next_one(tmp_path, tem
 
 def test_the_part_file_of_a_living_task_stays(tmp_path):
     with LocalTarget(tmp_path / "a.mp4").staged() as part:
-        part.write_bytes(FILM)
+        part.write_bytes(VIDEO)
         store(LocalTarget(tmp_path / "b.mp4"))
         assert part.exists()
     assert sorted(names_in(tmp_path)) == ["a.mp4", "b.mp4"]
 
 
-def test_other_files_stay(tmp_path):
+def test_other_files_in_the_folder_stay(tmp_path):
     (tmp_path / "x.part").touch()
     (tmp_path / ".hidden").touch()
     store(LocalTarget(tmp_path / "a.mp4"))
@@ -198,7 +200,7 @@ def test_other_files_stay(tmp_path):
 
 
 def test_half_a_video_is_not_taken_for_a_video(target):
-    store(target, FILM[:-1])
+    store(target, VIDEO[:-1])
     with pytest.raises(InvalidInputError, match=r"is not a whole video: its 'moov' box is cut.*if_exists='overwrite'"):
         files.find_stored(target)
 
@@ -214,24 +216,24 @@ def test_a_copy_of_a_video_is_checked(target, tmp_path):
     whole.touch()
     cut.touch()
     copied = files.copy_video(target, whole)
-    assert (copied.bytes, copied.sha256, whole.read_bytes()) == (len(FILM), SHA256, FILM)
-    store(target, FILM[:-1])
+    assert (copied.bytes, copied.sha256, whole.read_bytes()) == (len(VIDEO), SHA256, VIDEO)
+    store(target, VIDEO[:-1])
     with pytest.raises(StorageError, match="IncompleteError"):
         files.copy_video(target, cut)
 
 
 def test_a_local_copy_of_an_object_exists_for_the_block(memory):
     source = resolve(f"{memory}/a.mp4")
-    seen(source).write_bytes(FILM)
+    seen(source).write_bytes(VIDEO)
     with source.local_copy() as copy:
-        assert copy.read_bytes() == FILM
-        assert sha256_of(copy) == SHA256
+        assert copy.read_bytes() == VIDEO
+        assert hash_file(copy) == SHA256
     assert not copy.exists()
 
 
 def test_a_local_file_is_not_copied(tmp_path):
     source = LocalTarget(tmp_path / "a.mp4")
-    source.path.write_bytes(FILM)
+    source.path.write_bytes(VIDEO)
     with source.local_copy() as copy:
         assert copy == source.path
     assert source.exists()

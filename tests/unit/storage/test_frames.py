@@ -1,3 +1,5 @@
+"""Frames from files, results, addresses and data URIs."""
+
 from __future__ import annotations
 
 import base64
@@ -29,7 +31,7 @@ def test_frames_are_read_from_every_kind_of_source(tmp_path, load):
 
 @pytest.mark.parametrize("load", [load_frame, load_chat_frame])
 @pytest.mark.parametrize("nothing", [None, ""])
-def test_no_source_is_no_frame(load, nothing):
+def test_without_a_source_there_is_no_frame(load, nothing):
     assert load(nothing, "first_frame") is None
 
 

@@ -14,10 +14,10 @@ from hypothesis import strategies
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.storage import destinations, files, names
 from airflow_provider_veo.storage.local import LocalTarget
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 from tests.support.odd_names import CAT, IDS, TITLES
 
-FILM = film()
+VIDEO = make_video()
 LETTERS = strategies.text(min_size=1, max_size=300)
 
 
@@ -31,7 +31,7 @@ def base(request, tmp_path, memory, monkeypatch):
 
 def stored_at(target):
     with target.staged() as part:
-        part.write_bytes(FILM)
+        part.write_bytes(VIDEO)
     return files.find_stored(target)
 
 
@@ -56,7 +56,7 @@ def test_each_title_is_stored_under_its_own_name_or_refused(base, memory):
             continue
         stored = stored_at(destinations.resolve(f"shows/{title}.mp4", name="v"))
         assert stored.path == str(target)
-        assert found_by(stored.path).read_bytes() == FILM
+        assert found_by(stored.path).read_bytes() == VIDEO
         assert Asset(uri=stored.uri).uri == stored.uri
         where = found_by(stored.path)
         assert path_of_uri(stored.uri, base) == getattr(where, "path", str(where))
@@ -67,14 +67,14 @@ def test_each_title_is_stored_under_its_own_name_or_refused(base, memory):
     assert len(TITLES) >= 60
 
 
-def test_each_id_is_stored_and_no_two_become_one(base):
+def test_each_id_is_stored_under_a_different_name(base):
     found = {}
     for template in ("by_id/", "{video_id}/{video_id}.{video_id}.mp4", "_{video_id}/x.mp4", "bare/{video_id}"):
         destinations.resolve(template)
         for video_id in IDS:
             stored = stored_at(destinations.resolve(template, name=video_id))
             assert found.setdefault(stored.path, video_id) == video_id
-            assert found_by(stored.path).read_bytes() == FILM
+            assert found_by(stored.path).read_bytes() == VIDEO
             assert names.OURS not in stored.path.split("/")
             assert all(len(part.encode()) <= 250 for part in stored.path.split("/"))
         assert len({str(destinations.resolve(template, name=video_id)) for video_id in IDS}) == len(IDS)
@@ -87,7 +87,7 @@ def test_an_id_that_every_storage_takes_is_kept(video_id):
 
 @pytest.mark.parametrize("video_id", ["x" * 500, "猫" * 200, "gen/1", "..", ""])
 @pytest.mark.parametrize("beside", ["", "a", "b" * 100, "猫" * 50, "b" * 228])
-def test_an_id_is_shortened_to_the_room_in_its_part(video_id, beside):
+def test_an_id_is_shortened_to_the_space_in_its_part_of_the_path(video_id, beside):
     target = destinations.resolve(f"/videos/{beside}{{video_id}}.mp4", name=video_id)
     assert len(target.name.encode()) <= 250
     assert "~" in target.name
@@ -161,7 +161,7 @@ def test_the_uri_of_any_file_leads_to_it(title):
     assert unquote(urlsplit(target.uri).path) == str(target)
 
 
-def test_a_folder_with_a_pattern_in_its_name(memory):
+def test_a_folder_may_have_a_pattern_in_its_name(memory):
     """The driver of this storage cannot rename an object."""
     other = destinations.resolve(f"{memory}/a1/x.mp4")
     stored_at(other)

@@ -221,11 +221,11 @@ def test_results_of_other_tasks_are_not_checked_when_the_dag_is_parsed():
             model="veo-3.1-fl",
         )
         wait = VeoVideoSensor(task_id="wait", video_id={"id": first.output["id"]})
-        film = VeoConcatOperator(task_id="film", sources=[first.output, second.output], destination="/tmp/a.mp4")
+        joined = VeoConcatOperator(task_id="join", sources=[first.output, second.output], destination="/tmp/a.mp4")
     assert isinstance(second.prompt, XComArg)
     assert isinstance(second.extra_body["seed"], XComArg)
     assert isinstance(wait.video_id["id"], XComArg)
-    assert [type(source) for source in film.sources] == [type(first.output)] * 2
+    assert [type(source) for source in joined.sources] == [type(first.output)] * 2
     assert second.upstream_task_ids == wait.upstream_task_ids == {"clip"}
 
 

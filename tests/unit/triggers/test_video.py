@@ -1,3 +1,5 @@
+"""The trigger: the cancellation of its job, and the time of its event."""
+
 from __future__ import annotations
 
 import asyncio
@@ -159,13 +161,13 @@ class FinishedTrigger:
 
 
 @pytest.mark.parametrize("kind", OUTCOMES)
-async def test_no_event_fires_before_not_before(mocker, kind):
+async def test_no_event_fires_before_the_time_not_before(mocker, kind):
     held = FinishedTrigger(mocker, kind, not_before=1_007.5)
     assert await held.run() == [kind]
     assert held.pauses == [7.5]
 
 
-async def test_an_event_fires_at_once_after_not_before(mocker):
+async def test_an_event_fires_at_once_after_the_time_not_before(mocker):
     held = FinishedTrigger(mocker, not_before=999.0)
     assert await held.run() == ["completed"]
     assert held.pauses == []

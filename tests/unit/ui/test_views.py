@@ -176,7 +176,7 @@ def test_groups_are_added_up():
         Group("d", None, "in_progress", tasks=2, videos=2, cost=9.0, seconds=9.0, timed=1),
     ]
     assert add_up(groups) == {
-        "generations": 7,
+        "tasks": 7,
         "in_progress": 2,
         "completed": 4,
         "failed": 1,
@@ -208,4 +208,4 @@ def test_texts_that_are_not_numbers_do_not_spoil_the_sums(text):
 
 def test_the_rates_and_means_of_nothing_are_none():
     nothing = add_up([])
-    assert (nothing["generations"], nothing["success_rate"], nothing["mean_generation_seconds"]) == (0, None, None)
+    assert (nothing["tasks"], nothing["success_rate"], nothing["mean_generation_seconds"]) == (0, None, None)

@@ -1,18 +1,18 @@
-"""Read how far a server has cancelled a job."""
+"""Read the result of a cancellation from the answer of the server."""
 
 from __future__ import annotations
 
 from enum import Enum
 
 from airflow_provider_veo.api.answers.answer import Answer, unwrap
-from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.error_answers import make_api_error
 
 _STOPPED = ("cancelled", "canceled", "cancelling", "canceling")
 _IMPOSSIBLE = (404, 405, 501)  # the server has no such route, or does not know the job
 
 
 class Cancellation(Enum):
-    """How far a job was cancelled. Each value is a sentence for people; {} is the ID of the job."""
+    """The result of a cancellation. Each value is a sentence for people; {} is the ID of the job."""
 
     STOPPED = "The server has cancelled video {}."
     ACCEPTED = (
@@ -26,7 +26,7 @@ class Cancellation(Enum):
 
 
 def read_cancellation(answer: Answer, video_id: str) -> Cancellation:
-    """Return how far a job was cancelled.
+    """Return the result of a cancellation.
 
     "Deleted" does not mean "stopped": some servers then stop the work, others (SGLang, FastVideo) only forget the job.
 
@@ -41,5 +41,5 @@ def read_cancellation(answer: Answer, video_id: str) -> Cancellation:
         return Cancellation.IMPOSSIBLE
     body = unwrap(answer.json()) or {}
     if not answer.ok or (body.get("error") and not body.get("status")):
-        raise error_from(answer, f"Cancelling video {video_id}", about_a_job=True)
+        raise make_api_error(answer, f"Cancelling video {video_id}", about_a_job=True)
     return Cancellation.STOPPED if str(body.get("status")).lower() in _STOPPED else Cancellation.ACCEPTED

@@ -41,7 +41,7 @@ _MORE_OF_A_JOB = frozenset(("prompt", "model", "error"))
 
 
 def read_status_word(body: dict[str, Any]) -> str:
-    """Return the server's word for the status of a job, or an empty text.
+    """Return the status word of a job in an answer, or an empty text.
 
     Args:
         body: Status of the job.
@@ -56,7 +56,7 @@ def find_text(body: dict[str, Any], *keys: str) -> str | None:
     """Return the first text that is not empty, or None.
 
     Args:
-        body: Parsed JSON object.
+        body: Parsed JSON object that is searched.
         keys: Fields to look at, in this order.
     """
     texts = (value.strip() for key in keys if isinstance(value := body.get(key), str))
@@ -71,7 +71,7 @@ class Ending:
         status: Status of the job.
         reason: Reason why there is no video, if the job has ended without one.
         reason_in_words: Whether the reason was found in words, which may quote the prompt.
-        message: The server's words about that reason, for people.
+        message: The server's message about that reason, for people.
         in_doubt: Whether the server calls the job completed nevertheless, so that its content decides.
     """
 
@@ -85,13 +85,13 @@ class Ending:
 def read_ending(answer: Answer, body: dict[str, Any], word: str) -> Ending:
     """Return the status of a job, and the reason why it has no video.
 
-    `completed` is a failure if an error or a filter's words stand beside it and no video does (QuantumNous/new-api,
+    `completed` is a failure if an error or a filter's message stands beside it and no video does (QuantumNous/new-api,
     Google's `raiMediaFilteredCount`). But warnings look like errors, so the content decides in the end.
 
     Args:
         answer: Answer of the server.
         body: Status of the job within the answer.
-        word: The server's word for the status.
+        word: Status word of the server.
     """
     status = read_status(word)
     if not status.finished or (status is VideoStatus.COMPLETED and _has_video(body)):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.backends.openai import requests
-from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.request import ApiRequest
 
@@ -41,7 +41,7 @@ def check_api(send: Callable[[ApiRequest], Answer], base_url: str, *, sends_key:
     """
     models, video = send(_MODELS), send(_VIDEO)
     for request, answer in ((_MODELS, models), (_VIDEO, video)):
-        error = error_from(answer, f"GET {base_url}{request.path}")
+        error = make_api_error(answer, f"GET {base_url}{request.path}")
         if error.reason in _REFUSED and not (answer is models and error.reason is not Reason.AUTHENTICATION):
             return False, str(error)
     nowhere = send(_NOWHERE)
@@ -61,7 +61,7 @@ def check_api(send: Callable[[ApiRequest], Answer], base_url: str, *, sends_key:
 
 def _knows_videos(video: Answer, nowhere: Answer, lists_models: bool) -> bool:
     """Return whether the answer about an unknown video comes from a server that has videos."""
-    is_about_it = isinstance(video.json(), dict) and error_from(video, "").reason in (
+    is_about_it = isinstance(video.json(), dict) and make_api_error(video, "").reason in (
         Reason.NOT_FOUND,
         Reason.BAD_REQUEST,
     )

@@ -19,7 +19,7 @@ from airflow_provider_veo.api.answers.answer import Answer, read_error
 from airflow_provider_veo.api.answers.json_text import parse_json
 from airflow_provider_veo.api.answers.text import LOOKED_AT
 from airflow_provider_veo.api.errors import ApiError
-from airflow_provider_veo.api.reasons import NAMES_A_REFUSAL, any_of
+from airflow_provider_veo.api.reasons import NAMES_A_REFUSAL, match_any
 
 
 class Verdict(Enum):
@@ -37,7 +37,7 @@ SURE_STATUSES = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422, 429, 501
 # An upstream may have taken the order. Sources: net/http and httpx, nginx, Envoy, Varnish, Cloudflare, QuantumNous/
 # new-api (do_request_failed, bad_response_status_code, upstream_error), LiteLLM ("LiteLLM Retried: 2 times" means that
 # it has sent earlier orders, which may have made jobs).
-_DOUBT = any_of(
+_DOUBT = match_any(
     r"(?<!set)time[ _-]?out|timed[ _-]?out|deadline|超时",
     r"do[ _]request[ _]failed|bad[ _-]?gateway|gateway[ _-]error|backend[ _-](fetch|error)|guru meditation",
     r"upstream[ _-](\w{1,20}[ _-])?(error|fail|connect|request|respon|server|unavailable|prematurely|closed)",
@@ -50,11 +50,11 @@ _DOUBT = any_of(
     r"retried\W{0,3}[1-9]|max(imum)?[ _]retries[ _](exceeded|reached)|doing the fallback",
 )
 # Beside a status that means success, such words are not a refusal.
-_TAKEN = any_of(
+_TAKEN = match_any(
     r"\bsuccess|succeeded|accepted|submitted|created|queued|processing|pending|running|\bok\b",
     r"成功|排队|审核中|生成中|已接受|已创建",
 )
-_PASSES = any_of(
+_PASSES = match_any(
     r"rate[ _-]?limit|too[ _]many|throttl|saturat|overload|capacity|concurren|\bbusy\b|resource[ _]exhausted",
     r"high[ _]traffic|no deployments available|饱和|繁忙|限流|频率|频繁",
 )
@@ -62,15 +62,15 @@ _PASSES = any_of(
 _STATUS_KEY = re.compile(r"(code|status)$", re.IGNORECASE)
 # not sizes ("got 512x512"), nor addresses ("http://172.17.0.1"); IIS has "HTTP Error 502.3"
 _STATUSES_IN_TEXT = (
-    any_of(
+    match_any(
         r"(?:code|status|http(?:/[\d.]+)?|error|returned|received|got)[\W_]{0,12}([1-5]\d\d)(?!\d|p\b|x\d|\.\d{1,3}\.)"
     ),
-    any_of(r"(?<!\d)([1-5]\d\d)[\W_]{1,3}(?:error|status|response)"),
+    match_any(r"(?<!\d)([1-5]\d\d)[\W_]{1,3}(?:error|status|response)"),
 )
 _UNAVAILABLE = re.compile(r"service[ _-](temporarily[ _-])?unavailable|服务不可用", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")  # in JSON within a text, or within half an object
 _ID_KEY = re.compile(r"((task|video|job|generation)[_-]?)?id", re.IGNORECASE)
-_ID_IN_TEXT = any_of(
+_ID_IN_TEXT = match_any(
     r"""["']((task|video|job|generation)[_-]?)?id[\\"']{1,12}\s{0,9}:\s{0,9}[\\"']{0,12}(?!null|none)\w"""
 )
 _LONGEST_REFUSAL = 65_536  # characters; no more of an error is read, and matching more takes seconds
@@ -89,7 +89,7 @@ def judge(error: ApiError) -> Verdict:
         return Verdict.UNKNOWN
     if len(answer.text) > _LONGEST_REFUSAL:
         return Verdict.UNKNOWN
-    # in a body that was cut at our limit, only the fields separate a quoted order from the server's own words
+    # in a body that was cut at our limit, only the fields separate a quoted order from text of the server
     values = list(_iterate_values((answer.is_cut and answer.json()) or answer.text))
     everything = _ESCAPE.sub(_unescape, "\n".join(f"{key}: {value}" for key, value in values))
     words = answer.own.remove_from(everything[:LOOKED_AT], surely=True) + everything[LOOKED_AT:]

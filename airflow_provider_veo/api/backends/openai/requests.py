@@ -10,7 +10,7 @@ from urllib.parse import quote
 from airflow_provider_veo.api.answers.answer import Answer, is_usable_id
 from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.backends.openai.refusals import Verdict, judge
-from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import InvalidInputError, Reason
 from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.specs import FIELDS_OF_VIDEO, ChatSpec, VideoSpec
@@ -71,13 +71,13 @@ def create_video_as_form(
     """
     if request_format != "auto" or create_video(spec).json is None or answer.ok:
         return None
-    error = error_from(answer, "Creating the video")
+    error = make_api_error(answer, "Creating the video")
     if error.reason is not Reason.REQUEST_FORMAT or judge(error) is Verdict.UNKNOWN:
         return None
     return create_video(spec, "multipart", idempotency_key)
 
 
-def chat_completion(spec: ChatSpec, idempotency_key: str | None = None) -> ApiRequest:
+def create_chat_completion(spec: ChatSpec, idempotency_key: str | None = None) -> ApiRequest:
     """Build the chat call, which orders videos and is answered by a stream of events.
 
     Args:
@@ -92,17 +92,17 @@ def chat_completion(spec: ChatSpec, idempotency_key: str | None = None) -> ApiRe
 
 def get_video(video_id: str) -> ApiRequest:
     """Build the status call for a job."""
-    return ApiRequest("GET", f"/v1/videos/{_quoted(video_id)}")
+    return ApiRequest("GET", f"/v1/videos/{_quote(video_id)}")
 
 
 def cancel_video(video_id: str) -> ApiRequest:
     """Build the call that stops a job. Few servers support it."""
-    return ApiRequest("DELETE", f"/v1/videos/{_quoted(video_id)}")
+    return ApiRequest("DELETE", f"/v1/videos/{_quote(video_id)}")
 
 
 def get_content(video_id: str) -> ApiRequest:
     """Build the download call for a job's video."""
-    return ApiRequest("GET", f"/v1/videos/{_quoted(video_id)}/content")
+    return ApiRequest("GET", f"/v1/videos/{_quote(video_id)}/content")
 
 
 def list_models() -> ApiRequest:
@@ -119,7 +119,7 @@ def list_videos(limit: int = 100) -> ApiRequest:
     return ApiRequest("GET", f"/v1/videos?limit={limit}&order=desc")
 
 
-def _quoted(video_id: str) -> str:
+def _quote(video_id: str) -> str:
     if not isinstance(video_id, str) or not is_usable_id(video_id):
         raise InvalidInputError(f"video_id must be the id of a video job, not {make_line(repr(video_id), 100)}.")
     return quote(video_id, safe="")

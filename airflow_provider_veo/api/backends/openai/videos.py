@@ -15,7 +15,13 @@ import pendulum
 from airflow_provider_veo.api.answers.answer import ID_LIMIT, Answer, find_id, is_usable_id, unwrap
 from airflow_provider_veo.api.backends.openai.endings import find_failed_job, find_text, read_ending, read_status_word
 from airflow_provider_veo.api.backends.openai.status_words import is_word_of_missing_job
-from airflow_provider_veo.api.error_answers import error_from, no_such_job, pause_asked_by, reading, unreadable
+from airflow_provider_veo.api.error_answers import (
+    find_asked_pause,
+    make_api_error,
+    make_no_such_job_error,
+    make_unreadable_error,
+    reading,
+)
 from airflow_provider_veo.api.errors import ApiError
 from airflow_provider_veo.api.net.urls import resolve_url
 from airflow_provider_veo.api.video import Video, VideoStatus
@@ -63,7 +69,7 @@ def parse_videos(answer: Answer, action: str) -> list[Video]:
         ApiError: The answer is an error.
     """
     if not answer.ok:
-        raise error_from(answer, action)
+        raise make_api_error(answer, action)
     body = answer.json()
     listed = body.get("data") if isinstance(body, dict) else body
     found: list[Video] = []
@@ -81,18 +87,18 @@ def _read(answer: Answer, action: str, video_id: str | None) -> Video:
     if video_id and not (body and read_status_word(body)):
         body = find_failed_job(answer, whole, video_id) or body
     if body is None:
-        raise error_from(answer, action, about_a_job=bool(video_id))
+        raise make_api_error(answer, action, about_a_job=bool(video_id))
     word = read_status_word(body)
     end = read_ending(answer, body, word)
     if video_id:
         if is_word_of_missing_job(word):
-            raise no_such_job(answer, action)
+            raise make_no_such_job_error(answer, action)
         if not word and (body.get("error") or "code" in body or not answer.is_whole):
-            raise error_from(answer, action, about_a_job=True)
+            raise make_api_error(answer, action, about_a_job=True)
     elif (found := find_id(body)) is None and not (word and end.status is not VideoStatus.FAILED):
-        raise error_from(answer, action)
+        raise make_api_error(answer, action)
     elif found is None or not is_usable_id(found):
-        raise unreadable(answer, action, f"{_UNUSABLE_ID}: {answer.quote(found or '', 100)!r}")
+        raise make_unreadable_error(answer, action, f"{_UNUSABLE_ID}: {answer.quote(found or '', 100)!r}")
     model = find_text(body, "model")
     return Video(
         id=video_id or str(found),
@@ -110,7 +116,7 @@ def _read(answer: Answer, action: str, video_id: str | None) -> Video:
         reason_in_words=end.reason_in_words,
         message=end.message,
         in_doubt=end.in_doubt,
-        retry_after=pause_asked_by(answer),
+        retry_after=find_asked_pause(answer),
     )
 
 
@@ -118,7 +124,7 @@ def _read_optional(read: Callable[[Any], T | None], value: Any) -> T | None:
     """Read an optional field. A strange value must not lose the job."""
     try:
         return read(value)
-    except Exception:  # noqa: BLE001 - whatever is wrong with the field
+    except Exception:  # noqa: BLE001 - any fault of the field
         return None
 
 

@@ -1,4 +1,4 @@
-"""Bytes become an answer: the gate for all that a server says."""
+"""An answer that is made of the bytes of a server: its limits, IDs and errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_veo.api.answers.answer import ID_LIMIT, Answer, is_usable_id
 from airflow_provider_veo.api.answers.text import MARK
 from airflow_provider_veo.api.backends.openai.videos import parse_video
-from airflow_provider_veo.api.error_answers import error_from, retry_after
+from airflow_provider_veo.api.error_answers import make_api_error, retry_after
 from airflow_provider_veo.api.errors import ApiError, Reason
 from airflow_provider_veo.api.video import VideoStatus
 
@@ -93,7 +93,7 @@ def test_an_id_is_kept_exactly(video_id):
     assert parse_video(answer({"id": video_id}), "Creating").id == video_id
 
 
-def test_an_id_and_an_address_to_ask_are_never_masked():
+def test_ids_and_addresses_for_later_requests_are_not_masked():
     key = "sk-0123456789"
     found = parse_video(answer({"id": f"video-{key}", "status": key}, secrets=[key]), "Creating")
     assert (found.id, found.status_word) == (f"video-{key}", "***")
@@ -112,7 +112,7 @@ def test_an_id_and_an_address_to_ask_are_never_masked():
     ],
 )
 def test_an_error_holds_the_job_id_of_its_answer(status, body, job_id):
-    assert error_from(answer(body, status), "Creating").job_id == job_id
+    assert make_api_error(answer(body, status), "Creating").job_id == job_id
 
 
 def test_an_error_while_reading_an_answer_holds_the_job_id(monkeypatch):
@@ -126,13 +126,13 @@ def test_an_error_while_reading_an_answer_holds_the_job_id(monkeypatch):
     assert (caught.value.reason, caught.value.job_id) == (Reason.UNREADABLE, "v")
 
 
-FILM = b'{"id": "v", "status": "completed", "progress": 100, "video": "' + b"A" * 100_000
+VIDEO = b'{"id": "v", "status": "completed", "progress": 100, "video": "' + b"A" * 100_000
 
 
 def test_a_status_that_contains_a_video_is_read():
-    video = parse_video(answer(FILM, is_cut=True), "Asking", "v")
+    video = parse_video(answer(VIDEO, is_cut=True), "Asking", "v")
     assert (video.status, video.progress) == (VideoStatus.COMPLETED, 100.0)
-    assert parse_video(answer(FILM, is_cut=True), "Creating").id == "v"
+    assert parse_video(answer(VIDEO, is_cut=True), "Creating").id == "v"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_damage_behind_the_needed_fields_loses_no_job(body, video_id):
 
 @pytest.mark.parametrize("body", [b"{'detail': no}", b"{no", b'{"', b'{"x": 1, no', b"[no"])
 def test_a_text_that_is_not_json_is_an_error_message(body):
-    assert str(error_from(answer(body, 500), "Asking")) == f"Asking failed (HTTP 500): {body.decode()}"
+    assert str(make_api_error(answer(body, 500), "Asking")) == f"Asking failed (HTTP 500): {body.decode()}"
 
 
 @pytest.mark.parametrize("video_id", [None, "v"])
@@ -182,7 +182,7 @@ ECHO = {"type": "missing", "loc": ["body", "prompt"], "msg": "Field required", "
 )
 def test_a_cut_error_is_classified_by_its_status_and_its_beginning(status, body, reason):
     given = answer(json.dumps(body).encode()[:65_536], status, is_cut=True)
-    error = error_from(given, "Creating")
+    error = make_api_error(given, "Creating")
     assert error.reason is reason
     assert len(str(error)) < 1_000
 
@@ -199,7 +199,7 @@ def test_a_cut_error_is_classified_by_its_status_and_its_beginning(status, body,
 )
 @pytest.mark.parametrize("status", [200, 400, 401, 500])
 def test_an_error_does_not_show_the_key(body, status):
-    error = error_from(answer(body.encode(), status, secrets=[KEY]), "Creating")
+    error = make_api_error(answer(body.encode(), status, secrets=[KEY]), "Creating")
     for text in (str(error), str(error.detail), repr(error.detail)):
         assert "***" in text
         assert "cd+ef" not in text.replace("\\u002B", "+").replace("&#43;", "+")

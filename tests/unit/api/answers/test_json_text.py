@@ -46,7 +46,7 @@ def test_unusual_json_is_read_without_errors(text, value):
 
 
 def is_part_of(part, whole):
-    """Whether the values of a cut text equal those of the whole text, except for the last text and number."""
+    """Return whether the values of a cut text equal those of the whole text, except for the last text and number."""
     if isinstance(whole, str):
         return (
             part is None

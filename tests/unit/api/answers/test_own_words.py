@@ -1,4 +1,4 @@
-"""Texts of an order are found in the texts of a server in every spelling, and no other text is."""
+"""Texts of an order are found in the texts of a server in every spelling. Other texts stay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from airflow_provider_veo.api.answers.own_words import OwnWords
 
 PROMPT = (
-    "A workplace safety film: moderation of “quarrels”,\nnaïve and prohibited, on a wet train \\ track "
+    "A workplace safety clip: moderation of “quarrels”,\nnaïve and prohibited, on a wet train \\ track "
     "审核违规内容的电影 at 5 %"
 )
 LONG = " ".join(f"{PROMPT} (scene {number})" for number in range(12))
@@ -59,9 +59,9 @@ def test_a_quotation_is_removed_in_every_spelling(spell, prompt):
 @pytest.mark.parametrize(
     ("own", "text"),
     [
-        ("a workplace safety film", "Blocked by our safety system."),
-        ("a workplace safety film", "The content filter (safety) refused the film."),
-        ("a film about content policy", "Content policy violation"),
+        ("a workplace safety clip", "Blocked by our safety system."),
+        ("a workplace safety clip", "The content filter (safety) refused the clip."),
+        ("a clip about content policy", "Content policy violation"),
         ("the insufficient balance of nature", "Insufficient balance"),
         ("trains", "rai refused it"),
         ("审核员的一天", "内容审核未通过"),
@@ -79,8 +79,8 @@ def test_the_servers_own_words_stay(own, text):
         ("gem-rai", "model group 'gem-rai' failed", "model group ' … ' failed"),
         ("gem-rai", "model group GEM_RAI failed", "model group  …  failed"),
         ("safety", "no such preset: safety", "no such preset:  … "),
-        ("safety first, a film", "cannot read 'safety' of it", "cannot read ' … ' of it"),
-        ("safety first, a film", "cannot read safety…", "cannot read  … …"),
+        ("safety first, a clip", "cannot read 'safety' of it", "cannot read ' … ' of it"),
+        ("safety first, a clip", "cannot read safety…", "cannot read  … …"),
         ("a b c d", "a b c d; a b c d", " …  …  …  … ; …  …  …  … "),
     ],
 )
@@ -102,9 +102,9 @@ def test_a_sure_quotation_of_a_short_text_needs_quotation_marks(text, stays):
     assert ("reset" in own.remove_from(text, surely=True)) is stays
 
 
-def test_a_long_quotation_is_sure():
-    own = OwnWords(("a film in which the connection is reset by a peer who has no time left",))
-    assert "reset" not in own.remove_from("bad prompt: a film in which the connection is reset by a p", surely=True)
+def test_a_sure_quotation_of_a_long_text_needs_no_quotation_marks():
+    own = OwnWords(("a clip in which the connection is reset by a peer who has no time left",))
+    assert "reset" not in own.remove_from("bad prompt: a clip in which the connection is reset by a p", surely=True)
 
 
 def test_all_texts_of_an_order_count_except_pictures_and_field_names_of_the_api():

@@ -1,10 +1,16 @@
-"""Profiles of gateways: what is known of one must not be applied to another."""
+"""Profiles of gateways: the rules of one gateway do not apply to another."""
 
 from __future__ import annotations
 
 import pytest
 
-from airflow_provider_veo.api.backends.profiles import GENERIC, PROFILES, VEO_GATEWAY, find_profile, profile_of_host
+from airflow_provider_veo.api.backends.profiles import (
+    GENERIC,
+    PROFILES,
+    VEO_GATEWAY,
+    find_profile,
+    find_profile_of_host,
+)
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.formats.frames import Frame, FrameUrl
 from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
@@ -38,7 +44,7 @@ def test_every_profile_has_the_documented_default_model(profile):
     assert profile.default_model == "veo-3.1-fast"
 
 
-def test_prices_and_sizes_of_known_models():
+def test_known_models_have_prices_and_sizes():
     assert VEO_GATEWAY.cost_of("veo-3.1") == 0.25
     assert VEO_GATEWAY.cost_of("veo-3.1-fast", 4) == 0.6
     assert VEO_GATEWAY.size_of("veo-3.1-landscape") == "1280x720"
@@ -70,11 +76,11 @@ def test_frames_that_the_gateway_does_not_take_are_refused(model, first, last, c
     ("model", "first", "last"),
     [("veo-3.1", False, False), ("veo-3.1-fl", True, False), ("veo-3.1-fl", True, True), ("sora-9", True, True)],
 )
-def test_frames_that_the_gateway_takes_pass(model, first, last):
+def test_frames_that_the_gateway_takes_are_accepted(model, first, last):
     VEO_GATEWAY.check_frames(spec(model, first=first, last=last))
 
 
-def test_the_frames_of_a_chat_call_are_checked_too():
+def test_the_frames_of_a_chat_call_are_checked():
     with pytest.raises(InvalidInputError, match="takes no frames"):
         VEO_GATEWAY.check_frames(ChatSpec("p", "veo-3.1", FrameUrl("https://a")))
     with pytest.raises(InvalidInputError, match="needs a first_frame"):
@@ -105,7 +111,7 @@ def test_an_unknown_profile_is_refused_with_the_choices(name):
     ],
 )
 def test_the_host_chooses_a_profile(base_url, profile):
-    assert profile_of_host(base_url) is profile
+    assert find_profile_of_host(base_url) is profile
 
 
 def test_profiles_can_be_hashed_and_compared():

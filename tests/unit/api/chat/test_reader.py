@@ -1,3 +1,5 @@
+"""The events that a chat stream contains: progress, videos, notes and failures."""
+
 from __future__ import annotations
 
 import json
@@ -183,7 +185,7 @@ def test_a_choice_without_an_index_is_the_first(index):
     assert videos(events_of(*halves)) == [(1, FIRST)]
 
 
-def test_reasoning_content_is_read_too():
+def test_reasoning_content_is_read_like_content():
     assert events_of({"delta": {"reasoning_content": "进度：50%\n"}}) == [Progress(50.0), End(False, None)]
 
 

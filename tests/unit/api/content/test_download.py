@@ -1,3 +1,5 @@
+"""Downloads that continue after a cut, wait for late content, or are given up."""
+
 from __future__ import annotations
 
 import hashlib
@@ -26,9 +28,9 @@ from airflow_provider_veo.api.errors import (
     StorageFullError,
     TransportError,
 )
-from tests.support.mp4_boxes import film
+from tests.support.mp4_boxes import make_video
 
-FILM = film(bytes(range(256)) * 40)
+VIDEO = make_video(bytes(range(256)) * 40)
 AT_ONCE = DownloadPolicy(content_timeout=0.05, content_poll_interval=0.01, retry_pause=0)
 
 
@@ -38,7 +40,7 @@ class Server:
     action = "Downloading video v"
     video_id = "v"
 
-    def __init__(self, *cuts, body=FILM, can_resume=True, announces=True, version='"a"', is_job=True):
+    def __init__(self, *cuts, body=VIDEO, can_resume=True, announces=True, version='"a"', is_job=True):
         self.is_job = is_job
         self.cuts = list(cuts)
         self.body = body
@@ -98,29 +100,29 @@ def free_space(monkeypatch):
     return set_free
 
 
-TENTHS = [len(FILM) * tenth // 10 for tenth in range(1, 10)]
+TENTHS = [len(VIDEO) * tenth // 10 for tenth in range(1, 10)]
 
 
 @pytest.mark.parametrize("announces", [True, False])
 def test_a_transfer_that_is_cut_at_each_tenth_continues(announces):
     server = Server(*TENTHS, announces=announces)
-    content, told = fetch(server)
-    assert content == FILM
-    assert server.sent == len(FILM)
+    content, logged = fetch(server)
+    assert content == VIDEO
+    assert server.sent == len(VIDEO)
     assert [resume and resume.offset for resume in server.asked] == [None, *TENTHS]
     assert server.asked[1].version == '"a"'
-    assert told[0] == f"connection reset Trying again in 0 s; {TENTHS[0]} bytes are there."
+    assert logged[0] == f"connection reset Trying again in 0 s; {TENTHS[0]} bytes are there."
 
 
 def test_a_transfer_that_the_server_cannot_continue_starts_again():
     server = Server(*TENTHS, can_resume=False)
-    assert fetch(server)[0] == FILM
-    assert server.sent == sum(TENTHS) + len(FILM)
+    assert fetch(server)[0] == VIDEO
+    assert server.sent == sum(TENTHS) + len(VIDEO)
 
 
-@given(st.lists(st.integers(1, len(FILM) - 1), max_size=4), st.booleans(), st.booleans())
+@given(st.lists(st.integers(1, len(VIDEO) - 1), max_size=4), st.booleans(), st.booleans())
 def test_the_file_is_the_same_with_any_cuts(cuts, can_resume, announces):
-    assert fetch(Server(*cuts, can_resume=can_resume, announces=announces))[0] == FILM
+    assert fetch(Server(*cuts, can_resume=can_resume, announces=announces))[0] == VIDEO
 
 
 def test_a_download_is_given_up_when_no_new_byte_arrives():
@@ -139,15 +141,15 @@ def test_a_server_that_sends_byte_by_byte_is_given_up():
 
 def test_a_transfer_with_fewer_bytes_than_announced_continues():
     server = Server()
-    server._chunks = lambda start, _cut: iter([FILM[start : start + 4000]])
-    assert fetch(server)[0] == FILM
+    server._chunks = lambda start, _cut: iter([VIDEO[start : start + 4000]])
+    assert fetch(server)[0] == VIDEO
     server._chunks = lambda *_: iter([b""])
-    with pytest.raises(ContentCutError, match=f"0 of {len(FILM)} bytes"):
+    with pytest.raises(ContentCutError, match=f"0 of {len(VIDEO)} bytes"):
         fetch(server)
 
 
 def test_a_file_that_is_not_whole_is_downloaded_again():
-    server = Server(body=FILM[:-9])
+    server = Server(body=VIDEO[:-9])
     with pytest.raises(ContentChangedError, match="the server's file is not a whole video: its 'moov' box is cut"):
         fetch(server)
     assert server.asked == [None] * 5
@@ -155,7 +157,7 @@ def test_a_file_that_is_not_whole_is_downloaded_again():
 
 def test_a_file_that_has_changed_is_downloaded_again():
     server = Server(4000, ContentChangedError("another one"))
-    assert fetch(server)[0] == FILM
+    assert fetch(server)[0] == VIDEO
     assert [resume and resume.offset for resume in server.asked] == [None, 4000, None]
 
 
@@ -166,17 +168,17 @@ def test_a_video_larger_than_allowed_is_refused(announces):
         fetch(server, DownloadPolicy(max_bytes=2000))
     assert server.sent == (0 if announces else 3000)
     assert caught.value.permanent
-    assert fetch(Server(announces=announces), DownloadPolicy(max_bytes=len(FILM)))[0] == FILM
+    assert fetch(Server(announces=announces), DownloadPolicy(max_bytes=len(VIDEO)))[0] == VIDEO
 
 
 def test_a_full_disk_is_noticed_before_the_transfer(free_space):
     server = Server()
     free_space(2000)
-    with pytest.raises(StorageFullError, match=f"{len(FILM)} bytes are needed, 2000 are free"):
+    with pytest.raises(StorageFullError, match=f"{len(VIDEO)} bytes are needed, 2000 are free"):
         fetch(server)
     assert server.sent == 0
-    free_space(len(FILM))
-    assert fetch(Server(8000))[0] == FILM
+    free_space(len(VIDEO))
+    assert fetch(Server(8000))[0] == VIDEO
 
 
 def test_a_disk_that_becomes_full_is_an_error_of_the_storage():
@@ -197,7 +199,7 @@ NOT_YET = ContentNotReadyError("not yet")
 
 def test_content_that_lags_is_waited_for():
     server = Server(NOT_YET, NOT_YET, 4000, NOT_YET)
-    assert fetch(server, DownloadPolicy(60, 0, 0))[0] == FILM
+    assert fetch(server, DownloadPolicy(60, 0, 0))[0] == VIDEO
 
 
 def test_content_that_never_comes_is_given_up():
@@ -209,7 +211,7 @@ def test_content_that_never_comes_is_given_up():
 
 def test_a_job_is_gone_only_if_the_server_says_so_twice():
     gone = ContentGoneError("gone")
-    assert fetch(Server(gone))[0] == FILM
+    assert fetch(Server(gone))[0] == VIDEO
     server = Server(gone, gone)
     with pytest.raises(ContentGoneError):
         fetch(server)
@@ -231,7 +233,7 @@ def refused(address="https://cdn.example.net/a.mp4", **more):
 
 class TestAnAddressThatRefuses:
     def test_is_asked_for_again(self):
-        assert fetch(Server(refused(), refused(), 4000, refused()), DownloadPolicy(60, 0, 0))[0] == FILM
+        assert fetch(Server(refused(), refused(), 4000, refused()), DownloadPolicy(60, 0, 0))[0] == VIDEO
 
     def test_means_that_the_video_is_gone_when_it_is_named_again(self):
         server = Server(*[refused()] * 1000)
@@ -260,9 +262,9 @@ class TestAnAddressThatRefuses:
         assert len(server.asked) == 1
         assert "key" not in str(caught.value)
 
-    def test_may_have_the_file_later_where_it_only_lacks_it(self):
+    def test_is_asked_for_again_if_it_has_no_file_yet(self):
         missing = refused(is_missing=True)
-        assert fetch(Server(missing, missing, is_job=False), DownloadPolicy(60, 0, 0))[0] == FILM
+        assert fetch(Server(missing, missing, is_job=False), DownloadPolicy(60, 0, 0))[0] == VIDEO
 
 
 def api_error(reason, retry_after=None):
@@ -279,7 +281,7 @@ def test_a_final_error_is_not_retried(error):
 
 def pauses(*steps):
     retries = DownloadRetries(DownloadPolicy(content_timeout=100, content_poll_interval=4, retry_pause=0.5))
-    return [retries.pause_after(error, furthest, now) for error, furthest, now in steps]
+    return [retries.choose_pause(error, furthest, now) for error, furthest, now in steps]
 
 
 def test_pauses_between_attempts():

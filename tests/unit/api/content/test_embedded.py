@@ -1,4 +1,4 @@
-"""A video inside a JSON answer: found by how its text begins, decode however the answer is cut and escaped."""
+"""A video inside a JSON answer: it is found by the beginning of its text, and decoded from every spelling."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from airflow_provider_veo.api.content.embedded import decode, find_start
 from airflow_provider_veo.api.errors import ContentChangedError, TransportError
 
-FILM = b"\0\0\0\x18ftypisom" + bytes(range(256)) * 3
-TEXT = base64.b64encode(FILM).decode()
+VIDEO = b"\0\0\0\x18ftypisom" + bytes(range(256)) * 3
+TEXT = base64.b64encode(VIDEO).decode()
 
 
 def read(body, step):
@@ -24,7 +24,7 @@ def read(body, step):
 
 
 def bodies():
-    url_alphabet = base64.urlsafe_b64encode(FILM).decode()
+    url_alphabet = base64.urlsafe_b64encode(VIDEO).decode()
     in_lines = "\n".join(TEXT[at : at + 76] for at in range(0, len(TEXT), 76))
     for text in (TEXT, TEXT.rstrip("="), url_alphabet, in_lines, f"data:video/mp4;base64,{TEXT}"):
         yield json.dumps({"data": [{"b64_json": text}], "created": 1}).encode()
@@ -36,7 +36,7 @@ def bodies():
 @pytest.mark.parametrize("body", list(bodies()))
 @pytest.mark.parametrize("step", [1, 2, 3, 5, 7, 64, 10_000])
 def test_the_video_is_the_same_however_it_is_written_and_cut(body, step):
-    assert read(body, step) == FILM
+    assert read(body, step) == VIDEO
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+"""The place of a video's content: answers of the content route, addresses in the status, and ranges."""
+
 from __future__ import annotations
 
 import json
@@ -17,9 +19,9 @@ from airflow_provider_veo.api.content.locate import (
     explain_loss,
     find_next_hop,
     is_encoded,
-    length_of,
     may_be_elsewhere,
-    version_of,
+    read_length,
+    read_version,
 )
 from airflow_provider_veo.api.errors import (
     AddressRefusedError,
@@ -56,7 +58,7 @@ def hop(status, body="", **headers):
         (302, "", {}, URL),  # nowhere: the limit of hops ends it
     ],
 )
-def test_answers_that_lead_to_another_address(status, body, headers, target):
+def test_a_redirect_or_an_answer_with_an_address_leads_to_that_address(status, body, headers, target):
     assert hop(status, body, **headers) == target
 
 
@@ -67,12 +69,12 @@ def test_answers_that_lead_to_another_address(status, body, headers, target):
         *((200, '{"status": "processing"}'), (202, '{"data": {"task_status": "QUEUED", "url": ""}}')),
     ],
 )
-def test_answers_of_content_that_is_not_ready(status, body):
+def test_some_answers_mean_that_the_content_is_not_ready(status, body):
     with pytest.raises(ContentNotReadyError, match=r"^Downloading: the "):
         hop(status, body)
 
 
-def test_a_missing_file_is_reported_with_the_servers_words():
+def test_a_missing_file_is_reported_with_the_servers_message():
     with pytest.raises(ContentNotReadyError, match=r"is not there yet \(HTTP 400: Task is not completed yet") as caught:
         hop(400, NOT_COMPLETED)
     assert isinstance(caught.value.__cause__, ApiError)
@@ -87,7 +89,7 @@ def test_a_missing_file_is_reported_with_the_servers_words():
         (500, "", Reason.SERVER),
         (429, "", Reason.RATE_LIMITED),
         (200, '{"code":"insufficient_quota","message":"no money is left"}', Reason.QUOTA),
-        (200, '{"code":"bad_luck","message":"a film about insufficient quota"}', Reason.SERVER),  # perhaps a prompt
+        (200, '{"code":"bad_luck","message":"a clip about insufficient quota"}', Reason.SERVER),  # perhaps a prompt
     ],
 )
 def test_refusals_of_the_api_have_a_reason(status, body, reason):
@@ -145,10 +147,10 @@ def test_a_missing_part_means_that_the_file_has_changed():
     ],
 )
 def test_headers_give_length_encoding_and_version_of_a_body(headers, length, encoded, version):
-    assert (length_of(headers), is_encoded(headers), version_of(headers)) == (length, encoded, version)
+    assert (read_length(headers), is_encoded(headers), read_version(headers)) == (length, encoded, version)
 
 
-def test_headers_that_ask_for_the_rest():
+def test_headers_ask_for_the_rest_of_a_file():
     assert Resume(5, 10, '"a"').headers() == {"Range": "bytes=5-", "If-Range": '"a"'}
     assert Resume(5, None, None).headers() == {"Range": "bytes=5-"}
 
@@ -207,7 +209,7 @@ CDN = "https://cdn.example.net/a.mp4?X-Amz-Signature=canary"
         (200, '{"code":"moderation_blocked","message":"no"}', None),
     ],
 )
-def test_errors_that_say_that_there_is_no_video(status, body, reason):
+def test_some_errors_mean_that_there_is_no_video(status, body, reason):
     with pytest.raises(VideoFailedError, match=r"^Video v is completed without a video: ") as caught:
         hop(status, body)
     assert caught.value.reason is (reason or Reason.MODERATION)
@@ -218,14 +220,14 @@ def test_errors_that_say_that_there_is_no_video(status, body, reason):
     [
         (500, ""),
         (502, "<html>Bad Gateway</html>"),
-        (500, '{"error":{"message":"the prompt was: a workplace safety film, no video of a content filter"}}'),
+        (500, '{"error":{"message":"the prompt was: a workplace safety clip, no video of a content filter"}}'),
         (500, '{"error":{"message":"the prompt was: no video in the result"}}'),
         (503, '{"error":{"message":"try later","code":"moderation_service_unavailable"}}'),
         (502, '{"error":{"message":"Failed to resolve Gemini video URL"}}'),  # of a network error, too
         (500, json.dumps({"raiMediaFilteredCount": 0, "raiMediaFilteredReasons": []})),
     ],
 )
-def test_errors_that_do_not_say_that_there_is_no_video(status, body):
+def test_other_errors_do_not_mean_that_there_is_no_video(status, body):
     with pytest.raises(ApiError):
         hop(status, body)
 
@@ -332,7 +334,7 @@ class TestTheAddressInTheStatus:
         with pytest.raises(error):
             choose_address(REFUSED, seen, "Downloading", NOW)
 
-    def test_that_fails_is_reported_if_its_error_says_more(self):
+    def test_is_reported_if_it_fails_with_a_more_useful_error(self):
         elsewhere_refused = AddressRefusedError("403", "https://cdn.example.net/a.mp4")
         private = InvalidInputError("a private address")
         assert choose_error(NOT_READY, elsewhere_refused, NAMED, NOW) is elsewhere_refused
@@ -388,7 +390,7 @@ def test_missing_content_that_will_never_come_is_an_error(seen, error):
         (Video("v", VideoStatus.FAILED, message="no cats"), "Video v failed: no cats"),
     ],
 )
-def test_the_error_says_why_the_content_will_never_come(seen, words):
+def test_the_error_has_the_reason_why_the_content_will_never_come(seen, words):
     assert str(explain_loss(seen, "Downloading", NOW)).startswith(words)
 
 
@@ -407,7 +409,7 @@ def test_the_error_says_why_the_content_will_never_come(seen, words):
         ("", False),
     ],
 )
-def test_the_key_goes_only_to_its_own_origin(other, same):
+def test_the_key_is_sent_only_to_its_own_origin(other, same):
     assert is_same_origin(other, "https://api.example.com") is same
 
 
@@ -436,13 +438,13 @@ def test_content_of_a_paid_video_is_asked_for_again(status):
 
 @pytest.mark.parametrize("length", ["9" * 5_000, "-1", "1.5", "٣", "", "1e3"])
 def test_a_length_that_is_not_a_number_is_none(length):
-    assert length_of({"content-length": length}) is None
+    assert read_length({"content-length": length}) is None
 
 
 @pytest.mark.parametrize("tag", ['"é"', '"' + "x" * 2_000 + '"', '"a\x1b"'])
 def test_a_version_that_cannot_be_sent_back_is_none(tag):
-    assert version_of({"etag": tag}) is None
-    assert version_of({"last-modified": tag}) is None
+    assert read_version({"etag": tag}) is None
+    assert read_version({"last-modified": tag}) is None
 
 
 @pytest.mark.parametrize("header", ["bytes " + "9" * 5_000 + "-1/2", "bytes ٣-4/5", "x" * 100_000])

@@ -1,3 +1,5 @@
+"""Frames: their type, their size, and their shape beside that of the video."""
+
 from __future__ import annotations
 
 import base64
@@ -5,7 +7,7 @@ import base64
 import pytest
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.api.formats.frames import MAX_FRAME_BYTES, Frame, shape_warning
+from airflow_provider_veo.api.formats.frames import MAX_FRAME_BYTES, Frame, make_shape_warning
 from tests.support.pictures import picture
 
 
@@ -57,8 +59,8 @@ def test_a_frame_is_not_printed():
 )
 def test_a_frame_of_another_shape_than_the_video_causes_a_warning(width, height, size, warned):
     frame = Frame.from_bytes(picture("PNG", width, height), "x")
-    warning = shape_warning(frame, "first_frame", "m", size)
+    warning = make_shape_warning(frame, "first_frame", "m", size)
     assert (warning is not None) == warned
     if warned:
         assert f"first_frame is {width}x{height}, and the video of 'm' will be {size}" in warning
-    assert shape_warning(None, "last_frame", "m", size) is None
+    assert make_shape_warning(None, "last_frame", "m", size) is None

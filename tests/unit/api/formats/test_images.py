@@ -1,3 +1,5 @@
+"""The type and size of a picture, read from its first bytes, and damaged pictures."""
+
 from __future__ import annotations
 
 import io

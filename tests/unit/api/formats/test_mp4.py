@@ -1,3 +1,5 @@
+"""The check that an MP4 file is complete, by its boxes alone."""
+
 from __future__ import annotations
 
 import contextlib
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from airflow_provider_veo.api.formats import mp4
 from airflow_provider_veo.api.formats.mp4 import IncompleteError, NoPictureError, check_whole, is_video
 from airflow_provider_veo.emulator.render import Scene, render
-from tests.support.mp4_boxes import FTYP, box, film, large_box, moov, numbers, track, track_of
+from tests.support.mp4_boxes import FTYP, box, large_box, make_video, moov, numbers, track, track_of
 
 
 @pytest.mark.parametrize(
@@ -66,11 +68,11 @@ def in_fragments(*fragments, size=0):
 
 INDEX = moov(track([len(FTYP)], [8], [(1, 1)]))  # its sample lies at the start of the file
 WHOLE = {
-    "index at the end": film(),
+    "index at the end": make_video(),
     "index first": with_index_first(),
     "64-bit offsets": with_index_first(wide=True),
     "samples of one size": with_index_first(same_size=1000),
-    "more boxes": film() + box(b"free", b"x"),
+    "more boxes": make_video() + box(b"free", b"x"),
     "a large box": FTYP + INDEX + large_box(b"mdat", bytes(10)),
     "media up to the end": FTYP + INDEX + numbers(0) + b"mdat" + bytes(10),
     "an empty track beside the picture": FTYP + moov(track([len(FTYP)], [8], [(1, 1)]), track([], [], [])),
@@ -91,7 +93,7 @@ def test_a_complete_file_is_accepted(name):
     "name",
     ["index at the end", "index first", "64-bit offsets", "samples of one size", "fragments of samples of one size"],
 )
-def test_a_film_cut_anywhere_is_refused(name):
+def test_a_video_cut_anywhere_is_refused(name):
     content = WHOLE[name]
     # that a whole fragment is missing cannot be seen, nor that the first bytes of its head are all that is left
     first = len(content) - len(fragment(b"cd", run=1)) if "fragments" in name else len(content)
@@ -132,15 +134,15 @@ def test_bytes_behind_the_last_sample_are_allowed(name, trailer):
 
 @given(st.sampled_from(["index at the end", "index first", "fragments"]), st.binary(max_size=100))
 def test_any_bytes_may_follow_a_complete_video(name, trailer):
-    """Only the head of one more fragment may follow no film in fragments: it is the rest of another."""
+    """After a video in fragments, the head of a fragment belongs to that video, which is then cut."""
     assume(name != "fragments" or trailer[4:8] not in (b"moof", b"sidx", b"styp", b"ssix", b"prft", b"emsg"))
     check(WHOLE[name] + trailer)
 
 
-def test_a_film_may_be_followed_by_another_that_is_cut():
+def test_a_video_may_be_followed_by_another_that_is_cut():
     for name in ("index at the end", "index first"):
         for size in (50, 500):
-            check(WHOLE[name] + film()[:size])
+            check(WHOLE[name] + make_video()[:size])
 
 
 @pytest.mark.parametrize("kind", [b"moof", b"sidx", b"styp", b"emsg", b"prft"])
@@ -196,7 +198,7 @@ def test_a_file_without_a_picture_is_not_a_video(index):
 
 
 def cut_by_one(content):
-    """Check that a film is whole and no byte too long."""
+    """Check that a video is whole and no byte too long."""
     check(content)
     with pytest.raises(IncompleteError, match=f"index points to byte {len(content)}, and it has {len(content) - 1}"):
         check(content[:-1])
@@ -206,12 +208,12 @@ def cut_by_one(content):
 @pytest.mark.parametrize(
     ("flags", "head"), [(0x20000, ()), (0, ()), (0x2003A, (1, 1, 99, 1)), (0x20038, (1, 99, 1)), (0x20020, (1,))]
 )
-def test_a_fragment_says_where_its_samples_end(flags, head, first):
+def test_the_end_of_the_samples_of_a_fragment_is_found(flags, head, first):
     run = 0x205 if first else 0x201
     cut_by_one(in_fragments(fragment(flags=flags, head=head, run=run, first=first)))
 
 
-def test_a_fragment_may_say_how_large_its_samples_are_once():
+def test_a_fragment_may_give_one_size_for_all_its_samples():
     cut_by_one(in_fragments(fragment(b"ab" * 5, flags=0x2001A, head=(1, 99, 5), run=1)))
     cut_by_one(in_fragments(fragment(b"ab" * 5, flags=0x20010, head=(5,), run=1), size=7))
     cut_by_one(in_fragments(fragment(b"ab" * 7, run=1), size=7))
@@ -237,7 +239,7 @@ def test_runs_and_tracks_of_a_fragment_follow_each_other():
     check(in_fragments(box(b"mdat", bytes(100)), moof(2**32 - 100)))  # an offset may be negative
 
 
-def test_little_is_read_of_films_in_many_fragments(monkeypatch):
+def test_little_is_read_of_videos_in_many_fragments(monkeypatch):
     monkeypatch.setattr(mp4, "_MOST_BOXES", 2_100)
     check(in_fragments(fragment() * 1_000))
 
@@ -274,7 +276,7 @@ def test_a_file_that_becomes_shorter_during_the_check_is_incomplete():
         def read(self, size=-1):
             return super().read(size)[: 5 if size > 16 else None]
 
-    check_whole(File(film()))
+    check_whole(File(make_video()))
 
 
 @pytest.mark.parametrize("version", [0, 1])
@@ -289,7 +291,7 @@ def test_a_segment_index_shows_missing_segments(version):
 
 
 @pytest.mark.parametrize(("version", "offset"), [(0, 0x01020304), (1, 0x0102030405060708)])
-def test_a_segment_index_says_where_the_last_segment_ends(version, offset):
+def test_a_segment_index_gives_the_end_of_the_last_segment(version, offset):
     sizes = range(1, 259)
     times = numbers(0, offset) if version == 0 else struct.pack(">QQ", 0, offset)
     segments = b"".join(
@@ -304,16 +306,16 @@ def test_a_segment_index_says_where_the_last_segment_ends(version, offset):
             check(content)
 
 
-def film_of(*tables):
-    """Return a film with these sample tables, and with hardly any media."""
+def video_of(*tables):
+    """Return a video with these sample tables, and with hardly any media."""
     index = moov(track_of(box(b"stbl", *tables)))
     return FTYP + index + box(b"mdat", b"\xff" * 8)
 
 
 def end_by(*tables):
-    """Return the byte behind the end of that film that its index points to."""
+    """Return the byte behind the end of that video that its index points to."""
     with pytest.raises(IncompleteError, match="index points to byte") as caught:
-        check(film_of(*tables))
+        check(video_of(*tables))
     return int(str(caught.value).split()[5].rstrip(","))
 
 
@@ -334,7 +336,7 @@ def test_the_boxes_in_a_box_with_a_long_size_are_read():
         check(FTYP + index + box(b"mdat"))
 
 
-def test_a_box_may_claim_a_huge_size():
+def test_a_box_with_a_huge_size_is_cut():
     head = numbers(1) + b"mdat" + struct.pack(">Q", 2**60 + 5)
     with pytest.raises(IncompleteError, match=f"its 'mdat' box is cut: it ends at byte {len(FTYP) + 2**60 + 5},"):
         check(FTYP + head)
@@ -346,11 +348,11 @@ def test_the_check_reads_only_the_index():
             assert 0 <= size < 100
             return super().read(size)
 
-    check_whole(File(film()))
+    check_whole(File(make_video()))
 
 
 @pytest.mark.parametrize(("last", "samples"), [(0, (0, 2)), (1, (2, 4)), (2, (4, 5)), (3, (5, 6)), (4, (6, 9))])
-def test_the_last_chunk_may_be_any_and_have_any_number_of_samples(last, samples):
+def test_the_last_chunk_of_the_file_may_stand_anywhere_in_the_table(last, samples):
     runs = numbers(0, 3, 1, 2, 1, 3, 1, 1, 5, 3, 1)  # two samples in chunks 1 and 2, one in 3 and 4, three in 5
     runs += numbers(4, 9, 1)  # beyond what the table says
     sizes = [2**power for power in range(9)]
@@ -378,7 +380,7 @@ def test_without_one_of_its_tables_a_track_has_no_samples(lacking):
     tables = {b"stsc": STSC, b"stsz": STSZ, b"stco": STCO}
     tables.pop(lacking)
     with pytest.raises(NoPictureError):
-        check(film_of(*(box(kind, content) for kind, content in tables.items())))
+        check(video_of(*(box(kind, content) for kind, content in tables.items())))
 
 
 @pytest.mark.parametrize(("bits", "letter"), [(8, "B"), (16, "H")])
@@ -387,14 +389,14 @@ def test_sizes_of_samples_may_have_fewer_bits(bits, letter):
     runs = box(b"stsc", numbers(0, 1, 1, 2, 1))
     assert end_by(runs, sizes, box(b"stco", numbers(0, 2, 10_000, 20_000))) == 20_450
     with pytest.raises(NoPictureError):
-        check(film_of(runs, box(b"stz2", numbers(0, bits, 4), bytes(8)), box(b"stco", STCO)))
+        check(video_of(runs, box(b"stz2", numbers(0, bits, 4), bytes(8)), box(b"stco", STCO)))
 
 
 def test_an_index_larger_than_any_video_needs_is_refused(monkeypatch):
     monkeypatch.setattr(mp4, "_LARGEST_INDEX", len(STSC))
     assert end_by(box(b"stsc", STSC), box(b"stsz", STSZ), box(b"stco", STCO)) == 10_300
     with pytest.raises(IncompleteError, match="its 'stsc' box is larger than any video needs"):
-        check(film_of(box(b"stsc", STSC, b"x"), box(b"stsz", STSZ), box(b"stco", STCO)))
+        check(video_of(box(b"stsc", STSC, b"x"), box(b"stsz", STSZ), box(b"stco", STCO)))
 
 
 @pytest.mark.parametrize("runs", [[(8, 900)], [(8, 900), (9, 1)], [(1, 1), (5, 900), (2, 900)]])
@@ -407,7 +409,7 @@ def test_a_table_of_chunks_out_of_order_is_damage(runs):
 @given(st.binary(max_size=200), st.integers(0, 1700))
 def test_damage_raises_only_an_incomplete_error(noise, at):
     """Every content is either complete or raises this error."""
-    content = film()
+    content = make_video()
     with contextlib.suppress(IncompleteError):
         check(content[:at] + noise + content[at + len(noise) :])
 

@@ -1,3 +1,5 @@
+"""Addresses of private networks, to which a server must not lead a request."""
+
 from __future__ import annotations
 
 import ipaddress
@@ -113,7 +115,7 @@ def test_an_address_of_a_private_network_never_counts_as_public(address):
 
 
 def test_the_networks_do_not_depend_on_the_version_of_python(monkeypatch):
-    """They differ between versions."""
+    """The tables of `ipaddress` differ between versions."""
     for kind in (ipaddress.IPv4Address, ipaddress.IPv6Address):
         for name in ("is_global", "is_private", "is_reserved", "is_link_local", "is_loopback", "is_multicast"):
             monkeypatch.delattr(kind, name)
@@ -182,7 +184,7 @@ class Stream:
 
 def connect(address, allowed=()):
     """Let a name that was public when it was checked lead to this address when the connection is made."""
-    extensions = AddressRule(allowed, "Advice.").connection_check("http://cdn.example/a.png?token=x", "last_frame")
+    extensions = AddressRule(allowed, "Advice.").make_connection_check("http://cdn.example/a.png?token=x", "last_frame")
     stream = Stream(address)
     try:
         extensions["trace"]("connection.connect_tcp.started", {"host": address})
@@ -210,8 +212,8 @@ def test_a_connection_to_another_address_than_the_checked_one_is_closed():
 @pytest.mark.usefixtures("no_proxy")
 def test_behind_a_proxy_the_peer_is_not_checked(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://10.0.0.1:3128")
-    assert AddressRule((), "").connection_check("http://cdn.example/a.png", "last_frame") == {}
-    assert AddressRule((), "").connection_check("https://cdn.example/a.png", "last_frame") != {}
+    assert AddressRule((), "").make_connection_check("http://cdn.example/a.png", "last_frame") == {}
+    assert AddressRule((), "").make_connection_check("https://cdn.example/a.png", "last_frame") != {}
 
 
 PRIVATE, LOOPBACK = {Network.PRIVATE}, {Network.LOOPBACK}

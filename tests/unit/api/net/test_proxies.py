@@ -1,4 +1,4 @@
-"""One rule for all calls: which way each kind of call goes is seen where the socket is connected."""
+"""All kinds of calls use the same proxy, as the addresses to which sockets are connected show."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ async def test_an_unusable_proxy_is_an_error_that_names_it(monkeypatch, connecte
 
 
 def test_the_proxy_settings_of_httpx_have_no_effect(monkeypatch, connected):
-    """Its rules are others: it would send `.example.com` itself through the proxy."""
+    """httpx has other rules: it would send `.example.com` itself through the proxy."""
     set_environment(monkeypatch, {"ALL_PROXY": PROXY, "NO_PROXY": ".example.com"})
     with httpx.Client() as client, pytest.raises(httpx.ConnectError):
         client.get("http://example.com")

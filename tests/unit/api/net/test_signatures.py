@@ -1,3 +1,5 @@
+"""Signed addresses, and the time at which they expire."""
+
 from __future__ import annotations
 
 import pendulum

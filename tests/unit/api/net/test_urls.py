@@ -1,3 +1,5 @@
+"""The parts of an address, and its form without secrets."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""The decision after each status call: ask again, or end the wait."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The outcome of a job, and the event that carries it from a trigger to its task."""
+
 from __future__ import annotations
 
 import json
@@ -9,7 +11,7 @@ from airflow_provider_veo.api.errors import Reason, VeoError, VideoFailedError, 
 from airflow_provider_veo.api.polling.outcome import Outcome
 
 
-def test_an_event_gives_the_same_outcome_again():
+def test_an_outcome_survives_the_way_through_an_event():
     outcome = Outcome("completed", "v", "completed", url="https://x.example/a.mp4", seconds=8.0)
     event = outcome.to_event()
     assert Outcome.from_event(event) == outcome

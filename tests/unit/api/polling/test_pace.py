@@ -1,3 +1,5 @@
+"""The pace of status calls, which refusals slow down."""
+
 from __future__ import annotations
 
 import random
@@ -48,7 +50,7 @@ def test_the_gap_separates_the_starts_of_calls():
     assert start_call(Pace(gap=0.5), 10.0).resume_at == 10.5
 
 
-def test_good_answers_bring_the_speed_back():
+def test_good_answers_restore_the_speed():
     pace, seconds = Pace(gap=1.0), 0.0
     while pace.gap:
         seconds += pace.gap
@@ -58,7 +60,7 @@ def test_good_answers_bring_the_speed_back():
 
 @pytest.mark.parametrize("allowed", [0.5, 5.0, 50.0])
 def test_the_pace_adapts_to_a_rate_limit(allowed):
-    """A token bucket: in the long run nearly all calls are speed_up, and the allowance is made use of."""
+    """A token bucket: in the long run nearly all calls are answered, and nearly the whole allowance is used."""
     size = max(1.0, allowed)
     pace, now, tokens, counts, chance = Pace(), 0.0, size, [0, 0], random.Random(1)
     while now < 1800:

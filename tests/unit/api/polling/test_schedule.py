@@ -1,3 +1,5 @@
+"""The pauses between the status calls of one job."""
+
 from __future__ import annotations
 
 import pytest
@@ -59,7 +61,7 @@ def test_the_first_estimate_is_doubted_since_the_time_in_the_queue_is_unknown():
     assert pause(45.0, (45.0, 80.5)) == pytest.approx(left - 0.36 * 0.4 * left + 1.5)
 
 
-def test_the_last_percent_counts_too():
+def test_the_end_is_expected_at_the_full_last_percent():
     # 0.01 % a second: the end is at 10 000 s
     assert pause(9980.0, (5050.0, 50.5), (9950.0, 99.5)) == pytest.approx(21.5)
 
@@ -117,7 +119,7 @@ def test_earlier_jobs_choose_the_first_pause():
     assert choose_first_pause(0.0, (900.0, 900.0, 900.0), MIDDLE) == 60.0  # the UI shows news
 
 
-def test_pauses_are_short_while_earlier_jobs_have_ended():
+def test_pauses_are_short_at_the_times_at_which_earlier_jobs_ended():
     steady_jobs = (20.0, 20.5, 21.0)
     assert pause(19.0, earlier=steady_jobs) == SHORTEST
     assert pause(30.0, earlier=steady_jobs) == STEADY  # this job takes longer

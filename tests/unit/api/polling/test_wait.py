@@ -1,3 +1,5 @@
+"""A wait on a worker, with a clock that only sleeping moves."""
+
 from __future__ import annotations
 
 from collections import deque

@@ -1,4 +1,4 @@
-"""Answers to DELETE: no more is concluded than the server says."""
+"""Answers to DELETE: a job counts as cancelled only if the server says so."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STOPPED, ACCEPTED, IMPOSSIBLE = Cancellation
         (501, None, IMPOSSIBLE),
     ],
 )
-def test_an_answer_says_how_far_a_job_is_cancelled(status, body, expected):
+def test_an_answer_shows_whether_a_job_is_cancelled(status, body, expected):
     text = "" if body is None else json.dumps(body)
     assert read_cancellation(Answer(status, text), "v") is expected
 
@@ -45,10 +45,10 @@ def test_an_answer_says_how_far_a_job_is_cancelled(status, body, expected):
         (401, {"error": {"message": "Invalid token"}}),
         (409, {"error": {"message": "Cancellation in progress. Please try again later."}}),
         (500, {"detail": "upstream error"}),
-        (200, {"error": {"message": "this job belongs to somebody else"}}),
+        (200, {"error": {"message": "this job belongs to another account"}}),
     ],
 )
-def test_an_error_says_nothing_about_the_job(status, body):
+def test_an_error_leaves_it_open_whether_the_job_is_cancelled(status, body):
     with pytest.raises(ApiError, match="Cancelling video v"):
         read_cancellation(Answer(status, json.dumps(body)), "v")
 

@@ -163,7 +163,7 @@ def test_the_error_code_of_a_failed_job_is_a_reason(code, reason):
     assert read(audio).reason is Reason.UNKNOWN
 
 
-def test_the_length_made_comes_before_the_length_ordered():
+def test_the_actual_length_comes_before_the_ordered_length():
     assert read({"status": "completed", "seconds": "4", "duration_s": 0.33}).seconds == 0.33
 
 
@@ -172,8 +172,8 @@ JOB = {
     "object": "video",
     "status": "failed",
     "model": "Wan-AI/Wan2.2",
-    "prompt": 'it is "a workplace safety film"',
-    "error": {"code": 500, "message": "It's out of memory: 'a workplace safety film'\n"},
+    "prompt": 'it is "a workplace safety clip"',
+    "error": {"code": 500, "message": "It's out of memory: 'a workplace safety clip'\n"},
 }
 
 
@@ -200,7 +200,7 @@ def test_a_failed_job_within_an_error_is_the_job_of_the_call(inner, status):
     video = read(litellm(inner, status), status)
     assert (video.id, video.status) == (ID, VideoStatus.FAILED)
     assert "out of memory" in video.message
-    judged = Outcome.of(video).judge_reason(OwnWords(("a workplace safety film", "gem-rai")))
+    judged = Outcome.of(video).judge_reason(OwnWords(("a workplace safety clip", "gem-rai")))
     assert judged.reason == Reason.UNKNOWN.value
 
 
@@ -241,7 +241,7 @@ def test_a_known_prompt_that_looks_like_a_failed_job_does_not_end_a_job():
 
 PROMPTS = st.text(max_size=80) | st.sampled_from(
     [
-        "a workplace safety film",
+        "a workplace safety clip",
         "insufficient quota, quota is not enough",
         "task not found",
         "video not found",
@@ -269,7 +269,7 @@ POLICY = WaitPolicy(0.0, deadline=10_000.0)
 @pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
 @pytest.mark.parametrize("status", [500, 503, 429])
 @given(PROMPTS)
-@example("a workplace safety film " * 60)
+@example("a workplace safety clip " * 60)
 def test_a_prompt_in_an_error_does_not_end_a_wait(error, status, prompt):
     with pytest.raises(ApiError) as caught:
         read(error(prompt), status)
@@ -283,7 +283,7 @@ def test_a_prompt_in_an_error_does_not_end_a_wait(error, status, prompt):
     "said", ["out of memory: {}", "{}: the worker died", "prompt={} seed=1", "'{}' has failed [500]"]
 )
 @given(PROMPTS.filter(lambda prompt: any(map(str.isalnum, prompt))))
-@example("a workplace safety film " * 60)
+@example("a workplace safety clip " * 60)
 def test_a_prompt_in_the_message_of_a_failed_job_is_not_its_reason(said, prompt):
     for error in (said.format(prompt), {"message": said.format(prompt), "code": 500}):
         outcome = Outcome.of(read({"status": "failed", "error": error}))
@@ -296,14 +296,14 @@ def test_a_prompt_in_the_message_of_a_failed_job_is_not_its_reason(said, prompt)
     ("message", "reason"),
     [
         ("model group 'gem-rai' failed", Reason.UNKNOWN),
-        ("'a safety film' was refused by our safety filter", Reason.MODERATION),
+        ("'a safety clip' was refused by our safety filter", Reason.MODERATION),
         ("safety", Reason.MODERATION),
-        ("insufficient balance for 'a safety film'", Reason.QUOTA),
+        ("insufficient balance for 'a safety clip'", Reason.QUOTA),
     ],
 )
-def test_the_words_of_the_server_remain_the_reason(message, reason):
+def test_the_text_of_the_server_remains_the_reason(message, reason):
     outcome = Outcome.of(read({"status": "failed", "error": message}))
-    assert outcome.judge_reason(OwnWords(("a safety film", "gem-rai"))).reason == reason.value
+    assert outcome.judge_reason(OwnWords(("a safety clip", "gem-rai"))).reason == reason.value
 
 
 def test_a_reason_beyond_the_shown_message_is_kept_unless_the_prompt_may_be_its_source():
@@ -315,11 +315,11 @@ def test_a_reason_beyond_the_shown_message_is_kept_unless_the_prompt_may_be_its_
     assert outcome.judge_reason(OwnWords((prompt,))).reason == Reason.UNKNOWN.value
 
 
-def test_a_field_of_a_filter_is_a_reason_without_words():
-    outcome = Outcome.of(read({"status": "completed", "raiMediaFilteredReasons": ["not 'a safety film'"]}))
-    assert outcome.judge_reason(OwnWords(("a safety film",))) == outcome
+def test_a_field_of_a_filter_is_a_reason_even_without_a_message():
+    outcome = Outcome.of(read({"status": "completed", "raiMediaFilteredReasons": ["not 'a safety clip'"]}))
+    assert outcome.judge_reason(OwnWords(("a safety clip",))) == outcome
     assert (
-        replace(outcome, reason_in_words=True).judge_reason(OwnWords(("a safety film",))).reason == Reason.UNKNOWN.value
+        replace(outcome, reason_in_words=True).judge_reason(OwnWords(("a safety clip",))).reason == Reason.UNKNOWN.value
     )
 
 
@@ -329,7 +329,7 @@ def test_a_field_of_a_filter_is_a_reason_without_words():
         (500, "Video not found", Reason.NOT_FOUND),
         (400, "Task 'video_1' does not exist.", Reason.NOT_FOUND),
         (400, "The requested video with id video_1 was not found", Reason.NOT_FOUND),
-        (500, "the lost tapes: video not found, a film", Reason.SERVER),
+        (500, "the lost tapes: video not found, a clip", Reason.SERVER),
         (500, "no: task not found in the wild", Reason.SERVER),
     ],
 )

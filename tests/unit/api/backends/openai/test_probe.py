@@ -62,7 +62,7 @@ def test_an_address_in_the_error_makes_no_difference():
     assert not passes
 
 
-def test_a_server_with_models_and_without_videos_fails_with_a_special_sentence():
+def test_a_server_with_models_and_without_videos_has_its_own_message():
     passes, sentence = check({MODELS: LIST})
     assert not passes
     assert f"{HOST} lists models, but has no videos" in sentence

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.backends.openai.refusals import SURE_STATUSES, Verdict, judge
-from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import ApiError, Reason
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from tests.support.odd_values import ODD_VALUES, dumped, with_odd_leaves
@@ -23,7 +23,7 @@ IDS = ("ID", "taskId", "videoId", "jobId", "task-id", "generation_id")
 
 def verdict(status, body="", headers=None):
     text = body if isinstance(body, str) else json.dumps(body)
-    return judge(error_from(Answer(status, text, headers or {}), "Creating the video"))
+    return judge(make_api_error(Answer(status, text, headers or {}), "Creating the video"))
 
 
 def openai(message, code="", kind="invalid_request_error"):
@@ -208,7 +208,7 @@ unsure = st.sampled_from([status for status in range(300, 600) if status not in 
 
 
 @given(unsure, bodies, headers)
-def test_no_body_makes_a_status_outside_the_list_sure(status, body, more):
+def test_a_status_outside_the_list_is_never_a_sure_refusal(status, body, more):
     assert verdict(status, body, more) is UNKNOWN
 
 
@@ -241,7 +241,7 @@ def test_strange_values_raise_no_exception():
             continue  # the next test
         for status in (200, 400, 429, 503):
             text = dumped(body)
-            judge(error_from(Answer(status, text if isinstance(text, str) else text.decode(errors="replace")), "x"))
+            judge(make_api_error(Answer(status, text if isinstance(text, str) else text.decode(errors="replace")), "x"))
             judged += 1
     assert judged > len(ODD_VALUES)
 
@@ -260,7 +260,7 @@ def test_a_refusal_with_a_quoted_order_that_was_cut_is_sure():
     echo = {"prompt": "the connection was reset by a timed out gateway", "first_frame": "A" * 100_000}
     body = {"detail": [{"loc": ["body", "seconds"], "msg": "Input should be a valid string", "input": echo}]}
     answer = Answer.of(422, json.dumps(body).encode()[:65_536], [], "http://api.example.com", is_cut=True)
-    assert judge(error_from(answer, "Creating the video")) is Verdict.REFUSED
+    assert judge(make_api_error(answer, "Creating the video")) is Verdict.REFUSED
 
 
 def test_a_success_that_is_longer_than_any_refusal_is_unknown():

@@ -19,7 +19,7 @@ from tests.support.pictures import picture
 PNG, JPEG = picture("PNG"), picture("JPEG")
 
 
-def test_the_documented_order():
+def test_an_order_has_the_documented_form():
     request = requests.create_video(VideoSpec("画小猫", "veo-3.1"))
     assert (request.method, request.path) == ("POST", "/v1/videos")
     assert request.json == {"prompt": "画小猫", "model": "veo-3.1"}
@@ -156,7 +156,7 @@ def test_a_json_order_that_the_server_has_not_read_is_sent_as_a_form(answer):
         Answer(429, "slow down"),
     ],
 )
-def test_any_other_answer_ends_the_order(answer):
+def test_an_order_is_not_sent_as_a_form_after_any_other_answer(answer):
     assert requests.create_video_as_form(VideoSpec("p", "m"), "auto", None, answer) is None
 
 
@@ -200,8 +200,8 @@ def test_an_unusable_id_is_refused(video_id):
         requests.get_video(video_id)
 
 
-def test_the_documented_chat_calls():
-    request = requests.chat_completion(ChatSpec("画只猪在天上飞", "veo_3_1", n=2))
+def test_chat_calls_have_the_documented_form():
+    request = requests.create_chat_completion(ChatSpec("画只猪在天上飞", "veo_3_1", n=2))
     assert (request.method, request.path) == ("POST", "/v1/chat/completions")
     assert request.json == {
         "messages": [{"role": "user", "content": "画只猪在天上飞"}],
@@ -211,7 +211,7 @@ def test_the_documented_chat_calls():
     }
     url = "https://cdn.example/a.png"
     spec = ChatSpec("过渡", "veo-3.1-landscape-fast-fl", FrameUrl(url), Frame.from_bytes(PNG, "b"))
-    content = requests.chat_completion(spec).json["messages"][0]["content"]
+    content = requests.create_chat_completion(spec).json["messages"][0]["content"]
     assert content[:2] == [
         {"type": "text", "text": "过渡"},
         {"type": "image_url", "image_url": {"url": url}},
@@ -221,9 +221,9 @@ def test_the_documented_chat_calls():
 
 def test_a_chat_call_asks_for_an_uncompressed_stream_and_for_one_order():
     headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity", "x-litellm-num-retries": "0"}
-    assert requests.chat_completion(ChatSpec("p", "m")).headers == headers
-    assert requests.chat_completion(ChatSpec("p", "m"), "key").headers == headers | {"Idempotency-Key": "key"}
+    assert requests.create_chat_completion(ChatSpec("p", "m")).headers == headers
+    assert requests.create_chat_completion(ChatSpec("p", "m"), "key").headers == headers | {"Idempotency-Key": "key"}
 
 
 def test_a_chat_call_can_order_four_videos():
-    assert requests.chat_completion(ChatSpec("p", "m", n=4)).json["n"] == 4
+    assert requests.create_chat_completion(ChatSpec("p", "m", n=4)).json["n"] == 4

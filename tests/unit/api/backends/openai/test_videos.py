@@ -186,10 +186,12 @@ def test_three_envelopes_are_opened():
         read({"data": body})
 
 
-@pytest.mark.parametrize("told", [{"status": "completed"}, {"url": "/a.mp4"}, {"video_url": "/a.mp4"}, {"id": "v"}])
-def test_an_object_that_describes_a_video_is_not_an_envelope(told):
+@pytest.mark.parametrize(
+    "description", [{"status": "completed"}, {"url": "/a.mp4"}, {"video_url": "/a.mp4"}, {"id": "v"}]
+)
+def test_an_object_that_describes_a_video_is_not_an_envelope(description):
     other = {"data": {"id": "w", "status": "failed", "url": "/b.mp4"}}
-    plain, found = read(told, "v"), read(told | other, "v")
+    plain, found = read(description, "v"), read(description | other, "v")
     assert (found.status, found.url) == (plain.status, plain.url)
 
 
@@ -215,7 +217,7 @@ def test_the_reason_of_a_failure_is_read_from_several_fields(key):
     assert read({"status": "failed", key: "no cats"}, "v").message == "no cats"
 
 
-def test_the_words_about_a_cancelled_job_are_not_its_reason():
+def test_the_message_of_a_cancelled_job_is_not_its_reason():
     assert read({"status": "cancelled", "error": "Content policy violation"}, "v").reason is Reason.UNKNOWN
 
 
@@ -356,6 +358,6 @@ def test_a_failed_job_with_an_http_error_status_is_read(status):
     ("change", "video_id"),
     [({"id": "request-17"}, "v"), ({"status": "error"} | {"id": ""}, "v"), ({"status": "completed"}, "v"), ({}, None)],
 )
-def test_any_other_error_says_nothing_about_the_job(change, video_id):
+def test_any_other_error_does_not_describe_the_job(change, video_id):
     with pytest.raises(ApiError):
         parse_video(Answer(500, json.dumps(FAILED | change)), "Asking", video_id)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_veo.orders.decision import next_record, resume_record, was_cleared
+from airflow_provider_veo.orders.decision import make_next_record, resume_record, was_cleared
 from airflow_provider_veo.orders.identity import TaskIdentity
 from airflow_provider_veo.orders.order import Order
 from airflow_provider_veo.orders.record import OrderRecord
@@ -50,7 +50,7 @@ class Airflow:
             retries=self.retries,
         )
         if self.record is None:
-            self.record = next_record(None, order, "me")
+            self.record = make_next_record(None, order, "me")
         else:
             self.cleared.append(was_cleared(self.record, order))
             self.record = resume_record(self.record, order)

@@ -1,4 +1,4 @@
-"""Each leaf and each header of recorded answers, replaced by each odd value, before every reader: nothing escapes."""
+"""Each leaf and header of recorded answers, replaced by each odd value: readers raise only errors of this package."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from airflow_provider_veo.api.answers.text import MESSAGE_LIMIT
 from airflow_provider_veo.api.backends.openai.videos import parse_video
 from airflow_provider_veo.api.backends.profiles import GENERIC
 from airflow_provider_veo.api.content import locate
-from airflow_provider_veo.api.error_answers import LONGEST_WAIT, error_from
+from airflow_provider_veo.api.error_answers import LONGEST_WAIT, make_api_error
 from airflow_provider_veo.api.errors import ApiError, VeoError
 from airflow_provider_veo.api.polling.decision import News, WaitPolicy, WaitState, observe
 from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.video import Video
-from airflow_provider_veo.orders.result import video_result
+from airflow_provider_veo.orders.result import make_video_result
 from tests.support.odd_values import ODD_HEADERS, ODD_VALUES, dumped, with_odd_leaves
 
 RECORDED = json.loads((Path(__file__).parents[3] / "data" / "answers.json").read_text())
@@ -39,9 +39,9 @@ DELAYS = {name for name in WORDS if "after" in name}
 
 
 def read_stream_heads(answer):
-    locate.length_of(answer.headers)
+    locate.read_length(answer.headers)
     for resume in (locate.Resume(100, 200, '"made-up"'), locate.Resume(100, None, None)):
-        resumed = locate.version_of(answer.headers)
+        resumed = locate.read_version(answer.headers)
         httpx.Request("GET", URL, headers=locate.Resume(1, None, resumed).headers())
         locate.check_continuation(answer.headers, resume)
 
@@ -49,7 +49,7 @@ def read_stream_heads(answer):
 READERS = {
     "create": lambda answer: parse_video(answer, "Creating the video"),
     "status": lambda answer: parse_video(answer, "Asking for video v", "v"),
-    "error": lambda answer: error_from(answer, "Creating the video"),
+    "error": lambda answer: make_api_error(answer, "Creating the video"),
     "content": lambda answer: locate.find_next_hop(answer, locate.Asked("Downloading", "v")),
     "stream": read_stream_heads,
 }
@@ -70,11 +70,11 @@ def check(answer, known):
             found = error
         result = found if isinstance(found, Video) else (type(found), str(found), getattr(found, "retry_after", None))
         if isinstance(found, (Video, VeoError)) and result not in known:
-            check_what_is_told(found)
+            check_found(found)
             known.add(result)
 
 
-def check_what_is_told(found):
+def check_found(found):
     if isinstance(found, Video):
         assert len(found.id) <= ID_LIMIT
         assert len(found.message) <= MESSAGE_LIMIT + 1
@@ -108,7 +108,7 @@ def check_outcome(outcome):
     assert_storable(event)
     assert len(json.dumps(event)) < 60_000
     resumed = Outcome.from_event(json.loads(json.dumps(event)))
-    assert_storable(video_result(resumed, None, GENERIC))
+    assert_storable(make_video_result(resumed, None, GENERIC))
     assert_storable([resumed.generation_seconds])
     with contextlib.suppress(VeoError):
         resumed.raise_for_kind()

@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSen
 import airflow_provider_veo
 from airflow_provider_veo.api import errors
 from airflow_provider_veo.api.answers.answer import Answer
-from airflow_provider_veo.api.error_answers import error_from
+from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import (
     InvalidInputError,
     NotOrderedError,
@@ -88,9 +88,9 @@ def test_an_exception_of_airflow_has_the_facts_of_its_cause(kind, cause):
     assert type(error.cause) is type(cause)
 
 
-def test_an_answer_does_not_leave_the_process():
+def test_an_answer_is_not_pickled_with_its_error():
     answer = Answer.of(500, f'{{"error": "{KEY}"}}'.encode(), [("set-cookie", KEY)], f"https://x/?{KEY}", secrets=[KEY])
-    error = error_from(answer, "Asking")
+    error = make_api_error(answer, "Asking")
     assert error.answer is answer
     for text in (pickle.dumps(error).decode("latin-1"), repr(error), str(error)):
         assert KEY not in text
@@ -106,7 +106,7 @@ def test_facts_in_the_message_are_not_repeated():
     assert str(named) == "Connection 'c': Video video_1 is late. (https://api.example.com)"
 
 
-def test_a_part_of_another_word_does_not_count_as_the_fact():
+def test_a_fact_within_another_word_does_not_count_as_mentioned():
     error = VeoError("Video 12 of https://api.example.com.evil.org is late", video_id="1")
     error.add(where=PLACE)
     assert str(error).endswith(" (connection 'c'; https://api.example.com; video 1)")
@@ -118,7 +118,7 @@ def test_the_message_comes_first_then_the_advice_then_the_facts():
     assert str(error) == "It broke. Wait. (connection 'c'; https://api.example.com)"
 
 
-def test_facts_that_were_added_first_stay():
+def test_facts_added_later_do_not_replace_earlier_ones():
     error = VeoError("It broke", video_id="first")
     with pytest.raises(VeoError), adding(video_id="second", where=PLACE), adding(where=("inner",)):
         raise error
@@ -129,7 +129,7 @@ def test_a_reason_is_written_as_its_value():
     assert f"{Reason.NETWORK}" == str(Reason.NETWORK) == "network"
 
 
-def test_the_tree_in_the_docstring_is_the_tree():
+def test_the_docstring_shows_the_tree_of_the_errors():
     parents, found = [], {}
     for indent, name in re.findall(r"^( {4,})(\w+Error)", errors.__doc__, re.MULTILINE):
         del parents[(len(indent) - 4) // 2 :]

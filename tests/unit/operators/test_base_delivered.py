@@ -53,12 +53,12 @@ def succeeded(context, state="success"):
     ],
 )
 @with_a_store
-def test_our_callback_comes_before_those_of_the_user(given, own):
+def test_the_providers_callback_comes_before_those_of_the_user(given, own):
     assert create(on_success_callback=given).on_success_callback == [mark_delivered, *own]
 
 
 @with_a_store
-def test_a_policy_that_sets_another_callback_does_not_remove_ours():
+def test_a_policy_that_sets_a_callback_does_not_remove_the_providers():
     operator = create(on_success_callback=first)
     operator.on_success_callback = second
     assert operator.on_success_callback == [mark_delivered, second]
@@ -153,19 +153,19 @@ def test_a_record_without_a_job_is_not_delivered(store, state):
     assert OrderStore(store).read() == record(state)
 
 
-def test_without_a_record_none_is_written(store):
+def test_without_an_earlier_record_no_delivery_is_recorded(store):
     mark_delivered(succeeded({"task_state_store": store}))
     mark_delivered(succeeded({}))
     assert store.values == {}
 
 
-def test_a_broken_store_does_no_harm(store, caplog):
+def test_a_broken_store_does_not_fail_the_callback(store, caplog):
     store.broken = {"get", "set"}
     mark_delivered(succeeded({"task_state_store": store}))
-    assert "a clear of it collects this video once more, free of charge" in caplog.text
+    assert "a clear of the task collects this video once more, free of charge" in caplog.text
 
 
-def test_an_unknown_state_of_the_task_does_no_harm(store, caplog):
+def test_an_unknown_state_of_the_task_does_not_fail_the_callback(store, caplog):
     def away(**_):
         raise RuntimeError("the API server is away")
 
@@ -174,4 +174,4 @@ def test_an_unknown_state_of_the_task_does_no_harm(store, caplog):
     context["ti"].get_task_states = away
     mark_delivered(context)
     assert OrderStore(store).read() == RECORD
-    assert "It could not be recorded that this task has succeeded" in caplog.text
+    assert "The success of this task could not be recorded" in caplog.text
