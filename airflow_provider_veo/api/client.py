@@ -91,7 +91,7 @@ class VeoClient:
             own: Texts of the order, if they are known.
         """
         with adding(video_id=video_id):
-            return _read_status(self.call(requests.get_video(video_id)), video_id, own)
+            return _parse_status(self.call(requests.get_video(video_id)), video_id, own)
 
     def list_videos(self) -> list[Video]:
         """Return the jobs that the server lists: one page, with the newest jobs. This call ends soon."""
@@ -180,7 +180,7 @@ class AsyncVeoClient:
     async def get_video(self, video_id: str) -> Video:
         """Ask for the status of a job."""
         with adding(video_id=video_id):
-            return _read_status(await self._session.send(requests.get_video(video_id)), video_id, NO_TEXTS)
+            return _parse_status(await self._session.send(requests.get_video(video_id)), video_id, NO_TEXTS)
 
     async def cancel_video(self, video_id: str) -> Cancellation:
         """Ask the server to stop a job, and return the result that the server reports."""
@@ -188,5 +188,5 @@ class AsyncVeoClient:
             return read_cancellation(await self._session.send(requests.cancel_video(video_id)), video_id)
 
 
-def _read_status(answer: Answer, video_id: str, own: OwnWords) -> Video:
+def _parse_status(answer: Answer, video_id: str, own: OwnWords) -> Video:
     return parse_video(replace(answer, own=own), f"Asking for video {video_id}", video_id)

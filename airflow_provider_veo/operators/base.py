@@ -84,7 +84,7 @@ class VeoOperator(VeoTask):
         conn_id: ID of the Airflow connection of type `veo`.
     """
 
-    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {"conn_id": arguments.TEXT}
+    argument_rules: ClassVar[Mapping[str, arguments.ArgumentRule]] = {"conn_id": arguments.TEXT}
 
     def __init__(self, *, conn_id: str = VeoHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -135,7 +135,7 @@ class OrderingOperator(VeoOperator):
     max_submissions: int
     on_unknown_submission: OnUnknownSubmission
 
-    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+    argument_rules: ClassVar[Mapping[str, arguments.ArgumentRule]] = {
         **VeoOperator.argument_rules,
         "prompt": arguments.TEXT,
         "model": arguments.MODEL,
@@ -211,7 +211,7 @@ class StoringOperator(VeoOperator):
 
     _placeholder = "{video_id} or {{ ti.map_index }}"
 
-    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+    argument_rules: ClassVar[Mapping[str, arguments.ArgumentRule]] = {
         **VeoOperator.argument_rules,
         "max_bytes": arguments.MOST_BYTES,
         "sidecar": arguments.FLAG,

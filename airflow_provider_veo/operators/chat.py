@@ -67,7 +67,7 @@ class VeoChatCompletionOperator(OrderingOperator):
     )
     template_fields_renderers = {"prompt": "md", "extra_body": "json"}  # noqa: RUF012 - as Airflow declares it
     ui_color = "#fef7e0"
-    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+    argument_rules: ClassVar[Mapping[str, arguments.ArgumentRule]] = {
         **OrderingOperator.argument_rules,
         "n": arguments.CHAT_COUNT,
         "extra_body": arguments.FURTHER_CHAT_FIELDS,

@@ -108,7 +108,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         "conn_id",
     )
     template_fields_renderers = {"prompt": "md", "extra_body": "json"}  # noqa: RUF012 - as Airflow declares it
-    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+    argument_rules: ClassVar[Mapping[str, arguments.ArgumentRule]] = {
         **OrderingOperator.argument_rules,
         **StoringOperator.argument_rules,
         "seconds": arguments.LENGTH,

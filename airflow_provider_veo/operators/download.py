@@ -54,7 +54,7 @@ class VeoDownloadOperator(StoringOperator):
 
     template_fields: Sequence[str] = ("destination", "video_id", "url", "conn_id")
     ui_color = "#e6f4ea"
-    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+    argument_rules: ClassVar[Mapping[str, arguments.ArgumentRule]] = {
         **StoringOperator.argument_rules,
         "destination": arguments.PLACE,
         "video_id": arguments.JOB.or_nothing,

@@ -49,7 +49,7 @@ class VeoExtractFrameOperator(VeoTask):
 
     template_fields: Sequence[str] = ("source", "destination", "at")
     ui_color = "#fef7e0"
-    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+    argument_rules: ClassVar[Mapping[str, arguments.ArgumentRule]] = {
         "source": arguments.SOURCE,
         "destination": arguments.PICTURE_PLACE,
         "at": arguments.MOMENT,
@@ -112,7 +112,7 @@ class VeoConcatOperator(VeoTask):
 
     template_fields: Sequence[str] = ("sources", "destination")
     ui_color = "#fef7e0"
-    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+    argument_rules: ClassVar[Mapping[str, arguments.ArgumentRule]] = {
         "sources": arguments.SOURCES,
         "destination": arguments.VIDEO_PLACE,
     }

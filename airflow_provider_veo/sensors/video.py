@@ -59,7 +59,7 @@ class VeoVideoSensor(CheckedTask, BaseSensorOperator):
 
     template_fields: Sequence[str] = ("video_id", "conn_id")
     ui_color = "#e8f0fe"
-    argument_rules: ClassVar[Mapping[str, arguments.Rule]] = {
+    argument_rules: ClassVar[Mapping[str, arguments.ArgumentRule]] = {
         "video_id": arguments.JOB,
         "conn_id": arguments.TEXT,
         "deferrable": arguments.FLAG,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.storage.names import Rule, quote_path
+from airflow_provider_veo.storage.names import NameRule, quote_path
 from airflow_provider_veo.storage.parts import temporary_part
 from airflow_provider_veo.storage.targets import Target, check_size
 
@@ -56,8 +56,8 @@ class LocalTarget(Target):
     def with_parts(self, parts: Sequence[str]) -> Self:
         return type(self)(Path("/", *parts))
 
-    def rule(self, argument: str) -> Rule:
-        return Rule("", _LONGEST_PATH, "file://", argument)
+    def rule(self, argument: str) -> NameRule:
+        return NameRule("", _LONGEST_PATH, "file://", argument)
 
     def check_driver(self, what: str) -> None:
         """Check nothing: local files have no driver."""

@@ -30,7 +30,7 @@ _IN_ADDRESS = "/!$&'()*+,;=:@"  # characters that an address may hold, besides l
 
 
 @dataclass(frozen=True)
-class Rule:
+class NameRule:
     """The names that a storage takes.
 
     Attributes:

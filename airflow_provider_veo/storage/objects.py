@@ -20,7 +20,7 @@ from fsspec import AbstractFileSystem
 
 from airflow_provider_veo.api.errors import InvalidInputError, StorageError
 from airflow_provider_veo.storage import azure, checksums
-from airflow_provider_veo.storage.names import Rule, quote_path
+from airflow_provider_veo.storage.names import NameRule, quote_path
 from airflow_provider_veo.storage.parts import make_hidden_name, temporary_part
 from airflow_provider_veo.storage.targets import OTHER_WRITER, Target, check_size
 
@@ -92,8 +92,8 @@ class ObjectTarget(Target):
     def with_parts(self, parts: Sequence[str]) -> Self:
         return replace(self, key="/".join(parts))
 
-    def rule(self, argument: str) -> Rule:
-        return Rule(self.scheme, _LONGEST_KEY, f"{self.scheme}://{self.host}", argument)
+    def rule(self, argument: str) -> NameRule:
+        return NameRule(self.scheme, _LONGEST_KEY, f"{self.scheme}://{self.host}", argument)
 
     @cached_property
     def fs(self) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from airflow_provider_veo.api.errors import InvalidInputError, StorageError
 from airflow_provider_veo.storage.errors import storage_errors, text_of
-from airflow_provider_veo.storage.names import Rule
+from airflow_provider_veo.storage.names import NameRule
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -65,7 +65,7 @@ class Target(ABC):
         return self.with_parts([*(part for part in self.parts if part), *names])
 
     @abstractmethod
-    def rule(self, argument: str) -> Rule:
+    def rule(self, argument: str) -> NameRule:
         """Return the rule for names in this storage.
 
         Args:

@@ -34,7 +34,7 @@ _FOUND_NOTHING = f"A template is rendered to '{_NONE}' if the task, key or param
 
 
 @dataclass(frozen=True)
-class Rule:
+class ArgumentRule:
     """The rule for an argument.
 
     Attributes:
@@ -71,19 +71,19 @@ class Rule:
             ) from None
 
     @property
-    def or_none(self) -> Rule:
+    def or_none(self) -> ArgumentRule:
         """The rule for an argument that may be left out."""
         return replace(
             self, wanted=f"{self.wanted}, or None", read=lambda value: None if value is None else self.read(value)
         )
 
     @property
-    def or_nothing(self) -> Rule:
+    def or_nothing(self) -> ArgumentRule:
         """The rule for an argument that may be left out, also by an empty text: a template cannot return None."""
         return replace(self.or_none, read=lambda value: None if value is None or value == "" else self.read(value))
 
 
-def make_choice_rule(literal: Any) -> Rule:
+def make_choice_rule(literal: Any) -> ArgumentRule:
     """Return the rule for an argument with few values.
 
     Args:
@@ -96,7 +96,7 @@ def make_choice_rule(literal: Any) -> Rule:
             raise ValueError
         return value
 
-    return Rule(" or ".join(map(repr, values)), read)
+    return ArgumentRule(" or ".join(map(repr, values)), read)
 
 
 def _read_text(value: Any) -> str:
@@ -136,7 +136,7 @@ def _read_place(value: Any) -> Any:
     return _read_text(os.fspath(value) if isinstance(value, os.PathLike) else value)
 
 
-def _make_file_rule(*suffixes: str) -> Rule:
+def _make_file_rule(*suffixes: str) -> ArgumentRule:
     def read(value: Any) -> Any:
         place = _read_place(value)
         text = str(place).strip()
@@ -144,7 +144,7 @@ def _make_file_rule(*suffixes: str) -> Rule:
             raise ValueError
         return place
 
-    return Rule(
+    return ArgumentRule(
         f"a path, URI or ObjectStoragePath of a file name that ends in {' or '.join(suffixes)}, without "
         f"{VIDEO_ID_PLACEHOLDER}, since there is no job here",
         read,
@@ -215,30 +215,30 @@ def _make_fields_reader(taken: Collection[str]) -> Callable[[Any], Any]:
     return read
 
 
-TEXT = Rule("a text that is not empty", _read_text)
-SIZE = Rule("a text like '1280x720'", _read_text).or_nothing
-MODEL = Rule("the name of a model", _read_text).or_nothing
-LENGTH = Rule("", _read_length).or_nothing
-JOB = Rule("the id of a video job, or the result of a task that has it as 'id'", _read_job)
-ADDRESS = Rule("an address, or the result of a task that has it as 'url'", _read_address)
-PLACE = Rule("a path, a URI such as 's3://conn_id@bucket/key.mp4', or an ObjectStoragePath", _read_place)
+TEXT = ArgumentRule("a text that is not empty", _read_text)
+SIZE = ArgumentRule("a text like '1280x720'", _read_text).or_nothing
+MODEL = ArgumentRule("the name of a model", _read_text).or_nothing
+LENGTH = ArgumentRule("", _read_length).or_nothing
+JOB = ArgumentRule("the id of a video job, or the result of a task that has it as 'id'", _read_job)
+ADDRESS = ArgumentRule("an address, or the result of a task that has it as 'url'", _read_address)
+PLACE = ArgumentRule("a path, a URI such as 's3://conn_id@bucket/key.mp4', or an ObjectStoragePath", _read_place)
 PICTURE_PLACE = _make_file_rule(".png", ".jpg", ".jpeg")
 VIDEO_PLACE = _make_file_rule(".mp4")
-MOMENT = Rule("'first', 'last', or seconds from the start of the video", _read_moment)
+MOMENT = ArgumentRule("'first', 'last', or seconds from the start of the video", _read_moment)
 SOURCE = replace(
     PLACE, wanted=f"{PLACE.wanted}, or the result of a task that has stored it", read=_read_place_or_result
 )
-SOURCES = Rule("a list of clips, each of them " + SOURCE.wanted, _read_places, is_text=False)
+SOURCES = ArgumentRule("a list of clips, each of them " + SOURCE.wanted, _read_places, is_text=False)
 PICTURE = replace(SOURCE, wanted="a URL, a data: URI, " + SOURCE.wanted).or_nothing
-FURTHER_VIDEO_FIELDS = Rule("", _make_fields_reader(FIELDS_OF_VIDEO), is_text=False).or_nothing
-FURTHER_CHAT_FIELDS = Rule("", _make_fields_reader(FIELDS_OF_CHAT), is_text=False).or_nothing
-SECONDS = Rule("a time above 0 and of at most 365 days: seconds as a number, or a timedelta", _read_seconds)
+FURTHER_VIDEO_FIELDS = ArgumentRule("", _make_fields_reader(FIELDS_OF_VIDEO), is_text=False).or_nothing
+FURTHER_CHAT_FIELDS = ArgumentRule("", _make_fields_reader(FIELDS_OF_CHAT), is_text=False).or_nothing
+SECONDS = ArgumentRule("a time above 0 and of at most 365 days: seconds as a number, or a timedelta", _read_seconds)
 DURATION = replace(SECONDS, read=lambda value: timedelta(seconds=_read_seconds(value)))
 SENSOR_TIMEOUT = replace(SECONDS, read=lambda value: value and _read_seconds(value))  # Airflow allows 0, too
-COUNT = Rule("a whole number, 1 or more", _make_whole_reader(1))
-CHAT_COUNT = Rule(f"a whole number from 1 to {MOST_CHAT_VIDEOS}", _make_whole_reader(1, MOST_CHAT_VIDEOS))
-FLAG = Rule("True or False", _read_flag)
-MOST_BYTES = Rule(
+COUNT = ArgumentRule("a whole number, 1 or more", _make_whole_reader(1))
+CHAT_COUNT = ArgumentRule(f"a whole number from 1 to {MOST_CHAT_VIDEOS}", _make_whole_reader(1, MOST_CHAT_VIDEOS))
+FLAG = ArgumentRule("True or False", _read_flag)
+MOST_BYTES = ArgumentRule(
     "a whole number of bytes above 0, like 2 * 2**30 for 2 GiB, or None for no limit",
     lambda value: sys.maxsize if value is None else _make_whole_reader(1)(value),
 )

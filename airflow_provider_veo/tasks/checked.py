@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator, ObjectStoragePath
 
 from airflow_provider_veo.api.errors import InvalidInputError
-from airflow_provider_veo.tasks.arguments import Rule
+from airflow_provider_veo.tasks.arguments import ArgumentRule
 
 _KEPT = (Mapping, Sequence, AbstractSet, PathLike, ObjectStoragePath)
 """Types that a template of a text may be rendered to, if it consists of one value only: results of other tasks."""
@@ -33,7 +33,7 @@ class CheckedTask(BaseOperator):
         known_in_run: Names of arguments that only the run knows. They are not checked when the Dag is parsed.
     """
 
-    argument_rules: ClassVar[Mapping[str, Rule]] = {}
+    argument_rules: ClassVar[Mapping[str, ArgumentRule]] = {}
     known_in_run: ClassVar[Collection[str]] = ()
     _renders_text = False
 

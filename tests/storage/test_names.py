@@ -14,7 +14,7 @@ from tests.storage.videos import Video, VideoServer
 from tests.support.odd_names import IDS, TITLES
 from tests.support.scripted_server import connect
 
-_MOST_REFUSED = 30
+_MOST_REFUSED = 30  # titles; a storage that refuses more has a rule too many, or needs this number raised
 
 
 class Videos(dict):

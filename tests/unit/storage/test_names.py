@@ -124,7 +124,7 @@ def test_a_name_that_no_file_can_have_is_refused_before_the_order(memory, destin
 @pytest.mark.parametrize("scheme", ["abfs", "abfss", "adl", "az"])
 @pytest.mark.parametrize("part", ["a.", "a..", "a\\"])
 def test_azure_keeps_no_dot_at_the_end_of_a_name(scheme, part):
-    rule = names.Rule(scheme, 1024, f"{scheme}://bucket", "destination 'x'")
+    rule = names.NameRule(scheme, 1024, f"{scheme}://bucket", "destination 'x'")
     with pytest.raises(InvalidInputError, match="Azure does not keep"):
         rule.fill([part, "a.mp4"], None)
     assert rule.fill(["{video_id}"], part)[0].startswith(names.clean_beginning(part, 9) + "~")

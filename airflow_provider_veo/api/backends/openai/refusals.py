@@ -98,7 +98,7 @@ def judge(error: ApiError) -> Verdict:
     if has_job or _DOUBT.search(words):
         return Verdict.UNKNOWN
     is_api_error = _is_api_error(answer)
-    in_body = {status for key, value in values if (status := _read_status(key, value))}
+    in_body = {status for key, value in values if (status := _read_http_status(key, value))}
     passes = bool(_PASSES.search(named)) or (error.retry_after is not None and _has_error(answer))
     statuses = in_body | {int(number) for pattern in _STATUSES_IN_TEXT for number in pattern.findall(words)}
     statuses |= {503} if _UNAVAILABLE.search(words) else set()
@@ -156,7 +156,7 @@ def _unescape(found: re.Match[str]) -> str:
     return chr(int(found[1], 16))
 
 
-def _read_status(key: str, value: Any) -> int | None:
+def _read_http_status(key: str, value: Any) -> int | None:
     """Return a value as a status if its name says that it is one: a number, or a text like "504"."""
     text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
     is_status = _STATUS_KEY.search(key) and text.isdecimal() and len(text) == 3

@@ -26,15 +26,19 @@ _WORDS = {
     VideoStatus.CANCELLED: ("cancelled canceled deleted",),
     VideoStatus.EXPIRED: ("expired",),
 }
-# Black Forest Labs ("Request Moderated"), Azure, Luma
+# Words of filters that refuse a prompt or remove a video: Black Forest Labs ("Request Moderated"), Azure, Luma.
+# Sentences about refused content are in `api.reasons`.
 _FILTER_WORDS = frozenset(
-    prefix + word for prefix in ("", "content_") for word in ("rejected", "moderated", "blocked", "filtered", "filter")
-) - {"filter"}
+    (
+        *("rejected", "moderated", "blocked", "filtered"),
+        *("content_rejected", "content_moderated", "content_blocked", "content_filtered", "content_filter"),
+    )
+)
 _WORDS_OF_MISSING_JOBS = frozenset(("not_found", "not_exist", "not_exists", "does_not_exist"))  # Black Forest Labs
 _STATUS_OF_WORD = {word: status for status, lines in _WORDS.items() for line in lines for word in line.split()}
 _STATUS_OF_WORD |= dict.fromkeys(_FILTER_WORDS, VideoStatus.FAILED)
-# TASK_STATUS_SUCCEED, MEDIA_GENERATION_STATUS_FAILED, JOB_STATE_RUNNING, "Request Moderated"
 _LONGEST_WORD = 100  # characters
+# parts of a word that say nothing: TASK_STATUS_SUCCEED, MEDIA_GENERATION_STATUS_FAILED, "Request Moderated"
 _NAMES_OF_JOBS = frozenset(["task", "job", "video", "media", "generation", "status", "state", "request", "operation"])
 _WORD_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.answers.own_words import OwnWords
-from airflow_provider_veo.api.backends.openai.status_words import read_status
 from airflow_provider_veo.api.backends.openai.videos import parse_video
 from airflow_provider_veo.api.errors import ApiError, Reason, VideoFailedError
 from airflow_provider_veo.api.polling.decision import WaitPolicy, WaitState, observe
@@ -28,30 +27,6 @@ AUDIO = "We encountered an issue with the audio for your prompt and could not cr
 def read(body, status=200, own=()):
     text = body if isinstance(body, str) else json.dumps(body)
     return parse_video(Answer(status, text, {}, URL, own=OwnWords(own)), "Asking", ID)
-
-
-@pytest.mark.parametrize(
-    ("status", "words"),
-    [
-        ("completed", "succeed SUCCEED Succeeded done DONE ready Ready TASK_STATUS_SUCCEED JOB_STATE_SUCCEEDED"),
-        ("completed", "MEDIA_GENERATION_STATUS_SUCCESSFUL taskSucceeded VideoReady generation-complete"),
-        ("failed", "TASK_STATUS_FAILED MEDIA_GENERATION_STATUS_FAILED JOB_STATE_FAILED jobFailed generation_error"),
-        ("failed", "rejected moderated content_filtered ContentFiltered CONTENT-FILTERED blocked Request_Moderated"),
-        ("failed", "timeout timed_out TimedOut TIMED-OUT aborted terminated JOB_STATE_ABORTED"),
-        ("cancelled", "cancelled canceled JOB_STATE_CANCELLED TASK_STATUS_CANCELED"),
-        ("running", "MEDIA_GENERATION_STATUS_ACTIVE JOB_STATE_RUNNING inProgress IN_PROGRESS TASK_STATUS_PROCESSING"),
-        ("queued", "MEDIA_GENERATION_STATUS_PENDING unknown NOT_START IN_QUEUE JOB_STATE_QUEUED"),
-        (
-            "unknown",
-            "not_ready ready_to_start failed_to_start_yet almost_done unfinished notCompleted incomplete_upload",
-        ),
-        ("unknown", "undone task status _ - 42 " + "done" * 30),
-    ],
-)
-def test_status_words_of_known_servers_are_read(status, words):
-    for word in words.split():
-        assert (word, read_status(word).value) == (word, status)
-        assert read_status(word.replace("_", " ")).value == status
 
 
 @pytest.mark.parametrize(

@@ -46,38 +46,6 @@ def test_answers_to_create_calls_are_read(body, video_id, status):
 
 
 @pytest.mark.parametrize(
-    ("word", "status"),
-    [
-        ("queued", "queued"),
-        ("NOT_START", "queued"),
-        ("Submitted", "queued"),
-        ("in_progress", "running"),
-        ("In Progress", "running"),
-        ("in-progress", "running"),
-        ("processing", "running"),
-        ("GENERATING", "running"),
-        ("completed", "completed"),
-        ("SUCCESS", "completed"),
-        ("succeeded", "completed"),
-        ("failed", "failed"),
-        ("FAILURE", "failed"),
-        ("error", "failed"),
-        ("canceled", "cancelled"),
-        ("deleted", "cancelled"),
-        ("expired", "expired"),
-        ("transmogrifying", "unknown"),
-        ("", "unknown"),
-        (None, "unknown"),
-        (200, "unknown"),
-    ],
-)
-def test_status_words_are_read_in_every_spelling(word, status):
-    video = read({"status": word}, "v")
-    assert video.status is VideoStatus(status)
-    assert video.status.finished is (status in {"completed", "failed", "cancelled", "expired"})
-
-
-@pytest.mark.parametrize(
     ("progress", "number"),
     [
         (45, 45.0),
