@@ -140,7 +140,7 @@ _CONNECTION_FIELDS = {
             "Models, prices and frame rules of the gateway. generic knows none, and suits every server. "
             "Empty: the profile of the host, or else generic."
         ),
-        "schema": {"type": ["string", "null"], "enum": ["veo-gateway", "generic"], "default": ""},
+        "schema": {"type": ["string", "null"], "enum": ["veo-gateway", "generic"], "default": None},
     },
     "default_model": {
         "label": "Default model",

@@ -128,6 +128,7 @@ def test_the_connection_form_has_its_fields(python):
     assert form["standard_fields"]["login"]["hidden"]
     fields = form["extra_fields"]
     assert set(fields) == {
+        "profile",
         "default_model",
         "auth_scheme",
         "request_format",
@@ -137,6 +138,7 @@ def test_the_connection_form_has_its_fields(python):
         "headers",
     }
     assert fields["auth_scheme"]["schema"]["enum"] == ["bearer", "raw"]
+    assert fields["profile"]["schema"]["enum"] == ["veo-gateway", "generic"]
 
 
 # The API server does the same for the form's button: it puts the typed values into the environment, and calls the hook.

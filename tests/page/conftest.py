@@ -88,11 +88,12 @@ def history(lab, runs):
     code = f"""
 from tests.support import page_entries
 from airflow.utils.session import create_session
+from airflow_provider_veo.api.backends.profiles import GENERIC
 from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
 from airflow_provider_veo.observability.page import describe_order
 with create_session() as session:
     page_entries.add_tasks(session, 100, dag_id="history", per_run=25)
-    notes = {{ORDER_KEY: describe_order("A long story", "m"), OUTCOME_KEY: {{"error": {LONG_ERROR!r}}}}}
+    notes = {{ORDER_KEY: describe_order("A long story", "m", GENERIC), OUTCOME_KEY: {{"error": {LONG_ERROR!r}}}}}
     page_entries.add_run(session, "long_error", "r", [("create", -1, "failed", notes)])
 """
     command = [sys.executable, "-c", code]
