@@ -5,8 +5,9 @@ The names of `__all__` are imported when they are first used, so importing one m
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from airflow_provider_veo.utils.exports import import_on_use
 
 if TYPE_CHECKING:
     from airflow_provider_veo.api.polling.decision import WaitPolicy
@@ -16,18 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatSpec", "Outcome", "Video", "VideoSpec", "VideoStatus", "WaitPolicy"]
 
-_MODULES = {
-    "ChatSpec": "airflow_provider_veo.api.specs",
-    "Outcome": "airflow_provider_veo.api.polling.outcome",
-    "Video": "airflow_provider_veo.api.video",
-    "VideoSpec": "airflow_provider_veo.api.specs",
-    "VideoStatus": "airflow_provider_veo.api.video",
-    "WaitPolicy": "airflow_provider_veo.api.polling.decision",
-}
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:  # type checkers read the imports above
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(_MODULES[name]), name)
+__getattr__ = import_on_use(
+    __name__,
+    {
+        "ChatSpec": "airflow_provider_veo.api.specs",
+        "Outcome": "airflow_provider_veo.api.polling.outcome",
+        "Video": "airflow_provider_veo.api.video",
+        "VideoSpec": "airflow_provider_veo.api.specs",
+        "VideoStatus": "airflow_provider_veo.api.video",
+        "WaitPolicy": "airflow_provider_veo.api.polling.decision",
+    },
+)

@@ -81,7 +81,7 @@ def test_the_source_archive_holds_package_tests_and_docs_without_benchmarks(tmp_
     run([sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)])
     with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
         top_level = {name.split("/")[1] for name in archive.getnames()}
-    assert {"airflow_provider_veo", "docs", "example_dags", "tests", "pyproject.toml"} <= top_level
+    assert {"airflow_provider_veo", "dev", "docs", "example_dags", "tests", "pyproject.toml"} <= top_level
     assert "benchmarks" not in top_level
 
 
