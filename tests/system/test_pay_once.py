@@ -64,7 +64,7 @@ def test_a_chat_task_killed_after_its_first_video_orders_only_the_second(system)
     result = system.lab.result("crashing_chat", run_id, "create")
     assert [video["index"] for video in result] == [1, 2]
     assert system.gateways["veo_idempotent"].jobs.counters.chat_videos - before == 3
-    assert "for 1 of 2 videos" in system.log("crashing_chat", run_id)
+    assert "Ordering 1 of 2 videos" in system.log("crashing_chat", run_id)
 
 
 def test_the_request_in_the_error_adopts_a_job_from_the_console(system):
