@@ -118,7 +118,7 @@ def run(lab: AirflowLab, emulator: EmulatorServer, example: Example, *, alone: b
     charged = examples.charged(emulator.jobs)
     if charged != example.videos:
         raise LabError(f"{charged} videos were charged instead of {example.videos}.")
-    say(f"Cost at the real gateway: ${emulator.jobs.report()['charged_usd']:.2f} for {charged} videos")
+    say(f"Cost at the real gateway: ${emulator.jobs.report()['charged_usd']:.2f}")
 
 
 def run_own(lab: AirflowLab, emulator: EmulatorServer, dag_id: str, *, alone: bool) -> None:
