@@ -68,3 +68,10 @@ def test_status_words_are_read_in_every_spelling(word, status):
     video = parse_video(Answer(200, json.dumps({"status": word}), {}, URL), "Asking", "v")
     assert video.status is VideoStatus(status)
     assert video.status.finished is (status in {"completed", "failed", "cancelled", "expired"})
+
+
+def test_a_status_word_is_read_up_to_100_characters():
+    longest = "task_" * 19 + "_done"
+    assert len(longest) == 100
+    assert read_status(longest) is VideoStatus.COMPLETED
+    assert read_status(f"_{longest}") is VideoStatus.UNKNOWN
