@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_veo.api.answers.answer import Answer, find_names
 from airflow_provider_veo.api.answers.own_words import NO_TEXTS, OwnWords
+from airflow_provider_veo.api.backends.backend import Cancellation
 from airflow_provider_veo.api.backends.openai import requests
-from airflow_provider_veo.api.backends.openai.cancelling import Cancellation, read_cancellation
+from airflow_provider_veo.api.backends.openai.cancelling import read_cancellation
 from airflow_provider_veo.api.backends.openai.videos import parse_video, parse_videos
 from airflow_provider_veo.api.chat.call import DEFAULT_CHAT_TIMEOUT, stream_events
 from airflow_provider_veo.api.chat.events import ChatEvent

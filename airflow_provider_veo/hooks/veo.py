@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import (
 )
 from asgiref.sync import sync_to_async
 
-from airflow_provider_veo.api.backends.openai.cancelling import Cancellation
+from airflow_provider_veo.api.backends.backend import Cancellation
 from airflow_provider_veo.api.backends.openai.probe import check_api
 from airflow_provider_veo.api.backends.profiles import GENERIC, GatewayProfile
 from airflow_provider_veo.api.chat.events import ChatEvent

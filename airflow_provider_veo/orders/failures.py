@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from airflow_provider_veo.api.backends.openai.refusals import Verdict, judge
+from airflow_provider_veo.api.backends.backend import Verdict
+from airflow_provider_veo.api.backends.openai.refusals import judge
 from airflow_provider_veo.api.errors import ApiError, InvalidInputError, NotOrderedError, NotSentError
 
 _MOST_ATTEMPTS = 4

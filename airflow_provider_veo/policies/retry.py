@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_veo.api.backends.openai.refusals import Verdict, judge
+from airflow_provider_veo.api.backends.backend import Verdict
+from airflow_provider_veo.api.backends.openai.refusals import judge
 from airflow_provider_veo.api.error_answers import LONGEST_WAIT
 from airflow_provider_veo.api.errors import ApiError, NotSentError, VeoError
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS, AIRFLOW_V_3_4_PLUS

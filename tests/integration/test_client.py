@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_veo.api.backends.openai.cancelling import Cancellation
+from airflow_provider_veo.api.backends.backend import Cancellation
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import (
     ApiError,

@@ -7,7 +7,7 @@ import json
 import openai
 import pytest
 
-from airflow_provider_veo.api.backends.openai.cancelling import Cancellation
+from airflow_provider_veo.api.backends.backend import Cancellation
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.settings import ClientSettings

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from airflow_provider_veo.api.backends.openai.cancelling import Cancellation
+from airflow_provider_veo.api.backends.backend import Cancellation
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import ApiError, ContentError, Reason

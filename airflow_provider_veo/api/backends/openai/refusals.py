@@ -12,23 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from enum import Enum
 from typing import Any
 
 from airflow_provider_veo.api.answers.answer import Answer, read_error
 from airflow_provider_veo.api.answers.json_text import parse_json
 from airflow_provider_veo.api.answers.text import LOOKED_AT
+from airflow_provider_veo.api.backends.backend import Verdict
 from airflow_provider_veo.api.errors import ApiError
 from airflow_provider_veo.api.reasons import NAMES_A_REFUSAL, match_any
-
-
-class Verdict(Enum):
-    """Meaning of an error for the order."""
-
-    REFUSED = "it surely made no job"
-    REFUSED_FOR_NOW = "it surely made no job, and the API itself says that this will pass"
-    UNKNOWN = "it may have made a job"
-
 
 SURE_STATUSES = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422, 429, 501})
 """Statuses of a server that has not taken the order, as HTTP status or within the body."""

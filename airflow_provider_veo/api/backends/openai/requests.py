@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from airflow_provider_veo.api.answers.answer import Answer, is_usable_id
 from airflow_provider_veo.api.answers.text import make_line
-from airflow_provider_veo.api.backends.openai.refusals import Verdict, judge
+from airflow_provider_veo.api.backends.backend import Verdict
+from airflow_provider_veo.api.backends.openai.refusals import judge
 from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import InvalidInputError, Reason
 from airflow_provider_veo.api.request import ApiRequest

@@ -8,7 +8,8 @@ import logging
 import pytest
 
 from airflow_provider_veo.api.answers.answer import Answer
-from airflow_provider_veo.api.backends.openai.cancelling import Cancellation, read_cancellation
+from airflow_provider_veo.api.backends.backend import Cancellation
+from airflow_provider_veo.api.backends.openai.cancelling import read_cancellation
 from airflow_provider_veo.api.errors import ApiError
 from airflow_provider_veo.hooks.veo import _log_cancellation
 from tests.support.odd_values import ODD_VALUES
