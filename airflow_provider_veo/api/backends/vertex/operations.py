@@ -50,7 +50,7 @@ _REASON_OF_CODE: Mapping[str, Reason] = MappingProxyType(
 _CANCELLED = "1"
 _REFUSED_CODES = frozenset({"3", "5", "9", "11", "12"})
 """Codes of a wrong order, or of a refused prompt: invalid, not found, failed precondition, out of range, unimplemented.
-The message tells which."""
+The message says which."""
 
 
 def knows_enough(text: bytes) -> bool:

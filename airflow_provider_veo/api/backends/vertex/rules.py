@@ -23,7 +23,7 @@ _SECONDS = (4, 6, 8)
 _EXTENSION_SECONDS = 7
 _RATIOS = ("16:9", "9:16")
 _MOST_SAMPLES = 4
-_LARGEST_SEED = 2**32 - 1
+_LARGEST_UINT32 = 2**32 - 1
 _MOST_REFERENCES = 3
 _PERSONS = ("allow_adult", "dont_allow")
 _PERSONS_IN_DOUBT = ("allow_all", "disallow")
@@ -148,8 +148,8 @@ def _refuse_number_of_videos(order: _Order) -> Iterator[str]:
 
 def _refuse_options(order: _Order) -> Iterator[str]:
     options = order.parameters
-    if "seed" in options and not _is_whole(options["seed"], 0, _LARGEST_SEED):
-        yield order.refuse("seed", f"takes whole numbers from 0 to {_LARGEST_SEED}.")
+    if "seed" in options and not _is_whole(options["seed"], 0, _LARGEST_UINT32):
+        yield order.refuse("seed", f"takes whole numbers from 0 to {_LARGEST_UINT32}.")
     if order.model and options.get("enhancePrompt") is False:
         yield order.refuse("enhancePrompt", "always enhances the prompt. Leave it out.")
     if not _is_one_of(options.get("personGeneration", _PERSONS[0]), (*_PERSONS, *_PERSONS_IN_DOUBT)):

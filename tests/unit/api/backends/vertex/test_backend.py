@@ -21,7 +21,8 @@ from tests.support.wire import make_answer, read_pairs, shorten
 
 PAIRS = read_pairs("vertex")
 MODEL = "veo-3.1-generate-001"
-NAME = f"projects/my-project/locations/us-central1/publishers/google/models/{MODEL}/operations/7a3f2c9e-1d4b-4c8e-9f6a-0b1c2d3e4f50"
+PATH = f"projects/my-project/locations/us-central1/publishers/google/models/{MODEL}"
+NAME = f"{PATH}/operations/7a3f2c9e-1d4b-4c8e-9f6a-0b1c2d3e4f50"
 BACKEND = VertexBackend("my-project", "us-central1")
 
 # Recorded requests that no argument can express, and the reasons

@@ -19,14 +19,13 @@ from tests.support.wire import lengthen, read_pairs
 PAIRS = read_pairs("vertex")
 NAME = "projects/my-project/locations/us-central1/publishers/google/models/veo-3.1-generate-001/operations/7a3f"
 DONE, FAILED, RUNNING = VideoStatus.COMPLETED, VideoStatus.FAILED, VideoStatus.RUNNING
-KIND = "type.googleapis.com/cloud.ai.large_models.vision.GenerateVideoResponse"
 IN_BUCKET = {"gcsUri": "gs://b/prefix/123/sample_0.mp4", "mimeType": "video/mp4"}
 INLINE = {"bytesBase64Encoded": "AAAAIGZ0eXBpc29tAAACAGlzb20AAAAA", "mimeType": "video/mp4"}
 FILTERED = "Veo could not generate videos. Support codes: 58061214"
 
 
 def done(*videos, **more):
-    return {"name": NAME, "done": True, "response": {"@type": KIND, "videos": list(videos)} | more}
+    return {"name": NAME, "done": True, "response": {"videos": list(videos)} | more}
 
 
 def read(body, **fields):
@@ -90,7 +89,9 @@ def test_a_beginning_of_any_length_is_never_read_as_a_failure():
 
 
 def test_an_answer_of_forty_megabytes_is_known_from_its_beginning():
-    text = json.dumps({"response": {"videos": [INLINE | {"bytesBase64Encoded": INLINE["bytesBase64Encoded"] * 30_000}]}})
+    text = json.dumps(
+        {"response": {"videos": [INLINE | {"bytesBase64Encoded": INLINE["bytesBase64Encoded"] * 30_000}]}}
+    )
     beginning = text[: 2**20 // 2]
     assert knows_enough(beginning.encode())
     assert knows_enough(b"\xef\xbb\xbf" + beginning.encode())
@@ -232,7 +233,10 @@ def test_an_order_that_has_failed_at_once_is_a_failed_job():
 
 
 def test_no_odd_value_of_a_field_loses_a_job():
-    bodies = [PART_FILTERED | {"metadata": METADATA}, {"name": NAME, "done": True, "error": {"code": 3, "message": "x"}}]
+    bodies = [
+        PART_FILTERED | {"metadata": METADATA},
+        {"name": NAME, "done": True, "error": {"code": 3, "message": "x"}},
+    ]
     for body in bodies:
         for place, _odd, changed in with_odd_leaves(body):
             answer = Answer.of(200, json.dumps(changed).encode(), [], "https://api.example.com/x", method="POST")
@@ -243,5 +247,5 @@ def test_no_odd_value_of_a_field_loses_a_job():
                 assert not place  # the whole body is odd
             else:
                 assert video.id == NAME
-                if place.startswith(("metadata", "response.rai", "response.@", "response.videos.0.mime")):
+                if place.startswith(("metadata", "response.rai", "response.videos.0.mime")):
                     assert (video.status, video.url) == (DONE, IN_BUCKET["gcsUri"])
