@@ -68,7 +68,9 @@ def build_body(spec: VideoSpec, delivery: Delivery) -> dict[str, Any]:
         InvalidInputError: The protocol cannot express a value, or `extra_body` sets a field that an argument sets, or
             that the job needs in order to be found again.
     """
-    extra = {name: _open_list(value) for name, value in spec.extra_body.items()}
+    extra = dict(spec.extra_body)
+    if "response_format" in extra:
+        extra["response_format"] = _open_list(extra["response_format"])
     for name, needed in _NEEDED.items():
         if extra.get(name, needed) is not needed:
             raise InvalidInputError(
