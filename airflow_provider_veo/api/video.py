@@ -49,6 +49,7 @@ class Video:
         message: The server's message about that reason.
         in_doubt: Whether the job counts as failed although the server calls it completed; see `endings`.
         retry_after: Seconds that the server asks to wait before the next status call. None if it asks for no pause.
+        cost_usd: Price that the server reports, or that its usage gives exactly.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Video:
     message: str = ""
     in_doubt: bool = False
     retry_after: float | None = None
+    cost_usd: float | None = None
 
     def is_expired(self, now: pendulum.DateTime) -> bool:
         """Return whether the server may no longer have the video.
