@@ -14,7 +14,8 @@ import httpx
 from airflow_provider_veo.api.answers.json_text import parse_json
 from airflow_provider_veo.api.answers.masking import Mask, make_mask
 from airflow_provider_veo.api.answers.text import make_line
-from airflow_provider_veo.api.backends.openai.requests import REQUEST_FORMATS, RequestFormat
+from airflow_provider_veo.api.backends.backend import Backend
+from airflow_provider_veo.api.backends.openai.backend import OpenAiBackend
 from airflow_provider_veo.api.backends.profiles import GENERIC, GatewayProfile
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.net import urls
@@ -31,7 +32,7 @@ class ClientSettings:
         base_url: Root of the API. `/v1`, `/v1/videos`, `/v1/chat/completions` or `/v1/models` at its end is removed.
         api_key: Key of the API. None for servers without authentication.
         auth_scheme: `bearer` sends `Authorization: Bearer KEY`, `raw` sends `Authorization: KEY`.
-        request_format: Format of orders; see `create_video` in `backends.openai.requests`.
+        backend: Protocol of the API.
         timeout: Time limit of each network operation, in seconds.
         verify: Whether to check TLS certificates, or the path of a CA bundle.
         default_model: Model to order if a task names none. An empty text means the default model of the profile.
@@ -48,7 +49,7 @@ class ClientSettings:
     base_url: str
     api_key: str | None = field(default=None, repr=False)
     auth_scheme: AuthScheme = "bearer"
-    request_format: RequestFormat = "auto"
+    backend: Backend = field(default_factory=OpenAiBackend)
     timeout: float = 60.0
     verify: bool | str = True
     default_model: str = ""
@@ -69,8 +70,6 @@ class ClientSettings:
             raise InvalidInputError("The API key has a line break or another character that cannot be printed.")
         if self.auth_scheme not in AUTH_SCHEMES:
             raise InvalidInputError(f"auth_scheme is {self.auth_scheme!r}; it must be {_join(AUTH_SCHEMES)}.")
-        if self.request_format not in REQUEST_FORMATS:
-            raise InvalidInputError(f"request_format is {self.request_format!r}; it must be {_join(REQUEST_FORMATS)}.")
         if not 0 < self.timeout < float("inf"):
             raise InvalidInputError(f"timeout is {self.timeout!r}; it must be a number of seconds above 0.")
         if self.api_key and "authorization" in (name.lower() for name, _ in self.headers):
