@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow_provider_veo.api.answers.answer import Answer, unwrap
 from airflow_provider_veo.api.answers.text import show
-from airflow_provider_veo.api.backends.backend import Backend, Verdict
+from airflow_provider_veo.api.backends.backend import Backend
 from airflow_provider_veo.api.backends.openai import refusals
 from airflow_provider_veo.api.backends.openai.requests import get_video
 from airflow_provider_veo.api.backends.openai.videos import parse_video
 from airflow_provider_veo.api.backends.openrouter import offers, requests
 from airflow_provider_veo.api.backends.openrouter.offers import Offer
-from airflow_provider_veo.api.errors import ApiError
+from airflow_provider_veo.api.error_answers import make_api_error
+from airflow_provider_veo.api.errors import ApiError, Reason
 from airflow_provider_veo.api.net.urls import resolve_url
 from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.specs import VideoSpec
+from airflow_provider_veo.api.verdict import Verdict
 from airflow_provider_veo.api.video import Video, VideoStatus
+
+_NOTHING = "veo-connection-test"
+"""ID that no job has."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,8 @@ class OpenRouterBackend(Backend):
             compared with it, and has no known price.
     """
 
-    name: ClassVar[str] = "openrouter"
-    default_model: ClassVar[str] = "google/veo-3.1-fast"
+    name = "openrouter"
+    default_model = "google/veo-3.1-fast"
 
     models: Mapping[str, Offer] = field(default_factory=dict, hash=False)
 
@@ -69,6 +74,22 @@ class OpenRouterBackend(Backend):
 
     def get_content(self, video_id: str) -> ApiRequest:
         return requests.get_content(video_id)
+
+    def list_models(self) -> ApiRequest:
+        return requests.list_models()
+
+    def check_api(self, send: Callable[[ApiRequest], Answer], base_url: str, *, sends_key: bool) -> tuple[bool, str]:
+        try:
+            models = offers.read_models(send(self.list_models()))
+        except ApiError as error:
+            return False, str(error)
+        # OpenRouter may list its models without a key, so only the answer about a job says something about the key
+        asked = send(self.get_video(_NOTHING))
+        refusal = make_api_error(asked, f"GET {base_url}{self.get_video(_NOTHING).path}", about_a_job=True)
+        if refusal.reason not in (Reason.NOT_FOUND, Reason.BAD_REQUEST):
+            return False, str(refusal)
+        accepts = " and accepts the key" if sends_key else ""
+        return True, f"{base_url} answers{accepts}. Video models in its list: {len(models)}."
 
 
 def _add_facts(video: Video, answer: Answer) -> Video:

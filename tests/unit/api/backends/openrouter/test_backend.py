@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.answer import Answer
-from airflow_provider_veo.api.backends.backend import Verdict
 from airflow_provider_veo.api.backends.openrouter import OpenRouterBackend, offers, requests
 from airflow_provider_veo.api.content.locate import Asked, find_next_hop
 from airflow_provider_veo.api.errors import (
@@ -23,6 +22,7 @@ from airflow_provider_veo.api.errors import (
 )
 from airflow_provider_veo.api.formats.frames import Frame
 from airflow_provider_veo.api.specs import VideoSpec
+from airflow_provider_veo.api.verdict import Verdict
 from airflow_provider_veo.api.video import VideoStatus
 from tests.support.pictures import picture
 
@@ -349,3 +349,30 @@ def test_the_list_of_models_decides_before_the_order():
     assert backend.estimate_cost(other) is None
     assert BACKEND.estimate_cost(spec) is None
     assert hash(backend) == hash(BACKEND)
+
+
+@pytest.mark.parametrize(
+    ("models", "job", "is_good", "sentence"),
+    [
+        ("039_models", "028_poll_404", True, f"{BASE} answers and accepts the key. Video models in its list: 1."),
+        ("039_models", "029_poll_401", False, "(HTTP 401): User not found. [401]. Check the API key"),
+        ("039_models", "052_create_answer_html_502", False, "(HTTP 502): 502 Bad Gateway"),
+        ("029_poll_401", "028_poll_404", False, "Listing the video models failed (HTTP 401): User not found."),
+        ("028_poll_404", "028_poll_404", False, "Listing the video models failed (HTTP 404): Job not found"),
+    ],
+)
+def test_the_test_button_asks_for_models_and_for_a_job(models, job, is_good, sentence):
+    answers = {"/v1/videos/models": answer_of(models), "/v1/videos/veo-connection-test": answer_of(job)}
+    found, said = BACKEND.check_api(lambda request: answers[request.path], BASE, sends_key=True)
+    assert (found, sentence in said) == (is_good, True), said
+
+
+def test_without_a_key_the_test_button_says_nothing_about_keys():
+    answers = {
+        "/v1/videos/models": answer_of("039_models"),
+        "/v1/videos/veo-connection-test": answer_of("028_poll_404"),
+    }
+    assert BACKEND.check_api(lambda request: answers[request.path], BASE, sends_key=False) == (
+        True,
+        f"{BASE} answers. Video models in its list: 1.",
+    )
