@@ -75,11 +75,15 @@ class VeoClient:
         self.settings.profile.check_frames(spec)
         request = self._backend.create_video(spec, idempotency_key)
         before_post()
-        answer = replace(self.call(request), own=spec.own_words)
+        answer = self._send_order(request, spec)
         if again := self._backend.create_video_again(spec, idempotency_key, answer):
             before_post()
-            answer = replace(self.call(again), own=spec.own_words)
+            answer = self._send_order(again, spec)
         return self._backend.read_order(answer)
+
+    def _send_order(self, request: ApiRequest, spec: VideoSpec) -> Answer:
+        answer = self.session.send(request, limits.of_order(self.settings.timeout))
+        return replace(answer, own=spec.own_words)
 
     def get_video(self, video_id: str, own: OwnWords = NO_TEXTS) -> Video:
         """Ask for the status of a job.
@@ -89,7 +93,8 @@ class VeoClient:
             own: Texts of the order, if they are known.
         """
         with adding(video_id=video_id):
-            return _read_status(self._backend, self.call(self._backend.get_video(video_id)), video_id, own)
+            answer = self.session.send(self._backend.get_video(video_id), is_enough=self._backend.knows_enough)
+            return _read_status(self._backend, answer, video_id, own)
 
     def list_videos(self) -> list[Video]:
         """Return the jobs that the server lists: one page, with the newest jobs. This call ends soon."""
@@ -189,7 +194,7 @@ class AsyncVeoClient:
     async def get_video(self, video_id: str) -> Video:
         """Ask for the status of a job."""
         with adding(video_id=video_id):
-            answer = await self._session.send(self._backend.get_video(video_id))
+            answer = await self._session.send(self._backend.get_video(video_id), self._backend.knows_enough)
             return _read_status(self._backend, answer, video_id, NO_TEXTS)
 
     async def cancel_video(self, video_id: str) -> Cancellation:

@@ -10,7 +10,7 @@ from airflow_provider_veo import __version__
 from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.errors import VeoError, adding
 from airflow_provider_veo.api.net import limits
-from airflow_provider_veo.api.net.bodies import Body
+from airflow_provider_veo.api.net.bodies import Body, IsEnough
 from airflow_provider_veo.api.net.clock import Clock
 from airflow_provider_veo.api.net.exchange import AsyncExchanges, AsyncResponse, Exchanges, Response
 from airflow_provider_veo.api.net.limits import Limits
@@ -50,10 +50,6 @@ class _Session:
             files=list(request.parts) or None,
             headers={**HEADERS, "Accept": "application/json", **request.headers, **self.settings.authorization()},
         )
-
-    def limits_of(self, request: ApiRequest) -> Limits:
-        """Return the limits of a request to the API: an order may take longer than a question."""
-        return (limits.of_order if request.method == "POST" else limits.of_status_call)(self.settings.timeout)
 
     def read_answer(self, response: Response | AsyncResponse, body: Body) -> Answer:
         """Return the answer in a response, from which the key is removed.
@@ -108,24 +104,25 @@ class Session(_Session):
         """Close the connections."""
         self.exchanges.close()
 
-    def send(self, request: ApiRequest, within: Limits | None = None) -> Answer:
+    def send(self, request: ApiRequest, within: Limits | None = None, is_enough: IsEnough | None = None) -> Answer:
         """Send a request to the API and return the answer. An answer with an error status is an answer, too.
 
         Args:
             request: Request that is sent to the API.
-            within: Limits of the call, or None for the usual ones.
+            within: Limits of the call, or None for those of a status call.
+            is_enough: Function that ends the reading of the answer before its end; None to read all of it.
 
         Raises:
             NotSentError: The request surely did not reach the server.
             TransportError: There is no complete answer.
         """
-        answer = self._send_once(request, within)
-        return self._send_once(request, within) if self.forget_token(answer) else answer
+        answer = self._send_once(request, within, is_enough)
+        return self._send_once(request, within, is_enough) if self.forget_token(answer) else answer
 
-    def _send_once(self, request: ApiRequest, within: Limits | None) -> Answer:
-        built = self.build_request(request)
-        with self.exchanges.open(built, Clock(within or self.limits_of(request))) as response:
-            return self.read_answer(response, response.read())
+    def _send_once(self, request: ApiRequest, within: Limits | None, is_enough: IsEnough | None) -> Answer:
+        clock = Clock(within or limits.of_status_call(self.settings.timeout))
+        with self.exchanges.open(self.build_request(request), clock) as response:
+            return self.read_answer(response, response.read(is_enough))
 
 
 class AsyncSession(_Session):
@@ -140,15 +137,16 @@ class AsyncSession(_Session):
         """Close the connections."""
         await self._exchanges.aclose()
 
-    async def send(self, request: ApiRequest) -> Answer:
+    async def send(self, request: ApiRequest, is_enough: IsEnough | None = None) -> Answer:
         """Do as `Session.send`."""
-        answer = await self._send_once(request)
-        return await self._send_once(request) if self.forget_token(answer) else answer
+        answer = await self._send_once(request, is_enough)
+        return await self._send_once(request, is_enough) if self.forget_token(answer) else answer
 
-    async def _send_once(self, request: ApiRequest) -> Answer:
+    async def _send_once(self, request: ApiRequest, is_enough: IsEnough | None) -> Answer:
         await self._renew_token()
-        async with self._exchanges.open(self.build_request(request), Clock(self.limits_of(request))) as response:
-            return self.read_answer(response, await response.read())
+        clock = Clock(limits.of_status_call(self.settings.timeout))
+        async with self._exchanges.open(self.build_request(request), clock) as response:
+            return self.read_answer(response, await response.read(is_enough))
 
     async def _renew_token(self) -> None:
         """Ask for a token in a thread, if there is none. Other calls of this session wait, and need no thread."""

@@ -127,6 +127,14 @@ class Backend(ABC):
             ApiError: The answer is an error, or describes no job.
         """
 
+    def knows_enough(self, body: bytes) -> bool:  # noqa: ARG002 - a backend whose answers are short
+        """Return whether the beginning of a status answer says that there is a video: then its rest is not read.
+
+        Args:
+            body: Beginning of the body of the answer.
+        """
+        return False
+
     def cancel_video(self, video_id: str) -> ApiRequest | None:  # noqa: ARG002 - a backend that cannot cancel
         """Build the call that stops a job; None if the API cannot stop jobs.
 

@@ -19,6 +19,12 @@ BLOCK = 64 * 1024
 Unpack = Callable[[bytes], Iterator[bytes]]
 """Takes the next piece of a body, and yields its decompressed blocks."""
 
+IsEnough = Callable[[bytes], bool]
+"""Returns whether the beginning of a body says all that its reader wants to know."""
+
+_FIRST_LOOK = 4_096
+"""Bytes after which a reader is first asked whether they are enough; then again whenever their number has doubled."""
+
 _GZIP, _ZLIB, _RAW = 31, 15, -15  # zlib's numbers of the three formats
 _MOST_LAYERS = 3
 _OTHERS = ("br", "compress", "x-compress", "dcb", "dcz", "zstd")
@@ -49,12 +55,15 @@ class Body:
     Args:
         headers: Headers of the answer, with names in lower case.
         most: Number of bytes that are kept.
+        is_enough: Function that ends the body before its end; None to take all of it.
 
     Attributes:
         is_cut: Whether the body is longer.
     """
 
-    def __init__(self, headers: Mapping[str, str], most: int) -> None:
+    def __init__(self, headers: Mapping[str, str], most: int, is_enough: IsEnough | None = None) -> None:
+        self._is_enough = is_enough
+        self._next_look = _FIRST_LOOK
         self.is_cut = False
         self._most = most
         self._arrived = 0
@@ -88,6 +97,9 @@ class Body:
             return False
         self.is_cut = max(self._arrived, len(self._kept)) > self._most
         del self._kept[self._most :]
+        if not self.is_cut and self._is_enough and len(self._kept) >= self._next_look:
+            self._next_look = 2 * len(self._kept)
+            self.is_cut = self._is_enough(bytes(self._kept))
         return not self.is_cut
 
 

@@ -17,7 +17,7 @@ import httpx
 from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.errors import NotSentError, TooSlowError, TransportError, VeoError
 from airflow_provider_veo.api.net.addresses import IPAddress, read_peer
-from airflow_provider_veo.api.net.bodies import Body, make_unpacker
+from airflow_provider_veo.api.net.bodies import Body, IsEnough, make_unpacker
 from airflow_provider_veo.api.net.clock import Clock
 from airflow_provider_veo.api.net.proxies import find_proxy
 from airflow_provider_veo.api.net.routes import add_trace, add_trace_async, make_pool_options, sign_in
@@ -62,8 +62,8 @@ class _Response:
     def ok(self) -> bool:
         return 200 <= self.status < 300
 
-    def _empty_body(self) -> Body:
-        return Body(self.headers, self._errors.clock.limits.most_bytes_of(self.status))
+    def _empty_body(self, is_enough: IsEnough | None) -> Body:
+        return Body(self.headers, self._errors.clock.limits.most_bytes_of(self.status), is_enough)
 
 
 class Response(_Response):
@@ -80,9 +80,13 @@ class Response(_Response):
         for chunk in self.chunks():
             yield from unpack(chunk)
 
-    def read(self) -> Body:
-        """Return the body, or its beginning if it exceeds the limits."""
-        body = self._empty_body()
+    def read(self, is_enough: IsEnough | None = None) -> Body:
+        """Return the body, or its beginning if it exceeds the limits.
+
+        Args:
+            is_enough: Function that ends the reading before the end of the body; None to read all of it.
+        """
+        body = self._empty_body(is_enough)
         with self._errors:
             for chunk in cast("Iterator[bytes]", self._bytes):
                 if not body.take(chunk):
@@ -93,9 +97,9 @@ class Response(_Response):
 class AsyncResponse(_Response):
     """An answer of an asynchronous exchange."""
 
-    async def read(self) -> Body:
-        """Return the body, or its beginning if it exceeds the limits."""
-        body = self._empty_body()
+    async def read(self, is_enough: IsEnough | None = None) -> Body:
+        """Do as `Response.read`."""
+        body = self._empty_body(is_enough)
         with self._errors:
             async for chunk in cast("AsyncIterator[bytes]", self._bytes):
                 if not body.take(chunk):

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from airflow_provider_veo.api.answers.answer import Answer, is_usable_id
 from airflow_provider_veo.api.answers.text import make_line, show
-from airflow_provider_veo.api.backends.backend import Backend, Cancellation, Verdict
+from airflow_provider_veo.api.backends.backend import Backend, Cancellation
 from airflow_provider_veo.api.backends.gemini import interactions, prices
 from airflow_provider_veo.api.backends.gemini.errors import judge, make_google_error
 from airflow_provider_veo.api.backends.gemini.orders import Delivery, build_body
@@ -17,6 +17,7 @@ from airflow_provider_veo.api.backends.gemini.rules import GLOBAL, check_order
 from airflow_provider_veo.api.errors import ApiError, InvalidInputError, Reason
 from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.specs import VideoSpec
+from airflow_provider_veo.api.verdict import Verdict
 from airflow_provider_veo.api.video import Video, VideoStatus
 
 _IMPOSSIBLE = (Reason.BAD_REQUEST, Reason.NOT_FOUND, Reason.NO_ROUTE)
@@ -75,6 +76,9 @@ class GeminiBackend(Backend):
 
     def read_video(self, answer: Answer, video_id: str) -> Video:
         return interactions.parse_interaction(answer, f"Asking for video {video_id}", video_id)
+
+    def knows_enough(self, body: bytes) -> bool:
+        return interactions.knows_enough(body)
 
     def cancel_video(self, video_id: str) -> ApiRequest:
         return ApiRequest("POST", f"{self._find_path(video_id)}/cancel")

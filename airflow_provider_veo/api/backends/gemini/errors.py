@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_provider_veo.api.answers.answer import Answer
-from airflow_provider_veo.api.backends.backend import Verdict
 from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import ApiError, Reason
+from airflow_provider_veo.api.verdict import Verdict
 
 # `details[].reason` of Google's ErrorInfo. Sources: answers seen live and in public tests, 2026-10 and 2026-11
 _REASON_OF_INFO = {

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from airflow_provider_veo.api.answers.answer import ID_LIMIT, Answer
-from airflow_provider_veo.api.backends.backend import Backend, Verdict
+from airflow_provider_veo.api.backends.backend import Backend
 from airflow_provider_veo.api.backends.vertex import models, operations, refusals, rules
 from airflow_provider_veo.api.backends.vertex.bodies import make_body
 from airflow_provider_veo.api.backends.vertex.names import check_part, make_model_path, read_model_path
 from airflow_provider_veo.api.errors import ApiError, ContentNotReadyError, Reason, VideoFailedError
 from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.specs import VideoSpec
+from airflow_provider_veo.api.verdict import Verdict
 from airflow_provider_veo.api.video import Video, VideoStatus
 
 
@@ -67,6 +68,9 @@ class VertexBackend(Backend):
 
     def read_video(self, answer: Answer, video_id: str) -> Video:
         return operations.read_status(answer, f"Asking for video {video_id}", video_id)
+
+    def knows_enough(self, body: bytes) -> bool:
+        return operations.knows_enough(body)
 
     def judge(self, error: ApiError) -> Verdict:
         return refusals.judge(error)

@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Any
 
 from airflow_provider_veo.api.answers.answer import Answer
-from airflow_provider_veo.api.backends.backend import Verdict
 from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import ApiError, Reason
+from airflow_provider_veo.api.verdict import Verdict
 
 # `details[].reason` of Google's errors, where the HTTP status alone would mean another reason
 _REASON_OF_DETAIL: Mapping[str, Reason] = MappingProxyType(
