@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -11,17 +11,25 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from asgiref.sync import sync_to_async
 
 from airflow_provider_veo.api.answers.masking import SHORTEST_SECRET
+from airflow_provider_veo.api.backends.backend import Backend
+from airflow_provider_veo.api.backends.gemini.backend import GeminiBackend
 from airflow_provider_veo.api.backends.openai.backend import OpenAiBackend
+from airflow_provider_veo.api.backends.openrouter.backend import OpenRouterBackend
 from airflow_provider_veo.api.backends.profiles import find_profile, find_profile_of_host
+from airflow_provider_veo.api.backends.registry import choose_backend
+from airflow_provider_veo.api.backends.vertex.backend import VertexBackend
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.net import urls
 from airflow_provider_veo.api.polling.decision import WaitPolicy
 from airflow_provider_veo.api.settings import ClientSettings, read_headers
+from airflow_provider_veo.api.tokens import TokenSource
+from airflow_provider_veo.hooks.google import GoogleAccess, get_tokens
 
 DEFAULT_TIMEOUT = timedelta(minutes=20)
 """Default time limit of a video."""
 
 _FLAGS = {"true": True, "false": False}
+_VERTEX_LOCATION = "us-central1"  # the location in which Google has always offered Veo
 
 
 def read_connection(conn_id: str) -> ClientSettings:
@@ -48,17 +56,21 @@ def read_client_settings(connection: Connection, extra: dict[str, Any]) -> Clien
             none. The schema is the scheme, or a path below the host, as in a connection URI.
         extra: Extra of the connection, as a dictionary.
 
+    For Google Cloud this reads credentials, so it must not run on an event loop.
+
     Raises:
         InvalidInputError: A field is wrong. The message names the connection and the field.
     """
-    base_url = _base_url(connection)
     given = {name: value for name, value in extra.items() if value not in (None, "")}
     try:
+        backend, tokens = _read_backend(given, connection.host or "")
+        base_url = _base_url(connection, backend.address)
         return ClientSettings(
             base_url=base_url,
-            api_key=(connection.password or "").strip() or None,
+            api_key=None if tokens else (connection.password or "").strip() or None,
             auth_scheme=given.get("auth_scheme", "bearer"),
-            backend=OpenAiBackend(given.get("request_format", "auto")),
+            backend=backend,
+            tokens=tokens,
             timeout=_read_timeout(given.get("timeout", 60)),
             verify=_read_verify(given.get("verify", True)),
             default_model=str(given.get("default_model", "")),
@@ -175,13 +187,48 @@ def choose_poll_interval(given: float | None) -> float | None:
     return seconds
 
 
-def _base_url(connection: Connection) -> str:
-    """Return the address of a connection, whose parts may be in several fields."""
+def _read_backend(given: Mapping[str, Any], host: str) -> tuple[Backend, TokenSource | None]:
+    """Return the backend of a connection, and the source of its tokens if it sends no key.
+
+    For Google Cloud this reads credentials: from files, or from another connection.
+
+    Raises:
+        InvalidInputError: A field is wrong or missing.
+    """
+    match choose_backend(given.get("backend"), host):
+        case "openai":
+            return OpenAiBackend(given.get("request_format", "auto")), None
+        case "openrouter":
+            return OpenRouterBackend(), None
+        case "gemini" if "project" not in given and "google_conn_id" not in given:
+            return GeminiBackend(), None
+        case name:
+            return _read_google_backend(name, given)
+
+
+def _read_google_backend(name: str, given: Mapping[str, Any]) -> tuple[Backend, TokenSource]:
+    access = GoogleAccess.read(given)
+    tokens, project = get_tokens(access)
+    if project is None:
+        raise InvalidInputError("project is missing: set it to the id of the project that orders and pays.")
+    location, output_uri = given.get("location"), given.get("output_uri")
+    if name == "gemini":
+        return GeminiBackend(project, location, output_uri), tokens
+    return VertexBackend(project, location or _VERTEX_LOCATION, output_uri), tokens
+
+
+def _base_url(connection: Connection, address: str | None) -> str:
+    """Return the address of a connection, whose parts may be in several fields.
+
+    Args:
+        connection: Connection of type `veo`.
+        address: Address of the API if the connection has no host; None if it must have one.
+    """
     host, schema = (connection.host or "").strip(), (connection.schema or "").strip().strip("/")
+    if not host and address is not None:
+        return address
     if not host:
-        raise InvalidInputError(
-            f"Connection {connection.conn_id!r} has no host: set it to the API's base URL, like https://api.example.com."
-        )
+        raise InvalidInputError("it has no host: set it to the API's base URL, like https://api.example.com.")
     scheme = schema.lower() if schema.lower() in urls.DEFAULT_PORT else ""
     if "://" not in host:
         host = f"{scheme or 'https'}://{urls.add_brackets(host)}"

@@ -104,7 +104,8 @@ class VeoHook(BaseHook):
         if "settings" not in self.__dict__:
             with explain_missing_connection(self.conn_id):
                 connection = await self._aget_connection()
-            settings = read_client_settings(connection, await read_extra(connection))
+            # in a thread: the credentials of Google Cloud are in files, or in another connection
+            settings = await sync_to_async(read_client_settings)(connection, await read_extra(connection))
             await sync_to_async(mask_headers)(settings)  # it may send a request to the supervisor
             self.settings = settings
         return self.settings

@@ -46,11 +46,14 @@ class Backend(ABC):
     name: ClassVar[str]
     default_model: ClassVar[str]
     opening: ClassVar[float] = 45.0
-    key_header: ClassVar[str] = "Authorization"
 
     @property
     def address(self) -> str | None:
         return None
+
+    @property
+    def key_header(self) -> str:
+        return "Authorization"
 
     def check(self, spec: VideoSpec) -> Iterator[str]:  # noqa: ARG002 - a backend without rules
         """Yield a warning for each value that the API may not take as it is meant.

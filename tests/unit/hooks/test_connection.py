@@ -215,7 +215,7 @@ def test_the_extra_sets_further_settings():
 @pytest.mark.parametrize(
     ("fields", "extra", "complaint"),
     [
-        ({"host": None}, {}, "'veo_default' has no host"),
+        ({"host": None}, {}, "'veo_default': it has no host"),
         ({"host": "ftp://x"}, {}, "not of the form https://host"),
         ({"host": "https://"}, {}, "not of the form https://host"),
         ({"host": f"https://user:{KEY}@x"}, {}, "not of the form https://host"),

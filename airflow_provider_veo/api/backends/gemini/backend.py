@@ -14,6 +14,7 @@ from airflow_provider_veo.api.backends.gemini import interactions, prices
 from airflow_provider_veo.api.backends.gemini.errors import judge, make_google_error
 from airflow_provider_veo.api.backends.gemini.orders import Delivery, build_body
 from airflow_provider_veo.api.backends.gemini.rules import GLOBAL, check_order
+from airflow_provider_veo.api.backends.google_cloud import make_address
 from airflow_provider_veo.api.errors import ApiError, InvalidInputError, Reason
 from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.specs import VideoSpec
@@ -57,6 +58,14 @@ class GeminiBackend(Backend):
             raise InvalidInputError(
                 f"output_uri of the connection is {show(self.output_uri)}; it must be like 'gs://bucket/folder/'."
             )
+
+    @property
+    def address(self) -> str:
+        return "https://generativelanguage.googleapis.com" if self.project is None else make_address(self._location)
+
+    @property
+    def key_header(self) -> str:
+        return "x-goog-api-key"
 
     def check(self, spec: VideoSpec) -> Iterator[str]:
         body = build_body(spec, self._delivery)

@@ -41,6 +41,10 @@ class OpenRouterBackend(Backend):
 
     models: Mapping[str, Offer] = field(default_factory=dict, hash=False)
 
+    @property
+    def address(self) -> str:
+        return "https://openrouter.ai/api"
+
     def check(self, spec: VideoSpec) -> Iterator[str]:
         body = requests.make_body(spec)
         if unknown := sorted(set(body) - requests.FIELDS):

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from airflow_provider_veo.api.answers.answer import ID_LIMIT, Answer
 from airflow_provider_veo.api.backends.backend import Backend
+from airflow_provider_veo.api.backends.google_cloud import make_address
 from airflow_provider_veo.api.backends.vertex import models, operations, refusals, rules
 from airflow_provider_veo.api.backends.vertex.bodies import make_body
 from airflow_provider_veo.api.backends.vertex.names import check_part, make_model_path, read_model_path
@@ -46,6 +47,10 @@ class VertexBackend(Backend):
         check_part(self.location, "location")
         if self.output_uri is not None:
             rules.check_bucket(self.output_uri, "output_uri of the connection")
+
+    @property
+    def address(self) -> str:
+        return make_address(self.location)
 
     def check(self, spec: VideoSpec) -> Iterator[str]:
         make_model_path(spec.model, self.project, self.location)
