@@ -9,9 +9,9 @@ import pickle
 import pytest
 
 from airflow_provider_veo.api.answers.answer import Answer
-from airflow_provider_veo.api.backends.backend import Verdict
 from airflow_provider_veo.api.backends.vertex.refusals import judge, make_error
 from airflow_provider_veo.api.errors import ApiError, Reason
+from airflow_provider_veo.api.verdict import Verdict
 
 REFUSED, FOR_NOW, UNKNOWN = Verdict.REFUSED, Verdict.REFUSED_FOR_NOW, Verdict.UNKNOWN
 NAME = "projects/p/locations/l/publishers/google/models/m/operations/1"
