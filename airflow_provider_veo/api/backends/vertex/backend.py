@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from airflow_provider_veo.api.answers.answer import ID_LIMIT, Answer
 from airflow_provider_veo.api.backends.backend import Backend
 from airflow_provider_veo.api.backends.google_cloud import make_address
-from airflow_provider_veo.api.backends.vertex import models, operations, refusals, rules
+from airflow_provider_veo.api.backends.vertex import models, operations, probe, refusals, rules
 from airflow_provider_veo.api.backends.vertex.bodies import make_body
-from airflow_provider_veo.api.backends.vertex.names import check_part, make_model_path, read_model_path
+from airflow_provider_veo.api.backends.vertex.names import check_project, make_model_path, read_model_path
 from airflow_provider_veo.api.errors import ApiError, ContentNotReadyError, Reason, VideoFailedError
 from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.specs import VideoSpec
@@ -43,8 +43,7 @@ class VertexBackend(Backend):
     output_uri: str | None = None
 
     def __post_init__(self) -> None:
-        check_part(self.project, "project")
-        check_part(self.location, "location")
+        check_project(self.project, self.location)
         if self.output_uri is not None:
             rules.check_bucket(self.output_uri, "output_uri of the connection")
 
@@ -92,3 +91,8 @@ class VertexBackend(Backend):
         if video.status is not VideoStatus.COMPLETED:
             raise VideoFailedError(video.id, video.status.value, video.reason or Reason.UNKNOWN, video.message)
         return operations.find_address(body)
+
+    def check_api(self, send: Callable[[ApiRequest], Answer], base_url: str, *, sends_key: bool) -> tuple[bool, str]:
+        path = make_model_path(self.default_model, self.project, self.location)
+        request = self.get_video(f"{path}/operations/{probe.NOTHING}")
+        return probe.read_test(send(request), f"POST {base_url}{request.path}", base_url, sends_key=sends_key)

@@ -13,21 +13,24 @@ _PATH = re.compile(rf"projects/{_PART}/locations/{_PART}/publishers/google/model
 # forms that the official client takes; it builds a wrong address from the last one (google-genai 3.6.1)
 _MODEL = re.compile(rf"(?:publishers/google/models/|google/|models/)?({_PART})")
 _OPERATION = re.compile(rf"({_PATH.pattern})/operations/{_PART}")
-_ONE_PART = re.compile(_PART)
+_PROJECT = re.compile(_PART)
+_LOCATION = re.compile("[a-z][a-z0-9-]{0,62}")
+_HOST = "aiplatform.googleapis.com"
 
 
-def check_part(value: str, field: str) -> None:
-    """Refuse a text that cannot be a part of a name.
+def check_project(project: str, location: str) -> None:
+    """Refuse names that cannot be those of a project and a location. They become parts of addresses.
 
     Args:
-        value: The text, as the connection has it.
-        field: Name of the field of the connection.
+        project: ID of the project, as the connection has it.
+        location: Location, as the connection has it.
 
     Raises:
-        InvalidInputError: The text is empty, or has characters that no such name has.
+        InvalidInputError: A name is empty, or has characters that no such name has.
     """
-    if not isinstance(value, str) or not _ONE_PART.fullmatch(value):
-        raise InvalidInputError(f"{field} of the connection is {show(value)}, which is no name of Google Cloud.")
+    for field, value, pattern in (("project", project, _PROJECT), ("location", location, _LOCATION)):
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise InvalidInputError(f"{field} of the connection is {show(value)}, which is no name of Google Cloud.")
 
 
 def make_model_path(model: str, project: str, location: str) -> str:

@@ -44,7 +44,7 @@ def make_error(answer: Answer, action: str, *, about_a_job: bool = False) -> Api
         about_a_job: Whether the request was about a job.
     """
     error = make_api_error(answer, action, about_a_job=about_a_job)
-    details = _iterate_reasons(_find_error(answer) or {})
+    details = _iterate_reasons(find_error(answer) or {})
     reason = next((_REASON_OF_DETAIL[name] for name in details if name in _REASON_OF_DETAIL), error.reason)
     if reason is error.reason:
         return error
@@ -68,7 +68,7 @@ def judge(error: ApiError) -> Verdict:
     answer = error.answer
     if answer is None or answer.ok or error.job_id or "/operations/" in answer.text:
         return Verdict.UNKNOWN
-    found = _find_error(answer)
+    found = find_error(answer)
     if found is None:
         return Verdict.REFUSED if answer.status in _NOT_PASSED_ON else Verdict.UNKNOWN
     if found.get("code") != answer.status or found.get("status") not in _REFUSALS.get(answer.status, ()):
@@ -76,8 +76,12 @@ def judge(error: ApiError) -> Verdict:
     return Verdict.REFUSED_FOR_NOW if answer.status == 429 and not error.permanent else Verdict.REFUSED
 
 
-def _find_error(answer: Answer) -> dict[str, Any] | None:
-    """Return Google's error object in a whole answer; None if the answer is something else."""
+def find_error(answer: Answer) -> dict[str, Any] | None:
+    """Return Google's error object in a whole answer; None if the answer is something else.
+
+    Args:
+        answer: Answer of the server.
+    """
     body = answer.json() if answer.is_whole else None
     if isinstance(body, list) and len(body) == 1:  # the official client takes a list, too
         body = body[0]

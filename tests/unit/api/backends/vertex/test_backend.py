@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_veo.api.answers.answer import Answer
-from airflow_provider_veo.api.backends.backend import Cancellation, Verdict
+from airflow_provider_veo.api.backends.backend import Cancellation
 from airflow_provider_veo.api.backends.vertex.backend import VertexBackend
 from airflow_provider_veo.api.errors import (
     ApiError,
@@ -16,6 +16,7 @@ from airflow_provider_veo.api.errors import (
 )
 from airflow_provider_veo.api.formats.frames import Frame
 from airflow_provider_veo.api.specs import VideoSpec
+from airflow_provider_veo.api.verdict import Verdict
 from airflow_provider_veo.api.video import VideoStatus
 from tests.support.wire import make_answer, read_pairs, shorten
 
@@ -285,6 +286,7 @@ def test_an_operation_of_another_project_is_asked_for_where_its_name_says():
         ({"project": "../x"}, "project"),
         ({"location": "us central1"}, "location"),
         ({"location": None}, "location"),
+        ({"location": "x@example.com"}, "location"),
         ({"output_uri": "s3://bucket/x"}, "output_uri"),
         ({"output_uri": "gs://"}, "output_uri"),
         ({"output_uri": "gs://bucket/a\nb"}, "output_uri"),
@@ -299,6 +301,11 @@ def test_a_wrong_model_is_refused_before_the_order():
     spec = VideoSpec("A boat.", "publishers/other/models/x")
     with pytest.raises(InvalidInputError, match="model is 'publishers/other/models/x'"):
         list(BACKEND.check(spec))
+
+
+def test_an_order_without_a_problem_has_no_warning():
+    assert list(BACKEND.check(VideoSpec("A boat.", BACKEND.default_model))) == []
+    assert BACKEND.address == "https://us-central1-aiplatform.googleapis.com"
 
 
 def test_a_price_is_known_before_the_order():
