@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLE = Path(__file__).with_suffix(".toml")
 FOLDERS = (".github", "airflow_provider_veo", "benchmarks", "dev", "docs", "example_dags", "tests")
 SUFFIXES = {".css", ".html", ".js", ".json", ".md", ".py", ".toml", ".yml"}
-NOT_SEARCHED = {"dev/retired_terms.toml", "tests/dev/test_retired_terms.py"}
-"""Files that must name the terms."""
+NOT_SEARCHED = ("dev/retired_terms.toml", "tests/dev/test_retired_terms.py", "tests/wire/*")
+"""Files that must name the terms, and recorded texts of servers and official clients."""
 
 _WORD_ENDS = re.compile(r"_|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 """Places in an identifier where a word ends, as in `CamelCase` and `snake_case`."""
@@ -128,7 +128,8 @@ def list_files(root: Path) -> list[str]:
     """Return the paths, from the root, of all files that are searched."""
     below = (path for folder in FOLDERS for path in (root / folder).rglob("*"))
     paths = (path for path in [*root.glob("*"), *below] if path.suffix in SUFFIXES or path.name == "Makefile")
-    return sorted({path.relative_to(root).as_posix() for path in paths if path.is_file()} - NOT_SEARCHED)
+    names = {path.relative_to(root).as_posix() for path in paths if path.is_file()}
+    return sorted(name for name in names if not any(fnmatchcase(name, pattern) for pattern in NOT_SEARCHED))
 
 
 def search(root: Path, terms: Iterable[Term]) -> Iterator[Find]:

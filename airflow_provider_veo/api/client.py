@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_veo.api.answers.answer import Answer, find_names
 from airflow_provider_veo.api.answers.own_words import NO_TEXTS, OwnWords
-from airflow_provider_veo.api.backends.backend import Cancellation
-from airflow_provider_veo.api.backends.openai import requests
-from airflow_provider_veo.api.backends.openai.cancelling import read_cancellation
-from airflow_provider_veo.api.backends.openai.videos import parse_video, parse_videos
+from airflow_provider_veo.api.backends.backend import Backend, Cancellation
 from airflow_provider_veo.api.chat.call import DEFAULT_CHAT_TIMEOUT, stream_events
 from airflow_provider_veo.api.chat.events import ChatEvent
 from airflow_provider_veo.api.content.download import Content
@@ -48,6 +45,7 @@ class VeoClient:
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
         self.session = Session(settings)
+        self._backend = settings.backend
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +65,7 @@ class VeoClient:
     ) -> Video:
         """Order a video. This call costs money.
 
-        The order is sent once; a second time only as `requests.create_video_as_form` allows.
+        The order is sent once; a second time only if the server has surely not read it (`Backend.create_video_again`).
 
         Args:
             spec: Order for one video.
@@ -75,14 +73,13 @@ class VeoClient:
             before_post: Function that is called before each request.
         """
         self.settings.profile.check_frames(spec)
-        request = requests.create_video(spec, self.settings.request_format, idempotency_key)
+        request = self._backend.create_video(spec, idempotency_key)
         before_post()
         answer = replace(self.call(request), own=spec.own_words)
-        form = requests.create_video_as_form(spec, self.settings.request_format, idempotency_key, answer)
-        if form:
+        if again := self._backend.create_video_again(spec, idempotency_key, answer):
             before_post()
-            answer = replace(self.call(form), own=spec.own_words)
-        return parse_video(answer, "Creating the video")
+            answer = replace(self.call(again), own=spec.own_words)
+        return self._backend.read_order(answer)
 
     def get_video(self, video_id: str, own: OwnWords = NO_TEXTS) -> Video:
         """Ask for the status of a job.
@@ -92,22 +89,32 @@ class VeoClient:
             own: Texts of the order, if they are known.
         """
         with adding(video_id=video_id):
-            return _parse_status(self.call(requests.get_video(video_id)), video_id, own)
+            return _read_status(self._backend, self.call(self._backend.get_video(video_id)), video_id, own)
 
     def list_videos(self) -> list[Video]:
         """Return the jobs that the server lists: one page, with the newest jobs. This call ends soon."""
-        answer = self.session.send(requests.list_videos(), limits.of_optional_call(self.settings.timeout))
-        return parse_videos(answer, "Listing the videos")
+        request = self._backend.list_videos()
+        return [] if request is None else self._backend.read_videos(self._call_optionally(request))
 
     def list_models(self) -> list[str]:
         """Return the names of the models that the server lists. This call ends soon."""
-        answer = self.session.send(requests.list_models(), limits.of_optional_call(self.settings.timeout))
-        return find_names(answer.json())
+        request = self._backend.list_models()
+        return [] if request is None else find_names(self._call_optionally(request).json())
+
+    def _call_optionally(self, request: ApiRequest) -> Answer:
+        return self.session.send(request, limits.of_optional_call(self.settings.timeout))
 
     def cancel_video(self, video_id: str) -> Cancellation:
         """Ask the server to stop a job, and return the result that the server reports."""
         with adding(video_id=video_id):
-            return read_cancellation(self.call(requests.cancel_video(video_id)), video_id)
+            request = self._backend.cancel_video(video_id)
+            if request is None:
+                return Cancellation.IMPOSSIBLE
+            return self._backend.read_cancellation(self.call(request), video_id)
+
+    def check_api(self) -> tuple[bool, str]:
+        """Return whether the server takes orders, and a sentence for people. Nothing is ordered."""
+        return self._backend.check_api(self.call, self.settings.base_url, sends_key=bool(self.settings.secrets))
 
     def wait_for_video(
         self, video_id: str, policy: WaitPolicy, report: Callable[[News], None], own: OwnWords = NO_TEXTS
@@ -164,6 +171,7 @@ class AsyncVeoClient:
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
         self._session = AsyncSession(settings)
+        self._backend = settings.backend
 
     async def __aenter__(self) -> Self:
         return self
@@ -181,13 +189,17 @@ class AsyncVeoClient:
     async def get_video(self, video_id: str) -> Video:
         """Ask for the status of a job."""
         with adding(video_id=video_id):
-            return _parse_status(await self._session.send(requests.get_video(video_id)), video_id, NO_TEXTS)
+            answer = await self._session.send(self._backend.get_video(video_id))
+            return _read_status(self._backend, answer, video_id, NO_TEXTS)
 
     async def cancel_video(self, video_id: str) -> Cancellation:
         """Ask the server to stop a job, and return the result that the server reports."""
         with adding(video_id=video_id):
-            return read_cancellation(await self._session.send(requests.cancel_video(video_id)), video_id)
+            request = self._backend.cancel_video(video_id)
+            if request is None:
+                return Cancellation.IMPOSSIBLE
+            return self._backend.read_cancellation(await self._session.send(request), video_id)
 
 
-def _parse_status(answer: Answer, video_id: str, own: OwnWords) -> Video:
-    return parse_video(replace(answer, own=own), f"Asking for video {video_id}", video_id)
+def _read_status(backend: Backend, answer: Answer, video_id: str, own: OwnWords) -> Video:
+    return backend.read_video(replace(answer, own=own), video_id)

@@ -42,6 +42,7 @@ from typing import Any, ClassVar
 from airflow_provider_veo.api.answers.answer import Answer, ErrorDetail
 from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.reasons import Reason
+from airflow_provider_veo.api.verdict import Verdict
 
 __all__ = [
     "AddressNotAllowedError",
@@ -208,9 +209,11 @@ class ApiError(VeoError):
         retry_after: Seconds that the server asks to wait, at most `error_answers.LONGEST_WAIT`; None if it does not.
         job_id: ID of a job that the answer names in spite of the refusal, as people can read it; or None.
         answer: The whole answer. A copy of the error has None instead: the answer may hold a secret.
+        verdict: Whether the order may have made a job, if the error answers an order; else None.
     """
 
     answer: Answer | None = None
+    verdict: Verdict | None = None
     _LEFT_BEHIND = frozenset({"answer"})
 
     def __init__(

@@ -2,7 +2,8 @@
 
 The words and patterns for a reason stand here, and only here; those for the status of a job are in `status_words`.
 Sources: QuantumNous/new-api (quota_not_enough, model_not_found, task_not_exist), documentation and logs of the gateways
-and their resellers, Google's PUBLIC_ERROR_* words and filter texts, OpenAI's error codes, LiteLLM.
+and their resellers, Google's PUBLIC_ERROR_* words and filter texts, OpenAI's error codes, LiteLLM, OpenRouter ("No
+endpoints found for google/veo-9.").
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ _QUOTA = (
 )
 _MODEL = (
     r"no available channel|model_not_found|model.{0,40}(not found|does not exist|not available)",
-    r"no longer available|unsupported_model|无可用渠道|模型不存在",
+    r"no longer available|unsupported_model|no endpoints found for|无可用渠道|模型不存在",
 )
 _MODERATION = (
     r"moderation|content[ _-]?(policy|filter)|policy[ _-]violation",

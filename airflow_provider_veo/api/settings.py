@@ -14,10 +14,12 @@ import httpx
 from airflow_provider_veo.api.answers.json_text import parse_json
 from airflow_provider_veo.api.answers.masking import Mask, make_mask
 from airflow_provider_veo.api.answers.text import make_line
-from airflow_provider_veo.api.backends.openai.requests import REQUEST_FORMATS, RequestFormat
+from airflow_provider_veo.api.backends.backend import Backend
+from airflow_provider_veo.api.backends.openai.backend import OpenAiBackend
 from airflow_provider_veo.api.backends.profiles import GENERIC, GatewayProfile
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.net import urls
+from airflow_provider_veo.api.tokens import TokenSource
 
 AuthScheme = Literal["bearer", "raw"]
 AUTH_SCHEMES: tuple[AuthScheme, ...] = get_args(AuthScheme)
@@ -31,7 +33,7 @@ class ClientSettings:
         base_url: Root of the API. `/v1`, `/v1/videos`, `/v1/chat/completions` or `/v1/models` at its end is removed.
         api_key: Key of the API. None for servers without authentication.
         auth_scheme: `bearer` sends `Authorization: Bearer KEY`, `raw` sends `Authorization: KEY`.
-        request_format: Format of orders; see `create_video` in `backends.openai.requests`.
+        backend: Protocol of the API.
         timeout: Time limit of each network operation, in seconds.
         verify: Whether to check TLS certificates, or the path of a CA bundle.
         default_model: Model to order if a task names none. An empty text means the default model of the profile.
@@ -40,6 +42,7 @@ class ClientSettings:
         headers: Names and values of further headers; see `read_headers`. Like the key, they are sent to the API only.
         name: Name of the settings in messages, like `connection 'veo_default'`.
         profile: Models, prices and quirks of the gateway.
+        tokens: Source of short-lived tokens, which are sent in place of a key; None for a key.
 
     Raises:
         InvalidInputError: A setting is wrong. The message names it.
@@ -48,7 +51,7 @@ class ClientSettings:
     base_url: str
     api_key: str | None = field(default=None, repr=False)
     auth_scheme: AuthScheme = "bearer"
-    request_format: RequestFormat = "auto"
+    backend: Backend = field(default_factory=OpenAiBackend)
     timeout: float = 60.0
     verify: bool | str = True
     default_model: str = ""
@@ -56,6 +59,7 @@ class ClientSettings:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     name: str = ""
     profile: GatewayProfile = GENERIC
+    tokens: TokenSource | None = None
 
     def __post_init__(self) -> None:
         if urls.redact(self.base_url) != self.base_url or urls.resolve_url("", self.base_url) is None:
@@ -63,14 +67,13 @@ class ClientSettings:
                 f"The base URL {urls.redact(self.base_url)!r} is not of the form https://host[/path]."
             )
         object.__setattr__(self, "base_url", urls.find_api_root(self.base_url))
-        object.__setattr__(self, "default_model", self.default_model or self.profile.default_model)
+        model = self.default_model or self.profile.default_model or self.backend.default_model
+        object.__setattr__(self, "default_model", model)
         # httpx would print the whole header with the key in its error
         if self.api_key is not None and not self.api_key.isprintable():
             raise InvalidInputError("The API key has a line break or another character that cannot be printed.")
         if self.auth_scheme not in AUTH_SCHEMES:
             raise InvalidInputError(f"auth_scheme is {self.auth_scheme!r}; it must be {_join(AUTH_SCHEMES)}.")
-        if self.request_format not in REQUEST_FORMATS:
-            raise InvalidInputError(f"request_format is {self.request_format!r}; it must be {_join(REQUEST_FORMATS)}.")
         if not 0 < self.timeout < float("inf"):
             raise InvalidInputError(f"timeout is {self.timeout!r}; it must be a number of seconds above 0.")
         if self.api_key and "authorization" in (name.lower() for name, _ in self.headers):
@@ -83,8 +86,12 @@ class ClientSettings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The key, or an empty text in its place, and the values of the headers. None of them may be shown."""
-        found = (self.api_key or "", *(value for _, value in self.headers))
+        """The key or the latest token, or an empty text in their place, and the values of the headers.
+
+        None of them may be shown.
+        """
+        key = self.tokens.token if self.tokens else self.api_key
+        found = (key or "", *(value for _, value in self.headers))
         return found if any(found) else ()
 
     @property
@@ -93,15 +100,21 @@ class ClientSettings:
         return make_mask(self.secrets)
 
     def authorization(self) -> dict[str, Any]:
-        """Return the headers with the secrets, which are sent to the API only.
+        """Return the headers with the secrets, which are sent to the API only. A token may have to be asked for.
 
         Their values are bytes, since httpx takes only ASCII as text.
+
+        Raises:
+            VeoError: There is no token.
         """
-        found = {name: value.encode() for name, value in self.headers}
-        if not self.api_key:
-            return found
-        value = f"Bearer {self.api_key}" if self.auth_scheme == "bearer" else self.api_key
-        return found | {"Authorization": value.encode()}
+        found = dict(self.headers)
+        header = self.backend.key_header
+        if self.tokens:
+            found |= self.tokens.get_headers()
+        elif self.api_key:
+            is_bearer = header == "Authorization" and self.auth_scheme == "bearer"
+            found[header] = f"Bearer {self.api_key}" if is_bearer else self.api_key
+        return {name: value.encode() for name, value in found.items()}
 
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from asgiref.sync import sync_to_async
 
 from airflow_provider_veo.api.answers.masking import SHORTEST_SECRET
+from airflow_provider_veo.api.backends.openai.backend import OpenAiBackend
 from airflow_provider_veo.api.backends.profiles import find_profile, find_profile_of_host
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.net import urls
@@ -57,7 +58,7 @@ def read_client_settings(connection: Connection, extra: dict[str, Any]) -> Clien
             base_url=base_url,
             api_key=(connection.password or "").strip() or None,
             auth_scheme=given.get("auth_scheme", "bearer"),
-            request_format=given.get("request_format", "auto"),
+            backend=OpenAiBackend(given.get("request_format", "auto")),
             timeout=_read_timeout(given.get("timeout", 60)),
             verify=_read_verify(given.get("verify", True)),
             default_model=str(given.get("default_model", "")),

@@ -20,7 +20,6 @@ from airflow.providers.common.compat.sdk import (
 from asgiref.sync import sync_to_async
 
 from airflow_provider_veo.api.backends.backend import Cancellation
-from airflow_provider_veo.api.backends.openai.probe import check_api
 from airflow_provider_veo.api.backends.profiles import GENERIC, GatewayProfile
 from airflow_provider_veo.api.chat.events import ChatEvent
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
@@ -286,7 +285,7 @@ class VeoHook(BaseHook):
         """
         try:
             with self.get_conn() as client:
-                return check_api(client.call, client.settings.base_url, sends_key=bool(client.settings.secrets))
+                return client.check_api()
         except VeoError as error:
             if isinstance(error, TransportError):
                 error.add(advice="Check the connection's host and port, and that Airflow's API server can reach it.")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from airflow_provider_veo.api.backends.backend import Verdict
-from airflow_provider_veo.api.backends.openai.refusals import judge
 from airflow_provider_veo.api.errors import ApiError, InvalidInputError, NotOrderedError, NotSentError
+from airflow_provider_veo.api.verdict import Verdict
 
 _MOST_ATTEMPTS = 4
 _LONGEST_PAUSE = 30.0
@@ -17,7 +16,7 @@ def is_unknown(error: Exception) -> bool:
     It may have, unless the request was surely not sent, or surely refused.
     """
     if isinstance(error, ApiError):
-        return judge(error) is Verdict.UNKNOWN
+        return error.verdict in (None, Verdict.UNKNOWN)
     return not isinstance(error, (NotSentError, InvalidInputError, NotOrderedError))
 
 
@@ -28,7 +27,7 @@ def find_pause(error: Exception, attempt: int) -> float | None:
         error: The failure of the latest request.
         attempt: Number of requests that were sent, from 1.
     """
-    is_refused_for_now = isinstance(error, ApiError) and judge(error) is Verdict.REFUSED_FOR_NOW
+    is_refused_for_now = isinstance(error, ApiError) and error.verdict is Verdict.REFUSED_FOR_NOW
     if attempt >= _MOST_ATTEMPTS or not (is_refused_for_now or isinstance(error, NotSentError)):
         return None
     wanted = error.retry_after if isinstance(error, ApiError) else None

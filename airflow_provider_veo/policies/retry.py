@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_veo.api.backends.backend import Verdict
-from airflow_provider_veo.api.backends.openai.refusals import judge
 from airflow_provider_veo.api.error_answers import LONGEST_WAIT
 from airflow_provider_veo.api.errors import ApiError, NotSentError, VeoError
+from airflow_provider_veo.api.verdict import Verdict
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS, AIRFLOW_V_3_4_PLUS
 
 if TYPE_CHECKING or AIRFLOW_V_3_3_PLUS:
@@ -17,6 +16,7 @@ else:
     RetryPolicy = object
 
 _REASON_LIMIT = 250  # letters
+_REFUSED = (Verdict.REFUSED, Verdict.REFUSED_FOR_NOW)
 
 
 class VeoRetryPolicy(RetryPolicy):
@@ -76,7 +76,7 @@ def _made_no_job(error: VeoError) -> bool:
     """Return whether an order surely made no job. An error that names a job is not about an order."""
     if error.video_id is not None:
         return False
-    return isinstance(error, NotSentError) or (isinstance(error, ApiError) and judge(error) is not Verdict.UNKNOWN)
+    return isinstance(error, NotSentError) or (isinstance(error, ApiError) and error.verdict in _REFUSED)
 
 
 def _read_timeout(context: Context | None) -> timedelta | None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_veo.api.backends.backend import Cancellation
+from airflow_provider_veo.api.backends.openai.backend import OpenAiBackend
 from airflow_provider_veo.api.client import AsyncVeoClient, VeoClient
 from airflow_provider_veo.api.errors import (
     ApiError,
@@ -81,7 +82,7 @@ def test_frames_reach_the_server(client_of, emulator):
 
 @every_dialect
 def test_an_order_without_frames_can_be_multipart(client_of, emulator):
-    video = client_of(emulator.url, request_format="multipart").create_video(SPEC)
+    video = client_of(emulator.url, backend=OpenAiBackend("multipart")).create_video(SPEC)
     assert emulator.jobs.get(video.id).prompt == SPEC.prompt
 
 
@@ -104,7 +105,7 @@ def test_a_server_that_reads_only_forms_gets_a_form(client_of, emulator):
 @pytest.mark.parametrize("emulator", ["vllm-omni"], indirect=True)
 def test_refused_json_names_the_setting_for_multipart(client_of, emulator):
     with pytest.raises(ApiError, match='set request_format to "multipart"') as caught:
-        client_of(emulator.url, request_format="json").create_video(SPEC)
+        client_of(emulator.url, backend=OpenAiBackend("json")).create_video(SPEC)
     assert caught.value.permanent
     assert (emulator.jobs.report()["orders"], emulator.jobs.report()["refused"]) == (0, 1)
 

@@ -6,7 +6,7 @@ A backend is pure. It returns requests as plain data, and it reads answers that 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import ClassVar
 
@@ -14,15 +14,8 @@ from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.errors import ApiError
 from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.specs import VideoSpec
+from airflow_provider_veo.api.verdict import Verdict
 from airflow_provider_veo.api.video import Video
-
-
-class Verdict(Enum):
-    """Meaning of an error for the order."""
-
-    REFUSED = "it surely made no job"
-    REFUSED_FOR_NOW = "it surely made no job, and the API itself says that this will pass"
-    UNKNOWN = "it may have made a job"
 
 
 class Cancellation(Enum):
@@ -46,11 +39,18 @@ class Backend(ABC):
         name: Name by which a connection chooses the backend.
         default_model: Model to order if neither the task nor the connection names one.
         opening: Seconds from an order to the first status call, while no earlier job of the model is known.
+        key_header: Header that carries an API key. For `Authorization`, the connection chooses its form.
+        address: Base URL of the API if the connection names none; None if the connection must name one.
     """
 
     name: ClassVar[str]
     default_model: ClassVar[str]
     opening: ClassVar[float] = 45.0
+    key_header: ClassVar[str] = "Authorization"
+
+    @property
+    def address(self) -> str | None:
+        return None
 
     def check(self, spec: VideoSpec) -> Iterator[str]:  # noqa: ARG002 - a backend without rules
         """Yield a warning for each value that the API may not take as it is meant.
@@ -98,6 +98,14 @@ class Backend(ABC):
         Raises:
             ApiError: The answer is an error, or names no job.
         """
+
+    def read_order(self, answer: Answer) -> Video:
+        """Do as `read_created`. An error also says whether the order may have made a job."""
+        try:
+            return self.read_created(answer)
+        except ApiError as error:
+            error.verdict = self.judge(error)
+            raise
 
     @abstractmethod
     def get_video(self, video_id: str) -> ApiRequest:
@@ -166,3 +174,35 @@ class Backend(ABC):
             VideoFailedError: There is no video.
         """
         return None
+
+    def list_videos(self) -> ApiRequest | None:
+        """Build the call that lists jobs, the newest first; None if the API has none."""
+        return None
+
+    def read_videos(self, answer: Answer) -> list[Video]:  # noqa: ARG002
+        """Read the answer to a list call. Jobs that cannot be read are left out.
+
+        Args:
+            answer: Answer of the server.
+
+        Raises:
+            ApiError: The answer is an error.
+        """
+        return []
+
+    def list_models(self) -> ApiRequest | None:
+        """Build the call that lists models; None if the API has none."""
+        return None
+
+    @abstractmethod
+    def check_api(self, send: Callable[[ApiRequest], Answer], base_url: str, *, sends_key: bool) -> tuple[bool, str]:
+        """Return whether an address takes orders, and a sentence for people. Nothing is ordered.
+
+        Args:
+            send: Sends a request and returns the answer.
+            base_url: Address that `send` sends requests to.
+            sends_key: Whether `send` sends a key along.
+
+        Raises:
+            VeoError: The server cannot be reached.
+        """

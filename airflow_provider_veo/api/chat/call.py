@@ -9,6 +9,7 @@ from dataclasses import replace
 from airflow_provider_veo.api.answers.masking import Mask
 from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.backends.openai import requests
+from airflow_provider_veo.api.backends.openai.refusals import judge
 from airflow_provider_veo.api.chat.events import Accepted, ChatEvent, Echo, Failure, Note, VideoReady
 from airflow_provider_veo.api.chat.reader import ChatReader
 from airflow_provider_veo.api.error_answers import make_api_error
@@ -44,7 +45,10 @@ def stream_events(session: Session, spec: ChatSpec, idempotency_key: str | None,
     mask = session.settings.mask
     with session.exchanges.open(request, clock) as response:
         if not response.ok:
-            raise make_api_error(replace(session.read_answer(response, response.read()), own=spec.own_words), _ACTION)
+            answer = session.read_answer(response, response.read())
+            error = make_api_error(replace(answer, own=spec.own_words), _ACTION)
+            error.verdict = judge(error)
+            raise error
         yield Accepted()
         received = 0
         with _timeout_errors(timeout):

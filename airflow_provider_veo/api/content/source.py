@@ -15,7 +15,6 @@ import httpx
 import pendulum
 
 from airflow_provider_veo.api.answers import masking
-from airflow_provider_veo.api.backends.openai import requests
 from airflow_provider_veo.api.content import embedded, locate
 from airflow_provider_veo.api.content.locate import Asked, ContentStream, Resume
 from airflow_provider_veo.api.errors import (
@@ -31,12 +30,14 @@ from airflow_provider_veo.api.net.bodies import Body
 from airflow_provider_veo.api.net.clock import Clock
 from airflow_provider_veo.api.net.exchange import Response
 from airflow_provider_veo.api.net.signatures import is_presigned
+from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.session import HEADERS, Session
 from airflow_provider_veo.api.video import Video
 
 _PRIVATE_ADVICE = (
     "If the gateway keeps its files in your own network, set allow_private_addresses to true in the Airflow connection."
 )
+_ANY_REQUEST = ApiRequest("GET", "/")
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class JobContent:
     @contextmanager
     def open_route(self, resume: Resume | None = None) -> Iterator[ContentStream]:
         """Do as `open`, from the content route only."""
-        route = self.session.settings.base_url + requests.get_content(self.video_id).path
+        route = self.session.settings.backend.get_content(self.video_id)
         with open_content(self.session, self.action, route, self.video_id, resume) as stream:
             yield stream
 
@@ -113,11 +114,11 @@ class JobContent:
             status = self.get_video(self.video_id)
         except VeoError as error:
             status = error
-        url = locate.choose_address(refusal, status, self.action, pendulum.now("UTC"))
-        url = url or self.session.settings.base_url + requests.get_video(self.video_id).path
+        place: str | ApiRequest | None = locate.choose_address(refusal, status, self.action, pendulum.now("UTC"))
+        place = place or self.session.settings.backend.get_video(self.video_id)
         with ExitStack() as stack:
             try:
-                stream = stack.enter_context(open_content(self.session, self.action, url, self.video_id, resume))
+                stream = stack.enter_context(open_content(self.session, self.action, place, self.video_id, resume))
             except VeoError as error:
                 raise locate.choose_error(refusal, error, status, pendulum.now("UTC")) from refusal.__cause__
             yield stream
@@ -125,7 +126,7 @@ class JobContent:
 
 @contextmanager
 def open_content(
-    session: Session, action: str, url: str, video_id: str | None, resume: Resume | None
+    session: Session, action: str, place: str | ApiRequest, video_id: str | None, resume: Resume | None
 ) -> Iterator[ContentStream]:
     """Open the bytes of a video, and follow redirects and JSON answers to the place where they are.
 
@@ -135,7 +136,7 @@ def open_content(
     Args:
         session: HTTP session that sends the requests.
         action: The download in words, for error messages.
-        url: The first address, of the API or of a file.
+        place: Address of a file, or the first request to the API.
         video_id: ID of the job, or None.
         resume: Place where an earlier transfer broke off, or None. The stream begins there, or at 0 if the server
             cannot continue.
@@ -149,10 +150,8 @@ def open_content(
         ContentError: The file is not a video.
         InvalidInputError: The server names an address in a private network.
     """
-    url = _unfold(session, url)
     for _ in range(locate.MAX_HOPS):
-        is_api = urls.is_same_origin(url, session.settings.base_url) and not is_presigned(url)
-        request = _build_request(session, url, action, resume, with_key=is_api)
+        is_api, request = _build_request(session, place, action, resume)
         clock = Clock(limits.of_content(session.settings.timeout))
         with _send(session, request, clock) as response:
             stream, body = _read_stream(response, resume)
@@ -160,7 +159,8 @@ def open_content(
                 yield replace(stream, chunks=_count_bytes(stream.chunks, clock))
                 return
             answer = session.read_answer(response, body)
-        url = locate.find_next_hop(answer, Asked(action, video_id, is_api))
+        named = session.settings.backend.find_content(answer) if is_api and answer.ok else None
+        place = named or locate.find_next_hop(answer, Asked(action, video_id, is_api))
     raise ContentError(f"{action}: more than {locate.MAX_HOPS} redirects.")
 
 
@@ -180,18 +180,25 @@ def _unfold(session: Session, url: str) -> str:
     return session.settings.mask.restore_in_url(url)
 
 
-def _build_request(session: Session, url: str, action: str, resume: Resume | None, *, with_key: bool) -> httpx.Request:
-    headers = {**HEADERS, "Accept": "*/*"}
-    headers |= resume.headers() if resume else {}
+def _build_request(
+    session: Session, place: str | ApiRequest, action: str, resume: Resume | None
+) -> tuple[bool, httpx.Request]:
+    """Return whether a request goes to the API, with the key; and the request."""
+    more = {"Accept": "*/*"} | (resume.headers() if resume else {})
+    if isinstance(place, ApiRequest):
+        return True, session.build_request(replace(place, headers={**place.headers, **more}))
+    url = _unfold(session, place)
+    is_api = urls.is_same_origin(url, session.settings.base_url) and not is_presigned(url)
+    headers: dict[str, Any] = {**HEADERS, **more}
     extensions: dict[str, Any] = {}
-    if with_key:
-        headers |= session.authorization
+    if is_api:
+        headers |= session.settings.authorization()
     elif not urls.is_same_origin(url, session.settings.base_url):
         rule = _address_rule(session)
         rule.check(url, action)
         extensions |= rule.make_connection_check(url, action)
     try:
-        return httpx.Request("GET", url, headers=headers, extensions=extensions)
+        return is_api, httpx.Request("GET", url, headers=headers, extensions=extensions)
     except httpx.InvalidURL as error:
         problem = session.settings.mask.hide(f"{urls.redact(url)!r} cannot be used: {error}")
         raise ContentError(f"The video's address {problem}.") from None
@@ -209,7 +216,7 @@ def _reach_api(session: Session) -> addresses.IPAddress | None:
     """Return the IP address of the API; None if it is behind a proxy."""
     base_url = session.settings.base_url
     if session.exchanges.find_peer(base_url) is None:
-        session.send(requests.list_models())  # any answer shows the address
+        session.send(session.settings.backend.list_models() or _ANY_REQUEST)  # any answer shows the address
     return session.exchanges.find_peer(base_url)
 
 

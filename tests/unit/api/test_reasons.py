@@ -9,11 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.answer import Answer
-from airflow_provider_veo.api.backends.backend import Verdict
 from airflow_provider_veo.api.backends.openai.refusals import judge
 from airflow_provider_veo.api.error_answers import LONGEST_WAIT, find_asked_pause, make_api_error
 from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
+from airflow_provider_veo.api.verdict import Verdict
 
 SPEC = VideoSpec(
     "a workplace safety clip about insufficient balance, in progress",

@@ -17,9 +17,9 @@ from typing import Any
 from airflow_provider_veo.api.answers.answer import Answer, read_error
 from airflow_provider_veo.api.answers.json_text import parse_json
 from airflow_provider_veo.api.answers.text import LOOKED_AT
-from airflow_provider_veo.api.backends.backend import Verdict
 from airflow_provider_veo.api.errors import ApiError
 from airflow_provider_veo.api.reasons import NAMES_A_REFUSAL, match_any
+from airflow_provider_veo.api.verdict import Verdict
 
 SURE_STATUSES = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422, 429, 501})
 """Statuses of a server that has not taken the order, as HTTP status or within the body."""

@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 from airflow_provider_veo.api.answers.answer import Answer, is_usable_id
 from airflow_provider_veo.api.answers.text import make_line
-from airflow_provider_veo.api.backends.backend import Verdict
 from airflow_provider_veo.api.backends.openai.refusals import judge
 from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import InvalidInputError, Reason
 from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.specs import FIELDS_OF_VIDEO, ChatSpec, VideoSpec
+from airflow_provider_veo.api.verdict import Verdict
 
 RequestFormat = Literal["auto", "json", "multipart"]
 REQUEST_FORMATS: tuple[RequestFormat, ...] = get_args(RequestFormat)

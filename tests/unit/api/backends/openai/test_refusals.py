@@ -9,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.answer import Answer
-from airflow_provider_veo.api.backends.backend import Verdict
 from airflow_provider_veo.api.backends.openai.refusals import SURE_STATUSES, judge
 from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import ApiError, Reason
+from airflow_provider_veo.api.verdict import Verdict
 from airflow_provider_veo.emulator.dialects import DIALECTS
 from tests.support.odd_values import ODD_VALUES, dumped, with_odd_leaves
 
