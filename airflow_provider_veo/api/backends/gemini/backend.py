@@ -72,7 +72,10 @@ class GeminiBackend(Backend):
         yield from check_order(spec, body, project=self.project, location=self._location)
 
     def estimate_cost(self, spec: VideoSpec) -> float | None:
-        return prices.estimate_cost(build_body(spec, self._delivery))
+        try:
+            return prices.estimate_cost(build_body(spec, self._delivery))
+        except InvalidInputError:  # `check` says why
+            return None
 
     def create_video(self, spec: VideoSpec, idempotency_key: str | None) -> ApiRequest:  # noqa: ARG002
         return ApiRequest("POST", self._path, json=build_body(spec, self._delivery))

@@ -29,6 +29,9 @@ _GENERIC = re.compile(r"request contains an invalid argument\.?", re.IGNORECASE)
 """The whole message of an error that names no parameter. A status call was seen to be answered by it once, although the
 job was there at the next call."""
 
+_NAMES_A_PARAMETER = re.compile(r"\bparameter '\w|\bat '[\w.\[\]]+'", re.IGNORECASE)
+"""Words of an error about a field of the request (seen live, 2026-08). A field like `safety_settings` is no filter."""
+
 _SURE_STATUSES = frozenset({400, 401, 402, 403, 404, 429})
 """HTTP statuses of an API that has not taken the order. 409 and 5xx may come after it was taken."""
 
@@ -79,12 +82,17 @@ def _find_reason(answer: Answer, *, about_a_job: bool) -> Reason | None:
         return reason
     if answer.status == 429 and _is_quota_of_a_day(details):
         return Reason.QUOTA
-    if answer.status != 400:
-        return None
+    return _find_reason_of_bad_request(error, about_a_job=about_a_job) if answer.status == 400 else None
+
+
+def _find_reason_of_bad_request(error: dict[str, Any], *, about_a_job: bool) -> Reason | None:
     if error.get("status") == "FAILED_PRECONDITION" and not about_a_job:
         return Reason.FORBIDDEN  # the country, or an account without billing
-    is_generic = _GENERIC.fullmatch(str(error.get("message")).strip()) is not None
-    return Reason.SERVER if about_a_job and is_generic and not details else None
+    message = str(error.get("message")).strip()
+    if _NAMES_A_PARAMETER.search(message):
+        return Reason.BAD_REQUEST
+    is_generic = _GENERIC.fullmatch(message) is not None and not error.get("details")
+    return Reason.SERVER if about_a_job and is_generic else None
 
 
 def _find_error(answer: Answer) -> dict[str, Any] | None:

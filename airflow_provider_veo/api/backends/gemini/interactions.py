@@ -22,7 +22,7 @@ from airflow_provider_veo.api.answers.json_text import parse_head
 from airflow_provider_veo.api.answers.text import MARK
 from airflow_provider_veo.api.backends.gemini import files, prices
 from airflow_provider_veo.api.backends.gemini.errors import make_google_error
-from airflow_provider_veo.api.error_answers import find_asked_pause, make_unreadable_error, reading
+from airflow_provider_veo.api.error_answers import make_unreadable_error, reading, retry_after
 from airflow_provider_veo.api.errors import ContentNotReadyError, Reason, VideoFailedError
 from airflow_provider_veo.api.reasons import find_reason_in, find_reason_of_job
 from airflow_provider_veo.api.video import Video, VideoStatus
@@ -106,7 +106,7 @@ def _read(answer: Answer, action: str, video_id: str | None) -> Video:
         reason_in_words=end.reason_in_words,
         message=end.message,
         in_doubt=end.in_doubt,
-        retry_after=find_asked_pause(answer),
+        retry_after=retry_after(answer.headers),
         cost_usd=_read_optional(lambda: prices.compute_cost(body)) if is_completed else None,
     )
 
