@@ -35,9 +35,10 @@ def make_api_error(
     """
     detail = answer.error(opens_texts=not about_a_job)
     reason = _find_reason(answer, detail, about_a_job=about_a_job)
+    is_order = answer.method == "POST" and not about_a_job  # Google's status calls are POST requests, too
     return ApiError(
         f"{what} failed",
-        reason=find_reason_of_order(reason, answer.status) if answer.method == "POST" else reason,
+        reason=find_reason_of_order(reason, answer.status) if is_order else reason,
         status=answer.status,
         detail=detail,
         retry_after=find_asked_pause(answer, longest_wait),

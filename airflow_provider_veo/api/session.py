@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 
 from airflow_provider_veo import __version__
@@ -28,23 +30,25 @@ class _Session:
 
     Attributes:
         settings: The settings of the connection.
-        authorization: The headers that hold the key.
     """
 
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
         with adding(where=settings.place):
             self._tls = make_tls_context(settings.verify)
-        self.authorization = settings.authorization()
 
     def build_request(self, request: ApiRequest) -> httpx.Request:
-        """Return a request to the API, with the key."""
+        """Return a request to the API, with the key.
+
+        Raises:
+            VeoError: There is no token in place of a key.
+        """
         return httpx.Request(
             request.method,
             self.settings.base_url + request.path,
             json=request.json,
             files=list(request.parts) or None,
-            headers={**HEADERS, "Accept": "application/json", **request.headers, **self.authorization},
+            headers={**HEADERS, "Accept": "application/json", **request.headers, **self.settings.authorization()},
         )
 
     def limits_of(self, request: ApiRequest) -> Limits:
@@ -68,6 +72,21 @@ class _Session:
             method=response.method,
         )
 
+    def hide(self, text: str) -> str:
+        """Return a text without the secrets of the connection. Its token may change during the session."""
+        return self.settings.mask.hide(text)
+
+    def forget_token(self, answer: Answer) -> bool:
+        """Return whether a request is to be sent again with another token: the API has refused the one that was sent.
+
+        Such a request has had no effect, so that an order may be repeated, too.
+        """
+        tokens = self.settings.tokens
+        if tokens is None or answer.status != httpx.codes.UNAUTHORIZED:
+            return False
+        tokens.forget(tokens.token)
+        return True
+
     def add_where(self, error: BaseException | None) -> None:
         """Add to an error the connection that it belongs to."""
         if isinstance(error, VeoError):
@@ -83,7 +102,7 @@ class Session(_Session):
 
     def __init__(self, settings: ClientSettings) -> None:
         super().__init__(settings)
-        self.exchanges = Exchanges(self._tls, settings.mask.hide)
+        self.exchanges = Exchanges(self._tls, self.hide)
 
     def close(self) -> None:
         """Close the connections."""
@@ -100,7 +119,12 @@ class Session(_Session):
             NotSentError: The request surely did not reach the server.
             TransportError: There is no complete answer.
         """
-        with self.exchanges.open(self.build_request(request), Clock(within or self.limits_of(request))) as response:
+        answer = self._send_once(request, within)
+        return self._send_once(request, within) if self.forget_token(answer) else answer
+
+    def _send_once(self, request: ApiRequest, within: Limits | None) -> Answer:
+        built = self.build_request(request)
+        with self.exchanges.open(built, Clock(within or self.limits_of(request))) as response:
             return self.read_answer(response, response.read())
 
 
@@ -109,7 +133,8 @@ class AsyncSession(_Session):
 
     def __init__(self, settings: ClientSettings) -> None:
         super().__init__(settings)
-        self._exchanges = AsyncExchanges(self._tls, settings.base_url, settings.mask.hide)
+        self._exchanges = AsyncExchanges(self._tls, settings.base_url, self.hide)
+        self._renewing = asyncio.Lock()
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -117,5 +142,19 @@ class AsyncSession(_Session):
 
     async def send(self, request: ApiRequest) -> Answer:
         """Do as `Session.send`."""
+        answer = await self._send_once(request)
+        return await self._send_once(request) if self.forget_token(answer) else answer
+
+    async def _send_once(self, request: ApiRequest) -> Answer:
+        await self._renew_token()
         async with self._exchanges.open(self.build_request(request), Clock(self.limits_of(request))) as response:
             return self.read_answer(response, await response.read())
+
+    async def _renew_token(self) -> None:
+        """Ask for a token in a thread, if there is none. Other calls of this session wait, and need no thread."""
+        tokens = self.settings.tokens
+        if tokens is None or tokens.is_fresh:
+            return
+        async with self._renewing:
+            if not tokens.is_fresh:
+                await asyncio.to_thread(tokens.get_headers)

@@ -19,6 +19,7 @@ from airflow_provider_veo.api.backends.openai.backend import OpenAiBackend
 from airflow_provider_veo.api.backends.profiles import GENERIC, GatewayProfile
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.net import urls
+from airflow_provider_veo.api.tokens import TokenSource
 
 AuthScheme = Literal["bearer", "raw"]
 AUTH_SCHEMES: tuple[AuthScheme, ...] = get_args(AuthScheme)
@@ -41,6 +42,7 @@ class ClientSettings:
         headers: Names and values of further headers; see `read_headers`. Like the key, they are sent to the API only.
         name: Name of the settings in messages, like `connection 'veo_default'`.
         profile: Models, prices and quirks of the gateway.
+        tokens: Source of short-lived tokens, which are sent in place of a key; None for a key.
 
     Raises:
         InvalidInputError: A setting is wrong. The message names it.
@@ -57,6 +59,7 @@ class ClientSettings:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     name: str = ""
     profile: GatewayProfile = GENERIC
+    tokens: TokenSource | None = None
 
     def __post_init__(self) -> None:
         if urls.redact(self.base_url) != self.base_url or urls.resolve_url("", self.base_url) is None:
@@ -64,7 +67,8 @@ class ClientSettings:
                 f"The base URL {urls.redact(self.base_url)!r} is not of the form https://host[/path]."
             )
         object.__setattr__(self, "base_url", urls.find_api_root(self.base_url))
-        object.__setattr__(self, "default_model", self.default_model or self.profile.default_model)
+        model = self.default_model or self.profile.default_model or self.backend.default_model
+        object.__setattr__(self, "default_model", model)
         # httpx would print the whole header with the key in its error
         if self.api_key is not None and not self.api_key.isprintable():
             raise InvalidInputError("The API key has a line break or another character that cannot be printed.")
@@ -82,8 +86,12 @@ class ClientSettings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The key, or an empty text in its place, and the values of the headers. None of them may be shown."""
-        found = (self.api_key or "", *(value for _, value in self.headers))
+        """The key or the latest token, or an empty text in their place, and the values of the headers.
+
+        None of them may be shown.
+        """
+        key = self.tokens.token if self.tokens else self.api_key
+        found = (key or "", *(value for _, value in self.headers))
         return found if any(found) else ()
 
     @property
@@ -92,15 +100,21 @@ class ClientSettings:
         return make_mask(self.secrets)
 
     def authorization(self) -> dict[str, Any]:
-        """Return the headers with the secrets, which are sent to the API only.
+        """Return the headers with the secrets, which are sent to the API only. A token may have to be asked for.
 
         Their values are bytes, since httpx takes only ASCII as text.
+
+        Raises:
+            VeoError: There is no token.
         """
-        found = {name: value.encode() for name, value in self.headers}
-        if not self.api_key:
-            return found
-        value = f"Bearer {self.api_key}" if self.auth_scheme == "bearer" else self.api_key
-        return found | {"Authorization": value.encode()}
+        found = dict(self.headers)
+        header = self.backend.key_header
+        if self.tokens:
+            found |= self.tokens.get_headers()
+        elif self.api_key:
+            is_bearer = header == "Authorization" and self.auth_scheme == "bearer"
+            found[header] = f"Bearer {self.api_key}" if is_bearer else self.api_key
+        return {name: value.encode() for name, value in found.items()}
 
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")

@@ -39,11 +39,18 @@ class Backend(ABC):
         name: Name by which a connection chooses the backend.
         default_model: Model to order if neither the task nor the connection names one.
         opening: Seconds from an order to the first status call, while no earlier job of the model is known.
+        key_header: Header that carries an API key. For `Authorization`, the connection chooses its form.
+        address: Base URL of the API if the connection names none; None if the connection must name one.
     """
 
     name: ClassVar[str]
     default_model: ClassVar[str]
     opening: ClassVar[float] = 45.0
+    key_header: ClassVar[str] = "Authorization"
+
+    @property
+    def address(self) -> str | None:
+        return None
 
     def check(self, spec: VideoSpec) -> Iterator[str]:  # noqa: ARG002 - a backend without rules
         """Yield a warning for each value that the API may not take as it is meant.

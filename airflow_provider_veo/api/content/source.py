@@ -192,7 +192,7 @@ def _build_request(
     headers: dict[str, Any] = {**HEADERS, **more}
     extensions: dict[str, Any] = {}
     if is_api:
-        headers |= session.authorization
+        headers |= session.settings.authorization()
     elif not urls.is_same_origin(url, session.settings.base_url):
         rule = _address_rule(session)
         rule.check(url, action)

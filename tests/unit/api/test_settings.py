@@ -66,7 +66,6 @@ def test_a_timeout_may_be_less_than_a_second():
         ({"api_key": f"{KEY}\nX: y"}, "line break"),
         ({"api_key": f"{KEY}\u202e"}, "line break or another character"),
         ({"auth_scheme": "basic"}, "auth_scheme is 'basic'"),
-        ({"request_format": "xml"}, "request_format is 'xml'"),
         ({"timeout": 0}, "timeout is 0"),
         ({"timeout": math.inf}, "timeout is inf"),
         ({"timeout": math.nan}, "timeout is nan"),

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
+from airflow_provider_veo.api.backends.openai.backend import OpenAiBackend
 from airflow_provider_veo.api.backends.profiles import GENERIC, PROFILES, VEO_GATEWAY
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.settings import make_tls_context
@@ -201,11 +202,11 @@ def test_the_key_is_sent_as_the_connection_says():
 
 def test_the_extra_sets_further_settings():
     found = settings({"timeout": "5", "verify": "false", "default_model": "sora-9", "request_format": "multipart"})
-    assert (found.timeout, found.verify, found.default_model, found.request_format) == (
+    assert (found.timeout, found.verify, found.default_model, found.backend) == (
         5.0,
         False,
         "sora-9",
-        "multipart",
+        OpenAiBackend("multipart"),
     )
     assert settings({"timeout": None, "verify": "", "auth_scheme": None}) == settings()
     assert settings({"verify": "/etc/ca.pem"}).verify == "/etc/ca.pem"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_veo.api.answers.answer import Answer
+from airflow_provider_veo.api.backends.openai.refusals import judge
 from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import (
     InvalidInputError,
@@ -19,7 +20,9 @@ from airflow_provider_veo.orders.failures import find_pause, is_unknown
 
 def answered(status, body="", **headers):
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return make_api_error(Answer(status, body, names), "Creating the video")
+    error = make_api_error(Answer(status, body, names), "Creating the video")
+    error.verdict = judge(error)
+    return error
 
 
 BUSY = '{"error": {"message": "overloaded"}}'

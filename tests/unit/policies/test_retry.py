@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
-from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.errors import ApiError, NotSentError, Reason, TransportError, VideoFailedError
+from airflow_provider_veo.api.verdict import Verdict
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.policies.retry import VeoRetryPolicy
@@ -44,12 +44,16 @@ def test_an_error_that_may_pass_is_retried_after_the_delay_of_the_task(error):
     assert (decision.action.value, decision.retry_delay, decision.reason) == ("retry", None, str(error))
 
 
-def refused(retry_after=None, video_id=None):
+def refused(retry_after=None, verdict=Verdict.REFUSED_FOR_NOW):
     """Return the error of a call that the server has refused for now."""
-    answer = Answer.of(429, b'{"error": {"message": "Rate limit reached"}}', [], "http://x")
-    error = ApiError("Refused", reason=Reason.RATE_LIMITED, status=429, answer=answer, retry_after=retry_after)
-    error.add(video_id=video_id)
+    error = ApiError("Refused", reason=Reason.RATE_LIMITED, status=429, retry_after=retry_after)
+    error.verdict = verdict
     return error
+
+
+def not_reached(video_id):
+    """Return the error of a status call that did not reach the server."""
+    return NotSentError("no route", video_id=video_id)
 
 
 CONTEXT = {"task": SimpleNamespace(timeout=timedelta(minutes=20))}
@@ -75,9 +79,10 @@ def test_an_order_that_surely_made_no_job_uses_no_retry(error, delay):
     [
         (refused(), None),
         (refused(), {"task": SimpleNamespace()}),  # a task that orders nothing
-        (refused(video_id="v"), CONTEXT),  # a status call
+        (refused(verdict=None), CONTEXT),  # a status call
+        (not_reached("v"), CONTEXT),
         (TransportError("no answer"), CONTEXT),  # the order may have made a job
-        (ApiError("The order failed", reason=Reason.SERVER, status=502), CONTEXT),
+        (refused(verdict=Verdict.UNKNOWN), CONTEXT),
         (VideoFailedError("v", "failed", Reason.UNKNOWN, "AUDIO_FILTERED"), CONTEXT),
     ],
 )
