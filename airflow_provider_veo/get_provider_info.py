@@ -140,7 +140,11 @@ _CONNECTION_FIELDS = {
             "Models, prices and frame rules of the gateway. generic knows none, and suits every server. "
             "Empty: the profile of the host, or else generic."
         ),
-        "schema": {"type": ["string", "null"], "enum": ["veo-gateway", "generic"], "default": None},
+        "schema": {
+            "type": ["string", "null"],
+            "enum": ["veo-gateway", "laozhang", "new-api", "litellm", "vllm-omni", "sglang", "fastvideo", "generic"],
+            "default": None,
+        },
     },
     "default_model": {
         "label": "Default model",

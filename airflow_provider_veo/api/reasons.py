@@ -140,9 +140,13 @@ _NO_VIDEO = match_any(
     r"(completed |operation )?(operation|response|result)\b",
     r"\b(gemini|vertex|veo) video url not found\b|PUBLIC_ERROR_AUDIO_FILTERED",
 )
+# The last pattern of `_FILTERED` is LiteLLM's for a job of Vertex without videos. Its status calls a job `failed` that
+# has an error, so a job that is `completed` and has no video is one whose videos Google has filtered (LiteLLM 1.110.2,
+# llms/vertex_ai/videos/transformation.py).
 _FILTERED = match_any(
     r"\bveo could not generate videos? because\b|\bblocked by your current safety settings\b",
     r"\\?\"rai_?media_?filtered_?(count\\?\"\s{0,9}:\s{0,9}\\?\"?[1-9]|reasons\\?\"\s{0,9}:\s{0,9}\[\s{0,9}\\?\")",
+    r"\bno video data found in completed operation\b",
 )
 _FILTER_CODE = match_any(
     r"content[_-]?(filter(ed)?|policy([_-]violation)?|moderation|blocked)|prohibited[_-]content",

@@ -78,7 +78,7 @@ def test_an_unknown_profile_fails_the_task_with_the_connection_and_the_choices(v
     connect(monkeypatch, veo_default.url, profile="cheap")
     error = TaskDriver({"prompt": "p"}, retries=2).run()
     assert isinstance(error, VeoFailException)
-    assert "Connection 'veo_default': profile is 'cheap'; it must be 'veo-gateway' or 'generic'" in str(error)
+    assert "Connection 'veo_default': profile is 'cheap'; it must be 'veo-gateway', 'laozhang', " in str(error)
     assert list(veo_default.jobs.requests) == []
 
 

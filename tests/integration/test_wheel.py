@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_veo.api.backends.profiles import PROFILES
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
 ROOT = Path(__file__).parents[2]
@@ -138,7 +139,7 @@ def test_the_connection_form_has_its_fields(python):
         "headers",
     }
     assert fields["auth_scheme"]["schema"]["enum"] == ["bearer", "raw"]
-    assert fields["profile"]["schema"]["enum"] == ["veo-gateway", "generic"]
+    assert fields["profile"]["schema"]["enum"] == list(PROFILES)
 
 
 # The API server does the same for the form's button: it puts the typed values into the environment, and calls the hook.

@@ -6,6 +6,7 @@ import pytest
 
 from airflow_provider_veo.api.backends.profiles import (
     GENERIC,
+    LAOZHANG,
     PROFILES,
     VEO_GATEWAY,
     find_profile,
@@ -41,7 +42,7 @@ def test_the_veo_gateway_has_its_documented_models():
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
 def test_every_profile_has_the_documented_default_model(profile):
-    assert profile.default_model == "veo-3.1-fast"
+    assert profile.default_model == ("gemini-omni-1.2-flash" if profile is LAOZHANG else "veo-3.1-fast")
 
 
 def test_known_models_have_prices_and_sizes():
@@ -95,7 +96,8 @@ def test_a_profile_is_found_by_its_name():
 def test_an_unknown_profile_is_refused_with_the_choices(name):
     with pytest.raises(InvalidInputError) as caught:
         find_profile(name)
-    assert f"profile is {name!r}; it must be 'veo-gateway' or 'generic'" in str(caught.value)
+    assert f"profile is {name!r}; it must be 'veo-gateway', 'laozhang', 'new-api', " in str(caught.value)
+    assert str(caught.value).endswith("'fastvideo' or 'generic'. 'generic' suits every server.")
 
 
 @pytest.mark.parametrize(
@@ -103,6 +105,8 @@ def test_an_unknown_profile_is_refused_with_the_choices(name):
     [
         *((f"https://{host}", VEO_GATEWAY) for host in sorted(VEO_GATEWAY.hosts)),
         ("https://API.APIYI.COM:443/v1", VEO_GATEWAY),
+        ("https://api.laozhang.ai/v1", LAOZHANG),
+        ("https://api2.laozhang.ai", LAOZHANG),
         ("https://api.apiyi.com.example.com", GENERIC),
         ("https://api.example.com/api.apiyi.com", GENERIC),
         ("http://127.0.0.1:8123", GENERIC),
@@ -116,3 +120,92 @@ def test_the_host_chooses_a_profile(base_url, profile):
 
 def test_profiles_can_be_hashed_and_compared():
     assert len({*PROFILES.values()}) == len(PROFILES)
+
+
+# --- models whose orders choose length, resolution and shape
+
+OMNI = "gemini-omni-1.2-flash"
+
+
+def omni(**fields):
+    return VideoSpec("p", OMNI, **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "price"),
+    [
+        ({}, 0.30),
+        ({"seconds": 3}, 0.30),
+        ({"seconds": "10", "size": "1280x720"}, 0.30),
+        ({"size": "9:16"}, 0.30),
+        ({"extra_body": {"resolution": None}}, 0.30),
+        ({"extra_body": {"resolution": "360p"}}, 0.10),
+        ({"extra_body": {"resolution": "720p", "aspect_ratio": "9:16"}}, 0.30),
+        ({"extra_body": {"resolution": "1080p"}}, 0.45),
+        ({"extra_body": {"resolution": "1080p"}, "size": "1920x1080"}, 0.45),
+        ({"extra_body": {"reference_images": ["https://a/b.png"] * 6}}, 0.30),
+        ({"first_frame": FRAME}, 0.30),
+    ],
+)
+def test_a_flexible_model_has_a_price_for_each_resolution(fields, price):
+    assert LAOZHANG.estimate_cost(omni(**fields)) == price
+    assert not list(LAOZHANG.check(omni(**fields)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"seconds": 2}, f"seconds is 2; model '{OMNI}' makes videos of 3 to 10 whole seconds."),
+        ({"seconds": 11}, "seconds is 11; "),
+        ({"seconds": 4.5}, "seconds is 4.5; "),
+        ({"size": "3840x2160"}, f"size is '3840x2160'; model '{OMNI}' takes 640x360, 360x640, 1280x720, "),
+        ({"size": "1:1"}, "size is '1:1'; "),
+        ({"extra_body": {"resolution": "4k"}}, f"resolution is '4k'; model '{OMNI}' takes 360p, 720p, 1080p."),
+        ({"extra_body": {"resolution": []}}, "resolution is a value of type list; "),
+        ({"extra_body": {"aspect_ratio": "1:1"}}, f"aspect_ratio is '1:1'; model '{OMNI}' takes 16:9, 9:16."),
+        ({"extra_body": {"reference_images": ["x"] * 7}}, f"has 7 reference_images; model '{OMNI}' takes at most 6."),
+    ],
+)
+def test_an_order_that_a_flexible_model_does_not_take_is_refused(fields, complaint):
+    with pytest.raises(InvalidInputError) as caught:
+        list(LAOZHANG.check(omni(**fields)))
+    assert complaint in str(caught.value)
+    assert not list(GENERIC.check(omni(**fields)))
+
+
+@pytest.mark.parametrize("size", ["1920x1080", "360x640"])
+def test_a_size_without_a_resolution_leaves_the_price_open(size):
+    assert LAOZHANG.estimate_cost(omni(size=size)) is None
+    (warning,) = LAOZHANG.check(omni(size=size))
+    assert f"size is '{size}', and the order names no resolution" in warning
+    assert f"{{'resolution': '{'1080p' if size == '1920x1080' else '360p'}'}}" in warning
+
+
+def test_a_last_frame_is_only_warned_of():
+    (warning,) = LAOZHANG.check(omni(first_frame=FRAME, last_frame=FRAME))
+    assert "last_frame may be ignored" in warning
+
+
+def test_other_models_of_a_gateway_have_no_price_and_no_rules():
+    other = VideoSpec("p", "muse", seconds=60)
+    assert (LAOZHANG.estimate_cost(other), list(LAOZHANG.check(other))) == (None, [])
+
+
+def test_the_rules_and_prices_of_fixed_models_are_those_of_an_order():
+    assert VEO_GATEWAY.estimate_cost(spec("veo-3.1")) == 0.25
+    assert not list(VEO_GATEWAY.check(spec("veo-3.1")))
+    with pytest.raises(InvalidInputError, match="takes no frames"):
+        list(VEO_GATEWAY.check(spec("veo-3.1", first=True)))
+    assert GENERIC.estimate_cost(spec("veo-3.1")) is None
+
+
+@pytest.mark.parametrize("name", ["new-api", "litellm", "vllm-omni", "sglang", "fastvideo"])
+def test_the_profile_of_a_server_program_has_its_rules_and_no_prices(name):
+    profile = find_profile(name)
+    order = VideoSpec("p", "m", first_frame=FRAME, last_frame=FRAME, size="1:1", extra_body={"other": 1})
+    assert (profile.models, profile.flexible_models, profile.hosts) == ({}, {}, frozenset())
+    if name in ("vllm-omni", "sglang", "fastvideo"):
+        with pytest.raises(InvalidInputError, match="takes one frame, and of two the last"):
+            list(profile.check(order))
+    else:
+        assert bool(list(profile.check(order))) == (name == "litellm")

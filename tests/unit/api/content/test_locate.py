@@ -200,6 +200,7 @@ CDN = "https://cdn.example.net/a.mp4?X-Amz-Signature=canary"
         (500, '{"error":{"message":"No videos found in the response"}}', Reason.UNKNOWN),
         (502, '{"error":{"message":"gemini video url not found","type":"server_error"}}', Reason.UNKNOWN),
         (404, '{"error":{"code":"PUBLIC_ERROR_AUDIO_FILTERED","message":"x"}}', Reason.UNKNOWN),
+        (500, '{"error":{"message":"Vertex_aiException - No video data found in completed operation"}}', None),
         (500, json.dumps({"error": {"message": f"No generated samples in completed operation. {GOOGLE}"}}), None),
         (500, json.dumps({"detail": GOOGLE}), None),
         (200, json.dumps({"id": "v", "metadata": {"raiMediaFilteredCount": 1}}), None),
