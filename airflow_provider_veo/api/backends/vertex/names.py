@@ -15,7 +15,6 @@ _MODEL = re.compile(rf"(?:publishers/google/models/|google/|models/)?({_PART})")
 _OPERATION = re.compile(rf"({_PATH.pattern})/operations/{_PART}")
 _PROJECT = re.compile(_PART)
 _LOCATION = re.compile("[a-z][a-z0-9-]{0,62}")
-_HOST = "aiplatform.googleapis.com"
 
 
 def check_project(project: str, location: str) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_veo.api.backends.vertex.names import make_address, make_model_path, read_model_id, read_model_path
+from airflow_provider_veo.api.backends.vertex.names import make_model_path, read_model_id, read_model_path
 from airflow_provider_veo.api.errors import InvalidInputError
 
 MODEL = "projects/p-1/locations/us-central1/publishers/google/models/veo-3.1-generate-001"
@@ -61,16 +61,3 @@ def test_the_name_of_an_operation_names_its_model():
 def test_a_text_that_is_no_operation_is_refused(name):
     with pytest.raises(InvalidInputError, match="video_id is"):
         read_model_path(name)
-
-
-@pytest.mark.parametrize(
-    ("location", "address"),
-    [
-        ("us-central1", "https://us-central1-aiplatform.googleapis.com"),
-        ("global", "https://aiplatform.googleapis.com"),
-        ("eu", "https://aiplatform.eu.rep.googleapis.com"),
-        ("us", "https://aiplatform.us.rep.googleapis.com"),
-    ],
-)
-def test_a_location_has_an_address(location, address):
-    assert make_address(location) == address
