@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import quote
 
 from airflow_provider_veo.api.answers.answer import Answer, is_usable_id
 from airflow_provider_veo.api.answers.text import make_line, show
-from airflow_provider_veo.api.backends.backend import Backend, Cancellation, Verdict
-from airflow_provider_veo.api.backends.gemini import interactions, prices
+from airflow_provider_veo.api.backends.backend import Backend, Cancellation
+from airflow_provider_veo.api.backends.gemini import interactions, prices, probe
 from airflow_provider_veo.api.backends.gemini.errors import judge, make_google_error
 from airflow_provider_veo.api.backends.gemini.orders import Delivery, build_body
 from airflow_provider_veo.api.backends.gemini.rules import GLOBAL, check_order
 from airflow_provider_veo.api.errors import ApiError, InvalidInputError, Reason
 from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.specs import VideoSpec
+from airflow_provider_veo.api.verdict import Verdict
 from airflow_provider_veo.api.video import Video, VideoStatus
 
-_IMPOSSIBLE = (Reason.BAD_REQUEST, Reason.NOT_FOUND, Reason.NO_ROUTE)
-"""Reasons for which a server does not cancel: the job has ended, or it is not known, or there is no such call."""
+_IMPOSSIBLE = (Reason.BAD_REQUEST, Reason.NOT_FOUND)
+"""Reasons for which a server does not cancel: the job has ended, or it is not known."""
+
+_NOT_IMPLEMENTED = 501
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class GeminiBackend(Backend):
     name: ClassVar[str] = "gemini"
     default_model: ClassVar[str] = "gemini-omni-1.2-flash"
     opening: ClassVar[float] = 25.0
+    key_header: ClassVar[str] = "x-goog-api-key"
 
     def __post_init__(self) -> None:
         if self.project is None and (self.location or self.output_uri):
@@ -56,6 +60,16 @@ class GeminiBackend(Backend):
             raise InvalidInputError(
                 f"output_uri of the connection is {show(self.output_uri)}; it must be like 'gs://bucket/folder/'."
             )
+
+    @property
+    def address(self) -> str:
+        if self.project is None:
+            return "https://generativelanguage.googleapis.com"
+        if self._location == GLOBAL:
+            return "https://aiplatform.googleapis.com"
+        if self._location in ("us", "eu"):
+            return f"https://aiplatform.{self._location}.rep.googleapis.com"
+        return f"https://{quote(self._location, safe='')}-aiplatform.googleapis.com"
 
     def check(self, spec: VideoSpec) -> Iterator[str]:
         body = build_body(spec, self._delivery)
@@ -85,7 +99,7 @@ class GeminiBackend(Backend):
     def read_cancellation(self, answer: Answer, video_id: str) -> Cancellation:
         if not answer.ok:
             error = make_google_error(answer, f"Cancelling video {video_id}", about_a_job=True)
-            if error.reason in _IMPOSSIBLE:
+            if error.reason in _IMPOSSIBLE or answer.status == _NOT_IMPLEMENTED:
                 return Cancellation.IMPOSSIBLE
             raise error
         status = interactions.read_status(answer)
@@ -101,6 +115,10 @@ class GeminiBackend(Backend):
 
     def find_content(self, answer: Answer) -> str | None:
         return interactions.find_content(answer)
+
+    def check_api(self, send: Callable[[ApiRequest], Answer], base_url: str, *, sends_key: bool) -> tuple[bool, str]:
+        request = self.get_video(probe.NOTHING)
+        return probe.explain(send(request), f"{base_url}{request.path}", base_url, sends_key=sends_key)
 
     @property
     def _delivery(self) -> Delivery:
