@@ -131,11 +131,11 @@ class GoogleTokens:
         try:
             self._credentials.refresh(ask)
         except GoogleAuthError as error:
-            told = make_line(str(error.args[0] if error.args else error), 300)
+            said = make_line(str(error.args[0] if error.args else error), 300)
             if error.retryable or not isinstance(error, RefreshError):
-                raise NotSentError(f"Google's token endpoint gave no token: {told}. Nothing was sent.") from error
+                raise NotSentError(f"Google's token endpoint gave no token: {said}. Nothing was sent.") from error
             raise InvalidInputError(
-                f"Google refuses the credentials of this connection: {told}. Nothing was sent. Check the key, or the "
+                f"Google refuses the credentials of this connection: {said}. Nothing was sent. Check the key, or the "
                 "service account that it belongs to."
             ) from error
 

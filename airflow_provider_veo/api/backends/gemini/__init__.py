@@ -8,5 +8,6 @@ Two services speak it: the Gemini API, with an API key, and the Agent Platform o
 - `prices`: the price of a video, before the order and from the usage in an answer.
 - `interactions`: reads the answers that describe jobs.
 - `files`: reads the answers of Google's Files API, which keeps finished videos.
+- `probe`: reads the answer to a free question, which shows whether the API accepts the key.
 - `errors`: the reason of Google's errors, and whether an order has surely made no job.
 """

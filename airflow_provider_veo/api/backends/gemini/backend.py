@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from urllib.parse import quote
 from airflow_provider_veo.api.answers.answer import Answer, is_usable_id
 from airflow_provider_veo.api.answers.text import make_line, show
 from airflow_provider_veo.api.backends.backend import Backend, Cancellation
-from airflow_provider_veo.api.backends.gemini import interactions, prices
+from airflow_provider_veo.api.backends.gemini import interactions, prices, probe
 from airflow_provider_veo.api.backends.gemini.errors import judge, make_google_error
 from airflow_provider_veo.api.backends.gemini.orders import Delivery, build_body
 from airflow_provider_veo.api.backends.gemini.rules import GLOBAL, check_order
@@ -21,8 +21,10 @@ from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.api.verdict import Verdict
 from airflow_provider_veo.api.video import Video, VideoStatus
 
-_IMPOSSIBLE = (Reason.BAD_REQUEST, Reason.NOT_FOUND, Reason.NO_ROUTE)
-"""Reasons for which a server does not cancel: the job has ended, or it is not known, or there is no such call."""
+_IMPOSSIBLE = (Reason.BAD_REQUEST, Reason.NOT_FOUND)
+"""Reasons for which a server does not cancel: the job has ended, or it is not known."""
+
+_NOT_IMPLEMENTED = 501
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ class GeminiBackend(Backend):
 
     @property
     def address(self) -> str:
-        return "https://generativelanguage.googleapis.com" if self.project is None else make_address(self._location)
+        if self.project is None:
+            return "https://generativelanguage.googleapis.com"
+        return make_address(self._location)
 
     @property
     def key_header(self) -> str:
@@ -98,7 +102,7 @@ class GeminiBackend(Backend):
     def read_cancellation(self, answer: Answer, video_id: str) -> Cancellation:
         if not answer.ok:
             error = make_google_error(answer, f"Cancelling video {video_id}", about_a_job=True)
-            if error.reason in _IMPOSSIBLE:
+            if error.reason in _IMPOSSIBLE or answer.status == _NOT_IMPLEMENTED:
                 return Cancellation.IMPOSSIBLE
             raise error
         status = interactions.read_status(answer)
@@ -114,6 +118,10 @@ class GeminiBackend(Backend):
 
     def find_content(self, answer: Answer) -> str | None:
         return interactions.find_content(answer)
+
+    def check_api(self, send: Callable[[ApiRequest], Answer], base_url: str, *, sends_key: bool) -> tuple[bool, str]:
+        request = self.get_video(probe.NOTHING)
+        return probe.explain(send(request), f"{base_url}{request.path}", base_url, sends_key=sends_key)
 
     @property
     def _delivery(self) -> Delivery:

@@ -73,7 +73,7 @@ def make_google_error(answer: Answer, what: str, *, about_a_job: bool = False) -
 
 def _find_reason(answer: Answer, *, about_a_job: bool) -> Reason | None:
     """Return the reason that the fields of an error name; None if they name none."""
-    error = _find_error(answer)
+    error = find_error(answer)
     if error is None or answer.ok:
         return None
     details = list(_iterate_details(error))
@@ -95,7 +95,7 @@ def _find_reason_of_bad_request(error: dict[str, Any], *, about_a_job: bool) -> 
     return Reason.SERVER if about_a_job and is_generic else None
 
 
-def _find_error(answer: Answer) -> dict[str, Any] | None:
+def find_error(answer: Answer) -> dict[str, Any] | None:
     """Return the error object of an answer; None if it has none. It may stand in a list of one."""
     body = answer.json()
     if isinstance(body, list) and len(body) == 1:
@@ -125,7 +125,7 @@ def judge(error: ApiError) -> Verdict:
     answer = error.answer
     if answer is None or error.job_id:
         return Verdict.UNKNOWN
-    found = _find_error(answer)
+    found = find_error(answer)
     if found is None:
         is_error = isinstance(answer.json(), (dict, list))  # JSON of another form may name a job
         is_sure = answer.status in _SURE_WITHOUT_WORDS and not is_error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -13,10 +12,9 @@ from airflow_provider_veo.api.backends.gemini.backend import GeminiBackend
 from airflow_provider_veo.api.errors import ApiError, InvalidInputError, Reason
 from airflow_provider_veo.api.formats.frames import Frame
 from airflow_provider_veo.api.specs import VideoSpec
+from tests.support.wire import read_pairs
 
-RECORDED = {
-    record["name"]: record for record in json.loads((Path(__file__).parents[4] / "wire" / "gemini.json").read_text())
-}
+RECORDED = read_pairs("gemini")
 KEY = GeminiBackend()
 CLOUD = GeminiBackend("my-project")
 BUCKET = GeminiBackend("my-project", output_uri="gs://my-bucket/omni/")
@@ -304,5 +302,19 @@ def test_a_cancellation_that_failed_is_an_error(status, reason):
     assert caught.value.reason is reason
 
 
-def test_the_backend_has_its_own_beginning_of_the_schedule():
+def test_the_backend_has_its_own_name_model_and_first_pause():
     assert (KEY.name, KEY.default_model, KEY.opening) == ("gemini", "gemini-omni-1.2-flash", 25.0)
+    assert KEY.key_header == "x-goog-api-key"
+
+
+@pytest.mark.parametrize(
+    ("backend", "address"),
+    [
+        (KEY, "https://generativelanguage.googleapis.com"),
+        (CLOUD, "https://aiplatform.googleapis.com"),
+        (GeminiBackend("p", "eu"), "https://aiplatform.eu.rep.googleapis.com"),
+        (GeminiBackend("p", "us-central1"), "https://us-central1-aiplatform.googleapis.com"),
+    ],
+)
+def test_the_address_follows_from_the_location(backend, address):
+    assert backend.address == address

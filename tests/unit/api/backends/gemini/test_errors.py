@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,15 +11,13 @@ from hypothesis import strategies as st
 
 from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.answers.own_words import OwnWords
-from airflow_provider_veo.api.backends.backend import Verdict
 from airflow_provider_veo.api.backends.gemini.errors import judge, make_google_error
 from airflow_provider_veo.api.errors import Reason
+from airflow_provider_veo.api.verdict import Verdict
 from tests.support.odd_values import dumped, with_odd_leaves
+from tests.support.wire import read_pairs
 
-RECORDED = {
-    record["name"]: record["answer"]
-    for record in json.loads((Path(__file__).parents[4] / "wire" / "gemini.json").read_text())
-}
+RECORDED = {name: pair["answer"] for name, pair in read_pairs("gemini").items()}
 REFUSED, FOR_NOW, UNKNOWN = Verdict.REFUSED, Verdict.REFUSED_FOR_NOW, Verdict.UNKNOWN
 
 # verdict, reason, seconds to wait

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -11,10 +10,9 @@ from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.backends.gemini.files import find_address
 from airflow_provider_veo.api.backends.gemini.interactions import find_content
 from airflow_provider_veo.api.errors import ContentNotReadyError, Reason, VideoFailedError
+from tests.support.wire import read_pairs
 
-RECORDED = {
-    record["name"]: record for record in json.loads((Path(__file__).parents[4] / "wire" / "gemini.json").read_text())
-}
+RECORDED = read_pairs("gemini")
 BASE = "https://generativelanguage.googleapis.com"
 FILE = f"{BASE}/v1/files/abc123def456"
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-from pathlib import Path
 
 import pytest
 
 from airflow_provider_veo.api.answers.answer import Answer
-from airflow_provider_veo.api.backends.backend import Verdict
 from airflow_provider_veo.api.backends.gemini.backend import GeminiBackend
 from airflow_provider_veo.api.backends.gemini.interactions import find_content, knows_enough, parse_interaction
 from airflow_provider_veo.api.errors import ApiError, ContentNotReadyError, Reason, VeoError, VideoFailedError
+from airflow_provider_veo.api.verdict import Verdict
 from airflow_provider_veo.api.video import Video, VideoStatus
 from tests.support.odd_values import dumped, with_odd_leaves
+from tests.support.wire import read_pairs
 
-RECORDED = {
-    record["name"]: record for record in json.loads((Path(__file__).parents[4] / "wire" / "gemini.json").read_text())
-}
+RECORDED = read_pairs("gemini")
 BASE = "https://generativelanguage.googleapis.com"
 JOB = "v1_ChdTYW1wbGVJbnRlcmFjdGlvbklk"
 URL = f"{BASE}/v1/interactions/{JOB}?stream=false"
