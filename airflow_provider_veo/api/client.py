@@ -72,7 +72,8 @@ class VeoClient:
             idempotency_key: Key by which a server recognizes a repeated order, or None.
             before_post: Function that is called before each request.
         """
-        self.settings.profile.check_frames(spec)
+        for _warning in self.settings.check(spec):
+            pass  # the caller has shown the warnings; here only the refusals count
         request = self._backend.create_video(spec, idempotency_key)
         before_post()
         answer = self._send_order(request, spec)

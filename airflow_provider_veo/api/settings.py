@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, get_args
@@ -19,6 +19,7 @@ from airflow_provider_veo.api.backends.openai.backend import OpenAiBackend
 from airflow_provider_veo.api.backends.profiles import GENERIC, GatewayProfile
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.net import urls
+from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.api.tokens import TokenSource
 
 AuthScheme = Literal["bearer", "raw"]
@@ -43,6 +44,7 @@ class ClientSettings:
         name: Name of the settings in messages, like `connection 'veo_default'`.
         profile: Models, prices and quirks of the gateway.
         tokens: Source of short-lived tokens, which are sent in place of a key; None for a key.
+        storage_url: Root of Google Cloud Storage, whose objects are read with the same tokens.
 
     Raises:
         InvalidInputError: A setting is wrong. The message names it.
@@ -60,12 +62,12 @@ class ClientSettings:
     name: str = ""
     profile: GatewayProfile = GENERIC
     tokens: TokenSource | None = None
+    storage_url: str = "https://storage.googleapis.com"
 
     def __post_init__(self) -> None:
-        if urls.redact(self.base_url) != self.base_url or urls.resolve_url("", self.base_url) is None:
-            raise InvalidInputError(
-                f"The base URL {urls.redact(self.base_url)!r} is not of the form https://host[/path]."
-            )
+        for name, url in (("base URL", self.base_url), ("storage_url", self.storage_url)):
+            if urls.redact(url) != url or urls.resolve_url("", url) is None:
+                raise InvalidInputError(f"The {name} {urls.redact(url)!r} is not of the form https://host[/path].")
         object.__setattr__(self, "base_url", urls.find_api_root(self.base_url))
         model = self.default_model or self.profile.default_model or self.backend.default_model
         object.__setattr__(self, "default_model", model)
@@ -98,6 +100,27 @@ class ClientSettings:
     def mask(self) -> Mask:
         """Mask that hides the secrets."""
         return make_mask(self.secrets)
+
+    def check(self, spec: VideoSpec) -> Iterator[str]:
+        """Yield a warning for each part of an order that the server may not take as it is meant.
+
+        Args:
+            spec: Order for one video.
+
+        Raises:
+            InvalidInputError: The server would refuse the order, ignore a part of it, or make another video.
+        """
+        yield from self.profile.check(spec)
+        yield from self.backend.check(spec)
+
+    def estimate_cost(self, spec: VideoSpec) -> float | None:
+        """Return the price of an order in US dollars, or None if it is not known.
+
+        Args:
+            spec: Order for one video.
+        """
+        cost = self.profile.estimate_cost(spec)
+        return self.backend.estimate_cost(spec) if cost is None else cost
 
     def authorization(self) -> dict[str, Any]:
         """Return the headers with the secrets, which are sent to the API only. A token may have to be asked for.

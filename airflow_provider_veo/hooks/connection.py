@@ -71,6 +71,7 @@ def read_client_settings(connection: Connection, extra: dict[str, Any]) -> Clien
             auth_scheme=given.get("auth_scheme", "bearer"),
             backend=backend,
             tokens=tokens,
+            **({"storage_url": str(given["storage_url"]).rstrip("/")} if "storage_url" in given else {}),
             timeout=_read_timeout(given.get("timeout", 60)),
             verify=_read_verify(given.get("verify", True)),
             default_model=str(given.get("default_model", "")),

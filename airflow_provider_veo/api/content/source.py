@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import httpx
 import pendulum
@@ -32,12 +33,16 @@ from airflow_provider_veo.api.net.exchange import Response
 from airflow_provider_veo.api.net.signatures import is_presigned
 from airflow_provider_veo.api.request import ApiRequest
 from airflow_provider_veo.api.session import HEADERS, Session
+from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.api.video import Video
 
 _PRIVATE_ADVICE = (
     "If the gateway keeps its files in your own network, set allow_private_addresses to true in the Airflow connection."
 )
 _ANY_REQUEST = ApiRequest("GET", "/")
+_BUCKETS = "gs://"
+_OBJECTS = "/storage/v1/b/"
+"""Path of objects in the JSON API of Google Cloud Storage (cloud.google.com/storage/docs/json_api)."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ def open_content(
         InvalidInputError: The server names an address in a private network.
     """
     for _ in range(locate.MAX_HOPS):
-        is_api, request = _build_request(session, place, action, resume)
+        is_api, request = _build_request(session, _find_address(session, place), action, resume)
         clock = Clock(limits.of_content(session.settings.timeout))
         with _send(session, request, clock) as response:
             stream, body = _read_stream(response, resume)
@@ -162,6 +167,23 @@ def open_content(
         named = session.settings.backend.find_content(answer) if is_api and answer.ok else None
         place = named or locate.find_next_hop(answer, Asked(action, video_id, is_api))
     raise ContentError(f"{action}: more than {locate.MAX_HOPS} redirects.")
+
+
+def _find_address(session: Session, place: str | ApiRequest) -> str | ApiRequest:
+    """Return the address of an object of Google Cloud Storage for its name `gs://bucket/object`; else the place."""
+    if isinstance(place, ApiRequest) or not place.startswith(_BUCKETS):
+        return place
+    bucket, _, name = place.removeprefix(_BUCKETS).partition("/")
+    return f"{session.settings.storage_url}{_OBJECTS}{quote(bucket, safe='')}/o/{quote(name, safe='')}?alt=media"
+
+
+def is_in_bucket(settings: ClientSettings, url: str) -> bool:
+    """Return whether an address is of an object of Google Cloud Storage, for which the connection has a token."""
+    return (
+        settings.tokens is not None
+        and urls.is_same_origin(url, settings.storage_url)
+        and urlsplit(url).path.startswith(_OBJECTS)
+    )
 
 
 def _unfold(session: Session, url: str) -> str:
@@ -191,7 +213,7 @@ def _build_request(
     is_api = urls.is_same_origin(url, session.settings.base_url) and not is_presigned(url)
     headers: dict[str, Any] = {**HEADERS, **more}
     extensions: dict[str, Any] = {}
-    if is_api:
+    if is_api or is_in_bucket(session.settings, url):
         headers |= session.settings.authorization()
     elif not urls.is_same_origin(url, session.settings.base_url):
         rule = _address_rule(session)
