@@ -113,6 +113,23 @@ class ClientSettings:
         yield from self.profile.check(spec)
         yield from self.backend.check(spec)
 
+    def check_backend(self, name: str | None, video_id: str | None) -> None:
+        """Refuse to ask one API for a job of another one.
+
+        Args:
+            name: Name of the backend by which the job was ordered; None if it is not known.
+            video_id: ID of the job.
+
+        Raises:
+            InvalidInputError: The connection has another backend now.
+        """
+        if name not in (None, self.backend.name):
+            raise InvalidInputError(
+                f"Video {video_id} was ordered by the backend {name!r}, and the connection has {self.backend.name!r} "
+                "now, so it cannot be asked for. Set the connection's backend and host back until the task is done, "
+                "or let VeoDownloadOperator store the video by another connection."
+            )
+
     def estimate_cost(self, spec: VideoSpec) -> float | None:
         """Return the price of an order in US dollars, or None if it is not known.
 

@@ -21,6 +21,7 @@ from airflow_provider_veo.api.backends.vertex.backend import VertexBackend
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.net import urls
 from airflow_provider_veo.api.polling.decision import WaitPolicy
+from airflow_provider_veo.api.polling.schedule import OPENING
 from airflow_provider_veo.api.settings import ClientSettings, read_headers
 from airflow_provider_veo.api.tokens import TokenSource
 from airflow_provider_veo.hooks.google import GoogleAccess, get_tokens
@@ -146,7 +147,11 @@ async def read_extra(connection: Connection) -> dict[str, Any]:
 
 
 def wait_policy(
-    submitted_at: float, *, deadline: float | None = None, poll_interval: float | None = None
+    submitted_at: float,
+    *,
+    deadline: float | None = None,
+    poll_interval: float | None = None,
+    opening: float = OPENING,
 ) -> WaitPolicy:
     """Return the times and limits of the wait for a job.
 
@@ -155,13 +160,15 @@ def wait_policy(
         deadline: Time at which the wait ends, as Unix time in seconds. By default 20 minutes after the order.
         poll_interval: Seconds between two status calls. By default the value of `[veo] poll_interval`, and without
             one a schedule that learns from progress.
+        opening: Seconds from the order to the first status call, while no earlier job of the model is known.
 
     Raises:
         InvalidInputError: The poll interval is not a number of seconds above 0.
     """
     if deadline is None:
         deadline = submitted_at + DEFAULT_TIMEOUT.total_seconds()
-    return WaitPolicy(submitted_at, deadline=deadline, poll_interval=choose_poll_interval(poll_interval))
+    interval = choose_poll_interval(poll_interval)
+    return WaitPolicy(submitted_at, deadline=deadline, poll_interval=interval, opening=opening)
 
 
 def choose_poll_interval(given: float | None) -> float | None:

@@ -231,10 +231,23 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             if found.job and found.job.status.finished:
                 return Outcome.of(found.job)
             deadline = order.deadline(found.record.waiting_since)
-            policy = wait_policy(found.record.sent_at, deadline=deadline, poll_interval=self.poll_interval)
+            backend = client.settings.backend
+            policy = wait_policy(
+                found.record.sent_at,
+                deadline=deadline,
+                poll_interval=self.poll_interval,
+                opening=backend.opening,
+            )
             if self.deferrable:
-                cancel = self.cancel_on_kill
-                defer(self, self.conn_id, found.video_id, policy, cancel_on_kill=cancel, model=spec.model)
+                defer(
+                    self,
+                    self.conn_id,
+                    found.video_id,
+                    policy,
+                    cancel_on_kill=self.cancel_on_kill,
+                    model=spec.model,
+                    backend=backend.name,
+                )
             return client.wait_for_video(found.video_id, policy, run.report_news, spec.own_words)
 
     def _make_spec(self) -> VideoSpec:

@@ -52,6 +52,7 @@ def defer(
     *,
     cancel_on_kill: bool,
     model: str | None = None,
+    backend: str | None = None,
 ) -> NoReturn:
     """Free the worker slot of a task until a job is finished or the wait for it is over.
 
@@ -62,6 +63,7 @@ def defer(
         policy: Times and limits of the wait.
         cancel_on_kill: Whether to cancel the job when a user marks or clears the deferred task.
         model: Name of the model that was ordered; None if it is not known.
+        backend: Name of the backend by which the job was ordered; None if it is not known.
 
     Raises:
         TaskDeferred: Always: by this signal, Airflow defers the task.
@@ -78,6 +80,8 @@ def defer(
             model=model,
             cancel_on_kill=cancel_on_kill,
             not_before=not_before,
+            opening=policy.opening,
+            backend=backend,
         ),
         method_name="execute_complete",
         timeout=timedelta(seconds=max(policy.deadline, not_before) - now) + _MARGIN,

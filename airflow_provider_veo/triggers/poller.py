@@ -60,6 +60,7 @@ class _PendingWait:
         wait: The wait for the job.
         outcome: Future that the trigger awaits.
         context: Context of the trigger.
+        backend: Name of the backend by which the job was ordered; None if it is not known.
         asked_at: Start of the last status call, on the loop's clock.
         is_unresponsive: Whether the last status call was slow and failed.
     """
@@ -67,6 +68,7 @@ class _PendingWait:
     wait: Wait
     outcome: asyncio.Future[Outcome]
     context: contextvars.Context
+    backend: str | None = None
     asked_at: float = 0.0
     is_unresponsive: bool = False
 
@@ -114,7 +116,12 @@ class Poller:
         self._client = SharedClient(conn_id)
 
     def wait_for_video(
-        self, video_id: str, policy: WaitPolicy, report: Callable[[News], None], model: str | None = None
+        self,
+        video_id: str,
+        policy: WaitPolicy,
+        report: Callable[[News], None],
+        model: str | None = None,
+        backend: str | None = None,
     ) -> asyncio.Future[Outcome]:
         """Start to wait until the job is finished, the deadline has passed, or no status call can succeed any more.
 
@@ -123,12 +130,13 @@ class Poller:
             policy: Times and limits of the wait.
             report: Function that is called with each change, in the context of this call.
             model: Model of the job. The schedule learns from earlier jobs of the same model.
+            backend: Name of the backend by which the job was ordered; None if it is not known.
 
         Returns:
             A future of the outcome. After cancelling it, call `cancel_call`.
         """
         wait = Wait(video_id, policy, report, _get_durations(self._conn_id, model))
-        pending = _PendingWait(wait, self._loop.create_future(), contextvars.copy_context())
+        pending = _PendingWait(wait, self._loop.create_future(), contextvars.copy_context(), backend)
         self._schedule_call(pending, wait.choose_first_delay())
         return pending.outcome
 
@@ -224,7 +232,7 @@ class Poller:
             pending.asked_at = self._loop.time()
             self._callers[caller] = pending
             try:
-                seen: Video | VeoError = await self._client.get_video(pending.wait.video_id)
+                seen: Video | VeoError = await self._client.get_video(pending.wait.video_id, pending.backend)
             except VeoError as error:
                 seen = error
             except Exception as error:  # noqa: BLE001 - any other error ends this wait only

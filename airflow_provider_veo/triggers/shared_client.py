@@ -46,15 +46,21 @@ class SharedClient:
         """Whether the connection is being looked up."""
         return self._looking_up.locked()
 
-    async def get_video(self, video_id: str) -> Video:
+    async def get_video(self, video_id: str, backend: str | None = None) -> Video:
         """Return the status of a job. If the key is refused, look the connection up again and repeat the call once.
 
+        Args:
+            video_id: ID of the job.
+            backend: Name of the backend by which the job was ordered; None if it is not known.
+
         Raises:
+            InvalidInputError: The connection has another backend now.
             VeoError: The call failed.
         """
         started_at = self._loop.time()
         self._pace = pace.start_call(self._pace, started_at)
         client = await self._get_client(started_at - _MAX_AGE)
+        client.settings.check_backend(backend, video_id)
         try:
             return await self._ask(client, video_id)
         except ApiError as error:

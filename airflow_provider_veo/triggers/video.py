@@ -14,6 +14,7 @@ from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.polling.decision import News, WaitPolicy
 from airflow_provider_veo.api.polling.outcome import Outcome
+from airflow_provider_veo.api.polling.schedule import OPENING
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.observability.progress import format_progress_of
@@ -43,6 +44,9 @@ class VeoVideoTrigger(BaseTrigger):
         cancel_on_kill: Whether to cancel the job when a user marks or clears the deferred task.
         not_before: Time before which the event must not fire, as Unix time in seconds (`tasks.deferral` explains
             it). None in rows of earlier versions. It has no effect without a triggerer (`dag.test()`, unit tests).
+        opening: Seconds from the order to the first status call, while no earlier job of the model is known. None in
+            rows of earlier versions.
+        backend: Name of the backend by which the job was ordered; None if it is not known.
     """
 
     def __init__(
@@ -56,6 +60,8 @@ class VeoVideoTrigger(BaseTrigger):
         model: str | None = None,
         cancel_on_kill: bool = True,
         not_before: float | None = None,
+        opening: float | None = None,
+        backend: str | None = None,
     ) -> None:
         super().__init__()
         self.conn_id = conn_id
@@ -66,6 +72,8 @@ class VeoVideoTrigger(BaseTrigger):
         self.model = model
         self.cancel_on_kill = cancel_on_kill
         self.not_before = not_before
+        self.opening = opening
+        self.backend = backend
         self._is_completed = False
         self._poller: Poller
 
@@ -82,6 +90,8 @@ class VeoVideoTrigger(BaseTrigger):
                 "model": self.model,
                 "cancel_on_kill": self.cancel_on_kill,
                 "not_before": self.not_before,
+                "opening": self.opening,
+                "backend": self.backend,
             },
         )
 
@@ -133,10 +143,11 @@ class VeoVideoTrigger(BaseTrigger):
             self._poller.progress.publish(self.task_instance, format_progress_of(news.video))
 
     async def _wait(self) -> Outcome:
-        policy = WaitPolicy(self.submitted_at, self.deadline, self.poll_interval)
+        opening = OPENING if self.opening is None else self.opening
+        policy = WaitPolicy(self.submitted_at, self.deadline, self.poll_interval, opening=opening)
         try:
             self._poller = join(self.conn_id)
-            outcome = self._poller.wait_for_video(self.video_id, policy, self._report, self.model)
+            outcome = self._poller.wait_for_video(self.video_id, policy, self._report, self.model, self.backend)
             try:
                 return await outcome
             finally:

@@ -22,6 +22,8 @@ KWARGS = {
     "model": "veo-3.1",
     "cancel_on_kill": True,
     "not_before": 1772366410.5,
+    "opening": 25.0,
+    "backend": "openai",
 }
 EVENT = {
     "version": 1,
@@ -55,7 +57,9 @@ def test_a_trigger_row_has_the_same_class_path_and_arguments():
     assert load_trigger(**KWARGS).serialize() == (CLASS_PATH, KWARGS)
 
 
-@pytest.mark.parametrize("missing", [["not_before"], ["not_before", "model", "cancel_on_kill"]])
+@pytest.mark.parametrize(
+    "missing", [["opening", "backend"], ["not_before", "opening", "backend", "model", "cancel_on_kill"]]
+)
 def test_a_trigger_row_without_newer_arguments_can_be_loaded(missing):
     kwargs = {name: value for name, value in KWARGS.items() if name not in missing}
     assert load_trigger(**kwargs).video_id == "video_1"

@@ -12,7 +12,13 @@ from dataclasses import dataclass, replace
 from airflow_provider_veo.api.errors import ApiError, Reason, TransportError, VeoError
 from airflow_provider_veo.api.polling import messages
 from airflow_provider_veo.api.polling.outcome import Outcome
-from airflow_provider_veo.api.polling.schedule import Mark, add_jitter, choose_first_pause, choose_next_pause
+from airflow_provider_veo.api.polling.schedule import (
+    OPENING,
+    Mark,
+    add_jitter,
+    choose_first_pause,
+    choose_next_pause,
+)
 from airflow_provider_veo.api.video import Video, VideoStatus
 
 _MOST_MARKS = 8  # changes of progress that are remembered of a job
@@ -32,6 +38,7 @@ class WaitPolicy:
         failure_count: Number of failing status calls in a row after which the wait is given up. The calls must have
             failed for `failure_budget` seconds, too.
         not_found_grace: Seconds after the order in which the server may not know the job yet.
+        opening: Seconds from the order to the first status call, while no earlier job of the model is known.
     """
 
     submitted_at: float
@@ -40,6 +47,7 @@ class WaitPolicy:
     failure_budget: float = 300.0
     failure_count: int = 5
     not_found_grace: float = 60.0
+    opening: float = OPENING
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,7 @@ def choose_first_delay(policy: WaitPolicy, now: float, chance: float, earlier: S
         earlier: Durations of earlier jobs of the same model, in seconds.
     """
     if policy.poll_interval is None:
-        pause = choose_first_pause(max(0.0, now - policy.submitted_at), earlier, chance)
+        pause = choose_first_pause(max(0.0, now - policy.submitted_at), earlier, chance, policy.opening)
     else:
         pause = policy.poll_interval * chance
     return _limit_to_deadline(policy, pause, now)

@@ -40,7 +40,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 OPENING = 45.0
-"""Seconds until the first call while nothing is known of the model. Most videos take one to three minutes."""
+"""Seconds until the first call while nothing is known of the model. Most videos take one to three minutes.
+
+A backend may have another value (`Backend.opening`).
+"""
 
 SHORTEST = 5.0
 """Shortest pause in seconds. The documentation of gateways asks for 5 to 30 seconds."""
@@ -92,15 +95,16 @@ def add_jitter(pause: float, chance: float) -> float:
     return pause * (1 + _JITTER * (2 * chance - 1))
 
 
-def choose_first_pause(elapsed: float, earlier: Sequence[float], chance: float) -> float:
+def choose_first_pause(elapsed: float, earlier: Sequence[float], chance: float, opening: float = OPENING) -> float:
     """Return the seconds until the first status call.
 
     Args:
         elapsed: Seconds since the order. They are many if a triggerer takes over the jobs of another one.
         earlier: Durations of earlier jobs of the same model, in seconds.
         chance: Random number from 0 to 1.
+        opening: Seconds from the order to the first call while nothing is known of the model.
     """
-    opening = _find_first_end(earlier) or OPENING
+    opening = _find_first_end(earlier) or opening
     if elapsed < opening:
         return add_jitter(min(opening - elapsed, 2 * LONGEST), chance)
     return STEADY * chance  # a triggerer may take over thousands of jobs at once
