@@ -331,6 +331,31 @@ def test_a_timeout_names_the_reason_of_failing_calls_and_not_of_a_single_failure
     assert ("Last error: " in str(error)) is isinstance(answers[-1], VeoError)
 
 
+RUNNING = WaitState(VideoStatus.RUNNING, "processing")
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "reason"),
+    [
+        (WaitState(), api_error(Reason.SERVER), Reason.SERVER),
+        (WaitState(), NotSentError("refused"), Reason.TIMEOUT),
+        (RUNNING, api_error(Reason.SERVER), Reason.TIMEOUT),
+        (replace(RUNNING, failures=1, failing_since=2190.0), NotSentError("refused"), Reason.NETWORK),
+        (replace(RUNNING, failures=1, failing_since=2190.0), api_error(Reason.SERVER), Reason.SERVER),
+    ],
+)
+def test_a_single_failure_is_the_reason_of_a_timeout_only_if_the_server_gave_no_other_answer(state, error, reason):
+    outcome = decide_after(error, state=state, now=POLICY.deadline)[1]
+    assert (outcome.kind, outcome.reason) == ("timeout", reason.value)
+
+
+@pytest.mark.parametrize(
+    ("seen", "in_doubt"), [(video(), False), (video("dreaming"), True), (NotSentError("refused"), False)]
+)
+def test_a_timeout_is_in_doubt_only_if_the_last_answer_had_an_unknown_status(seen, in_doubt):
+    assert decide_after(seen, now=POLICY.deadline)[1].in_doubt is in_doubt
+
+
 def test_a_connection_that_was_deleted_during_the_wait_is_a_permanent_error():
     error = error_of(decide_after(InvalidInputError("Connection 'c' does not exist."))[1])
     assert (error.reason, error.permanent) == (Reason.INVALID_INPUT, True)

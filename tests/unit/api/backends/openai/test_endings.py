@@ -93,16 +93,19 @@ def test_completed_without_a_video_is_a_failure_with_a_reason(body, reason, word
     "body",
     [
         *({"error": error} for error in (None, {}, "", [], {"code": 0}, {"code": None, "message": ""}, "none", False)),
+        {"error": " No error. "},
         {"error": {"code": 0, "message": "all is well"}},
         {"error": {"code": "success", "message": "success"}},
         {"error": {"message": None, "code": None}, "fail_reason": ""},
         {"message": "your video was moderated and is fine"},
         {"raiMediaFilteredCount": 0, "raiMediaFilteredReasons": []},
         {"raiMediaFilteredCount": None},
+        *({"raiMediaFilteredReasons": [reason]} for reason in ("", " ", "None", "no error", "0")),
         {"metadata": {"blocked": "words"}},
         {"prompt": "content policy", "input": {"filtered": True}},
         {"error": "the thumbnail is missing", "url": "https://x.example/a.mp4"},
         {"error": {"message": "a warning"}, "metadata": {"url": "/v1/videos/v/content"}},
+        {"error": {"message": "a warning"}, "url": "data:;base64,AAAA"},
         {"raiMediaFilteredCount": 1, "videos": [{"gcsUri": "gs://bucket/sample_0.mp4"}]},
         {"response": {"generateVideoResponse": {
             "raiMediaFilteredCount": 1, "generatedSamples": [{"video": {"uri": "https://x.example/a:download"}}],
@@ -187,6 +190,20 @@ def test_a_failed_job_within_an_error_has_its_own_reason():
     assert read(litellm(cut)).status is VideoStatus.FAILED
 
 
+@pytest.mark.parametrize("more", [{"error": {"message": "no"}}, {"progress": 40}])
+def test_two_fields_of_a_job_and_an_id_show_a_failed_job_within_an_error(more):
+    assert read(litellm(json.dumps({"id": "v", "status": "failed", "object": "video"} | more))).id == ID
+
+
+def test_the_error_of_an_upstream_within_a_message_is_read_only_if_the_order_is_known():
+    """Without the order, an object in a text may be a quotation of the prompt."""
+    upstream = json.dumps({"error": {"code": 400, "message": "lora has no path"}})
+    job = {"status": "failed", "error": f"the upstream said: {upstream}"}
+    known, unknown = read(job, own=("a cat",)), read(job)
+    assert (known.reason, known.message) == (Reason.BAD_REQUEST, "the upstream said: lora has no path [400]")
+    assert (unknown.reason, unknown.message) == (Reason.UNKNOWN, f"the upstream said: {upstream}")
+
+
 @pytest.mark.parametrize(
     "inner",
     [
@@ -199,6 +216,9 @@ def test_a_failed_job_within_an_error_has_its_own_reason():
         f"it failed for '{json.dumps(JOB)}'",
         f"it failed for {json.dumps(json.dumps(JOB))}",
         '{"status": "failed", "id": "v"}',
+        '{"status": "failed", "id": "v", "object": "error"}',
+        '{"status": "failed", "id": "v", "model": "m", "error": {"message": "no"}}',
+        '{"status": "failed", "object": "error", "model": "m", "error": {"message": "no"}}',
     ],
 )
 def test_other_texts_do_not_end_a_job(inner):
