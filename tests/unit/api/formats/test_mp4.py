@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.formats import mp4
-from airflow_provider_veo.api.formats.mp4 import IncompleteError, NoPictureError, check_whole, is_video
+from airflow_provider_veo.api.formats.mp4 import IncompleteError, NoPictureError, check_whole, count_samples, is_video
 from airflow_provider_veo.emulator.render import Scene, render
 from tests.support.mp4_boxes import FTYP, box, large_box, make_video, moov, numbers, track, track_of
 
@@ -42,8 +42,11 @@ def with_index_first(media=bytes(1000), **options):
     return FTYP + index(len(FTYP + index(0)) + 8) + box(b"mdat", media)
 
 
-def fragment(media=b"picture", *, track=1, flags=0x20000, head=(), run=0x201, first=()):
-    """Return a fragment; `flags` and `run` are those of its `tfhd` and `trun`, `head` and `first` their own numbers."""
+def fragment(media=b"picture", *, track=1, flags=0x20000, head=(), run=0x201, first=(), offset=None):
+    """Return a fragment; `flags` and `run` are those of its `tfhd` and `trun`, `head` and `first` their own numbers.
+
+    `offset` is the position of the media by its base; by default it is that behind the fragment's own head.
+    """
 
     def moof(offset):
         offsets = [offset] if run & 1 else []
@@ -58,7 +61,7 @@ def fragment(media=b"picture", *, track=1, flags=0x20000, head=(), run=0x201, fi
             ),
         )
 
-    return moof(len(moof(0)) + 8) + box(b"mdat", media)
+    return moof(len(moof(0)) + 8 if offset is None else offset) + box(b"mdat", media)
 
 
 def in_fragments(*fragments, size=0):
@@ -219,10 +222,38 @@ def test_a_fragment_may_give_one_size_for_all_its_samples():
     cut_by_one(in_fragments(fragment(b"ab" * 7, run=1), size=7))
 
 
-def test_a_fragment_may_count_from_the_start_of_the_file():
-    start = len(in_fragments())
-    media = fragment(flags=0x1, head=(0, start))
-    cut_by_one(in_fragments(media))
+@pytest.mark.parametrize(
+    ("flags", "more"),
+    [(0x10, ()), (0x12, (0xFFFF,)), (0x18, (0xFFFF,)), (0x1A, (0xFFFF, 0xFFFF))],
+)
+@pytest.mark.parametrize("at_start", [True, False])
+def test_the_size_of_all_samples_of_a_fragment_stands_behind_its_other_fields(flags, more, at_start):
+    base = (0, len(in_fragments())) if at_start else ()
+    head = (*base, *more, 260, 0xFFFF)
+    cut_by_one(in_fragments(fragment(bytes(2 * 260), flags=flags | 0x20 | at_start, head=head, run=1), size=7))
+
+
+def test_a_fragment_may_count_from_any_position_of_the_file():
+    start = len(in_fragments()) + len(fragment(flags=0x29, head=(0, 0, 9, 9))) - len(b"picture")
+    moof = fragment(flags=0x29, head=(0, start, 9, 9), offset=0)
+    cut_by_one(in_fragments(moof))
+    same_size = fragment(bytes(14), flags=0x29, head=(0, start - 8, 9, 9), run=1, offset=0)
+    cut_by_one(in_fragments(same_size, size=7))
+
+
+def test_each_track_of_a_fragment_may_count_from_the_head_of_the_fragment():
+    def moof(start):
+        tracks = (
+            box(b"traf", box(b"tfhd", numbers(0x20000, number)), box(b"trun", numbers(0x201, 1, start + number, 5)))
+            for number in (1, 2)
+        )
+        return box(b"moof", *tracks)
+
+    cut_by_one(in_fragments(moof(len(moof(0)) + 8), box(b"mdat", bytes(2 + 5))))
+
+
+def test_samples_without_a_size_have_no_bytes():
+    check(in_fragments(fragment(), fragment(b"", track=2, run=1)))
 
 
 def test_runs_and_tracks_of_a_fragment_follow_each_other():
@@ -404,6 +435,25 @@ def test_a_table_of_chunks_out_of_order_is_damage(runs):
     six_chunks = track([len(FTYP) + 8 + number for number in range(6)], [100] * 6, runs)
     with pytest.raises(IncompleteError, match=r"^its table of chunks is not in order$"):
         check(FTYP + box(b"mdat", bytes(1000)) + moov(six_chunks))
+
+
+def count(content):
+    return count_samples(io.BytesIO(content))
+
+
+def test_the_samples_of_all_tracks_and_fragments_are_counted():
+    two_tracks = moov(track([9], [1, 2, 3], [(1, 3)]), track([9], [4], [], handler=b"soun", number=2, same_size=4))
+    assert count(FTYP + two_tracks) == 3 + 1
+    few_bits = track_of(box(b"stbl", box(b"stz2", numbers(0, 8, 5), bytes(5))))
+    assert count(FTYP + box(b"mdat") + moov(few_bits)) == 5
+    assert count(in_fragments(fragment(), fragment(track=2, run=1), box(b"free"))) == 2 + 2
+    assert count(FTYP + moov(track_of(box(b"stbl", box(b"stsz", numbers(0, 1, 2**32 - 1)))))) == 2**32 - 1
+    assert count(b"") == 0
+
+
+def test_the_samples_of_a_cut_index_are_not_counted():
+    with pytest.raises(IncompleteError, match="its 'moov' box is cut"):
+        count(make_video()[:-1])
 
 
 @given(st.binary(max_size=200), st.integers(0, 1700))

@@ -304,10 +304,11 @@ def test_the_text_of_the_server_remains_the_reason(message, reason):
 def test_a_reason_beyond_the_shown_message_is_kept_unless_the_prompt_may_be_its_source():
     outcome = Outcome.of(read({"status": "failed", "error": "x" * 600 + " content policy violation"}))
     assert outcome.judge_reason(OwnWords(("a cat",))).reason == Reason.MODERATION.value
-    prompt = "x y " * 200 + "safety"
-    outcome = Outcome.of(read({"status": "failed", "error": f"bad: {prompt}"}))
-    assert outcome.reason == Reason.MODERATION.value
-    assert outcome.judge_reason(OwnWords((prompt,))).reason == Reason.UNKNOWN.value
+    for word in ("safety", "rai"):
+        prompt = "x y " * 200 + word
+        outcome = Outcome.of(read({"status": "failed", "error": f"bad: {prompt}"}))
+        assert outcome.reason == Reason.MODERATION.value
+        assert outcome.judge_reason(OwnWords((prompt, "veo"))).reason == Reason.UNKNOWN.value
 
 
 def test_a_field_of_a_filter_is_a_reason_even_without_a_message():
