@@ -50,7 +50,7 @@ def fragment(media=b"picture", *, track=1, flags=0x20000, head=(), run=0x201, fi
 
     def moof(offset):
         offsets = [offset] if run & 1 else []
-        sizes = [len(media) - 3, 3] if run & 0x200 else []
+        sizes = [len(media) - 1, 1] if run & 0x200 else []
         return box(
             b"moof",
             box(b"mfhd", numbers(0, 1)),
@@ -83,6 +83,7 @@ WHOLE = {
     "fragments": in_fragments(fragment(), fragment()),
     "fragments of samples of one size": in_fragments(fragment(b"ab", run=1), fragment(b"cd", run=1), size=1),
     "fragments with sound first": in_fragments(fragment(track=2), fragment(), fragment(track=2)),
+    "a fragment of one byte": in_fragments(fragment(b"x")),
     "an empty fragment at the end": in_fragments(fragment(), box(b"moof")),
 }
 
@@ -169,9 +170,10 @@ def test_a_cut_head_of_a_fragment_makes_the_video_incomplete(kind):
         (FTYP + moov(track([10_000], [1], [(1, 1)])) + box(b"mdat"), "its index points to byte 10001, and it has"),
         (in_fragments(fragment(), fragment()[:-8]), r"its index points to byte \d+, and it has"),
         (in_fragments(fragment(), fragment()[:-15]), r"its index points to byte \d+, and it has"),
-        (in_fragments(fragment(), box(b"styp")), "its last segment is missing"),
+        (in_fragments(fragment(), box(b"styp")), "^its last segment is missing$"),
         (in_fragments(), "the fragments with its picture are missing"),
         (in_fragments(fragment(track=2)), "the fragments with its picture are missing"),
+        (in_fragments(fragment(b"", run=1)), "the fragments with its picture are missing"),
         (FTYP + box(b"moov", b"\xff" * 20) + box(b"mdat"), "is cut"),
         (FTYP + moov(track_of(box(b"stbl", b"\0\0\0\x7fstsz"))), "its 'stsz' box is cut"),
     ],
@@ -239,6 +241,32 @@ def test_a_fragment_may_count_from_any_position_of_the_file():
     cut_by_one(in_fragments(moof))
     same_size = fragment(bytes(14), flags=0x29, head=(0, start - 8, 9, 9), run=1, offset=0)
     cut_by_one(in_fragments(same_size, size=7))
+
+
+@pytest.mark.parametrize(
+    ("offset", "bytes_from_base"), [(2**31 - 1, 2**31 - 1), (2**31, -(2**31)), (2**32 - 1, -1), (0, 0)]
+)
+def test_the_position_of_a_fragment_may_lie_before_its_base(offset, bytes_from_base):
+    with pytest.raises(IncompleteError, match=f"index points to byte {2**33 + bytes_from_base + 7},"):
+        check(in_fragments(fragment(b"picture", flags=0x1, head=(2, 0), offset=offset)))
+
+
+def test_the_sizes_of_samples_may_have_all_bits():
+    huge = 2**32 - 1
+    run = box(b"trun", numbers(0x201, 2, 5, huge, huge))
+    moof = box(b"moof", box(b"traf", box(b"tfhd", numbers(0x1, 1, 0, 100)), run))
+    with pytest.raises(IncompleteError, match=f"index points to byte {105 + 2 * huge},"):
+        check(in_fragments(moof))
+    one_chunk = box(b"stsc", numbers(0, 1, 1, huge, 1)), box(b"stco", STCO)
+    assert end_by(*one_chunk, box(b"stsz", numbers(0, huge, huge))) == 10_000 + huge**2
+    assert end_by(*one_chunk, box(b"stsz", numbers(0, 0, 1, huge))) == 10_000 + huge
+
+
+def test_a_chunk_has_no_more_samples_than_the_table_of_sizes():
+    two_chunks = box(b"stsc", STSC), box(b"stco", numbers(0, 2, 10_000, 20_000))
+    assert end_by(*two_chunks, box(b"stsz", numbers(0, 7, 1))) == 20_000
+    one_chunk = box(b"stsc", numbers(0, 1, 1, 5, 1)), box(b"stco", STCO)
+    assert end_by(*one_chunk, box(b"stsz", STSZ, numbers(9, 9))) == 10_300
 
 
 def test_each_track_of_a_fragment_may_count_from_the_head_of_the_fragment():

@@ -116,6 +116,12 @@ def test_the_outcome_holds_all_fields_of_a_finished_video():
     )
 
 
+def test_the_outcome_shows_whether_the_wait_has_seen_the_job_unfinished():
+    state, _ = decide_after(video())
+    assert decide_after(video("completed"), state=state)[1].was_running
+    assert not decide_after(video("completed"))[1].was_running
+
+
 def test_a_failed_job_without_a_reason_is_not_permanent():
     outcome = decide_after(video("failed", reason=Reason.UNKNOWN))[1]
     with pytest.raises(VideoFailedError, match="Video v failed: the server gave no reason") as caught:

@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_veo.api.errors import Reason, VeoError, VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.polling.outcome import Outcome
+from airflow_provider_veo.api.video import Video, VideoStatus
 
 
 def test_an_outcome_survives_the_way_through_an_event():
@@ -57,6 +58,12 @@ def test_an_event_of_another_form_is_refused(event):
 def test_the_error_of_an_unreadable_event_shows_its_beginning():
     with pytest.raises(VeoError, match=f"read: '{'x' * 199}…. Install"):
         Outcome.from_event("x" * 500)
+
+
+@pytest.mark.parametrize("in_doubt", [True, False])
+def test_the_doubt_about_a_job_reaches_the_task(in_doubt):
+    outcome = Outcome.of(Video("v", VideoStatus.FAILED, "completed", in_doubt=in_doubt))
+    assert Outcome.from_event(outcome.to_event()).in_doubt is in_doubt
 
 
 def test_a_job_in_doubt_is_marked_completed_and_keeps_what_is_known():
