@@ -190,6 +190,11 @@ def test_a_failed_job_within_an_error_has_its_own_reason():
     assert read(litellm(cut)).status is VideoStatus.FAILED
 
 
+def test_a_failed_job_of_any_length_within_an_error_is_found():
+    job = {"parameters": "x" * 20_000} | JOB
+    assert read({"error": {"message": json.dumps(job)}}, 500).status is VideoStatus.FAILED
+
+
 @pytest.mark.parametrize("more", [{"error": {"message": "no"}}, {"progress": 40}])
 def test_two_fields_of_a_job_and_an_id_show_a_failed_job_within_an_error(more):
     assert read(litellm(json.dumps({"id": "v", "status": "failed", "object": "video"} | more))).id == ID
