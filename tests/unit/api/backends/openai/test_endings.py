@@ -195,6 +195,16 @@ def test_a_failed_job_of_any_length_within_an_error_is_found():
     assert read({"error": {"message": json.dumps(job)}}, 500).status is VideoStatus.FAILED
 
 
+def test_errors_within_errors_are_opened_to_a_limited_depth():
+    text = json.dumps(JOB)
+    for level in range(1, 10):
+        text = json.dumps({"detail": text})
+        if level <= 3:
+            assert read(text, 500).status is VideoStatus.FAILED
+    with pytest.raises(ApiError):
+        read(text, 500)
+
+
 @pytest.mark.parametrize("more", [{"error": {"message": "no"}}, {"progress": 40}])
 def test_two_fields_of_a_job_and_an_id_show_a_failed_job_within_an_error(more):
     assert read(litellm(json.dumps({"id": "v", "status": "failed", "object": "video"} | more))).id == ID
@@ -235,8 +245,9 @@ def test_other_texts_do_not_end_a_job(inner):
 def test_a_known_prompt_that_looks_like_a_failed_job_does_not_end_a_job():
     prompt = json.dumps(JOB)
     assert read(litellm(prompt), 500).status is VideoStatus.FAILED
-    with pytest.raises(ApiError):
-        read(litellm(prompt), 500, own=(prompt,))
+    for body in (litellm(prompt), {"error": {"message": prompt}}):
+        with pytest.raises(ApiError):
+            read(body, 500, own=(prompt,))
 
 
 PROMPTS = st.text(max_size=80) | st.sampled_from(
