@@ -175,7 +175,10 @@ def test_a_cut_head_of_a_fragment_makes_the_video_incomplete(kind):
         (in_fragments(fragment(track=2)), "the fragments with its picture are missing"),
         (in_fragments(fragment(b"", run=1)), "the fragments with its picture are missing"),
         (FTYP + box(b"moov", b"\xff" * 20) + box(b"mdat"), "is cut"),
-        (FTYP + moov(track_of(box(b"stbl", b"\0\0\0\x7fstsz"))), "its 'stsz' box is cut"),
+        (
+            FTYP + moov(track_of(box(b"stbl", b"\0\0\0\x7fstsz"))),
+            r"its 'stsz' box is cut: it ends at byte \d+, and there are \d+$",
+        ),
     ],
 )
 def test_an_incomplete_file_is_refused_with_the_fault(content, complaint):
@@ -278,6 +281,19 @@ def test_each_track_of_a_fragment_may_count_from_the_head_of_the_fragment():
         return box(b"moof", *tracks)
 
     cut_by_one(in_fragments(moof(len(moof(0)) + 8), box(b"mdat", bytes(2 + 5))))
+
+
+def test_a_track_of_a_fragment_without_a_head_counts_from_the_head_of_the_fragment():
+    def moof(offset):
+        return box(b"moof", box(b"traf", box(b"trun", numbers(0x201, 1, offset, 5))))
+
+    cut_by_one(in_fragments(fragment(), moof(len(moof(0)) + 8), box(b"mdat", bytes(5))))
+
+
+def test_the_number_of_a_track_may_stand_behind_times_of_64_bits():
+    head = box(b"tkhd", numbers(1 << 24, 0, 3, 0, 3, 5, 0))
+    picture = box(b"trak", head, box(b"mdia", box(b"hdlr", numbers(0, 0), b"vide", bytes(13))))
+    check(FTYP + moov(picture, box(b"mvex")) + fragment(track=5))
 
 
 def test_samples_without_a_size_have_no_bytes():
@@ -441,6 +457,11 @@ def test_without_one_of_its_tables_a_track_has_no_samples(lacking):
     tables.pop(lacking)
     with pytest.raises(NoPictureError):
         check(video_of(*(box(kind, content) for kind, content in tables.items())))
+
+
+def test_a_table_that_ends_before_its_count_has_no_samples():
+    with pytest.raises(NoPictureError):
+        check(video_of(box(b"stsc", STSC), box(b"stsz", numbers(0, 7)), box(b"stco", STCO)))
 
 
 @pytest.mark.parametrize(("bits", "letter", "largest"), [(8, "B", 255), (16, "H", 65_535)])

@@ -57,6 +57,7 @@ WITHOUT_A_VIDEO = {
     "an error in words": ({"error": FILTERED}, Reason.MODERATION),
     "an error of another kind": ({"error": {"code": 500, "message": "boom"}}, Reason.UNKNOWN),
     "a wrong request": ({"error": {"code": 3, "message": "bad duration"}}, Reason.BAD_REQUEST),
+    "an error with an empty code": ({"error": {"code": "", "message": FILTERED}}, Reason.MODERATION),
     "errors": ({"errors": [{"code": "x", "message": FILTERED}]}, Reason.MODERATION),
     "fail_reason": ({"fail_reason": FILTERED}, Reason.MODERATION),
     "a count": ({"raiMediaFilteredCount": 1}, Reason.MODERATION),
@@ -96,6 +97,8 @@ def test_completed_without_a_video_is_a_failure_with_a_reason(body, reason, word
         {"error": " No error. "},
         {"error": {"code": 0, "message": "all is well"}},
         {"error": {"code": "success", "message": "success"}},
+        {"error": {"code": "Success", "message": "all is well"}},
+        {"error": {"type": "None", "message": "none"}},
         {"error": {"message": None, "code": None}, "fail_reason": ""},
         {"message": "your video was moderated and is fine"},
         {"raiMediaFilteredCount": 0, "raiMediaFilteredReasons": []},
@@ -116,6 +119,18 @@ def test_completed_without_a_video_is_a_failure_with_a_reason(body, reason, word
 def test_completed_with_a_video_or_without_an_error_stays_completed(body):
     video = read({"id": ID, "status": "completed"} | body)
     assert (video.status, video.reason, video.message) == (VideoStatus.COMPLETED, None, "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"raiMediaFilteredReasons": ["no cats", "no dogs"]}, "no cats; no dogs"),
+        ({"raiMediaFilteredCount": 1}, "The content filter has removed the video."),
+        ({"raiMediaFilteredCount": "1"}, "The content filter has removed the video."),
+    ],
+)
+def test_the_words_of_a_filter_are_the_message(fields, message):
+    assert read({"status": "completed"} | fields).message == message
 
 
 def test_the_address_of_a_picture_is_not_a_video():
