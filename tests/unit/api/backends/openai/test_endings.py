@@ -201,6 +201,7 @@ def test_a_failed_job_within_an_error_has_its_own_reason():
     job = JOB | {"error": {"code": 400, "message": "lora has no path"}}
     assert read(litellm(json.dumps(job))).reason is Reason.BAD_REQUEST
     assert read({"detail": job}, 500).status is VideoStatus.FAILED
+    assert read({"detail": [{"msg": "no"}, job]}, 500).status is VideoStatus.FAILED
     cut = json.dumps(JOB)[:-40]
     assert read(litellm(cut)).status is VideoStatus.FAILED
 
@@ -261,8 +262,9 @@ def test_a_known_prompt_that_looks_like_a_failed_job_does_not_end_a_job():
     prompt = json.dumps(JOB)
     assert read(litellm(prompt), 500).status is VideoStatus.FAILED
     for body in (litellm(prompt), {"error": {"message": prompt}}):
-        with pytest.raises(ApiError):
+        with pytest.raises(ApiError) as caught:
             read(body, 500, own=(prompt,))
+        assert caught.value.reason is Reason.SERVER
 
 
 PROMPTS = st.text(max_size=80) | st.sampled_from(
