@@ -85,6 +85,7 @@ def test_completed_without_a_video_is_a_failure_with_a_reason(body, reason, word
     video = read({"id": ID, "status": word, "progress": 100} | body)
     assert (video.status, video.reason, video.url) == (VideoStatus.FAILED, reason, None)
     assert video.message
+    assert video.in_doubt is (word != "failed")
     with pytest.raises(VideoFailedError) as caught:
         Outcome.of(video).raise_for_kind()
     assert caught.value.permanent is reason.permanent
@@ -131,6 +132,20 @@ def test_completed_with_a_video_or_without_an_error_stays_completed(body):
 )
 def test_the_words_of_a_filter_are_the_message(fields, message):
     assert read({"status": "completed"} | fields).message == message
+
+
+@pytest.mark.parametrize("word", ["cancelled", "expired"])
+def test_a_job_that_was_ended_keeps_the_message_of_the_server(word):
+    video = read({"status": word, "error": "by the operator: content policy"})
+    assert (video.status, video.reason) == (VideoStatus(word), Reason.UNKNOWN)
+    assert video.message == "by the operator: content policy"
+
+
+def test_a_key_at_the_end_of_a_shortened_message_is_masked():
+    key = "sk-0123456789abcdef"
+    body = {"id": ID, "status": "failed", "error": "x" * 495 + key}
+    answer = Answer.of(200, json.dumps(body).encode(), [], URL, secrets=[key])
+    assert "sk-" not in parse_video(answer, "Asking", ID).message
 
 
 def test_the_address_of_a_picture_is_not_a_video():
