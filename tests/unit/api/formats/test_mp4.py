@@ -333,6 +333,14 @@ def test_the_boxes_of_all_levels_are_counted(monkeypatch, path):
         check(content)
 
 
+def test_a_file_may_have_as_many_boxes_as_the_limit(monkeypatch):
+    monkeypatch.setattr(mp4, "_MOST_BOXES", 9)
+    with pytest.raises(IncompleteError, match="its 'moov' box is missing"):
+        check(FTYP + box(b"free") * 8)
+    with pytest.raises(IncompleteError, match="more than 9 boxes"):
+        check(FTYP + box(b"free") * 9)
+
+
 def test_tables_are_read_block_by_block(monkeypatch):
     monkeypatch.setattr(mp4, "_BLOCK", 24)
     for width in ({}, {"wide": True}):
