@@ -130,6 +130,15 @@ def test_a_file_is_playable_only_if_all_its_facts_are_known(missing):
     assert not StoredFile(TaskKey(**KEY), {"error": "no"}).is_playable
 
 
+def test_a_file_that_the_page_does_not_play_is_shown_with_the_reason():
+    stored, roots = StoredFile(TaskKey(**KEY), STORED), (Place.of("/v"),)
+    without_proof = replace(stored, outcome=STORED | {"proof": None})
+    assert stored.show(roots)["why_not"] is None
+    assert stored.show(())["why_not"].startswith("This page plays nothing as long as")
+    assert without_proof.show(())["why_not"] == stored.show(())["why_not"]
+    assert without_proof.show(roots)["why_not"].startswith("This page cannot play the file: its entry holds no proof")
+
+
 @given(
     st.text(alphabet=st.characters(blacklist_categories=("Cs", "Cc", "Cf")), max_size=30), st.floats(0, 100) | st.none()
 )

@@ -420,6 +420,10 @@ def test_the_boxes_in_a_box_with_a_long_size_are_read():
         check(FTYP + index + box(b"mdat"))
 
 
+def test_an_index_without_a_size_reaches_to_the_end_of_the_file():
+    check(FTYP + box(b"mdat", bytes(9)) + numbers(0) + INDEX[4:])
+
+
 def test_a_box_with_a_huge_size_is_cut():
     head = numbers(1) + b"mdat" + struct.pack(">Q", 2**60 + 5)
     with pytest.raises(IncompleteError, match=f"its 'mdat' box is cut: it ends at byte {len(FTYP) + 2**60 + 5},"):
