@@ -136,7 +136,10 @@ def test_a_file_that_the_page_does_not_play_is_shown_with_the_reason():
     assert stored.show(roots)["why_not"] is None
     assert stored.show(())["why_not"].startswith("This page plays nothing as long as")
     assert without_proof.show(())["why_not"] == stored.show(())["why_not"]
-    assert without_proof.show(roots)["why_not"].startswith("This page cannot play the file: its entry holds no proof")
+    assert without_proof.show(roots)["why_not"] == (
+        "This page cannot play the file: its entry holds no proof that the task has stored the file. An older "
+        "version of the provider has written the entry, or a user. Run the task again to play the file here."
+    )
 
 
 @given(
