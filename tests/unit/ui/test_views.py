@@ -123,6 +123,17 @@ def test_a_list_of_videos_of_a_wrong_type_is_ignored(records):
     assert all(isinstance(name, str) for _, _, name in task(outcome=records).videos)
 
 
+def test_names_that_no_server_gives_are_ignored():
+    longest = "x" * 200
+    names = ["", longest, f"{longest}x", "a NUL \0"]
+    assert [name for _, _, name in task(outcome={"videos": names}).videos] == [longest]
+
+
+@pytest.mark.parametrize(("number", "shown"), [(2**53 - 1, 2**53 - 1), (2**53, None), (-(2**53), None), (True, None)])
+def test_numbers_that_a_browser_cannot_count_are_not_shown(number, shown):
+    assert show(task(outcome=STORED | {"generation_seconds": number}), {})["generation_seconds"] == shown
+
+
 @pytest.mark.parametrize("missing", ["path", "media_type", "bytes"])
 def test_a_file_is_playable_only_if_all_its_facts_are_known(missing):
     assert StoredFile(TaskKey(**KEY), STORED).is_playable
