@@ -45,6 +45,11 @@ def test_the_status_of_a_google_operation_is_read_from_done(body, status):
     assert read(body).status is VideoStatus(status)
 
 
+@pytest.mark.parametrize(("done", "word"), [(True, "done"), (False, "processing")])
+def test_the_status_of_a_google_operation_is_shown_as_a_word(done, word):
+    assert read({"done": done}).status_word == word
+
+
 @pytest.mark.parametrize("word", ["rejected", "moderated", "content_filtered", "blocked", "Request Moderated"])
 def test_a_status_word_of_a_filter_is_a_reason(word):
     assert read({"status": word}).reason is Reason.MODERATION
