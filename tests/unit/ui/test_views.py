@@ -123,6 +123,12 @@ def test_a_list_of_videos_of_a_wrong_type_is_ignored(records):
     assert all(isinstance(name, str) for _, _, name in task(outcome=records).videos)
 
 
+@pytest.mark.parametrize(("percent", "shown"), [(100, 100.0), (101, None), (1000, None)])
+def test_progress_beyond_the_end_is_not_shown(percent, shown):
+    read = show_progress(task("deferred", progress=f"processing {percent} %"))
+    assert read == {"text": "processing", "percent": shown}
+
+
 def test_names_that_no_server_gives_are_ignored():
     longest = "x" * 200
     names = ["", longest, f"{longest}x", "a NUL \0"]
