@@ -472,6 +472,10 @@ def test_without_one_of_its_tables_a_track_has_no_samples(lacking):
         check(video_of(*(box(kind, content) for kind, content in tables.items())))
 
 
+def test_a_table_of_chunks_without_an_entry_gives_no_samples_to_a_chunk():
+    assert end_by(box(b"stsc", numbers(0, 0)), box(b"stsz", STSZ), box(b"stco", STCO)) == 10_000
+
+
 def test_a_table_that_ends_before_its_count_has_no_samples():
     with pytest.raises(NoPictureError):
         check(video_of(box(b"stsc", STSC), box(b"stsz", numbers(0, 7)), box(b"stco", STCO)))
