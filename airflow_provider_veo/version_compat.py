@@ -19,3 +19,6 @@ AIRFLOW_V_3_4_PLUS = _RELEASE >= (3, 4)
 Triggers write XComs by a public method, and `on_kill` of a trigger reports an action of a user only. Tabs of plugins
 can be limited to operators.
 """
+
+CLEAR_KEEPS_TASK_STATE = AIRFLOW_V_3_3_PLUS and not AIRFLOW_V_3_4_PLUS
+"""Tasks have a state store, and a clear never empties it."""
