@@ -7,6 +7,9 @@ from packaging.version import Version
 
 _RELEASE = Version(__version__).release
 
+AIRFLOW_V_3_0_PLUS = _RELEASE >= (3, 0)
+"""The API server has taken the place of the webserver."""
+
 AIRFLOW_V_3_1_PLUS = _RELEASE >= (3, 1)
 """Airflow's UI shows pages of plugins."""
 

@@ -282,14 +282,19 @@ def was_cleared(record: OrderRecord, order: Order) -> bool:
     clear, and `max_tries - retries` is the number of the try that the clear has ended. If the record or Airflow lacks
     these numbers, the answer is False.
 
-    Two more cases count as a clear. A clear of an earlier task of a task loop gives the task instance another region. A
-    try that has delivered a video does not begin again: if a try has its number, the Dag run was deleted and made anew,
-    and the order files still have the records of its predecessor. A lower number proves nothing: such a try may be one
-    that Airflow has given up for dead.
+    A clear of an earlier task of a task loop gives the task instance another region, and starts its numbers anew. In
+    the same region, a try with a lower number than the one on record is older: Airflow has given it up for dead, so it
+    must not order as if it had been cleared. A try that has delivered its video does not run again: if another one has
+    its number, the Dag run was deleted and made anew, and the order files still have the record of its predecessor.
     """
-    if record.epoch != order.epoch or _are_different(record.region, order.region):
+    if _are_different(record.region, order.region):
         return True
-    if record.state is State.DELIVERED and order.try_number is not None and order.try_number == record.try_number:
+    if record.try_number is not None and order.try_number is not None:
+        if order.try_number < record.try_number:
+            return False
+        if order.try_number == record.try_number and record.state is State.DELIVERED:
+            return True
+    if record.epoch != order.epoch:
         return True
     if record.try_number is None or record.clear_number is None or order.clear_number is None or order.retries is None:
         return False
@@ -413,7 +418,7 @@ def find_abandoned(record: OrderRecord | None, order: Order) -> OrderRecord | No
 
 
 def is_out_of_reach(record: OrderRecord, order: Order) -> bool:
-    """Return whether nobody can collect the video of a record in the order files by asking this order's server.
+    """Return whether the server of this order cannot have the video of a record in the order files any more.
 
     Args:
         record: The record, as the order files have it. They outlive the task's connection, and the server's videos.

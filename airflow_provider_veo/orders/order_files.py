@@ -49,8 +49,8 @@ def are_kept() -> bool:
 
 def read_installation() -> str:
     """Return the name of this installation of Airflow, which may share its storage with others."""
-    options = (("veo", "installation"), ("api", "base_url"), ("webserver", "base_url"))
-    return next((found.rstrip("/") for section, name in options if (found := _read_option(section, name))), "")
+    of_airflow = "api" if version_compat.AIRFLOW_V_3_0_PLUS else "webserver"
+    return _read_option("veo", "installation") or _read_option(of_airflow, "base_url").rstrip("/")
 
 
 def name_folder(installation: str, task: TaskIdentity) -> str:
