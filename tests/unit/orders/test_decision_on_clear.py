@@ -47,7 +47,7 @@ def test_on_clear_decides_about_a_paid_video_that_is_not_delivered(on_record, kn
 
 
 @pytest.mark.parametrize("state", State)
-def test_on_clear_new_orders_at_a_clear_whatever_is_on_record(state):
+def test_on_clear_new_orders_at_a_clear_with_any_record(state):
     step = decide(record(state, cleared=True), NEW, "me")
     assert isinstance(step, Submit)
     assert (step.record.submissions, step.record.posts, step.record.waiting_since) == (1, 0, NEW.now)
