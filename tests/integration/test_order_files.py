@@ -19,6 +19,7 @@ from airflow_provider_veo.orders.record import State
 from airflow_provider_veo.orders.store import KEY
 from airflow_provider_veo.storage.local import LocalTarget
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
+from tests.support.dag_runs import DAGS, dags_in
 from tests.support.scripted_server import Reply, connect
 from tests.support.task_driver import TaskDriver
 from tests.support.task_state_store import FakeTaskStateStore
@@ -391,3 +392,11 @@ class TestThePageEntryOfAFailure:
 
 def _refuse(_self, _run):
     raise VeoError("The argument is wrong.")
+
+
+@pytest.mark.usefixtures("database")
+def test_airflow_itself_marks_the_video_of_a_successful_task_as_delivered(veo_default, files, monkeypatch):
+    """Versions of Airflow differ in the moment at which they run success callbacks."""
+    monkeypatch.setattr(version_compat, "CLEAR_KEEPS_TASK_STATE", False)
+    dags_in(DAGS)["one_task_waiting"].test()
+    assert files("0.done")["state"] == "delivered"

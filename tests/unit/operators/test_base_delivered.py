@@ -106,11 +106,13 @@ def test_the_callback_of_default_arguments_is_there_once():
 
 
 def test_dags_with_callbacks_can_be_serialized():
-    from airflow.serialization.serialized_objects import DagSerialization  # as dag.test() does
+    from airflow.serialization import serialized_objects
 
+    DagSerialization = getattr(serialized_objects, "DagSerialization", None) or serialized_objects.SerializedDAG  # noqa: N806 - names of Airflow's classes
     dag, _ = made_in_a_dag()
     text = json.dumps(DagSerialization.to_dict(dag))
-    assert "mark_delivered" not in text
+    if version_compat.AIRFLOW_V_3_0_PLUS:  # Airflow 2 writes the source of all callbacks into the serialized Dag
+        assert "mark_delivered" not in text
     assert set(DagSerialization.from_dict(json.loads(text)).task_dict) == set(dag.task_dict)
 
 
