@@ -79,6 +79,19 @@ class OrderFiles:
         self._latest: int | None = None  # number of the latest order that this process knows of; -1 if there is none
         self._moments: dict[int, int] = {}  # number of the next file `.job` of an order
 
+    def has(self, entry: int) -> bool:
+        """Return whether an order is in these files.
+
+        Args:
+            entry: Number of the order.
+
+        Raises:
+            NotOrderedError: The storage cannot be read.
+            InvalidInputError: `[veo] storage` is wrong.
+        """
+        with self._before_order("read"):
+            return self._target(f"{entry}.intent").exists()
+
     def find_latest(self, after: int = -1) -> OrderRecord | None:
         """Return the latest record of the latest order; None if there is none.
 

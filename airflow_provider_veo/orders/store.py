@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from airflow_provider_veo.api.errors import NotOrderedError, VeoError
@@ -72,24 +73,32 @@ class OrderStore:
             InvalidInputError: `[veo] storage` is wrong.
         """
         in_store = self._read(lambda store: None if (value := store.get(KEY)) is None else OrderRecord.from_json(value))
-        in_files = self._read_files(in_store)
-        self._is_of_files = in_files is not None and _is_later(in_files, in_store)
-        return in_files if self._is_of_files else in_store
+        found = in_store if self._files is None else self._compare_with_files(self._files, in_store)
+        self._is_of_files = found is not None and found is not in_store and found.entry is not None
+        return found
 
-    def _read_files(self, in_store: OrderRecord | None) -> OrderRecord | None:
-        """Return the record in the order files, if it may be later than the one in Airflow's store."""
-        if self._files is None or (in_store and in_store.entry is None):
-            return None
+    def _compare_with_files(self, files: OrderFiles, in_store: OrderRecord | None) -> OrderRecord | None:
+        """Return the later one of the record in Airflow's store and the record in the order files.
+
+        Airflow's store has every change. It is behind if it could not be written after a request, if a late try has
+        written to it, or if the process ended before it was written.
+        """
         try:
-            if in_store is None or in_store.entry is None:
-                return self._files.find_latest()
-            later = self._files.find_latest(after=in_store.entry)
-            return self._files.read(in_store.entry) if later is None and in_store.is_unknown else later
+            if in_store is None:
+                return files.find_latest()
+            if in_store.entry is None:
+                return in_store
+            if not files.has(in_store.entry):  # the storage or the name of the installation was changed
+                return replace(in_store, entry=None)
+            if later := files.find_latest(after=in_store.entry):
+                return later
+            known = files.read(in_store.entry) if in_store.is_unknown else None
         except VeoError as error:
             if in_store is None or not in_store.has_job:
                 raise
             log.warning("The task continues with the record in the task state store. %s", error)
-            return None
+            return in_store
+        return known if known and not known.is_unknown else in_store
 
     def read_named(self) -> Any:
         """Return the value that a person has written under `NAMED_KEY`, or None.
@@ -180,21 +189,8 @@ class OrderStore:
             return record
 
     def _set(self, record: OrderRecord) -> None:
-        if self._store is None:
-            return
-        if self._files is not None and self._is_behind(self._store, record):
-            log.warning("A later try of this task has ordered meanwhile: its record stays in the task state store")
-            return
-        self._store.set(KEY, record.to_json(), **never_expire())
-
-    def _is_behind(self, store: TaskStateStore, record: OrderRecord) -> bool:
-        """Return whether another try has written a later order: a try that Airflow has given up may still be running.
-
-        The order files would show the later order all the same. This saves its details, such as its deadline.
-        """
-        value = store.get(KEY)
-        found = value.get("entry") if isinstance(value, dict) else None
-        return isinstance(found, int) and record.entry is not None and found > record.entry
+        if self._store is not None:
+            self._store.set(KEY, record.to_json(), **never_expire())
 
     def _add_to_files(self, record: OrderRecord) -> None:
         if self._files is None:
@@ -203,14 +199,3 @@ class OrderStore:
             self._files.add(record)
         except Exception:
             log.exception("Video %s: its record could not be written to the order files", record.video_id)
-
-
-def _is_later(in_files: OrderRecord, in_store: OrderRecord | None) -> bool:
-    """Return whether the record in the order files is later than the one in Airflow's store.
-
-    Airflow's store has every change. It is behind if it could not be written after a request, if a late try has written
-    to it, or if the process ended before it was written.
-    """
-    if in_store is None or in_store.entry is None or in_files.entry is None:
-        return in_store is None
-    return in_files.entry > in_store.entry or (in_store.is_unknown and not in_files.is_unknown)

@@ -128,3 +128,9 @@ def test_a_new_order_has_no_number_yet_and_the_same_order_keeps_its_own():
     assert make_next_record(numbered, ORDER, "me").entry is None
     assert resume_record(numbered, ORDER).entry == 4
     assert numbered.as_stored(KEPT).as_delivered().entry == 4
+
+
+def test_a_stored_idempotency_key_wins_after_an_update_of_airflow_gave_the_task_a_region():
+    refused = record(State.REFUSED, idempotency_key="of Airflow 3.3")
+    here = replace(ORDER, region="r")
+    assert make_next_record(refused, here, "me in the region").idempotency_key == "of Airflow 3.3"

@@ -156,9 +156,21 @@ class TestWithOrderFiles:
         late.read()
         second = late.write_or_log(late.write(INTENT).as_accepted("v"))
         early.write_or_log(first)
-        assert OrderStore(store).read() == second
-        store.values["veo_submission"] = first.to_json()  # as if it had written between two steps of the other one
+        assert OrderStore(store).read() == first
         assert OrderStore(store, files()).read() == second
+
+    def test_a_record_moves_to_the_order_files_of_another_storage(self, store, files, tmp_path, monkeypatch):
+        kept = OrderStore(store, files())
+        for _ in range(2):
+            job = kept.write_or_log(kept.write(INTENT).as_accepted("v"))
+        monkeypatch.setenv("AIRFLOW__VEO__STORAGE", str(tmp_path / "another"))
+        moved = OrderStore(store, files())
+        assert moved.read() == replace(job, entry=None)
+        assert not moved.is_of_files
+        stored = moved.write_or_log(replace(job, entry=None).as_stored(KEPT))
+        store.values.clear()
+        assert stored.entry == 0
+        assert OrderStore(store, files()).read() == stored
 
     def test_a_record_of_airflow_3_3_wins_and_gets_a_number_when_it_is_written_next(self, store, files):
         OrderStore(None, files()).write(INTENT)  # an older order, of a time without the task state store
