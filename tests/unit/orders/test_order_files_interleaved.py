@@ -52,6 +52,7 @@ class Job:
     id: str
     entry: int
     is_delivered: bool = False
+    is_on_record: bool = False
 
 
 @dataclass
@@ -103,8 +104,11 @@ class SpiedStore(OrderStore):
     """An order store that shows the record which a try has read last."""
 
     seen: Any = None
+    world: World
+    on_record: tuple[Job, ...] = ()
 
     def read(self) -> Any:
+        self.on_record = tuple(job for job in self.world.jobs if job.is_on_record)
         self.seen = super().read()
         return self.seen
 
@@ -124,11 +128,13 @@ class Try:
         self.entry: int | None = None
         self.error: BaseException | None = None
         self.is_over = False
+        self.is_undisturbed = True
         self._identity = TaskIdentity(
             "d", "r", "t", -1, world.max_tries, try_number=number, clear_number=world.clears, retries=RETRIES
         )
         self._on_clear = on_clear
         self._store = SpiedStore(world.store, OrderFiles(self._identity))
+        self._store.world = world
         self._commands: queue.Queue[str] = queue.Queue()
         self._stops: queue.Queue[str] = queue.Queue()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -153,6 +159,7 @@ class Try:
         if command == "kill":
             raise Killed
         if command == "fail":
+            self.is_undisturbed = False
             raise error("away")
 
     def _run(self) -> None:
@@ -182,6 +189,8 @@ class Try:
         orders = JobOrders(self, self._store, self._identity, self, lambda *_: None)  # type: ignore[arg-type]
         found = orders.order_or_resume(order, SPEC)
         assert not isinstance(found, HandOver)
+        if self.is_undisturbed:
+            next(job for job in self.world.jobs if job.id == found.video_id).is_on_record = True
         record = self._store.read()
         if record and record.video_id == found.video_id:
             self._store.write_or_log(record.as_stored(Kept("/v.mp4", 1, "ab", {}, 1)))
@@ -221,8 +230,12 @@ class Try:
     exception = info
 
     def warning(self, message: str, /, *args: Any, exc_info: bool = False) -> None:
-        if message.startswith("This task was cleared"):
-            self.world.left.add(self._store.seen.entry)
+        if not message.startswith("This task was cleared"):
+            return
+        entry = self._store.seen.entry
+        self.world.left.add(entry)
+        if "It is unknown" in message:  # not of a job on record
+            self.world.paid_again += [job for job in self._store.on_record if job.entry == entry]
 
 
 CURRENT = threading.local()
