@@ -77,7 +77,7 @@ def _results(module: str) -> Iterator[tuple[str, str, str]]:
 
 def _change(mutant: str, path: Path) -> str:
     """Describe a mutant by its function, its old lines and its new lines, so that its name changes only with these."""
-    function = mutant.removeprefix(f"{PACKAGE}.").rpartition("__mutmut_")[0].replace("xǁ", "").replace("ǁ", ".")
+    function = mutant.removeprefix(f"{PACKAGE}.").rpartition("__mutmut_")[0].replace(".xǁ", ".").replace("ǁ", ".")
     lines = get_diff_for_mutant(mutant, path=path).splitlines()[2:]
     old, new = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
     return f"{function.replace('.x_', '.')}: {old} -> {new}"

@@ -262,7 +262,7 @@ class TestATaskThatFailsAfterItHasStoredItsVideo:
         away = mocker.patch("airflow_provider_veo.storage.delivery.find_stored", side_effect=OSError("no route"))
         error = driver.clear().run()
         assert f"has stored the video at {tmp_path / 'a.mp4'}, which cannot be read now" in str(error)
-        assert "delete the key veo_submission" in str(error)
+        assert "set on_clear='new' and clear the task" in str(error)
         assert "OSError: no route" in str(error)
         mocker.stop(away)
         assert driver.run()["path"] == str(tmp_path / "a.mp4")

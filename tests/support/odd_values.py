@@ -113,6 +113,14 @@ def with_odd_leaves(body: Any) -> Iterator[tuple[str, Any, Any]]:
             yield ".".join(map(str, place)), odd, _replaced(body, place, odd)
 
 
+def name_of(value: Any) -> str:
+    """Return a short name of a value for the id of a test.
+
+    It has no backslash: pytest escapes one again each time that the same process collects the tests, as mutmut does.
+    """
+    return ascii(value)[:20].replace("\\", "/")
+
+
 def dumped(body: Any) -> bytes:
     """Return a JSON value as a careless server writes it: NaN is allowed, and halves of emojis become escapes."""
     return json.dumps(body).encode()

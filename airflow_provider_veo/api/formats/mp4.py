@@ -178,7 +178,7 @@ class _Boxes:
         start = min(box.start + at, box.end)
         return int.from_bytes(self.read(start, min(width, box.end - start)), "big")
 
-    def read_table(self, box: Box, at: int, count: int, entry: str = "I") -> Iterator[tuple[int, ...]]:
+    def read_table(self, box: Box, at: int, count: int, entry: str) -> Iterator[tuple[int, ...]]:
         """Yield the numbers of a table block by block, so that the table need not fit into memory.
 
         Args:

@@ -36,6 +36,12 @@ def test_a_warning_names_values_that_some_servers_ignore(arguments, warnings):
     assert all(text.startswith(start) for text, start in zip(found, warnings, strict=True))
 
 
+def test_a_warning_of_an_ignored_value_names_the_cost():
+    about_seconds, about_size = find_ignored_values(VideoSpec("p", "m", seconds=4.5, size="720p"))
+    assert about_seconds.endswith("some ignore them and make, and charge, a video of their usual length.")
+    assert about_size.endswith("some ignore it and make, and charge, a video of their usual size.")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -70,6 +76,36 @@ def test_a_wrong_order_is_refused(arguments, complaint):
     with pytest.raises(InvalidInputError, match=complaint) as caught:
         VideoSpec(**{"prompt": "p", "model": "m", **arguments})
     assert caught.value.permanent
+
+
+LONG_NAME = type("X" * 300, (), {})
+LENGTHS = "a number like 8, above 0 and at most 3600."
+TEMPLATE = "A template gives one where the Dag has render_template_as_native_obj=True."
+NOT_JSON = "Use texts, finite numbers, True, False, None, lists and dictionaries."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"prompt": 5}, "prompt must be a text that is not empty, not 5. Check the task that delivers it."),
+        ({"model": 7}, "model must be the name of a model, not 7."),
+        ({"seconds": "eight"}, f"seconds is 'eight'; it must be the length of the video in seconds: {LENGTHS}"),
+        ({"extra_body": "{}"}, f"extra_body must be a dictionary, not str. {TEMPLATE}"),
+        ({"extra_body": ["x"]}, "extra_body must be a dictionary, not list."),
+        (
+            {"extra_body": {"x": object()}},
+            f"The request cannot be written as JSON: Object of type object is not JSON serializable. {NOT_JSON}",
+        ),
+        (
+            {"extra_body": {"x": LONG_NAME()}},
+            f"The request cannot be written as JSON: {f'Object of type {LONG_NAME.__name__}'[:200]}…. {NOT_JSON}",
+        ),
+    ],
+)
+def test_the_error_of_a_wrong_order_shows_the_value_and_the_remedy(arguments, message):
+    with pytest.raises(InvalidInputError) as caught:
+        VideoSpec(**{"prompt": "p", "model": "m", **arguments})
+    assert str(caught.value) == message
 
 
 def test_the_same_chat_order_has_the_same_identity():

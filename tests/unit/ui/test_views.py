@@ -123,11 +123,40 @@ def test_a_list_of_videos_of_a_wrong_type_is_ignored(records):
     assert all(isinstance(name, str) for _, _, name in task(outcome=records).videos)
 
 
+@pytest.mark.parametrize(("percent", "shown"), [(100, 100.0), (101, None), (1000, None)])
+def test_progress_beyond_the_end_is_not_shown(percent, shown):
+    read = show_progress(task("deferred", progress=f"processing {percent} %"))
+    assert read == {"text": "processing", "percent": shown}
+
+
+def test_names_that_no_server_gives_are_ignored():
+    longest = "x" * 200
+    names = ["", longest, f"{longest}x", "a NUL \0"]
+    assert [name for _, _, name in task(outcome={"videos": names}).videos] == [longest]
+
+
+@pytest.mark.parametrize(("number", "shown"), [(2**53 - 1, 2**53 - 1), (2**53, None), (-(2**53), None), (True, None)])
+def test_numbers_that_a_browser_cannot_count_are_not_shown(number, shown):
+    assert show(task(outcome=STORED | {"generation_seconds": number}), {})["generation_seconds"] == shown
+
+
 @pytest.mark.parametrize("missing", ["path", "media_type", "bytes"])
 def test_a_file_is_playable_only_if_all_its_facts_are_known(missing):
     assert StoredFile(TaskKey(**KEY), STORED).is_playable
     assert not StoredFile(TaskKey(**KEY), STORED | {missing: None}).is_playable
     assert not StoredFile(TaskKey(**KEY), {"error": "no"}).is_playable
+
+
+def test_a_file_that_the_page_does_not_play_is_shown_with_the_reason():
+    stored, roots = StoredFile(TaskKey(**KEY), STORED), (Place.of("/v"),)
+    without_proof = replace(stored, outcome=STORED | {"proof": None})
+    assert stored.show(roots)["why_not"] is None
+    assert stored.show(())["why_not"].startswith("This page plays nothing as long as")
+    assert without_proof.show(())["why_not"] == stored.show(())["why_not"]
+    assert without_proof.show(roots)["why_not"] == (
+        "This page cannot play the file: its entry holds no proof that the task has stored the file. An older "
+        "version of the provider has written the entry, or a user. Run the task again to play the file here."
+    )
 
 
 @given(

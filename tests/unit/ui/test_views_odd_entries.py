@@ -12,7 +12,7 @@ from airflow_provider_veo.observability import page
 from airflow_provider_veo.ui import queries
 from airflow_provider_veo.ui.roots import Place, explain_refusal
 from airflow_provider_veo.ui.views import Group, StoredFile, TaskKey, TaskRow, add_up, show_task
-from tests.support.odd_values import ODD_VALUES, with_odd_leaves
+from tests.support.odd_values import ODD_VALUES, name_of, with_odd_leaves
 
 AT = datetime(2026, 3, 1, tzinfo=timezone.utc)
 KEY = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1}
@@ -76,9 +76,7 @@ def test_odd_figures_do_not_spoil_the_sums():
         check(add_up([*groups, Group.of(1, "d", "m", "completed", "1", "0.1", "60")]))
 
 
-@pytest.mark.parametrize(
-    "odd", [value for value in ODD_VALUES if isinstance(value, str)], ids=lambda text: repr(text[:20])
-)
+@pytest.mark.parametrize("odd", [value for value in ODD_VALUES if isinstance(value, str)], ids=name_of)
 def test_odd_paths_are_explained_or_allowed(odd):
     for path in (odd, f"/v/{odd}", f"s3://bucket/videos/{odd}", f"s3://{odd}/a.mp4", f"{odd}://bucket/a.mp4"):
         why = explain_refusal(path, ROOTS)

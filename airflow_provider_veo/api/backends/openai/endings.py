@@ -206,7 +206,7 @@ def find_failed_job(answer: Answer, body: dict[str, Any] | None, video_id: str) 
 
 def _find_nested_job(part: Any, own: OwnWords, depth: int) -> dict[str, Any] | None:
     if isinstance(part, str) and depth:
-        whole = parse_json(part) if part.strip()[:1] in ("{", "[") else None
+        whole = parse_json(part)
         if isinstance(whole, dict) and not own.cover(part):
             return _find_nested_job(whole, own, depth - 1)
         inner: list[Any] = [

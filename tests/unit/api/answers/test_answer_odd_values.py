@@ -23,7 +23,7 @@ from airflow_provider_veo.api.polling.decision import News, WaitPolicy, WaitStat
 from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.api.video import Video
 from airflow_provider_veo.orders.result import make_video_result
-from tests.support.odd_values import ODD_HEADERS, ODD_VALUES, dumped, with_odd_leaves
+from tests.support.odd_values import ODD_HEADERS, ODD_VALUES, dumped, name_of, with_odd_leaves
 
 RECORDED = json.loads((Path(__file__).parents[3] / "data" / "answers.json").read_text())
 NAMES = [f"{answer['server']}: {answer['call']}" for answer in RECORDED]
@@ -150,7 +150,7 @@ def test_an_odd_value_in_a_header_raises_only_errors_of_this_package(recorded):
     print(f"{len(READERS)} readers x {len(names)} headers x {len(ODD_HEADERS)} values, 0 escapes")  # noqa: T201 - the count, with -s
 
 
-@pytest.mark.parametrize("odd", ODD_VALUES, ids=lambda odd: repr(odd)[:20])
+@pytest.mark.parametrize("odd", ODD_VALUES, ids=name_of)
 def test_an_odd_value_in_an_event_raises_only_errors_of_this_package(odd):
     event = Outcome(
         "failed", "v", "failed", "no", url="https://a/b.mp4", created_at="2026", completed_at="2027"

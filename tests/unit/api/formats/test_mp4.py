@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from airflow_provider_veo.api.formats import mp4
-from airflow_provider_veo.api.formats.mp4 import IncompleteError, NoPictureError, check_whole, is_video
+from airflow_provider_veo.api.formats.mp4 import IncompleteError, NoPictureError, check_whole, count_samples, is_video
 from airflow_provider_veo.emulator.render import Scene, render
 from tests.support.mp4_boxes import FTYP, box, large_box, make_video, moov, numbers, track, track_of
 
@@ -42,12 +42,15 @@ def with_index_first(media=bytes(1000), **options):
     return FTYP + index(len(FTYP + index(0)) + 8) + box(b"mdat", media)
 
 
-def fragment(media=b"picture", *, track=1, flags=0x20000, head=(), run=0x201, first=()):
-    """Return a fragment; `flags` and `run` are those of its `tfhd` and `trun`, `head` and `first` their own numbers."""
+def fragment(media=b"picture", *, track=1, flags=0x20000, head=(), run=0x201, first=(), offset=None):
+    """Return a fragment; `flags` and `run` are those of its `tfhd` and `trun`, `head` and `first` their own numbers.
+
+    `offset` is the position of the media by its base; by default it is that behind the fragment's own head.
+    """
 
     def moof(offset):
         offsets = [offset] if run & 1 else []
-        sizes = [len(media) - 3, 3] if run & 0x200 else []
+        sizes = [len(media) - 1, 1] if run & 0x200 else []
         return box(
             b"moof",
             box(b"mfhd", numbers(0, 1)),
@@ -58,7 +61,7 @@ def fragment(media=b"picture", *, track=1, flags=0x20000, head=(), run=0x201, fi
             ),
         )
 
-    return moof(len(moof(0)) + 8) + box(b"mdat", media)
+    return moof(len(moof(0)) + 8 if offset is None else offset) + box(b"mdat", media)
 
 
 def in_fragments(*fragments, size=0):
@@ -80,6 +83,7 @@ WHOLE = {
     "fragments": in_fragments(fragment(), fragment()),
     "fragments of samples of one size": in_fragments(fragment(b"ab", run=1), fragment(b"cd", run=1), size=1),
     "fragments with sound first": in_fragments(fragment(track=2), fragment(), fragment(track=2)),
+    "a fragment of one byte": in_fragments(fragment(b"x")),
     "an empty fragment at the end": in_fragments(fragment(), box(b"moof")),
 }
 
@@ -146,7 +150,8 @@ def test_a_video_may_be_followed_by_another_that_is_cut():
 
 
 @pytest.mark.parametrize("kind", [b"moof", b"sidx", b"styp", b"emsg", b"prft"])
-def test_a_cut_head_of_a_fragment_makes_the_video_incomplete(kind):
+def test_a_cut_head_of_a_fragment_makes_a_video_in_fragments_incomplete(kind):
+    check(WHOLE["index at the end"] + box(kind, bytes(100))[:50])
     with pytest.raises(IncompleteError, match=f"its '{kind.decode()}' box is cut"):
         check(WHOLE["fragments"] + box(kind, bytes(100))[:50])
 
@@ -156,7 +161,7 @@ def test_a_cut_head_of_a_fragment_makes_the_video_incomplete(kind):
     [
         (b"", "does not begin with an 'ftyp' box"),
         (moov() + FTYP, "does not begin with an 'ftyp' box"),
-        (FTYP, "its 'moov' box is missing"),
+        (FTYP, "^its 'moov' box is missing$"),
         (FTYP + box(b"mdat", bytes(9)), "its 'moov' box is missing"),
         (FTYP + b"xyz" + INDEX, "its 'moov' box is missing"),
         (FTYP + numbers(4) + b"free" + INDEX, "its 'moov' box is missing"),
@@ -166,11 +171,15 @@ def test_a_cut_head_of_a_fragment_makes_the_video_incomplete(kind):
         (FTYP + moov(track([10_000], [1], [(1, 1)])) + box(b"mdat"), "its index points to byte 10001, and it has"),
         (in_fragments(fragment(), fragment()[:-8]), r"its index points to byte \d+, and it has"),
         (in_fragments(fragment(), fragment()[:-15]), r"its index points to byte \d+, and it has"),
-        (in_fragments(fragment(), box(b"styp")), "its last segment is missing"),
+        (in_fragments(fragment(), box(b"styp")), "^its last segment is missing$"),
         (in_fragments(), "the fragments with its picture are missing"),
         (in_fragments(fragment(track=2)), "the fragments with its picture are missing"),
-        (FTYP + box(b"moov", b"\xff" * 20) + box(b"mdat"), "is cut"),
-        (FTYP + moov(track_of(box(b"stbl", b"\0\0\0\x7fstsz"))), "its 'stsz' box is cut"),
+        (in_fragments(fragment(b"", run=1)), "the fragments with its picture are missing"),
+        (FTYP + box(b"moov", b"\xff" * 20) + box(b"mdat"), r"is cut: it ends at byte \d+, and there are \d+$"),
+        (
+            FTYP + moov(track_of(box(b"stbl", b"\0\0\0\x7fstsz"))),
+            r"its 'stsz' box is cut: it ends at byte \d+, and there are \d+$",
+        ),
     ],
 )
 def test_an_incomplete_file_is_refused_with_the_fault(content, complaint):
@@ -219,10 +228,77 @@ def test_a_fragment_may_give_one_size_for_all_its_samples():
     cut_by_one(in_fragments(fragment(b"ab" * 7, run=1), size=7))
 
 
-def test_a_fragment_may_count_from_the_start_of_the_file():
-    start = len(in_fragments())
-    media = fragment(flags=0x1, head=(0, start))
-    cut_by_one(in_fragments(media))
+@pytest.mark.parametrize(
+    ("flags", "more"),
+    [(0x10, ()), (0x12, (0xFFFF,)), (0x18, (0xFFFF,)), (0x1A, (0xFFFF, 0xFFFF))],
+)
+@pytest.mark.parametrize("at_start", [True, False])
+def test_the_size_of_all_samples_of_a_fragment_stands_behind_its_other_fields(flags, more, at_start):
+    base = (0, len(in_fragments())) if at_start else ()
+    head = (*base, *more, 260, 0xFFFF)
+    cut_by_one(in_fragments(fragment(bytes(2 * 260), flags=flags | 0x20 | at_start, head=head, run=1), size=7))
+
+
+def test_a_fragment_may_count_from_any_position_of_the_file():
+    start = len(in_fragments()) + len(fragment(flags=0x29, head=(0, 0, 9, 9))) - len(b"picture")
+    moof = fragment(flags=0x29, head=(0, start, 9, 9), offset=0)
+    cut_by_one(in_fragments(moof))
+    same_size = fragment(bytes(14), flags=0x29, head=(0, start - 8, 9, 9), run=1, offset=0)
+    cut_by_one(in_fragments(same_size, size=7))
+
+
+@pytest.mark.parametrize(
+    ("offset", "bytes_from_base"), [(2**31 - 1, 2**31 - 1), (2**31, -(2**31)), (2**32 - 1, -1), (0, 0)]
+)
+def test_the_position_of_a_fragment_may_lie_before_its_base(offset, bytes_from_base):
+    with pytest.raises(IncompleteError, match=f"index points to byte {2**33 + bytes_from_base + 7},"):
+        check(in_fragments(fragment(b"picture", flags=0x1, head=(2, 0), offset=offset)))
+
+
+def test_the_sizes_of_samples_may_have_all_bits():
+    huge = 2**32 - 1
+    run = box(b"trun", numbers(0x201, 2, 5, huge, huge))
+    moof = box(b"moof", box(b"traf", box(b"tfhd", numbers(0x1, 1, 0, 100)), run))
+    with pytest.raises(IncompleteError, match=f"index points to byte {105 + 2 * huge},"):
+        check(in_fragments(moof))
+    one_chunk = box(b"stsc", numbers(0, 1, 1, huge, 1)), box(b"stco", STCO)
+    assert end_by(*one_chunk, box(b"stsz", numbers(0, huge, huge))) == 10_000 + huge**2
+    assert end_by(*one_chunk, box(b"stsz", numbers(0, 0, 1, huge))) == 10_000 + huge
+
+
+def test_a_chunk_has_no_more_samples_than_the_table_of_sizes():
+    two_chunks = box(b"stsc", STSC), box(b"stco", numbers(0, 2, 10_000, 20_000))
+    assert end_by(*two_chunks, box(b"stsz", numbers(0, 7, 1))) == 20_000
+    one_chunk = box(b"stsc", numbers(0, 1, 1, 5, 1)), box(b"stco", STCO)
+    assert end_by(*one_chunk, box(b"stsz", STSZ, numbers(9, 9))) == 10_300
+
+
+def test_each_track_of_a_fragment_may_count_from_the_head_of_the_fragment():
+    def moof(start):
+        tracks = (
+            box(b"traf", box(b"tfhd", numbers(0x20000, number)), box(b"trun", numbers(0x201, 1, start + number, 5)))
+            for number in (1, 2)
+        )
+        return box(b"moof", *tracks)
+
+    cut_by_one(in_fragments(moof(len(moof(0)) + 8), box(b"mdat", bytes(2 + 5))))
+
+
+def test_a_track_of_a_fragment_without_a_head_counts_from_the_head_of_the_fragment():
+    def moof(offset):
+        return box(b"moof", box(b"traf", box(b"trun", numbers(0x201, 1, offset, 5))))
+
+    cut_by_one(in_fragments(fragment(), moof(len(moof(0)) + 8), box(b"mdat", bytes(5))))
+
+
+def test_the_number_of_a_track_may_stand_behind_times_of_64_bits():
+    head = box(b"tkhd", numbers(1 << 24, 0, 3, 0, 3, 5, 0))
+    picture = box(b"trak", head, box(b"mdia", box(b"hdlr", numbers(0, 0), b"vide", bytes(13))))
+    check(FTYP + moov(picture, box(b"mvex")) + fragment(track=5))
+
+
+def test_samples_without_a_size_have_no_bytes():
+    check(in_fragments(fragment(), fragment(b"", track=2, run=1)))
 
 
 def test_runs_and_tracks_of_a_fragment_follow_each_other():
@@ -256,6 +332,14 @@ def test_the_boxes_of_all_levels_are_counted(monkeypatch, path):
     monkeypatch.setattr(mp4, "_MOST_BOXES", 100_000)
     with contextlib.suppress(NoPictureError):
         check(content)
+
+
+def test_a_file_may_have_as_many_boxes_as_the_limit(monkeypatch):
+    monkeypatch.setattr(mp4, "_MOST_BOXES", 9)
+    with pytest.raises(IncompleteError, match="its 'moov' box is missing"):
+        check(FTYP + box(b"free") * 8)
+    with pytest.raises(IncompleteError, match="more than 9 boxes"):
+        check(FTYP + box(b"free") * 9)
 
 
 def test_tables_are_read_block_by_block(monkeypatch):
@@ -324,8 +408,9 @@ STSC, STSZ, STCO = numbers(0, 1, 1, 1, 1), numbers(0, 0, 1, 300), numbers(0, 1, 
 
 def test_an_index_points_to_the_end_of_the_last_sample():
     assert end_by(box(b"stsc", STSC), box(b"stsz", STSZ), box(b"stco", STCO)) == 10_300
-    far = numbers(0, 1) + struct.pack(">Q", 2**33 + 1)
-    assert end_by(box(b"stsc", STSC), box(b"stsz", STSZ), box(b"co64", far)) == 2**33 + 301
+    for far in (2**33 + 1, 2**64 - 1):
+        chunk = box(b"co64", numbers(0, 1), struct.pack(">Q", far))
+        assert end_by(box(b"stsc", STSC), box(b"stsz", STSZ), chunk) == far + 300
     assert end_by(box(b"stsc", numbers(0, 1, 1, 3, 1)), box(b"stsz", numbers(0, 7, 3)), box(b"stco", STCO)) == 10_021
     assert end_by(box(b"stsc", STSC), box(b"stsz", numbers(0, 2**24, 1)), box(b"stco", STCO)) == 10_000 + 2**24
 
@@ -334,6 +419,10 @@ def test_the_boxes_in_a_box_with_a_long_size_are_read():
     index = large_box(b"moov", track([10_000], [300], [(1, 1)]))
     with pytest.raises(IncompleteError, match="index points to byte 10300,"):
         check(FTYP + index + box(b"mdat"))
+
+
+def test_an_index_without_a_size_reaches_to_the_end_of_the_file():
+    check(FTYP + box(b"mdat", bytes(9)) + numbers(0) + INDEX[4:])
 
 
 def test_a_box_with_a_huge_size_is_cut():
@@ -383,11 +472,20 @@ def test_without_one_of_its_tables_a_track_has_no_samples(lacking):
         check(video_of(*(box(kind, content) for kind, content in tables.items())))
 
 
-@pytest.mark.parametrize(("bits", "letter"), [(8, "B"), (16, "H")])
-def test_sizes_of_samples_may_have_fewer_bits(bits, letter):
-    sizes = box(b"stz2", numbers(0, bits, 4), struct.pack(f">4{letter}", 1, 2, 200, 250))
+def test_a_table_of_chunks_without_an_entry_gives_no_samples_to_a_chunk():
+    assert end_by(box(b"stsc", numbers(0, 0)), box(b"stsz", STSZ), box(b"stco", STCO)) == 10_000
+
+
+def test_a_table_that_ends_before_its_count_has_no_samples():
+    with pytest.raises(NoPictureError):
+        check(video_of(box(b"stsc", STSC), box(b"stsz", numbers(0, 7)), box(b"stco", STCO)))
+
+
+@pytest.mark.parametrize(("bits", "letter", "largest"), [(8, "B", 255), (16, "H", 65_535)])
+def test_sizes_of_samples_may_have_fewer_bits(bits, letter, largest):
+    sizes = box(b"stz2", numbers(0, bits, 4), struct.pack(f">4{letter}", 1, 2, 200, largest))
     runs = box(b"stsc", numbers(0, 1, 1, 2, 1))
-    assert end_by(runs, sizes, box(b"stco", numbers(0, 2, 10_000, 20_000))) == 20_450
+    assert end_by(runs, sizes, box(b"stco", numbers(0, 2, 10_000, 20_000))) == 20_200 + largest
     with pytest.raises(NoPictureError):
         check(video_of(runs, box(b"stz2", numbers(0, bits, 4), bytes(8)), box(b"stco", STCO)))
 
@@ -404,6 +502,25 @@ def test_a_table_of_chunks_out_of_order_is_damage(runs):
     six_chunks = track([len(FTYP) + 8 + number for number in range(6)], [100] * 6, runs)
     with pytest.raises(IncompleteError, match=r"^its table of chunks is not in order$"):
         check(FTYP + box(b"mdat", bytes(1000)) + moov(six_chunks))
+
+
+def count(content):
+    return count_samples(io.BytesIO(content))
+
+
+def test_the_samples_of_all_tracks_and_fragments_are_counted():
+    two_tracks = moov(track([9], [1, 2, 3], [(1, 3)]), track([9], [4], [], handler=b"soun", number=2, same_size=4))
+    assert count(FTYP + two_tracks) == 3 + 1
+    few_bits = track_of(box(b"stbl", box(b"stz2", numbers(0, 8, 5), bytes(5))))
+    assert count(FTYP + box(b"mdat") + moov(few_bits)) == 5
+    assert count(in_fragments(fragment(), fragment(track=2, run=1), box(b"free"))) == 2 + 2
+    assert count(FTYP + moov(track_of(box(b"stbl", box(b"stsz", numbers(0, 1, 2**32 - 1)))))) == 2**32 - 1
+    assert count(b"") == 0
+
+
+def test_the_samples_of_a_cut_index_are_not_counted():
+    with pytest.raises(IncompleteError, match="its 'moov' box is cut"):
+        count(make_video()[:-1])
 
 
 @given(st.binary(max_size=200), st.integers(0, 1700))

@@ -116,6 +116,12 @@ def test_the_outcome_holds_all_fields_of_a_finished_video():
     )
 
 
+def test_the_outcome_shows_whether_the_wait_has_seen_the_job_unfinished():
+    state, _ = decide_after(video())
+    assert decide_after(video("completed"), state=state)[1].was_running
+    assert not decide_after(video("completed"))[1].was_running
+
+
 def test_a_failed_job_without_a_reason_is_not_permanent():
     outcome = decide_after(video("failed", reason=Reason.UNKNOWN))[1]
     with pytest.raises(VideoFailedError, match="Video v failed: the server gave no reason") as caught:
@@ -329,6 +335,31 @@ def test_a_timeout_names_the_reason_of_failing_calls_and_not_of_a_single_failure
     assert type(error) is VideoTimeoutError
     assert (error.reason, error.video_id) == (reason, "v")
     assert ("Last error: " in str(error)) is isinstance(answers[-1], VeoError)
+
+
+RUNNING = WaitState(VideoStatus.RUNNING, "processing")
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "reason"),
+    [
+        (WaitState(), api_error(Reason.SERVER), Reason.SERVER),
+        (WaitState(), NotSentError("refused"), Reason.TIMEOUT),
+        (RUNNING, api_error(Reason.SERVER), Reason.TIMEOUT),
+        (replace(RUNNING, failures=1, failing_since=2190.0), NotSentError("refused"), Reason.NETWORK),
+        (replace(RUNNING, failures=1, failing_since=2190.0), api_error(Reason.SERVER), Reason.SERVER),
+    ],
+)
+def test_a_single_failure_is_the_reason_of_a_timeout_only_if_the_server_gave_no_other_answer(state, error, reason):
+    outcome = decide_after(error, state=state, now=POLICY.deadline)[1]
+    assert (outcome.kind, outcome.reason) == ("timeout", reason.value)
+
+
+@pytest.mark.parametrize(
+    ("seen", "in_doubt"), [(video(), False), (video("dreaming"), True), (NotSentError("refused"), False)]
+)
+def test_a_timeout_is_in_doubt_only_if_the_last_answer_had_an_unknown_status(seen, in_doubt):
+    assert decide_after(seen, now=POLICY.deadline)[1].in_doubt is in_doubt
 
 
 def test_a_connection_that_was_deleted_during_the_wait_is_a_permanent_error():

@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_veo.api.errors import Reason, VeoError, VideoFailedError, VideoTimeoutError
 from airflow_provider_veo.api.polling.outcome import Outcome
+from airflow_provider_veo.api.video import Video, VideoStatus
 
 
 def test_an_outcome_survives_the_way_through_an_event():
@@ -27,10 +28,48 @@ def test_the_duration_of_a_job_needs_its_start_and_its_end():
     assert replace(outcome, completed_at=None).generation_seconds is None
 
 
-@pytest.mark.parametrize("event", [None, {}, "success", {"version": 2, "video_id": "v"}, {"version": 1}])
+WHOLE_EVENT = {"version": 1, "kind": "failed", "video_id": "v", "status": "failed"}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        {},
+        "success",
+        {"version": 2, "video_id": "v"},
+        {"version": 1},
+        {"version": 1, "status": "failed"},
+        WHOLE_EVENT | {"kind": "vanished"},
+        WHOLE_EVENT | {"video_id": ""},
+        WHOLE_EVENT | {"status": None},
+    ],
+)
 def test_an_event_of_another_form_is_refused(event):
-    with pytest.raises(VeoError, match="cannot read"):
+    assert Outcome.from_event(WHOLE_EVENT) == Outcome("failed", "v", "failed")
+    with pytest.raises(VeoError) as caught:
         Outcome.from_event(event)
+    assert str(caught.value) == (
+        f"The trigger resumed the task with an event that this version cannot read: {event!r}. "
+        "Install the same version of airflow-provider-veo on workers and triggerers."
+    )
+
+
+def test_the_error_of_an_unreadable_event_shows_its_beginning():
+    with pytest.raises(VeoError, match=f"read: '{'x' * 199}…. Install"):
+        Outcome.from_event("x" * 500)
+
+
+@pytest.mark.parametrize("in_doubt", [True, False])
+def test_the_doubt_about_a_job_reaches_the_task(in_doubt):
+    outcome = Outcome.of(Video("v", VideoStatus.FAILED, "completed", in_doubt=in_doubt))
+    assert Outcome.from_event(outcome.to_event()).in_doubt is in_doubt
+
+
+def test_a_job_in_doubt_is_marked_completed_and_keeps_what_is_known():
+    facts = {"model": "veo", "url": "https://x.example/a.mp4", "polls": 3}
+    doubt = Outcome("failed", "v", "failed", "filtered", Reason.MODERATION.value, in_doubt=True, **facts)
+    assert doubt.mark_completed() == Outcome("completed", "v", "completed", **facts)
 
 
 def test_an_event_holds_no_address_that_may_be_signed():
@@ -53,7 +92,7 @@ def test_an_event_holds_no_address_that_may_be_signed():
         "https://x.example/a.mp4&secret",
         "https://x.example/a%3Dsecret.mp4",
         "https://x.example/__veo_api_key__/secret.mp4",
-        "https://x.example/secret" + "/x" * 1_000,
+        "https://x.example/".ljust(2_001, "x"),
     ],
 )
 def test_an_address_that_may_be_signed_is_not_in_the_event(url):
@@ -61,7 +100,14 @@ def test_an_address_that_may_be_signed_is_not_in_the_event(url):
     assert (event["url"], event["url_withheld"]) == (None, True)
 
 
-@pytest.mark.parametrize("url", ["https://x.example:8443/a/b-c_d.e~f.mp4", "http://[::1]:80/v1/videos/v/content"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://x.example:8443/a/b-c_d.e~f.mp4",
+        "http://[::1]:80/v1/videos/v/content",
+        "https://x.example/".ljust(2_000, "x"),
+    ],
+)
 def test_a_plain_address_is_in_the_event(url):
     event = Outcome("completed", "v", "completed", url=url).to_event()
     assert (event["url"], event["url_withheld"]) == (url, False)

@@ -10,9 +10,9 @@ import pytest
 from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.backends.backend import Cancellation
 from airflow_provider_veo.api.backends.openai.cancelling import read_cancellation
-from airflow_provider_veo.api.errors import ApiError
+from airflow_provider_veo.api.errors import ApiError, Reason
 from airflow_provider_veo.hooks.veo import _log_cancellation
-from tests.support.odd_values import ODD_VALUES
+from tests.support.odd_values import ODD_VALUES, name_of
 
 STOPPED, ACCEPTED, IMPOSSIBLE = Cancellation
 
@@ -54,7 +54,15 @@ def test_an_error_leaves_it_open_whether_the_job_is_cancelled(status, body):
         read_cancellation(Answer(status, json.dumps(body)), "v")
 
 
-@pytest.mark.parametrize("value", ODD_VALUES)
+def test_a_prompt_in_an_error_does_not_decide_on_its_reason():
+    body = {"error": {"message": "cannot cancel 'insufficient balance', which is running"}}
+    with pytest.raises(ApiError) as caught:
+        read_cancellation(Answer(500, json.dumps(body)), "v")
+    assert caught.value.reason is Reason.SERVER
+    assert not caught.value.permanent
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=name_of)
 def test_a_strange_status_does_not_prove_that_the_work_has_stopped(value):
     assert read_cancellation(Answer(200, json.dumps({"id": "v", "status": value})), "v") is ACCEPTED
 

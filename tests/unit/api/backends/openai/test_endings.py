@@ -45,6 +45,11 @@ def test_the_status_of_a_google_operation_is_read_from_done(body, status):
     assert read(body).status is VideoStatus(status)
 
 
+@pytest.mark.parametrize(("done", "word"), [(True, "done"), (False, "processing")])
+def test_the_status_of_a_google_operation_is_shown_as_a_word(done, word):
+    assert read({"done": done}).status_word == word
+
+
 @pytest.mark.parametrize("word", ["rejected", "moderated", "content_filtered", "blocked", "Request Moderated"])
 def test_a_status_word_of_a_filter_is_a_reason(word):
     assert read({"status": word}).reason is Reason.MODERATION
@@ -57,6 +62,7 @@ WITHOUT_A_VIDEO = {
     "an error in words": ({"error": FILTERED}, Reason.MODERATION),
     "an error of another kind": ({"error": {"code": 500, "message": "boom"}}, Reason.UNKNOWN),
     "a wrong request": ({"error": {"code": 3, "message": "bad duration"}}, Reason.BAD_REQUEST),
+    "an error with an empty code": ({"error": {"code": "", "message": FILTERED}}, Reason.MODERATION),
     "errors": ({"errors": [{"code": "x", "message": FILTERED}]}, Reason.MODERATION),
     "fail_reason": ({"fail_reason": FILTERED}, Reason.MODERATION),
     "a count": ({"raiMediaFilteredCount": 1}, Reason.MODERATION),
@@ -84,6 +90,7 @@ def test_completed_without_a_video_is_a_failure_with_a_reason(body, reason, word
     video = read({"id": ID, "status": word, "progress": 100} | body)
     assert (video.status, video.reason, video.url) == (VideoStatus.FAILED, reason, None)
     assert video.message
+    assert video.in_doubt is (word != "failed")
     with pytest.raises(VideoFailedError) as caught:
         Outcome.of(video).raise_for_kind()
     assert caught.value.permanent is reason.permanent
@@ -93,16 +100,21 @@ def test_completed_without_a_video_is_a_failure_with_a_reason(body, reason, word
     "body",
     [
         *({"error": error} for error in (None, {}, "", [], {"code": 0}, {"code": None, "message": ""}, "none", False)),
+        {"error": " No error. "},
         {"error": {"code": 0, "message": "all is well"}},
         {"error": {"code": "success", "message": "success"}},
+        {"error": {"code": "Success", "message": "all is well"}},
+        {"error": {"type": "None", "message": "none"}},
         {"error": {"message": None, "code": None}, "fail_reason": ""},
         {"message": "your video was moderated and is fine"},
         {"raiMediaFilteredCount": 0, "raiMediaFilteredReasons": []},
         {"raiMediaFilteredCount": None},
+        *({"raiMediaFilteredReasons": [reason]} for reason in ("", " ", "None", "no error", "0")),
         {"metadata": {"blocked": "words"}},
         {"prompt": "content policy", "input": {"filtered": True}},
         {"error": "the thumbnail is missing", "url": "https://x.example/a.mp4"},
         {"error": {"message": "a warning"}, "metadata": {"url": "/v1/videos/v/content"}},
+        {"error": {"message": "a warning"}, "url": "data:;base64,AAAA"},
         {"raiMediaFilteredCount": 1, "videos": [{"gcsUri": "gs://bucket/sample_0.mp4"}]},
         {"response": {"generateVideoResponse": {
             "raiMediaFilteredCount": 1, "generatedSamples": [{"video": {"uri": "https://x.example/a:download"}}],
@@ -113,6 +125,32 @@ def test_completed_without_a_video_is_a_failure_with_a_reason(body, reason, word
 def test_completed_with_a_video_or_without_an_error_stays_completed(body):
     video = read({"id": ID, "status": "completed"} | body)
     assert (video.status, video.reason, video.message) == (VideoStatus.COMPLETED, None, "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"raiMediaFilteredReasons": ["no cats", "no dogs"]}, "no cats; no dogs"),
+        ({"raiMediaFilteredCount": 1}, "The content filter has removed the video."),
+        ({"raiMediaFilteredCount": "1"}, "The content filter has removed the video."),
+    ],
+)
+def test_the_words_of_a_filter_are_the_message(fields, message):
+    assert read({"status": "completed"} | fields).message == message
+
+
+@pytest.mark.parametrize("word", ["cancelled", "expired"])
+def test_a_job_that_was_ended_keeps_the_message_of_the_server(word):
+    video = read({"status": word, "error": "by the operator: content policy"})
+    assert (video.status, video.reason) == (VideoStatus(word), Reason.UNKNOWN)
+    assert video.message == "by the operator: content policy"
+
+
+def test_a_key_at_the_end_of_a_shortened_message_is_masked():
+    key = "sk-0123456789abcdef"
+    body = {"id": ID, "status": "failed", "error": "x" * 495 + key}
+    answer = Answer.of(200, json.dumps(body).encode(), [], URL, secrets=[key])
+    assert "sk-" not in parse_video(answer, "Asking", ID).message
 
 
 def test_the_address_of_a_picture_is_not_a_video():
@@ -183,8 +221,38 @@ def test_a_failed_job_within_an_error_has_its_own_reason():
     job = JOB | {"error": {"code": 400, "message": "lora has no path"}}
     assert read(litellm(json.dumps(job))).reason is Reason.BAD_REQUEST
     assert read({"detail": job}, 500).status is VideoStatus.FAILED
+    assert read({"detail": [{"msg": "no"}, job]}, 500).status is VideoStatus.FAILED
     cut = json.dumps(JOB)[:-40]
     assert read(litellm(cut)).status is VideoStatus.FAILED
+
+
+def test_a_failed_job_of_any_length_within_an_error_is_found():
+    job = {"parameters": "x" * 20_000} | JOB
+    assert read({"error": {"message": json.dumps(job)}}, 500).status is VideoStatus.FAILED
+
+
+def test_errors_within_errors_are_opened_to_a_limited_depth():
+    text = json.dumps(JOB)
+    for level in range(1, 10):
+        text = json.dumps({"detail": text})
+        if level <= 3:
+            assert read(text, 500).status is VideoStatus.FAILED
+    with pytest.raises(ApiError):
+        read(text, 500)
+
+
+@pytest.mark.parametrize("more", [{"error": {"message": "no"}}, {"progress": 40}])
+def test_two_fields_of_a_job_and_an_id_show_a_failed_job_within_an_error(more):
+    assert read(litellm(json.dumps({"id": "v", "status": "failed", "object": "video"} | more))).id == ID
+
+
+def test_the_error_of_an_upstream_within_a_message_is_read_only_if_the_order_is_known():
+    """Without the order, an object in a text may be a quotation of the prompt."""
+    upstream = json.dumps({"error": {"code": 400, "message": "lora has no path"}})
+    job = {"status": "failed", "error": f"the upstream said: {upstream}"}
+    known, unknown = read(job, own=("a cat",)), read(job)
+    assert (known.reason, known.message) == (Reason.BAD_REQUEST, "the upstream said: lora has no path [400]")
+    assert (unknown.reason, unknown.message) == (Reason.UNKNOWN, f"the upstream said: {upstream}")
 
 
 @pytest.mark.parametrize(
@@ -199,6 +267,9 @@ def test_a_failed_job_within_an_error_has_its_own_reason():
         f"it failed for '{json.dumps(JOB)}'",
         f"it failed for {json.dumps(json.dumps(JOB))}",
         '{"status": "failed", "id": "v"}',
+        '{"status": "failed", "id": "v", "object": "error"}',
+        '{"status": "failed", "id": "v", "model": "m", "error": {"message": "no"}}',
+        '{"status": "failed", "object": "error", "model": "m", "error": {"message": "no"}}',
     ],
 )
 def test_other_texts_do_not_end_a_job(inner):
@@ -210,8 +281,10 @@ def test_other_texts_do_not_end_a_job(inner):
 def test_a_known_prompt_that_looks_like_a_failed_job_does_not_end_a_job():
     prompt = json.dumps(JOB)
     assert read(litellm(prompt), 500).status is VideoStatus.FAILED
-    with pytest.raises(ApiError):
-        read(litellm(prompt), 500, own=(prompt,))
+    for body in (litellm(prompt), {"error": {"message": prompt}}):
+        with pytest.raises(ApiError) as caught:
+            read(body, 500, own=(prompt,))
+        assert caught.value.reason is Reason.SERVER
 
 
 PROMPTS = st.text(max_size=80) | st.sampled_from(
@@ -284,10 +357,11 @@ def test_the_text_of_the_server_remains_the_reason(message, reason):
 def test_a_reason_beyond_the_shown_message_is_kept_unless_the_prompt_may_be_its_source():
     outcome = Outcome.of(read({"status": "failed", "error": "x" * 600 + " content policy violation"}))
     assert outcome.judge_reason(OwnWords(("a cat",))).reason == Reason.MODERATION.value
-    prompt = "x y " * 200 + "safety"
-    outcome = Outcome.of(read({"status": "failed", "error": f"bad: {prompt}"}))
-    assert outcome.reason == Reason.MODERATION.value
-    assert outcome.judge_reason(OwnWords((prompt,))).reason == Reason.UNKNOWN.value
+    for word in ("safety", "rai"):
+        prompt = "x y " * 200 + word
+        outcome = Outcome.of(read({"status": "failed", "error": f"bad: {prompt}"}))
+        assert outcome.reason == Reason.MODERATION.value
+        assert outcome.judge_reason(OwnWords((prompt, "veo"))).reason == Reason.UNKNOWN.value
 
 
 def test_a_field_of_a_filter_is_a_reason_even_without_a_message():
