@@ -34,7 +34,8 @@ class StoredFacts(TypedDict):
         seconds: Length of the video.
         created_at: Time at which the server created the job, in ISO 8601.
         completed_at: Time at which the server completed the job, in ISO 8601.
-        estimated_cost_usd: Price of the video, in US dollars.
+        estimated_cost_usd: Price of the video in US dollars, as it was known before the order.
+        cost_usd: Price in US dollars that the server has named, or that its usage gives exactly.
         pass_index: Number of the pass of the task loop that made the video, from 0; None outside of a loop.
     """
 
@@ -49,6 +50,7 @@ class StoredFacts(TypedDict):
     created_at: str | None
     completed_at: str | None
     estimated_cost_usd: float | None
+    cost_usd: float | None
     pass_index: int | None
 
 
@@ -102,6 +104,7 @@ def describe_stored(
         "created_at": job.get("created_at"),
         "completed_at": job.get("completed_at"),
         "estimated_cost_usd": job.get("estimated_cost_usd"),
+        "cost_usd": job.get("cost_usd"),
         "pass_index": pass_index,
     }
 

@@ -63,7 +63,8 @@ class OutcomeEntry(TypedDict, total=False):
         generation_seconds: Seconds that the server worked.
         polls: Number of status calls.
         submissions: Number of orders of the task.
-        estimated_cost_usd: Price of the videos, in US dollars.
+        estimated_cost_usd: Price of the videos in US dollars, as it was known before the order.
+        cost_usd: Price in US dollars that the server has named, or that its usage gives exactly.
         path: Local path or URI of the stored file; None if nothing was stored.
         bytes: Size of the stored file.
         sha256: Hash of the stored file, in hexadecimal.
@@ -85,6 +86,7 @@ class OutcomeEntry(TypedDict, total=False):
     polls: int
     submissions: int | None
     estimated_cost_usd: float | None
+    cost_usd: float | None
     path: str | None
     bytes: int | None
     sha256: str | None
@@ -93,7 +95,12 @@ class OutcomeEntry(TypedDict, total=False):
 
 
 def describe_order(
-    prompt: str, model: str, profile: GatewayProfile, size: str | None = None, videos: int = 1
+    prompt: str,
+    model: str,
+    profile: GatewayProfile,
+    size: str | None = None,
+    videos: int = 1,
+    estimated_cost_usd: float | None = None,
 ) -> OrderEntry:
     """Return the entry of a task that is about to order.
 
@@ -103,13 +110,14 @@ def describe_order(
         profile: Profile of the gateway.
         size: Size of the video as `<width>x<height>`, if it is known already.
         videos: Number of videos in the order.
+        estimated_cost_usd: Price of the order in US dollars; None if only the profile may know it.
     """
     return {
         "prompt": clean(prompt),
         "model": model,
         "size": size or profile.size_of(model),
         "videos": videos,
-        "estimated_cost_usd": profile.cost_of(model, videos),
+        "estimated_cost_usd": profile.cost_of(model, videos) if estimated_cost_usd is None else estimated_cost_usd,
     }
 
 

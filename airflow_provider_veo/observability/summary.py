@@ -97,6 +97,7 @@ def summarize(outcome: OutcomeEntry) -> str:
         ("generation_seconds", "made in {:.0f} s"),
         ("submissions", "{} order(s)"),
         ("polls", "{} status call(s)"),
+        ("cost_usd", "cost ${:.4f}"),
         ("estimated_cost_usd", "estimated cost ${:.2f}"),
     ):
         if (value := outcome.get(name)) is not None:

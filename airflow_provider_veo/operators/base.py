@@ -232,6 +232,8 @@ class OrderingOperator(VeoOperator):
             server=urls.redact(self.hook.settings.base_url),
             retention=self.hook.settings.profile.retention,
             on_clear=self._on_clear,
+            estimated_cost_usd=self.hook.settings.estimate_cost(spec) if isinstance(spec, VideoSpec) else None,
+            backend=self.hook.settings.backend.name,
         )
 
 

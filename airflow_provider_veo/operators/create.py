@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import Context, conf
 from airflow_provider_veo.api.answers.own_words import OwnWords
 from airflow_provider_veo.api.errors import Reason, StorageError, VeoError
 from airflow_provider_veo.api.polling.outcome import Outcome
-from airflow_provider_veo.api.specs import VideoSpec, find_ignored_values
+from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.api.video import VideoStatus
 from airflow_provider_veo.exceptions import fail_fast
 from airflow_provider_veo.hooks.connection import DEFAULT_TIMEOUT, choose_poll_interval, wait_policy
@@ -234,7 +234,9 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         spec = self._make_spec()
         self._check_before_order(run)
         order = self._make_order(run.identity, spec, now, spec.hash_frames())
-        run.report_order(describe_order(spec.prompt, spec.model, self.hook.settings.profile, spec.size))
+        cost = order.estimated_cost_usd
+        profile = self.hook.settings.profile
+        run.report_order(describe_order(spec.prompt, spec.model, profile, spec.size, estimated_cost_usd=cost))
         with self.hook.get_conn() as client:
             orders = JobOrders(client, run.store, run.identity, self.log, self._find)
             found = orders.order_or_resume(order, spec)
@@ -275,11 +277,10 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             size=self.size,
             extra_body=self.extra_body or {},
         )
-        profile = self.hook.settings.profile
-        profile.check_frames(spec)
-        warn_of_shapes(spec, spec.size or profile.size_of(spec.model), self.log)
-        for warning in find_ignored_values(spec):
+        settings = self.hook.settings
+        for warning in settings.check(spec):
             self.log.warning(warning)
+        warn_of_shapes(spec, spec.size or settings.profile.size_of(spec.model), self.log)
         return spec
 
     def _check_before_order(self, run: TaskRun) -> None:
@@ -339,9 +340,11 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         if record and stored:
             # at once: if anything fails from here on, the next try hands this file over
             run.store.write_or_log(record.as_stored(_keep(stored, outcome, record)))
-        submissions, frames = (record.submissions, record.frames) if record else (None, None)
-        result = self._make_result(run, outcome, stored, submissions, frames)
-        run.report_outcome(_describe_outcome(result, outcome, self._proof), charged_usd=result["estimated_cost_usd"])
+        submissions = record.submissions if record else None
+        result = self._make_result(run, outcome, stored, submissions, record)
+        known = result["cost_usd"]
+        charged = result["estimated_cost_usd"] if known is None else known
+        run.report_outcome(_describe_outcome(result, outcome, self._proof), charged_usd=charged)
         return result
 
     def _read_record(self, run: TaskRun, outcome: Outcome) -> OrderRecord | None:
@@ -404,7 +407,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         outcome = Outcome.from_event(found.kept.outcome)
         run.show_progress(format_progress(outcome.status, 100.0))
         get_hook_lineage_collector().add_output_asset(context=self.hook, uri=found.stored.uri)
-        result = self._make_result(run, outcome, found.stored, found.kept.submissions, found.record.frames)
+        result = self._make_result(run, outcome, found.stored, found.kept.submissions, found.record)
         run.report_outcome(_describe_outcome(result, outcome, self._proof))  # the earlier try has reported the charge
         return result
 
@@ -414,7 +417,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         outcome: Outcome,
         stored: StoredVideo | None,
         submissions: int | None,
-        frames: Mapping[str, str] | None,
+        record: OrderRecord | None,
     ) -> dict[str, Any]:
         """Return the task's result, and announce the stored video to the platform.
 
@@ -423,16 +426,23 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             outcome: The outcome of the job.
             stored: The stored video; None if the task stores none.
             submissions: Number of orders that the epoch took; None if it is not known.
-            frames: SHA-256 of each picture of the request, by argument; None if it is not known.
+            record: The record of the order; None if it is not known.
         """
         result: OrderedVideoResult = {
-            **make_video_result(outcome, self._model, self.hook.profile, length_was_asked=self.seconds is not None),
+            **make_video_result(
+                outcome,
+                self._model,
+                self.hook.profile,
+                length_was_asked=self.seconds is not None,
+                estimated_cost_usd=record.estimated_cost_usd if record else None,
+            ),
             "submissions": submissions,
             "prompt_sha256": hash_prompt(self.prompt),
         }
         if stored is None:
             return {**result}
         facts = describe_stored(stored, outcome.video_id, result, run.pass_index)
+        frames = record.frames if record else None
         return {**result, **self._announce(run, stored, facts, prompt=self.prompt, frames=frames)}
 
     def _find(self, video_id: str | None, kept: Kept) -> StoredVideo | None:
@@ -464,6 +474,7 @@ def _describe_outcome(result: Mapping[str, Any], outcome: Outcome, proof: str | 
         "created_at": result["created_at"],
         "completed_at": result["completed_at"],
         "estimated_cost_usd": result["estimated_cost_usd"],
+        "cost_usd": result["cost_usd"],
         "submissions": result["submissions"],
     }
 

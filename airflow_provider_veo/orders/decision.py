@@ -343,6 +343,8 @@ def adopt_record(record: OrderRecord, order: Order, video_id: str) -> OrderRecor
         clear_number=order.clear_number,
         region=order.region,
         server=order.server,
+        estimated_cost_usd=order.estimated_cost_usd,
+        backend=order.backend or None,
     )
     if was_cleared(record, order):
         adopted = replace(adopted, submissions=1, posts=0)
@@ -380,6 +382,8 @@ def make_next_record(
         earlier=_list_earlier(record),
         region=order.region,
         server=order.server,
+        estimated_cost_usd=order.estimated_cost_usd,
+        backend=order.backend or None,
     )
 
 

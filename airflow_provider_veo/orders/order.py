@@ -39,6 +39,8 @@ class Order:
         retention: Seconds after an order in which the server may still have its video.
         on_clear: Action of the first try after a clear, if a paid video is not delivered: `collect` it, or order a
             `new` one.
+        estimated_cost_usd: Price of the order in US dollars; None if it is not known before the order.
+        backend: Name of the backend that sends the order; "" if it is not known.
 
     Raises:
         InvalidInputError: The execution timeout is not above zero.
@@ -61,6 +63,9 @@ class Order:
     server: str | None = None
     retention: float = math.inf
     on_clear: OnClear = "collect"
+
+    estimated_cost_usd: float | None = None
+    backend: str = ""
 
     def __post_init__(self) -> None:
         # `execution_timeout` is an argument of Airflow's, so `tasks.arguments` has no rule for it.

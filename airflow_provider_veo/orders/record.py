@@ -80,6 +80,8 @@ class OrderRecord:
         entry: Number of the order in the order files, from 0; None if it is in no order file. See `order_files`.
         region: ID of the region of the task instance that wrote this; None without a region, or before Airflow 3.4.
         server: Address of the server, without secrets; None if it is not known.
+        estimated_cost_usd: Price of the order in US dollars; None if it was not known before the order.
+        backend: Name of the backend that has sent the order; None if it is not known.
     """
 
     state: State
@@ -103,6 +105,8 @@ class OrderRecord:
     entry: int | None = None
     region: str | None = None
     server: str | None = None
+    estimated_cost_usd: float | None = None
+    backend: str | None = None
 
     @property
     def has_job(self) -> bool:

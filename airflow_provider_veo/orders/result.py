@@ -21,7 +21,8 @@ class VideoResult(TypedDict):
         created_at: Time at which the server created the job, in ISO 8601.
         completed_at: Time at which the server completed the job, in ISO 8601.
         expires_at: Time at which the server deletes the video, in ISO 8601.
-        estimated_cost_usd: Price of the video, in US dollars.
+        estimated_cost_usd: Price of the video in US dollars, as it was known before the order.
+        cost_usd: Price in US dollars that the server has named, or that its usage gives exactly.
     """
 
     id: str
@@ -34,6 +35,7 @@ class VideoResult(TypedDict):
     completed_at: str | None
     expires_at: str | None
     estimated_cost_usd: float | None
+    cost_usd: float | None
 
 
 class OrderedVideoResult(VideoResult):
@@ -68,7 +70,12 @@ class FileResult(_FileResult, total=False):
 
 
 def make_video_result(
-    outcome: Outcome, model: str | None, profile: GatewayProfile, *, length_was_asked: bool = False
+    outcome: Outcome,
+    model: str | None,
+    profile: GatewayProfile,
+    *,
+    length_was_asked: bool = False,
+    estimated_cost_usd: float | None = None,
 ) -> VideoResult:
     """Return the result of a task that waits for a video.
 
@@ -80,6 +87,7 @@ def make_video_result(
         model: Name of the model that was ordered; if that is not known, the name that the server sent.
         profile: Profile of the gateway.
         length_was_asked: Whether the order named the length.
+        estimated_cost_usd: Price of the order in US dollars; None if only the profile may know it.
     """
     known = profile.models.get(model or "")
     has_stand_in = outcome.model is not None and outcome.model == profile.stand_in_model
@@ -94,5 +102,6 @@ def make_video_result(
         "created_at": outcome.created_at,
         "completed_at": outcome.completed_at,
         "expires_at": outcome.expires_at,
-        "estimated_cost_usd": known.price_usd if known else None,
+        "estimated_cost_usd": profile.cost_of(model or "") if estimated_cost_usd is None else estimated_cost_usd,
+        "cost_usd": outcome.cost_usd,
     }

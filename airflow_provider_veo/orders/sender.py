@@ -72,9 +72,11 @@ class OrderSender:
 
         Raises:
             NotOrderedError: The record cannot be read; it may exist.
-            InvalidInputError: `[veo] storage` is wrong.
+            InvalidInputError: `[veo] storage` is wrong, or the connection has another backend than the order.
         """
         record = self._store.read()
+        if record and record.has_job and record.fingerprint == order.fingerprint:
+            self._client.settings.check_backend(record.backend, record.video_id)
         if record is None or not self._store.is_of_files or not is_out_of_reach(record, order):
             return record
         self._log.warning(

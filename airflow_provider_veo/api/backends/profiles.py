@@ -133,7 +133,7 @@ class GatewayProfile:
 
     Attributes:
         name: Name by which a connection chooses the profile.
-        default_model: Model to order if neither the task nor the connection names one.
+        default_model: Model to order if neither the task nor the connection names one. None means that of the backend.
         hosts: Hosts of the gateway's API. Connections with these hosts have this profile by default.
         models: Models with their prices, sizes, lengths and frame rules, by ID. Other models can be ordered, too;
             nothing is known of them.
@@ -146,7 +146,7 @@ class GatewayProfile:
     """
 
     name: str
-    default_model: str
+    default_model: str | None
     hosts: frozenset[str] = frozenset()
     models: Mapping[str, VideoModel] = field(default_factory=dict, hash=False)
     flexible_models: Mapping[str, FlexibleModel] = field(default_factory=dict, hash=False)
@@ -222,7 +222,7 @@ class GatewayProfile:
         )
 
 
-GENERIC = GatewayProfile(name="generic", default_model="veo-3.1-fast")
+GENERIC = GatewayProfile(name="generic", default_model=None)
 """Profile of a server of which nothing is known: no price, no size, and no rule about frames."""
 
 # Sources: the gateway's documentation page, section on models, and its answers. That page swaps the descriptions of
@@ -255,6 +255,7 @@ LAOZHANG = GatewayProfile(
     name="laozhang",
     default_model="gemini-omni-1.2-flash",
     hosts=frozenset({"api.laozhang.ai", "api2.laozhang.ai"}),
+    retention=7 * 24 * 3600.0,
     flexible_models={
         "gemini-omni-1.2-flash": FlexibleModel(
             "gemini-omni-1.2-flash",

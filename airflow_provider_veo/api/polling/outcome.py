@@ -56,6 +56,7 @@ class Outcome:
         in_doubt: Whether only the content can show if there is a video: the server contradicts itself (see `Video`),
             or this package does not know the last status.
         was_running: Whether an earlier answer in this wait has shown the job unfinished.
+        cost_usd: Price in US dollars that the server names, or that its usage gives exactly.
     """
 
     kind: OutcomeKind
@@ -75,6 +76,7 @@ class Outcome:
     reason_in_words: bool = False
     in_doubt: bool = False
     was_running: bool = False
+    cost_usd: float | None = None
 
     @classmethod
     def of(cls, video: Video) -> Outcome:
@@ -95,6 +97,7 @@ class Outcome:
             created_at=_format_time(video.created_at),
             completed_at=_format_time(video.completed_at),
             expires_at=_format_time(video.expires_at),
+            cost_usd=video.cost_usd,
         )
 
     def judge_reason(self, own: OwnWords) -> Outcome:
