@@ -50,7 +50,8 @@ from airflow_provider_veo.observability.tracing import span
 from airflow_provider_veo.storage import destinations, salvage
 from airflow_provider_veo.storage.delivery import IfExists, deliver
 from airflow_provider_veo.storage.destinations import Destination
-from airflow_provider_veo.storage.files import StoredVideo
+from airflow_provider_veo.storage.errors import storage_errors
+from airflow_provider_veo.storage.files import StoredVideo, find_stored
 
 
 class VeoHook(BaseHook):
@@ -263,19 +264,43 @@ class VeoHook(BaseHook):
             StorageError: The destination does not take the video, which is in the salvage folder now.
             VeoError: The server refuses, or cannot be reached; see `api.errors`.
         """
-        target = destinations.resolve(destination, name=_name_of(video_id, url))
+        name = _name_of(video_id, url)
         policy = replace(self.download_policy, content_timeout=content_timeout.total_seconds(), max_bytes=max_bytes)
         with (
             adding(video_id=video_id),
             span("veo.download_video", video_id=video_id) as traced,
             self.get_conn() as client,
         ):
-            spare = salvage.find_salvage_target(self.settings.base_url, video_id, url)
-            download = Download(client.content(video_id, url), policy, self.log)
-            stored = deliver(download, target, spare, if_exists=if_exists, sha256=sha256)
+            stored = self._find_stored_by_api(client, destination, video_id)
+            if stored is None:
+                target = destinations.resolve(destination, name=name)
+                spare = salvage.find_salvage_target(self.settings.base_url, video_id, url)
+                download = Download(client.content(video_id, url), policy, self.log)
+                stored = deliver(download, target, spare, if_exists=if_exists, sha256=sha256)
             traced.set_attribute("veo.bytes", stored.bytes)
         # once for all blocks
         get_hook_lineage_collector().add_output_asset(context=self, uri=stored.uri)
+        return stored
+
+    def _find_stored_by_api(
+        self, client: VeoClient, destination: Destination, video_id: str | None
+    ) -> StoredVideo | None:
+        """Return the video that the API itself has stored below the destination; None if it is to be downloaded.
+
+        Raises:
+            StorageError: The video cannot be read there.
+            VeoError: The API cannot be asked for the video's place.
+        """
+        if video_id is None or client.settings.backend.output_uri is None:
+            return None
+        address = client.get_video(video_id).url
+        place = destinations.find_below(destination, address) if address else None
+        if place is None:
+            return None
+        with storage_errors(f"{place}, which the API has stored, cannot be read"):
+            stored = find_stored(place)
+        if stored:
+            self.log.info("%s is below the destination already (%d bytes), so nothing is copied", place, stored.bytes)
         return stored
 
     def test_connection(self) -> tuple[bool, str]:

@@ -448,7 +448,10 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
     def _find(self, video_id: str | None, kept: Kept) -> StoredVideo | None:
         """Return the video that an earlier try has stored, at the destination of this one; None if it is not there."""
         place = destinations.read_target(kept.path)
-        wanted = place if self.destination is None else destinations.resolve(self.destination, name=video_id)
+        if self.destination is None or destinations.find_below(self.destination, place.uri):
+            wanted = place
+        else:
+            wanted = destinations.resolve(self.destination, name=video_id)
         return find_unchanged(place, kept.bytes, kept.sha256, wanted)
 
 

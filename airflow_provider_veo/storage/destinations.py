@@ -65,6 +65,28 @@ def resolve(destination: Destination, *, name: str | None = None) -> Target:
     return target.with_parts(rule.fill(target.parts, name))
 
 
+def find_below(destination: Destination, address: str) -> Target | None:
+    """Return the target of an object that is below a destination already; None if it is somewhere else.
+
+    Args:
+        destination: A destination as a Dag author writes it. Only a folder, which ends in "/", has objects below it.
+        address: Address of the object, without an Airflow connection, such as `gs://bucket/folder/video.mp4`.
+
+    Raises:
+        InvalidInputError: The destination cannot be used.
+    """
+    text = str(destination).strip()
+    found = find_target(address, "address")
+    if not (text.endswith("/") and isinstance(found, ObjectTarget)):
+        return None
+    folder = _read(text, "destination")
+    names = [part for part in folder.parts if part]
+    is_below = isinstance(folder, ObjectTarget) and (
+        (folder.scheme, folder.host, names) == (found.scheme, found.host, found.parts[: len(names)])
+    )
+    return folder.with_parts(found.parts) if is_below and len(found.parts) > len(names) else None
+
+
 def read_target(path: str) -> Target:
     """Return the target that a result or a record names.
 

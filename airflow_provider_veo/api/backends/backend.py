@@ -41,11 +41,13 @@ class Backend(ABC):
         opening: Seconds from an order to the first status call, while no earlier job of the model is known.
         key_header: Header that carries an API key. For `Authorization`, the connection chooses its form.
         address: Base URL of the API if the connection names none; None if the connection must name one.
+        output_uri: Folder of a bucket in which the API stores the videos; None if it stores them nowhere.
     """
 
     name: ClassVar[str]
     default_model: ClassVar[str]
     opening: ClassVar[float] = 45.0
+    output_uri: str | None = None
 
     @property
     def address(self) -> str | None:
