@@ -254,23 +254,28 @@ class AirflowLab:
         *,
         keep_task_state: bool = False,
         downstream: bool = True,
+        prevent_rerun: bool = True,
         pass_index: int | None = None,
     ) -> None:
-        """Clear a task by the request that the dialog of Airflow's UI sends, as the dialog is when it opens.
+        """Clear a task by the request of the dialog in Airflow's UI, by default with the options that it opens with.
 
         Args:
             dag_id: ID of the Dag.
             run_id: ID of the Dag run.
             task_id: ID of the task. All its mapped task instances are cleared.
             keep_task_state: Whether "Keep task state and resume" is ticked (Airflow 3.4 and later).
-            downstream: Whether "Downstream" is selected. It is at first.
+            downstream: Whether "Downstream" is selected.
+            prevent_rerun: Whether "Prevent rerun if task is running" is ticked. If it is and the task is running, the
+                answer is 409.
             pass_index: Number of the pass whose task is cleared; None outside of loops.
         """
         options: dict[str, Any] = {
             "include_downstream": downstream,
             "include_upstream": False,
             "run_on_latest_version": False,
-            "keep_task_state": keep_task_state or None,  # the dialog leaves it out when it is not ticked
+            # the dialog leaves out the fields of boxes that are not ticked
+            "keep_task_state": keep_task_state or None,
+            "prevent_running_task": prevent_rerun or None,
         }
         if pass_index is None:
             options |= {"include_future": False, "include_past": False}
@@ -283,12 +288,10 @@ class AirflowLab:
         """Clear a Dag run by Airflow's REST API. The UI's button for the run sends the same."""
         self.request("POST", f"/dags/{dag_id}/dagRuns/{run_id}/clear", {"dry_run": False, "only_failed": False})
 
-    def clear_by_command(self, dag_id: str, task_id: str, logical_date: pendulum.DateTime) -> None:
-        """Clear a task of the Dag run with a logical date by `airflow tasks clear`."""
-        date = logical_date.isoformat()
-        self.command(
-            "tasks", "clear", "--yes", "--task-regex", f"^{task_id}$", "--start-date", date, "--end-date", date, dag_id
-        )
+    def clear_by_command(self, dag_id: str, task_id: str, first: pendulum.DateTime, last: pendulum.DateTime) -> None:
+        """Clear a task by `airflow tasks clear`, in the Dag runs whose logical dates are not outside of two dates."""
+        dates = ("--start-date", first.isoformat(), "--end-date", last.isoformat())
+        self.command("tasks", "clear", "--yes", "--task-regex", f"^{task_id}$", *dates, dag_id)
 
     def command(self, *words: str) -> None:
         """Run a command of Airflow's own, and wait for its end.

@@ -1,0 +1,165 @@
+"""Orders, cancellations and charges of tasks in loops, on a real Airflow."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from functools import partial
+
+import pytest
+
+PASSES = (0, 1, 2)
+NAMES = ("plain", "first", "second")
+
+
+@pytest.fixture(scope="module")
+def runs(system):
+    """Start all runs at once, and return their IDs by the connection that they use."""
+    started = {
+        "veo_keys": ("three_passes", {}),
+        "veo_retry": ("three_passes", {"dies_in_pass": 1}),
+        "veo_evicted": ("on_workers", {}),
+        "veo_running": ("on_workers", {}),
+    }
+    return {conn_id: system.start(dag_id, conn_id, **conf) for conn_id, (dag_id, conf) in started.items()}
+
+
+def counts(system, conn_id, prompt):
+    """Return the numbers of orders, cancelled jobs and charged jobs of a prompt."""
+    charged = system.charged(conn_id, prompt)
+    return len(system.jobs(conn_id, prompt)), system.cancelled(conn_id, prompt), charged
+
+
+def orders_by_prompt(system, conn_id):
+    return Counter(job.prompt.split(" ", 1)[1] for job in system.gateways[conn_id].jobs.all())
+
+
+def plain_video(system, run_id, number):
+    """Return the ID of the video of the task `takes.plain` in a pass."""
+    return system.lab.result("three_passes", run_id, "takes.plain", pass_index=number)["id"]
+
+
+def story(system, dag_id, run_id):
+    states = {
+        f"{name} {instance['try_number']}": instance["state"]
+        for name, instance in zip(
+            system.lab.task_states(dag_id, run_id), system.lab.task_instances(dag_id, run_id), strict=True
+        )
+    }
+    return "\n".join([str(states), *system.airflow_says("rror")[-20:]])
+
+
+def test_each_pass_has_its_own_keys_and_videos(system, runs):
+    run_id = runs["veo_keys"]
+    assert system.until_over("three_passes", run_id) == "success", story(system, "three_passes", run_id)
+    jobs = system.gateways["veo_keys"].jobs
+    assert orders_by_prompt(system, "veo_keys") == dict.fromkeys(NAMES, 3)
+    assert jobs.counters.repeated_orders == 0
+    assert len({job.key for job in jobs.all()}) == 9
+    assert len({plain_video(system, run_id, number) for number in PASSES}) == 3
+
+
+def test_a_retry_in_a_pass_collects_the_video_of_that_pass(system, runs):
+    run_id = runs["veo_retry"]
+    assert system.until_over("three_passes", run_id) == "success", story(system, "three_passes", run_id)
+    tries = {
+        number: one["try_number"]
+        for number in PASSES
+        for one in system.lab.task_instances("three_passes", run_id, "takes.plain", number)
+    }
+    assert tries[1] >= 2, "the task did not die"
+    assert orders_by_prompt(system, "veo_retry") == dict.fromkeys(NAMES, 3)
+    ordered = [job.id for job in system.jobs("veo_retry", f"{run_id} plain")]
+    assert ordered == [plain_video(system, run_id, number) for number in reversed(PASSES)]
+
+
+def test_a_clear_of_a_gate_orders_new_videos_for_the_later_passes(system, runs):
+    """Airflow gives the later passes a new region with the same numbers. The server honours idempotency keys."""
+    run_id = runs["veo_keys"]
+    assert system.until_over("three_passes", run_id) == "success"
+    before, delivered = orders_by_prompt(system, "veo_keys"), plain_video(system, run_id, 0)
+    keys = {job.key for job in system.gateways["veo_keys"].jobs.all()}
+    gate = next(one["task_id"] for one in system.lab.task_instances("three_passes", run_id) if "gate" in one["task_id"])
+    system.lab.clear_in_dialog("three_passes", run_id, gate, pass_index=0)
+    assert system.until_over("three_passes", run_id) == "success", story(system, "three_passes", run_id)
+    assert system.gateways["veo_keys"].jobs.counters.repeated_orders == 0
+    assert orders_by_prompt(system, "veo_keys") - before == dict.fromkeys(NAMES, 2)
+    assert len({job.key for job in system.gateways["veo_keys"].jobs.all()} - keys) == 6
+    assert plain_video(system, run_id, 0) == delivered
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_clear_of_a_delivered_task_in_one_pass_orders_one_new_video(system, runs, keep):
+    run_id = runs["veo_retry"]
+    assert system.until_over("three_passes", run_id) == "success"
+    before = orders_by_prompt(system, "veo_retry")
+    clear_one(system, "three_passes", run_id, "takes.plain", keep=keep)
+    assert system.until_over("three_passes", run_id) == "success", story(system, "three_passes", run_id)
+    assert orders_by_prompt(system, "veo_retry") - before == {"plain": 1}
+
+
+def test_a_worker_that_gets_sigterm_in_a_cleared_earlier_pass_cancels_nothing(system, runs):
+    conn_id, run_id = "veo_evicted", runs["veo_evicted"]
+    assert system.until_over("on_workers", run_id) == "success", story(system, "on_workers", run_id)
+    with system.held(conn_id):
+        clear_one(system, "on_workers", run_id, "shots.plain")
+        system.wait_until("the second order", lambda: len(system.jobs(conn_id, f"{run_id} plain in pass 0")) == 2)
+        counters = system.gateways[conn_id].jobs.counters
+        polls = counters.polls
+        system.wait_until("the wait", lambda: counters.polls >= polls + 1)
+        [task] = system.lab.task_instances("on_workers", run_id, "shots.plain", 0)
+        polls = counters.polls
+        os.kill(task["pid"], signal.SIGTERM)
+        system.wait_until("the task to continue", lambda: counters.polls >= polls + 3)
+    assert system.until_over("on_workers", run_id) == "success"
+    assert counts(system, conn_id, f"{run_id} plain in pass 0") == (2, 0, 2)
+
+
+RUNNING = {
+    ("shots.plain", 0): "plain in pass 0",  # another pass came after it
+    ("shots.plain", 1): "plain in pass 1",
+    ("shots.mapped", 0): "mapped in pass 0",
+    ("plain", None): "plain",
+    ("mapped", None): "mapped",
+}
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_clear_of_a_running_task_cancels_its_job_and_orders_one_new_video(system, runs, keep):
+    """The tasks had delivered a video before, and were cleared: so each first orders a second video."""
+    conn_id, run_id = "veo_running", runs["veo_running"]
+    assert system.until_over("on_workers", run_id) == "success", story(system, "on_workers", run_id)
+    before = {prompt: counts(system, conn_id, f"{run_id} {prompt}") for prompt in RUNNING.values()}
+    with system.held(conn_id):
+        for (task_id, number), prompt in RUNNING.items():
+            clear_one(system, "on_workers", run_id, task_id, number=number)
+            ordered = partial(is_ordered, system, conn_id, f"{run_id} {prompt}", before[prompt][0] + 1)
+            system.wait_until(f"the order of {prompt}", ordered)
+        polls = system.gateways[conn_id].jobs.counters.polls
+        system.wait_until("the waits", lambda: system.gateways[conn_id].jobs.counters.polls >= polls + 10)
+        for task_id, number in RUNNING:
+            clear_one(system, "on_workers", run_id, task_id, number=number, keep=keep)
+        for prompt in RUNNING.values():
+            ordered = partial(is_ordered, system, conn_id, f"{run_id} {prompt}", before[prompt][0] + 2)
+            system.wait_until(f"the new order of {prompt}", ordered)
+    assert system.until_over("on_workers", run_id) == "success", story(system, "on_workers", run_id)
+    changes = {
+        prompt: tuple(
+            after - count
+            for after, count in zip(counts(system, conn_id, f"{run_id} {prompt}"), before[prompt], strict=True)
+        )
+        for prompt in RUNNING.values()
+    }
+    assert changes == dict.fromkeys(RUNNING.values(), (2, 1, 1))
+
+
+def clear_one(system, dag_id, run_id, task_id, *, number=0, keep=False):
+    """Clear a task of one pass, and no other one."""
+    system.lab.clear_in_dialog(
+        dag_id, run_id, task_id, keep_task_state=keep, downstream=False, prevent_rerun=False, pass_index=number
+    )
+
+
+def is_ordered(system, conn_id, prompt, number):
+    return len(system.jobs(conn_id, prompt)) == number
