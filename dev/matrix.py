@@ -68,7 +68,7 @@ class Row:
 
     @property
     def may_fail(self) -> bool:
-        """Whether the command ends well although the row fails: nobody uses a pre-release of Airflow for work."""
+        """Whether the command ends well if the row fails, since a pre-release is not for daily work yet."""
         return Version(self.airflow).is_prerelease
 
     @property

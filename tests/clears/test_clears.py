@@ -1,4 +1,4 @@
-"""Clear tasks in each way that Airflow has, and count orders, cancelled jobs and charges."""
+"""Count orders, cancelled jobs and charges after each way in which Airflow clears a task."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def cleared(request, tmp_path_factory):
             for name, gateway in gateways.items()
         }
         lab = stack.enter_context(AirflowLab(Path(__file__).with_name("dags"), connections, settings))
-        clears = Clears(System(lab, gateways), tmp_path_factory.mktemp("places"))
+        clears = ClearedTasks(System(lab, gateways), tmp_path_factory.mktemp("places"))
         with clears.system.held("veo_held"), clears.system.held("veo_cancel"):
             clears.start()
             clears.clear()
@@ -56,7 +56,7 @@ def cleared(request, tmp_path_factory):
     return SimpleNamespace(counts=counts, has_storage=bool(storage))
 
 
-class Clears:
+class ClearedTasks:
     """The runs of all rows, and the steps of the test."""
 
     def __init__(self, system, places):

@@ -155,7 +155,7 @@ def test_a_clear_of_a_running_task_cancels_its_job_and_orders_one_new_video(syst
 
 
 def clear_one(system, dag_id, run_id, task_id, *, number=0, keep=False):
-    """Clear a task of one pass, and no other one."""
+    """Clear the task in one pass only."""
     system.lab.clear_in_dialog(
         dag_id, run_id, task_id, keep_task_state=keep, downstream=False, prevent_rerun=False, pass_index=number
     )

@@ -10,10 +10,10 @@ AIRFLOW_3 = importlib.util.find_spec("airflow.sdk") is not None
 
 # Airflow 3.4 keeps a row for each try, names the map index differently, and stores XComs by try
 TASK_INSTANCES = "task_instance"
-"""What stands after FROM in SQL: the latest tries of all task instances, with their `map_index`."""
+"""Text after FROM in SQL: the latest tries of all task instances, with their `map_index`."""
 
 XCOMS = "xcom"
-"""What stands after FROM in SQL: the XComs of the latest tries, with the columns `run_id`, `key` and `value`."""
+"""Text after FROM in SQL: the XComs of the latest tries, with the columns `run_id`, `key` and `value`."""
 
 if AIRFLOW_V_3_4_PLUS:
     TASK_INSTANCES = (
