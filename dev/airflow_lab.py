@@ -234,7 +234,7 @@ class AirflowLab:
         self.request("PATCH", f"/dags/{dag_id}", {"is_paused": True})
 
     def clear(self, dag_id: str, run_id: str, task_id: str, **options: Any) -> None:
-        """Clear a task by Airflow's REST API.
+        """Clear the task by Airflow's REST API.
 
         Args:
             dag_id: ID of the Dag.
@@ -257,7 +257,7 @@ class AirflowLab:
         prevent_rerun: bool = True,
         pass_index: int | None = None,
     ) -> None:
-        """Clear a task by the request of the dialog in Airflow's UI, by default with the options that it opens with.
+        """Clear the task by the request of the dialog in Airflow's UI, by default with the options that it opens with.
 
         Args:
             dag_id: ID of the Dag.
@@ -285,11 +285,11 @@ class AirflowLab:
         self.clear(dag_id, run_id, task_id, **options)
 
     def clear_run(self, dag_id: str, run_id: str) -> None:
-        """Clear a Dag run by Airflow's REST API. The UI's button for the run sends the same."""
+        """Clear the Dag run by Airflow's REST API. The UI's button for the run sends the same."""
         self.request("POST", f"/dags/{dag_id}/dagRuns/{run_id}/clear", {"dry_run": False, "only_failed": False})
 
     def clear_by_command(self, dag_id: str, task_id: str, first: pendulum.DateTime, last: pendulum.DateTime) -> None:
-        """Clear a task by `airflow tasks clear`, in the Dag runs whose logical dates are not outside of two dates."""
+        """Clear the task by `airflow tasks clear`, in the Dag runs whose logical dates are not outside of two dates."""
         dates = ("--start-date", first.isoformat(), "--end-date", last.isoformat())
         self.command("tasks", "clear", "--yes", "--task-regex", f"^{task_id}$", *dates, dag_id)
 
