@@ -413,7 +413,7 @@ class AirflowLab:
         if time.monotonic() < self._checked_at + _HEALTH_CHECK_PAUSE:
             return
         self._checked_at = time.monotonic()
-        with contextlib.suppress(httpx.HTTPError, ValueError, KeyError):
+        with contextlib.suppress(httpx.HTTPError, psutil.Error, ValueError, KeyError):
             health = self._http.get("/api/v2/monitor/health").raise_for_status().json()["scheduler"]
             if health["status"] == "healthy" or any(p.cmdline()[-1:] == ["scheduler"] for p in self.processes()):
                 return  # a scheduler that only is busy is unhealthy, too
