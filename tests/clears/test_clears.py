@@ -84,6 +84,10 @@ class ClearedTasks:
         state = {"deferred": "deferred", "waiting": "running"}[row.dag_id]
         return self.polls(row) > 0 and self.system.state(row.dag_id, self.runs[row]) == state
 
+    def task(self, row):
+        [task] = self.system.lab.task_instances(row.dag_id, self.runs[row], "create")
+        return task
+
     def polls(self, row):
         """Return the number of status calls about the latest job of a row."""
         jobs = self.system.jobs(row.conn_id, self.runs[row])
@@ -94,6 +98,7 @@ class ClearedTasks:
         """Clear the task of each row in the way of that row."""
         lab = self.system.lab
         self.polled = {row: self.polls(row) for row in ROWS}
+        self.tries = {row: self.task(row)["try_number"] for row in ROWS}
         self.errors = {
             row: self.system.log(row.dag_id, run) for row, run in self.runs.items() if row.dag_id == "failed"
         }
@@ -133,8 +138,8 @@ class ClearedTasks:
             return
 
     def has_new_try(self, row):
-        [task] = self.system.lab.task_instances(row.dag_id, self.runs[row], "create")
-        waits = task["try_number"] >= 2 and task["state"] in ("deferred", "running")
+        task = self.task(row)
+        waits = task["try_number"] > self.tries[row] and task["state"] in ("deferred", "running")
         ordered_anew = len(self.system.jobs(row.conn_id, self.runs[row])) > 1
         return waits and self.polls(row) > (0 if ordered_anew else self.polled[row])
 
