@@ -289,9 +289,16 @@ class AirflowLab:
         self.request("POST", f"/dags/{dag_id}/dagRuns/{run_id}/clear", {"dry_run": False, "only_failed": False})
 
     def clear_by_command(self, dag_id: str, task_id: str, first: pendulum.DateTime, last: pendulum.DateTime) -> None:
-        """Clear the task by `airflow tasks clear`, in the Dag runs whose logical dates are not outside of two dates."""
+        """Clear the tasks by `airflow tasks clear`, in the Dag runs whose logical dates are not outside of two dates.
+
+        Args:
+            dag_id: ID of the Dag.
+            task_id: Part of the IDs of the tasks; the command takes it as it is, not as a pattern.
+            first: First logical date.
+            last: Last logical date.
+        """
         dates = ("--start-date", first.isoformat(), "--end-date", last.isoformat())
-        self.command("tasks", "clear", "--yes", "--task-regex", f"^{task_id}$", *dates, dag_id)
+        self.command("tasks", "clear", "--yes", "--task-regex", task_id, *dates, dag_id)
 
     def command(self, *words: str) -> None:
         """Run a command of Airflow's own, and wait for its end.
