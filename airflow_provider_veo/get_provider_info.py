@@ -58,7 +58,11 @@ def get_provider_info() -> dict[str, Any]:
                 "description": "Settings of the Veo provider.",
                 "options": {
                     "storage": {
-                        "description": "Folder for relative destinations: an absolute path or a URI.",
+                        "description": (
+                            "Folder for relative destinations: an absolute path or a URI that all workers share. "
+                            "Airflow versions except 3.3 also keep order files there, below _veo/orders. By them, a "
+                            "task that is cleared collects a paid video instead of ordering another one."
+                        ),
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "s3://aws_default@my-bucket/videos",
@@ -73,6 +77,28 @@ def get_provider_info() -> dict[str, Any]:
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "/data/salvage",
+                        "default": "",
+                    },
+                    "on_clear": {
+                        "description": (
+                            "Action of a task that is cleared before its paid video is delivered, unless the task's "
+                            "own on_clear says otherwise. collect: it collects that video and orders nothing. new: it "
+                            "orders another video, which is charged again."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "new",
+                        "default": "collect",
+                    },
+                    "installation": {
+                        "description": (
+                            "Name of this installation of Airflow. It keeps the order files of several installations "
+                            "apart that share the folder of [veo] storage. All workers need the same name. Empty: "
+                            "the base_url of [api], before Airflow 3 that of [webserver]."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "production",
                         "default": "",
                     },
                     "page_roots": {

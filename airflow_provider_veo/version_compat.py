@@ -7,6 +7,9 @@ from packaging.version import Version
 
 _RELEASE = Version(__version__).release
 
+AIRFLOW_V_3_0_PLUS = _RELEASE >= (3, 0)
+"""The API server has taken the place of the webserver."""
+
 AIRFLOW_V_3_1_PLUS = _RELEASE >= (3, 1)
 """Airflow's UI shows pages of plugins."""
 
@@ -19,3 +22,6 @@ AIRFLOW_V_3_4_PLUS = _RELEASE >= (3, 4)
 Triggers write XComs by a public method, and `on_kill` of a trigger reports an action of a user only. Tabs of plugins
 can be limited to operators.
 """
+
+CLEAR_KEEPS_TASK_STATE = AIRFLOW_V_3_3_PLUS and not AIRFLOW_V_3_4_PLUS
+"""Tasks have a state store, and a clear never empties it."""

@@ -19,7 +19,6 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_veo.api.errors import InvalidInputError, VeoError
 from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
-from airflow_provider_veo.orders import advice
 from airflow_provider_veo.orders.decision import HandOver
 from airflow_provider_veo.tasks.run import TaskRun
 
@@ -139,7 +138,7 @@ async def _wait_for(returned: Awaitable[Any]) -> Any:
 def _read_kept_arguments(run: TaskRun) -> dict[str, Any]:
     kept = run.pull_xcom(ARGUMENTS_KEY)
     if not isinstance(kept, Mapping):
-        raise VeoError(f"The XCom {ARGUMENTS_KEY} of this try is gone. {advice.describe_clear()}")
+        raise VeoError(f"The XCom {ARGUMENTS_KEY} of this try is gone.")
     return dict(kept)
 
 

@@ -52,6 +52,7 @@ class OutcomeEntry(TypedDict, total=False):
     Attributes:
         error: Description of the failure, for people.
         reason: Category of the failure, as the value of a `Reason`.
+        uncollected: ID of the paid video that a later try can collect; missing if there is none.
         videos: Names of the videos that the task has ordered: job ids, or names of `name_of_url`.
         of: Name of the video that another task has ordered, and that this one has stored or waited for.
         model: Name of the model.
@@ -72,6 +73,7 @@ class OutcomeEntry(TypedDict, total=False):
 
     error: str
     reason: str
+    uncollected: str
     videos: list[str]
     of: str | None
     model: str | None
@@ -128,14 +130,16 @@ def describe_file(result: Mapping[str, Any], proof: str | None, media_type: str 
     }
 
 
-def describe_failure(error: Exception, reason: str) -> OutcomeEntry:
+def describe_failure(error: Exception, reason: str, uncollected: str | None = None) -> OutcomeEntry:
     """Return the entry of a task that fails.
 
     Args:
         error: The exception that the task raises.
         reason: Category of the failure, as the value of a `Reason`.
+        uncollected: ID of the paid video that a later try can collect; None if there is none.
     """
-    return {"error": clean(str(error) or type(error).__name__), "reason": reason}
+    entry: OutcomeEntry = {"error": clean(str(error) or type(error).__name__), "reason": reason}
+    return {**entry, "uncollected": uncollected} if uncollected else entry
 
 
 def name_of_url(url: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from airflow.exceptions import AirflowRescheduleException
@@ -51,19 +51,22 @@ def report(ti: TaskInstanceKey | None, outcome: OutcomeEntry, *, charged_usd: fl
 
 
 @contextmanager
-def reporting_failures(ti: TaskInstanceKey | None, *, on_page: bool = True) -> Iterator[None]:
+def reporting_failures(
+    ti: TaskInstanceKey | None, *, on_page: bool = True, find_uncollected: Callable[[], str | None] = lambda: None
+) -> Iterator[None]:
     """Report an exception that leaves the block. A task that is skipped, rescheduled or deferred has not failed.
 
     Args:
         ti: Task instance; None if a test runs the operator without one.
         on_page: Whether the Veo page shows the task.
+        find_uncollected: Function that returns the ID of the paid video that a later try can collect, or None.
     """
     try:
         yield
     except _CONTROL_FLOW:
         raise
     except Exception as error:
-        (conclude if on_page else report)(ti, page.describe_failure(error, name_reason(error)))
+        (conclude if on_page else report)(ti, page.describe_failure(error, name_reason(error), find_uncollected()))
         raise
 
 

@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
 
 from airflow_provider_veo.api.content.download import DEFAULT_MAX_BYTES
 from airflow_provider_veo.api.errors import InvalidInputError
+from airflow_provider_veo.api.net import urls
 from airflow_provider_veo.api.specs import ChatSpec, VideoSpec, check_last_frame
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.links.video import VeoVideoLink
@@ -25,13 +26,14 @@ from airflow_provider_veo.observability.lineage import (
     write_sidecar,
 )
 from airflow_provider_veo.orders.identity import TaskIdentity
-from airflow_provider_veo.orders.order import OnUnknownSubmission, Order, make_fingerprint
+from airflow_provider_veo.orders.order import OnClear, OnUnknownSubmission, Order, make_fingerprint
 from airflow_provider_veo.orders.result import FileResult
 from airflow_provider_veo.policies.retry import make_default_retry_policy
 from airflow_provider_veo.storage import destinations
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.frames import FrameSource
 from airflow_provider_veo.tasks import arguments
+from airflow_provider_veo.tasks.arguments import read_on_clear
 from airflow_provider_veo.tasks.checked import CheckedTask
 from airflow_provider_veo.tasks.run import TaskRun
 from airflow_provider_veo.utils.airflow_internals import task_has_succeeded
@@ -145,6 +147,7 @@ class OrderingOperator(VeoOperator):
     timeout: timedelta
     max_submissions: int
     on_unknown_submission: OnUnknownSubmission
+    on_clear: OnClear | None
 
     argument_rules: ClassVar[Mapping[str, arguments.ArgumentRule]] = {
         **VeoOperator.argument_rules,
@@ -155,6 +158,7 @@ class OrderingOperator(VeoOperator):
         "timeout": arguments.DURATION,
         "max_submissions": arguments.COUNT,
         "on_unknown_submission": arguments.make_choice_rule(OnUnknownSubmission),
+        "on_clear": arguments.make_choice_rule(OnClear).or_none,
     }
 
     @property
@@ -166,19 +170,34 @@ class OrderingOperator(VeoOperator):
         if self._are_known("first_frame", "last_frame"):
             check_last_frame(has_first=self.first_frame is not None, has_last=self.last_frame is not None)
 
-    if AIRFLOW_V_3_3_PLUS:
+    @property
+    def on_success_callback(self) -> Sequence[Callable[[Context], Any]]:
+        """`mark_delivered`, and then the callbacks of the user, from an argument or from a policy."""
+        found: Sequence[Callable[[Context], Any]] = self.__dict__.get("on_success_callback", [])
+        return found
 
-        @property
-        def on_success_callback(self) -> Sequence[Callable[[Context], Any]]:
-            """`mark_delivered`, and then the callbacks of the user, from an argument or from a policy."""
-            found: Sequence[Callable[[Context], Any]] = self.__dict__.get("on_success_callback", [])
-            return found
+    @on_success_callback.setter
+    def on_success_callback(self, given: Any) -> None:
+        own = list(given) if isinstance(given, Collection) else [given] if given else []
+        # under the attribute's own name, so that copies have it, too
+        self.__dict__["on_success_callback"] = [mark_delivered, *(one for one in own if one is not mark_delivered)]
 
-        @on_success_callback.setter
-        def on_success_callback(self, given: Any) -> None:
-            own = list(given) if isinstance(given, Collection) else [given] if given else []
-            # under the attribute's own name, so that copies have it, too
-            self.__dict__["on_success_callback"] = [mark_delivered, *(one for one in own if one is not mark_delivered)]
+    @property
+    def _on_clear(self) -> OnClear:
+        """The action after a clear: the argument, or else the option `[veo] on_clear`.
+
+        Raises:
+            InvalidInputError: The option is wrong.
+        """
+        return self.on_clear or read_on_clear()
+
+    @property
+    def _on_clear_in_messages(self) -> OnClear:
+        """The same for the text of an error, which a wrong option must not hide."""
+        try:
+            return self._on_clear
+        except InvalidInputError:
+            return "collect"
 
     def _make_order(
         self,
@@ -209,6 +228,10 @@ class OrderingOperator(VeoOperator):
             try_number=task.try_number,
             clear_number=task.clear_number,
             retries=task.retries,
+            region=task.region.id if task.region else None,
+            server=urls.redact(self.hook.settings.base_url),
+            retention=self.hook.settings.profile.retention,
+            on_clear=self._on_clear,
         )
 
 

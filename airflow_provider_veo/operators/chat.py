@@ -15,7 +15,7 @@ from airflow_provider_veo.hooks.connection import DEFAULT_TIMEOUT
 from airflow_provider_veo.observability.page import describe_order, name_of_url
 from airflow_provider_veo.operators.base import OrderingOperator
 from airflow_provider_veo.orders.chat import ChatOrders
-from airflow_provider_veo.orders.order import OnUnknownSubmission
+from airflow_provider_veo.orders.order import OnClear, OnUnknownSubmission
 from airflow_provider_veo.storage.frames import FrameSource, load_chat_frame, warn_of_shapes
 from airflow_provider_veo.tasks import arguments
 from airflow_provider_veo.tasks.run import TaskRun
@@ -46,6 +46,8 @@ class VeoChatCompletionOperator(OrderingOperator):
         max_submissions: Number of calls that this task may make until the next clear, 1 or more.
         on_unknown_submission: Action of a retry after an unknown order, a call to which no answer ever began: `fail`,
             or `resubmit`, which may pay twice.
+        on_clear: Action of the first try after a clear, if paid videos are not delivered: `collect` them, or order
+            `new` ones, which are charged again. None means `[veo] on_clear`, else `collect`.
 
     Returns:
         A list of `{"index", "url"}`, with the index from 1. `VeoDownloadOperator.partial(...).expand(url=chat.output)`
@@ -85,6 +87,7 @@ class VeoChatCompletionOperator(OrderingOperator):
         timeout: timedelta | float = DEFAULT_TIMEOUT,
         max_submissions: int = 2,
         on_unknown_submission: OnUnknownSubmission = "fail",
+        on_clear: OnClear | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -97,6 +100,7 @@ class VeoChatCompletionOperator(OrderingOperator):
         self.timeout = cast("timedelta", timeout)  # the argument's rule makes it one
         self.max_submissions = max_submissions
         self.on_unknown_submission = on_unknown_submission
+        self.on_clear = on_clear
         self._check_arguments()
 
     def execute(self, context: Context) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ from airflow_provider_veo.operators.base import OrderingOperator, StoringOperato
 from airflow_provider_veo.orders import advice
 from airflow_provider_veo.orders.collecting import NotCollected, judge_collecting
 from airflow_provider_veo.orders.decision import HandOver
-from airflow_provider_veo.orders.order import OnUnknownSubmission
+from airflow_provider_veo.orders.order import OnClear, OnUnknownSubmission
 from airflow_provider_veo.orders.record import Kept, OrderRecord
 from airflow_provider_veo.orders.result import OrderedVideoResult, make_video_result
 from airflow_provider_veo.orders.video import JobOrders
@@ -79,6 +79,8 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             job.
         on_unknown_submission: Action of a retry after an unknown order, after a crash between order and answer, or a
             lost answer: `fail`, or `resubmit`, which may pay twice.
+        on_clear: Action of the first try after a clear, if a paid video is not delivered: `collect` it, or order a
+            `new` one, which is charged again. None means `[veo] on_clear`, else `collect`.
         cancel_on_kill: Whether to cancel the job when a user marks or clears the task, if the server can cancel jobs.
 
     Returns:
@@ -137,6 +139,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         timeout: timedelta | float = DEFAULT_TIMEOUT,
         max_submissions: int = 2,
         on_unknown_submission: OnUnknownSubmission = "fail",
+        on_clear: OnClear | None = None,
         cancel_on_kill: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -154,6 +157,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         self.timeout = cast("timedelta", timeout)  # the argument's rule makes it one
         self.max_submissions = max_submissions
         self.on_unknown_submission = on_unknown_submission
+        self.on_clear = on_clear
         self.cancel_on_kill = cancel_on_kill
         self._in_flight: tuple[TaskInstance, str] | None = None
         self._check_arguments()
@@ -161,15 +165,22 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Order the video, or find the one that an earlier try has ordered; then wait on the worker, or defer."""
         run = TaskRun(context, self.log)
-        with run.reporting_failures(), fail_fast(self.conn_id, advice.advise_on_order):
+        with run.reporting_failures(), fail_fast(self.conn_id, self._advise):
             return self._deliver(run, None)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resume after the trigger has fired."""
         run = TaskRun(context, self.log)
-        with run.reporting_failures(), fail_fast(self.conn_id, advice.advise_on_order):
-            self._settle_to_resume(run)
-            return self._deliver(run, Outcome.from_event(event))
+        with run.reporting_failures(), fail_fast(self.conn_id, self._advise):
+            outcome = Outcome.from_event(event)
+            run.unfinished = _find_unfinished(outcome)
+            try:
+                self._settle_to_resume(run)
+            except VeoError as error:
+                if run.unfinished:
+                    error.add(advice=advice.advise_on_job(run.unfinished, self._on_clear_in_messages))
+                raise
+            return self._deliver(run, outcome)
 
     def on_kill(self) -> None:
         """Cancel the job, if a user has stopped the task."""
@@ -186,6 +197,9 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         thread = threading.Thread(target=cancel, name="veo-cancel", daemon=True)
         thread.start()
         thread.join(_CANCEL_TIMEOUT)
+
+    def _advise(self, error: VeoError) -> str:
+        return advice.advise_on_order(error, self._on_clear_in_messages)
 
     def _deliver(self, run: TaskRun, outcome: Outcome | None) -> dict[str, Any]:
         """Return the result of the task.
@@ -226,6 +240,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             found = orders.order_or_resume(order, spec)
             if isinstance(found, HandOver):
                 return found
+            run.unfinished = found.video_id
             if run.ti:
                 self._in_flight = run.ti, found.video_id
             if found.job and found.job.status.finished:
@@ -277,9 +292,11 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         """
         if outcome.reason_in_words:
             outcome = outcome.judge_reason(OwnWords.of(self.prompt, self._model, outcome.model, self.extra_body))
+        run.unfinished = _find_unfinished(outcome)
         record = self._read_record(run, outcome)
         if record and record.adopted and _was_cancelled(outcome):
             self.log.info("Video %s was cancelled when this task was cleared; ordering another one", outcome.video_id)
+            run.unfinished = None
             return None
         if record:
             trace_past_step(
@@ -298,9 +315,11 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
                 why = NotCollected.OUR_SIDE
                 after = record.as_stored(kept) if kept else record.as_not_collected(why, time.time())
                 run.store.write_or_log(after)
-            error.add(advice=advice.advise_on_job(outcome.video_id))
+            error.add(advice=advice.advise_on_job(outcome.video_id, self._on_clear_in_messages))
             raise
         except Exception as error:
+            if judge_collecting(error) is NotCollected.NEVER:
+                run.unfinished = None
             if record and self._gives_up(run, record, outcome, error):
                 return None
             raise
@@ -350,11 +369,11 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         why = judge_collecting(error)
         after = record.as_not_collected(why, time.time(), is_running=outcome.is_running)
         if after != record:
-            run.store.write_or_log(after)
+            after = run.store.write_or_log(after)
         if why is not NotCollected.REFUSED:
             return False
         if isinstance(error, VeoError):
-            error.add(advice=advice.advise_on_withheld(after))
+            error.add(advice=advice.advise_on_withheld(after, self._on_clear_in_messages))
         if not after.is_given_up:
             return False
         self.log.warning(
@@ -364,6 +383,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
             error,
         )
         run.store.write(after.as_lost())  # an order follows, and a later try must not repeat it
+        run.unfinished = None
         return True
 
     def _hand_over(self, run: TaskRun, found: HandOver) -> dict[str, Any]:
@@ -407,6 +427,11 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         place = destinations.read_target(kept.path)
         wanted = place if self.destination is None else destinations.resolve(self.destination, name=video_id)
         return find_unchanged(place, kept.bytes, kept.sha256, wanted)
+
+
+def _find_unfinished(outcome: Outcome) -> str | None:
+    """Return the ID of a job whose video may still be collected; None if there will be no video."""
+    return None if outcome.kind == "failed" or outcome.reason == Reason.NOT_FOUND.value else outcome.video_id
 
 
 def _keep(stored: StoredVideo, outcome: Outcome, record: OrderRecord) -> Kept:

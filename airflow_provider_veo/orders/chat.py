@@ -77,7 +77,7 @@ class ChatOrders:
             UnknownSubmissionError: It is unknown whether a call made videos.
             VeoError: Nothing was ordered for another reason; see `api.errors`.
         """
-        record = self._store.read()
+        record = self._sender.read_record(order)
         match decide_chat(record, order, self._task.key, spec.n):
             case ReturnUrls(resumed):
                 self._sender.resume(record, resumed, f"the {spec.n} videos of an earlier try")
@@ -124,8 +124,8 @@ class ChatOrders:
                 if is_new and isinstance(event, Progress):
                     self._show_progress(format_progress("processing", event.percent))
                 if isinstance(event, VideoReady):
-                    record = record.with_url(event.url, replaced=event.instead_of)
-                    self._store.write_or_log(record)  # at once: a later failure must not lose this video
+                    # at once: a later failure must not lose this video
+                    record = self._store.write_or_log(record.with_url(event.url, replaced=event.instead_of))
         except VeoError as error:
             if len(record.urls) < wanted:
                 rest = self._describe_rest(record, wanted, spec.model)

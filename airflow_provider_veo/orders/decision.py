@@ -238,8 +238,12 @@ def decide_chat(record: OrderRecord | None, order: Order, task_key: str, videos:
 
 def _can_continue(record: OrderRecord, order: Order) -> bool:
     """Return whether the same request is paid for and not delivered. A retry may collect a delivered video again."""
-    is_delivered = record.state is State.DELIVERED and was_cleared(record, order)
-    return record.has_job and record.fingerprint == order.fingerprint and not is_delivered
+    return record.has_job and record.fingerprint == order.fingerprint and not _is_over(record, order)
+
+
+def _is_over(record: OrderRecord, order: Order) -> bool:
+    """Return whether a clear has left the order on record behind."""
+    return was_cleared(record, order) and (record.state is State.DELIVERED or order.on_clear == "new")
 
 
 def _decide_on_order(record: OrderRecord | None, order: Order, task_key: str) -> Submit | Refuse:
@@ -277,12 +281,29 @@ def was_cleared(record: OrderRecord, order: Order) -> bool:
     A clear does not change it either if `retries` was lowered by the number of tries; then the Dag run has seen a
     clear, and `max_tries - retries` is the number of the try that the clear has ended. If the record or Airflow lacks
     these numbers, the answer is False.
+
+    A clear of an earlier task of a task loop gives the task instance another region, and starts its numbers anew. In
+    the same region, a try with a lower number than the one on record is older: Airflow has given it up for dead, so it
+    must not order as if it had been cleared. A try that has delivered its video does not run again: if another one has
+    its number, the Dag run was deleted and made anew, and the order files still have the record of its predecessor.
     """
+    if _are_different(record.region, order.region):
+        return True
+    if record.try_number is not None and order.try_number is not None:
+        if order.try_number < record.try_number:
+            return False
+        if order.try_number == record.try_number and record.state is State.DELIVERED:
+            return True
     if record.epoch != order.epoch:
         return True
     if record.try_number is None or record.clear_number is None or order.clear_number is None or order.retries is None:
         return False
     return order.clear_number > record.clear_number and order.epoch - order.retries >= record.try_number
+
+
+def _are_different(known: str | None, now: str | None) -> bool:
+    """Return whether two names differ; False as long as one of them is not known."""
+    return known is not None and now is not None and known != now
 
 
 def resume_record(record: OrderRecord, order: Order, *, is_running: bool = False) -> OrderRecord:
@@ -299,6 +320,8 @@ def resume_record(record: OrderRecord, order: Order, *, is_running: bool = False
         epoch=order.epoch,
         try_number=order.try_number,
         clear_number=order.clear_number,
+        region=order.region,
+        server=record.server or order.server,
         by_clear=is_cleared,
         withheld_since=None if is_running else record.withheld_since,
     )
@@ -313,7 +336,14 @@ def adopt_record(record: OrderRecord, order: Order, video_id: str) -> OrderRecor
         order: The order that the task wanted to send.
         video_id: ID of the job.
     """
-    adopted = replace(record, epoch=order.epoch, try_number=order.try_number, clear_number=order.clear_number)
+    adopted = replace(
+        record,
+        epoch=order.epoch,
+        try_number=order.try_number,
+        clear_number=order.clear_number,
+        region=order.region,
+        server=order.server,
+    )
     if was_cleared(record, order):
         adopted = replace(adopted, submissions=1, posts=0)
     return replace(adopted, state=State.SUBMITTED, video_id=video_id, waiting_since=order.now)
@@ -348,6 +378,8 @@ def make_next_record(
         try_number=order.try_number,
         clear_number=order.clear_number,
         earlier=_list_earlier(record),
+        region=order.region,
+        server=order.server,
     )
 
 
@@ -375,8 +407,7 @@ def find_urls(record: OrderRecord | None, order: Order) -> tuple[str, ...]:
     """Return the addresses of earlier chat calls that are paid for, not delivered, and still valid."""
     if record is None or record.fingerprint != order.fingerprint or order.now >= record.sent_at + _URL_LIFETIME:
         return ()
-    is_delivered = record.state is State.DELIVERED and was_cleared(record, order)
-    return () if is_delivered else record.urls
+    return () if _is_over(record, order) else record.urls
 
 
 def find_abandoned(record: OrderRecord | None, order: Order) -> OrderRecord | None:
@@ -384,6 +415,18 @@ def find_abandoned(record: OrderRecord | None, order: Order) -> OrderRecord | No
     if record is None or record.fingerprint == order.fingerprint:
         return None
     return None if record.state in (State.REFUSED, State.DELIVERED, State.LOST) else record
+
+
+def is_out_of_reach(record: OrderRecord, order: Order) -> bool:
+    """Return whether the server of this order cannot have the video of a record in the order files any more.
+
+    Args:
+        record: The record, as the order files have it. They outlive the task's connection, and the server's videos.
+        order: The order that the task wants to send.
+    """
+    if record.state is not State.SUBMITTED or record.video_id is None:
+        return False
+    return _are_different(record.server, order.server) or order.now >= record.sent_at + order.retention
 
 
 def was_sent_recently(record: OrderRecord, order: Order) -> bool:

@@ -70,6 +70,8 @@ def make_unknown_error(
 
 def describe_collecting(record: OrderRecord) -> str:
     """Return a sentence about the way to the videos of an order that no task continues with."""
+    if record.kept:
+        return f"Its video, {record.video_id}, is stored at {record.kept.path}."
     if record.video_id:
         return f"VeoDownloadOperator(video_id={record.video_id!r}) stores its video, {record.video_id}."
     if record.urls:

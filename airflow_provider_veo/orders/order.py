@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,6 +13,7 @@ from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.specs import ChatSpec, VideoSpec
 
 OnUnknownSubmission = Literal["fail", "resubmit"]
+OnClear = Literal["collect", "new"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Order:
         try_number: Number of this try; None if Airflow does not report it.
         clear_number: Number of clears that the Dag run has seen; None if Airflow does not report it.
         retries: Number of retries that the Dag gives the task now; None if it is not known.
+        region: ID of the task instance's region in a task loop or an expansion; None if it has none.
+        server: Address of the server, without secrets.
+        retention: Seconds after an order in which the server may still have its video.
+        on_clear: Action of the first try after a clear, if a paid video is not delivered: `collect` it, or order a
+            `new` one.
 
     Raises:
         InvalidInputError: The execution timeout is not above zero.
@@ -50,6 +57,10 @@ class Order:
     try_number: int | None = None
     clear_number: int | None = None
     retries: int | None = None
+    region: str | None = None
+    server: str | None = None
+    retention: float = math.inf
+    on_clear: OnClear = "collect"
 
     def __post_init__(self) -> None:
         # `execution_timeout` is an argument of Airflow's, so `tasks.arguments` has no rule for it.

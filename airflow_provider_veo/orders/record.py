@@ -77,6 +77,9 @@ class OrderRecord:
         by_clear: Whether the latest try that continues with the job is the first one after a clear.
         withheld_since: Unix time at which the server first withheld the video, or refused to report the job's status;
             None if it has handed over or reported something since.
+        entry: Number of the order in the order files, from 0; None if it is in no order file. See `order_files`.
+        region: ID of the region of the task instance that wrote this; None without a region, or before Airflow 3.4.
+        server: Address of the server, without secrets; None if it is not known.
     """
 
     state: State
@@ -97,6 +100,9 @@ class OrderRecord:
     earlier: tuple[str, ...] = ()
     by_clear: bool = False
     withheld_since: float | None = None
+    entry: int | None = None
+    region: str | None = None
+    server: str | None = None
 
     @property
     def has_job(self) -> bool:

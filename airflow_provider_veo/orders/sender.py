@@ -12,7 +12,14 @@ from airflow_provider_veo.api.errors import VeoError
 from airflow_provider_veo.api.net import urls
 from airflow_provider_veo.observability import metrics
 from airflow_provider_veo.orders import advice
-from airflow_provider_veo.orders.decision import Forbidden, Refuse, find_abandoned, find_limit, was_cleared
+from airflow_provider_veo.orders.decision import (
+    Forbidden,
+    Refuse,
+    find_abandoned,
+    find_limit,
+    is_out_of_reach,
+    was_cleared,
+)
 from airflow_provider_veo.orders.failures import find_pause, is_unknown
 from airflow_provider_veo.orders.identity import TaskIdentity
 from airflow_provider_veo.orders.messages import (
@@ -22,7 +29,7 @@ from airflow_provider_veo.orders.messages import (
     make_unknown_error,
 )
 from airflow_provider_veo.orders.order import Order
-from airflow_provider_veo.orders.record import OrderRecord
+from airflow_provider_veo.orders.record import OrderRecord, State
 from airflow_provider_veo.orders.store import OrderStore
 from airflow_provider_veo.storage.errors import text_of
 from airflow_provider_veo.utils.task_instance import TaskLog
@@ -55,6 +62,31 @@ class OrderSender:
         self._log = log
         self._find_leads = find_leads
 
+    def read_record(self, order: Order) -> OrderRecord | None:
+        """Return the record of the latest order of the task; None if there is none.
+
+        A job of which only the order files know, and that cannot be asked for any more, counts as lost.
+
+        Args:
+            order: The order that the task wants.
+
+        Raises:
+            NotOrderedError: The record cannot be read; it may exist.
+            InvalidInputError: `[veo] storage` is wrong.
+        """
+        record = self._store.read()
+        if record is None or not self._store.is_of_files or not is_out_of_reach(record, order):
+            return record
+        self._log.warning(
+            "Video %s was ordered by an earlier try at %s, from %s. This task leaves it alone: it was ordered from "
+            "another server, or so long ago that the server has deleted it. If it is still there, %s",
+            record.video_id,
+            format_time(record.sent_at),
+            record.server,
+            describe_collecting(record),
+        )
+        return record.as_lost()
+
     def send(self, intent: OrderRecord, order: Order, post: Callable[[BeforePost], T]) -> tuple[OrderRecord, T]:
         """Send an order until it is answered, surely refused, or unknown.
 
@@ -73,9 +105,10 @@ class OrderSender:
             UnknownSubmissionError: It is unknown whether the request made a job.
             VeoError: The request surely made no job.
         """
-        if not self._store.is_there:
+        if not self._store.remembers:
             self._log.warning(
-                "This Airflow has no task state store (3.3 and later have): a retry of this task orders again."
+                "This Airflow has no task state store (3.3 and later have), and [veo] storage is not set: a retry of "
+                "this task orders again."
             )
         record, attempt = intent, 1
 
@@ -84,9 +117,7 @@ class OrderSender:
             now = time.time()
             if why := find_limit(record, order, now):
                 raise make_limit_error(why, record, order)
-            sent = record.as_sent(now)
-            self._store.write(sent)
-            record = sent
+            record = self._store.write(record.as_sent(now))
 
         while True:
             try:
@@ -112,9 +143,7 @@ class OrderSender:
         job_id = getattr(error, "job_id", None)
         if not job_id:
             return record
-        named = replace(record, video_id=job_id)
-        self._store.write_or_log(named)
-        return named
+        return self._store.write_or_log(replace(record, video_id=job_id))
 
     def accept(
         self,
@@ -134,8 +163,7 @@ class OrderSender:
             videos: Number of videos that were ordered.
             charged_usd: Price of the order, if it is charged even without a video; None if only videos are charged.
         """
-        accepted = sent.as_accepted(video_id)
-        self._store.write_or_log(accepted)
+        accepted = self._store.write_or_log(sent.as_accepted(video_id))
         metrics.send(metrics.measure_order(model, videos, charged_usd), self._task)
         return accepted
 
@@ -148,7 +176,7 @@ class OrderSender:
             found: The job, or the videos, with which the task continues.
         """
         self._log.info("Continuing with %s; nothing new was ordered", found)
-        if resumed != before:
+        if resumed != before or self._store.is_of_files:  # Airflow's store may have lost it
             self._store.write_or_log(resumed)
         if resumed.by_clear:
             self._log.info(
@@ -157,12 +185,14 @@ class OrderSender:
             )
 
     def warn_of_abandoned(self, record: OrderRecord | None, order: Order) -> None:
-        """Warn about a paid order that no task collects, since the request has changed.
+        """Warn about an order that was paid for, or may have been, and that no task collects.
 
         Args:
             record: The record of the latest order; None if there is none.
             order: The order that is sent now.
         """
+        if record and record.fingerprint == order.fingerprint and was_cleared(record, order):
+            self._warn_of_clear(record, order)
         abandoned = find_abandoned(record, order)
         if abandoned is None:
             return
@@ -173,6 +203,26 @@ class OrderSender:
             describe_collecting(abandoned),
             "" if was_cleared(abandoned, order) else ", which counts towards max_submissions",
         )
+
+    def _warn_of_clear(self, record: OrderRecord, order: Order) -> None:
+        """Warn about an order that a clear leaves behind, although its video may have been paid for."""
+        if record.is_unknown:
+            self._log.warning(
+                "This task was cleared, so it orders again. It is unknown whether its order of %s made a job: that "
+                "one may have been charged, too (server %s, Idempotency-Key %s). Look in the gateway's console for a "
+                "job of that time. %s",
+                format_time(record.sent_at),
+                record.server or urls.redact(self._client.settings.base_url),
+                record.idempotency_key,
+                describe_collecting(record),
+            )
+        elif record.has_job and record.state is not State.DELIVERED and order.on_clear == "new":
+            self._log.warning(
+                "This task was cleared, and on_clear is 'new', so it orders another video, which is charged. The order "
+                "of %s is paid for, and no task collects it. %s",
+                format_time(record.sent_at),
+                describe_collecting(record),
+            )
 
     def make_error(self, step: Refuse, order: Order) -> VeoError:
         """Return the error of a task that may not order.

@@ -1,4 +1,8 @@
-"""The order record in Airflow's task state store, which outlives the tries of a task."""
+"""The order record of a task, which outlives its tries: in Airflow's task state store, and in the order files.
+
+The order files are there where Airflow's store is missing or forgets; see `order_files`. The users of `OrderStore` need
+not know where a record is.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from airflow_provider_veo.api.errors import NotOrderedError
-from airflow_provider_veo.orders.record import OrderRecord
+from airflow_provider_veo.api.errors import NotOrderedError, VeoError
+from airflow_provider_veo.orders.order_files import OrderFiles
+from airflow_provider_veo.orders.record import OrderRecord, State
 from airflow_provider_veo.utils.airflow_internals import never_expire
 
 log = logging.getLogger(__name__)
@@ -35,24 +40,56 @@ class OrderStore:
     """Keeps the order record of one task instance.
 
     Args:
-        store: Airflow's task state store; None before Airflow 3.3, where no record is kept.
+        store: Airflow's task state store; None before Airflow 3.3.
+        files: The order files of the task instance; None if it keeps none.
     """
 
-    def __init__(self, store: TaskStateStore | None) -> None:
+    def __init__(self, store: TaskStateStore | None, files: OrderFiles | None = None) -> None:
         self._store = store
+        self._files = files
+        self._is_of_files = False
 
     @property
     def is_there(self) -> bool:
-        """Whether this Airflow keeps records."""
+        """Whether this Airflow has a task state store."""
         return self._store is not None
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a retry finds the record of this try."""
+        return self._store is not None or self._files is not None
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether the record that `read` has returned last comes from the order files."""
+        return self._is_of_files
 
     def read(self) -> OrderRecord | None:
         """Return the record, or None if there is none.
 
         Raises:
             NotOrderedError: The record cannot be read; it may exist.
+            InvalidInputError: `[veo] storage` is wrong.
         """
-        return self._read(lambda store: None if (value := store.get(KEY)) is None else OrderRecord.from_json(value))
+        in_store = self._read(lambda store: None if (value := store.get(KEY)) is None else OrderRecord.from_json(value))
+        in_files = self._read_files(in_store)
+        self._is_of_files = in_files is not None and _is_later(in_files, in_store)
+        return in_files if self._is_of_files else in_store
+
+    def _read_files(self, in_store: OrderRecord | None) -> OrderRecord | None:
+        """Return the record in the order files, if it may be later than the one in Airflow's store."""
+        if self._files is None or (in_store and in_store.entry is None):
+            return None
+        try:
+            if in_store is None or in_store.entry is None:
+                return self._files.find_latest()
+            later = self._files.find_latest(after=in_store.entry)
+            return self._files.read(in_store.entry) if later is None and in_store.is_unknown else later
+        except VeoError as error:
+            if in_store is None or not in_store.has_job:
+                raise
+            log.warning("The task continues with the record in the task state store. %s", error)
+            return None
 
     def read_named(self) -> Any:
         """Return the value that a person has written under `NAMED_KEY`, or None.
@@ -81,28 +118,99 @@ class OrderStore:
         except Exception:
             log.exception("%s could not be deleted from the task state store. Delete it by hand.", NAMED_KEY)
 
-    def write(self, record: OrderRecord) -> None:
+    def write(self, record: OrderRecord) -> OrderRecord:
         """Write the record before an order is sent.
 
+        An intent becomes a new order in the order files first. Only the try that has made its file goes on.
+
+        Args:
+            record: Record of the order.
+
+        Returns:
+            The record as it was written: with its number in the order files.
+
         Raises:
-            NotOrderedError: The record cannot be written.
+            NotOrderedError: The record cannot be written, or another try is about to order.
+            InvalidInputError: `[veo] storage` is wrong.
         """
+        is_intent = record.state is State.INTENT
+        if not is_intent:
+            record = self._enter(record)
+        elif self._files is not None:
+            record = self._files.begin(record)
         try:
             self._set(record)
         except Exception as error:
+            if is_intent:
+                self._add_to_files(record.as_refused())  # nothing was sent
             raise NotOrderedError(
                 f"The intent to order cannot be written to the task state store, so nothing was ordered: "
                 f"{type(error).__name__}: {error}",
                 permanent=False,
             ) from error
+        if not is_intent:
+            self._add_to_files(record)
+        return record
 
-    def write_or_log(self, record: OrderRecord) -> None:
-        """Write the record after an event. A failure is logged: it must not lose a video that was paid for."""
+    def write_or_log(self, record: OrderRecord) -> OrderRecord:
+        """Write the record after an event. A failure is logged: it must not lose a video that was paid for.
+
+        Args:
+            record: Record of the order.
+
+        Returns:
+            The record as it was written: with its number in the order files.
+        """
+        record = self._enter(record)
         try:
             self._set(record)
         except Exception:
             log.exception("Video %s: its record could not be written to the task state store", record.video_id)
+        self._add_to_files(record)
+        return record
+
+    def _enter(self, record: OrderRecord) -> OrderRecord:
+        """Return a record with a number in the order files. Airflow 3.3 has none, and its orders outlive an upgrade."""
+        if self._files is None or record.entry is not None or record.state not in (State.SUBMITTED, State.STORED):
+            return record
+        try:
+            return self._files.begin(record)
+        except VeoError as error:
+            log.warning("Video %s is in no order file yet. %s", record.video_id, error)
+            return record
 
     def _set(self, record: OrderRecord) -> None:
-        if self._store is not None:
-            self._store.set(KEY, record.to_json(), **never_expire())
+        if self._store is None:
+            return
+        if self._files is not None and self._is_behind(self._store, record):
+            log.warning("A later try of this task has ordered meanwhile: its record stays in the task state store")
+            return
+        self._store.set(KEY, record.to_json(), **never_expire())
+
+    def _is_behind(self, store: TaskStateStore, record: OrderRecord) -> bool:
+        """Return whether another try has written a later order: a try that Airflow has given up may still be running.
+
+        The order files would show the later order all the same. This saves its details, such as its deadline.
+        """
+        value = store.get(KEY)
+        found = value.get("entry") if isinstance(value, dict) else None
+        return isinstance(found, int) and record.entry is not None and found > record.entry
+
+    def _add_to_files(self, record: OrderRecord) -> None:
+        if self._files is None:
+            return
+        try:
+            self._files.add(record)
+        except Exception:
+            log.exception("Video %s: its record could not be written to the order files", record.video_id)
+
+
+def _is_later(in_files: OrderRecord, in_store: OrderRecord | None) -> bool:
+    """Return whether the record in the order files is later than the one in Airflow's store.
+
+    Airflow's store has every change. It is behind if it could not be written after a request, if a late try has written
+    to it, or if the process ended before it was written.
+    """
+    if in_store is None or in_store.entry is None or in_files.entry is None:
+        return in_store is None
+    return in_files.entry > in_store.entry or (in_store.is_unknown and not in_files.is_unknown)

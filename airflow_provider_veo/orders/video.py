@@ -82,7 +82,7 @@ class JobOrders:
             UnknownSubmissionError: It is unknown whether an order made a job.
             VeoError: Nothing was ordered for another reason; see `api.errors`.
         """
-        record = self._store.read()
+        record = self._sender.read_record(order)
         known = Known(named=self._store.read_named() if record and record.is_unknown else None)
         while True:
             step = decide(record, order, self._task.key, known)

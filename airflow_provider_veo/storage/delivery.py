@@ -97,8 +97,7 @@ def find_unchanged(place: Target, size: int, sha256: str, target: Target) -> Sto
         raise VeoError(
             f"An earlier try has stored the video at {place}, which cannot be read now, so nothing was ordered: "
             f"{type(error).__name__}: {error}. Correct this, then retry or clear the task. If that storage is gone for "
-            "good, delete the key veo_submission of the task's state store first: the next try then orders another "
-            "video, which is charged again."
+            "good, set on_clear='new' and clear the task: it then orders another video, which is charged again."
         ) from error
     if present is None or (present.bytes, present.sha256) != (size, sha256):
         return None

@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import PurePosixPath
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
+from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
 from airflow_provider_veo.api.answers.answer import is_usable_id
 from airflow_provider_veo.api.answers.text import show
@@ -24,6 +24,7 @@ from airflow_provider_veo.api.specs import (
     format_seconds,
     parse_number,
 )
+from airflow_provider_veo.orders.order import OnClear
 from airflow_provider_veo.storage.names import VIDEO_ID_PLACEHOLDER
 
 _LONGEST = timedelta(days=365).total_seconds()
@@ -213,6 +214,21 @@ def _make_fields_reader(taken: Collection[str]) -> Callable[[Any], Any]:
         return value
 
     return read
+
+
+def read_on_clear() -> OnClear:
+    """Return the option `[veo] on_clear`.
+
+    Raises:
+        InvalidInputError: The option is neither "collect" nor "new".
+    """
+    given = (conf.get("veo", "on_clear", fallback=None) or "").strip() or "collect"
+    if given not in get_args(OnClear):
+        raise InvalidInputError(
+            f"[veo] on_clear in Airflow's configuration is {given!r}; it must be 'collect' or 'new'. Nothing was "
+            "ordered. Leave it out for 'collect'."
+        )
+    return cast("OnClear", given)
 
 
 TEXT = ArgumentRule("a text that is not empty", _read_text)

@@ -14,7 +14,9 @@ from airflow_provider_veo.observability import page, summary
 from airflow_provider_veo.observability.keys import PROGRESS_KEY
 from airflow_provider_veo.observability.page import OrderEntry, OutcomeEntry
 from airflow_provider_veo.observability.progress import format_progress_of
+from airflow_provider_veo.orders import order_files
 from airflow_provider_veo.orders.identity import TaskIdentity
+from airflow_provider_veo.orders.order_files import OrderFiles
 from airflow_provider_veo.orders.store import OrderStore, TaskStateStore
 from airflow_provider_veo.utils.task_instance import TaskInstance, TaskLog
 
@@ -26,12 +28,17 @@ class TaskRun:
         context: Context that Airflow gives to the task.
         log: Logger of the task.
         on_page: Whether the Veo page of Airflow's UI shows the task.
+
+    Attributes:
+        unfinished: ID of a job that is paid for, or will be, and whose video the task has not delivered yet; None if
+            there is none.
     """
 
     def __init__(self, context: Context, log: TaskLog, *, on_page: bool = True) -> None:
         self.context = context
         self._log = log
         self._on_page = on_page
+        self.unfinished: str | None = None
 
     @property
     def ti(self) -> TaskInstance | None:
@@ -47,7 +54,8 @@ class TaskRun:
     @cached_property
     def store(self) -> OrderStore:
         """The store of the task instance's order record."""
-        return OrderStore(cast("TaskStateStore | None", self.context.get("task_state_store")))
+        files = OrderFiles(self.identity) if self.ti and order_files.are_kept() else None
+        return OrderStore(cast("TaskStateStore | None", self.context.get("task_state_store")), files)
 
     @property
     def is_mapped(self) -> bool:
@@ -85,8 +93,12 @@ class TaskRun:
     @contextmanager
     def reporting_failures(self) -> Iterator[None]:
         """Report an error that ends the task. A task that is skipped, rescheduled or deferred has not failed."""
-        with summary.reporting_failures(self.ti, on_page=self._on_page):
+        with summary.reporting_failures(self.ti, on_page=self._on_page, find_uncollected=self._find_uncollected):
             yield
+
+    def _find_uncollected(self) -> str | None:
+        """Return the ID of the job whose video a later try can collect; None if there is none."""
+        return self.unfinished if self.unfinished and self.store.remembers else None
 
     def report_order(self, entry: OrderEntry) -> None:
         """Show on the Veo page that the task is about to order.

@@ -59,11 +59,15 @@ def task_was_given_up(ti: TaskInstanceKey) -> bool:
 
 
 def task_has_succeeded(ti: TaskInstanceKey) -> bool:
-    """Return whether Airflow has stored the success of the task that this worker runs.
+    """Return whether Airflow has accepted the success of the task that this worker runs.
+
+    Airflow 2 runs success callbacks before it stores the success, which it has only decided by then.
 
     Args:
         ti: Task instance of the context.
     """
+    if not hasattr(ti, "get_task_states"):  # Airflow 2
+        return bool(getattr(ti, "state", None) == "success")
     return _read_state_on_worker(ti) == "success"
 
 

@@ -10,9 +10,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_veo.operators.base import mark_delivered
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
-from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
 from tests.support.task_state_store import FakeTaskStateStore
 
 
@@ -32,6 +30,7 @@ class TaskDriver:
         xcoms: All XComs that were pushed, in order: key and value.
         fails_afterwards: Number of tries that fail in a step of Airflow after the operator has returned its result.
             Only after all these steps does Airflow record that a task has succeeded.
+        forgets: Whether a clear empties the task state store, as on Airflow 3.4.
     """
 
     arguments: dict[str, Any]
@@ -44,6 +43,7 @@ class TaskDriver:
     errors: list[Exception] = field(default_factory=list)
     xcoms: list[tuple[str, Any]] = field(default_factory=list)
     fails_afterwards: int = 0
+    forgets: bool = False
 
     def run(self) -> Any:
         """Try until a result, a permanent failure, or the last try. Return the result or the last error."""
@@ -91,14 +91,14 @@ class TaskDriver:
         if self.fails_afterwards:
             self.fails_afterwards -= 1
             raise RuntimeError("the template of the task's name is wrong")
-        # before Airflow 3.3 operators have no such callback, since there is no store; this driver has a store
-        callbacks: list[Any] = operator.on_success_callback if AIRFLOW_V_3_3_PLUS else [mark_delivered]
-        for callback in callbacks:
+        for callback in operator.on_success_callback:
             callback(context)
 
     def clear(self) -> TaskDriver:
         """Do what Airflow does when a user clears the task."""
         self.max_tries = self.tries + self.retries
+        if self.forgets and self.store:
+            self.store.values.clear()
         return self
 
 

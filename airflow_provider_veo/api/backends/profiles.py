@@ -55,6 +55,7 @@ class GatewayProfile:
         stand_in_model: Name that the gateway reports instead of the model of each video, with a wrong length beside
             it. None if it reports the real model.
         charges_failed_chats: Whether the gateway charges for a chat call that fails.
+        retention: Seconds after an order in which the gateway may still have its video.
     """
 
     name: str
@@ -63,6 +64,9 @@ class GatewayProfile:
     models: Mapping[str, VideoModel] = field(default_factory=dict, hash=False)
     stand_in_model: str | None = None
     charges_failed_chats: bool = False
+    # the longest time that is known: Google's Gemini API keeps generated videos for two days (ai.google.dev, page
+    # "Generate videos", section "Limitations"); the other servers delete them within a day
+    retention: float = 2 * 24 * 3600.0
 
     def size_of(self, model: str) -> str | None:
         """Return the size of a model's videos as `<width>x<height>`, or None if it is not known.

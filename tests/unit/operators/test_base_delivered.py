@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import pickle
 from datetime import datetime, timezone
 from types import SimpleNamespace
@@ -11,16 +12,15 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.common.compat.sdk import DAG, task
 
+from airflow_provider_veo import version_compat
 from airflow_provider_veo.operators.base import mark_delivered
 from airflow_provider_veo.operators.chat import VeoChatCompletionOperator
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.orders.record import State
 from airflow_provider_veo.orders.store import OrderStore
-from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
-from tests.unit.orders.samples import KEPT, RECORD, record
-
-with_a_store = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 no record is kept")
+from airflow_provider_veo.tasks.run import TaskRun
+from tests.unit.orders.samples import INTENT, KEPT, RECORD, record
 
 
 def first(context):
@@ -52,12 +52,10 @@ def succeeded(context, state="success"):
         ((second, first), [second, first]),
     ],
 )
-@with_a_store
 def test_the_providers_callback_comes_before_those_of_the_user(given, own):
     assert create(on_success_callback=given).on_success_callback == [mark_delivered, *own]
 
 
-@with_a_store
 def test_a_policy_that_sets_a_callback_does_not_remove_the_providers():
     operator = create(on_success_callback=first)
     operator.on_success_callback = second
@@ -70,7 +68,6 @@ def test_a_policy_that_sets_a_callback_does_not_remove_the_providers():
     assert operator.on_success_callback == [mark_delivered]
 
 
-@with_a_store
 def test_copies_have_the_callbacks():
     operator = create(on_success_callback=[first, second])
     for made in (copy.copy(operator), copy.deepcopy(operator), pickle.loads(pickle.dumps(operator))):
@@ -95,13 +92,11 @@ def made_in_a_dag():
     return dag, [dag.get_task("create"), mapped, dag.get_task("chat"), dag.get_task("clip"), clips]
 
 
-@with_a_store
 def test_every_kind_of_task_has_the_callbacks():
     for made in made_in_a_dag()[1]:
         assert made.on_success_callback == [mark_delivered, first, second], made.task_id
 
 
-@with_a_store
 def test_the_callback_of_default_arguments_is_there_once():
     with DAG("d", schedule=None, default_args={"on_success_callback": first}) as dag:
         create()
@@ -110,7 +105,6 @@ def test_the_callback_of_default_arguments_is_there_once():
         assert made.on_success_callback == [mark_delivered, first]
 
 
-@with_a_store
 def test_dags_with_callbacks_can_be_serialized():
     from airflow.serialization.serialized_objects import DagSerialization  # as dag.test() does
 
@@ -123,12 +117,6 @@ def test_dags_with_callbacks_can_be_serialized():
 def test_tasks_that_order_nothing_have_no_callback():
     operator = VeoDownloadOperator(task_id="t", video_id="v", destination="/tmp/a.mp4")
     assert not operator.on_success_callback
-
-
-@pytest.mark.skipif(AIRFLOW_V_3_3_PLUS, reason="Airflow 3.3 and later keep records")
-def test_without_records_the_callbacks_are_not_changed():
-    assert not create().on_success_callback
-    assert create(on_success_callback=first).on_success_callback in (first, [first])
 
 
 @pytest.mark.parametrize("before", [RECORD, RECORD.as_stored(KEPT)])
@@ -175,3 +163,23 @@ def test_an_unknown_state_of_the_task_does_not_fail_the_callback(store, caplog):
     mark_delivered(context)
     assert OrderStore(store).read() == RECORD
     assert "The success of this task could not be recorded" in caplog.text
+
+
+def test_without_a_task_state_store_the_order_files_record_a_success(tmp_path, monkeypatch):
+    monkeypatch.setattr(version_compat, "CLEAR_KEEPS_TASK_STATE", False)
+    monkeypatch.setenv("AIRFLOW__VEO__STORAGE", str(tmp_path))
+    context = succeeded({})
+    context["ti"].max_tries = 0
+    store = TaskRun(context, logging.getLogger(__name__)).store
+    job = store.write_or_log(store.write(INTENT).as_accepted("v"))
+    mark_delivered(context)
+    assert TaskRun(context, logging.getLogger(__name__)).store.read() == job.as_delivered()
+
+
+@pytest.mark.parametrize(("state", "is_recorded"), [("success", True), ("running", False), ("failed", False)])
+def test_airflow_2_runs_the_callback_before_it_stores_the_success(store, state, is_recorded):
+    """There the task instance has the state that is stored next, and has no method that asks for the states."""
+    OrderStore(store).write(RECORD)
+    ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, max_tries=0, state=state)
+    mark_delivered({"task_state_store": store, "ti": ti})
+    assert (OrderStore(store).read().state is State.DELIVERED) is is_recorded

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from airflow_provider_veo import version_compat
@@ -18,6 +20,7 @@ from airflow_provider_veo.api.errors import (
     VideoTimeoutError,
 )
 from airflow_provider_veo.orders import advice
+from tests.unit.orders.samples import RECORD
 
 OPEN = [
     TransportError("x", video_id="video_1"),
@@ -33,18 +36,92 @@ OVER = [
 ]
 
 
-@pytest.fixture(params=[True, False], ids=["with a store", "without"])
-def keeps_records(request, monkeypatch):
-    monkeypatch.setattr(version_compat, "AIRFLOW_V_3_3_PLUS", request.param)
-    return request.param
+FORGETS = {"AIRFLOW_V_3_3_PLUS": True, "AIRFLOW_V_3_4_PLUS": True, "CLEAR_KEEPS_TASK_STATE": False}
+KEEPS = {"AIRFLOW_V_3_3_PLUS": True, "AIRFLOW_V_3_4_PLUS": False, "CLEAR_KEEPS_TASK_STATE": True}
+OLD = {"AIRFLOW_V_3_3_PLUS": False, "AIRFLOW_V_3_4_PLUS": False, "CLEAR_KEEPS_TASK_STATE": False}
+
+COLLECTS = "A retry or a clear of the task continues with video video_1 and orders nothing."
+WITH_A_TICK = (
+    "A retry of the task continues with video video_1 and orders nothing. So does a clear, with "
+    '"Keep task state and resume" ticked; without the tick, a clear orders a new video, which is charged again.'
+)
+ON_CLEAR_NEW = (
+    "VeoDownloadOperator(video_id='video_1') stores it. A retry of the task continues with video video_1 and orders "
+    "nothing. A clear orders a new video, which is charged again, since on_clear is 'new'."
+)
+NOTHING_REMEMBERS = (
+    "VeoDownloadOperator(video_id='video_1') stores it. Do not clear the task: this Airflow has no task state store "
+    "(3.3 and later have), so a retry or a clear orders a new video."
+)
+
+
+@pytest.fixture
+def use(monkeypatch):
+    """Return a function that sets the version of Airflow and `[veo] storage`."""
+
+    def use(flags, folder=""):
+        for name, value in flags.items():
+            monkeypatch.setattr(version_compat, name, value)
+        monkeypatch.setattr(advice, "KEEPING_THE_STORE", ', with "Keep task state and resume" ticked')
+        monkeypatch.setenv("AIRFLOW__VEO__STORAGE", folder)
+
+    return use
+
+
+@pytest.fixture(params=[(KEEPS, ""), (OLD, "/data"), (FORGETS, ""), (OLD, "")], ids=str)
+def keeps_records(request, use):
+    use(*request.param)
+    return request.param != (OLD, "")
+
+
+@pytest.mark.parametrize(
+    ("flags", "folder", "on_clear", "said"),
+    [
+        (KEEPS, "", "collect", COLLECTS),
+        (KEEPS, "/data", "collect", COLLECTS),
+        (KEEPS, "/data", "new", ON_CLEAR_NEW),
+        (FORGETS, "/data", "collect", COLLECTS),
+        (FORGETS, "/data", "new", ON_CLEAR_NEW),
+        (FORGETS, "", "collect", WITH_A_TICK),
+        (FORGETS, "", "new", ON_CLEAR_NEW),
+        (OLD, "/data", "collect", COLLECTS),
+        (OLD, "/data", "new", ON_CLEAR_NEW),
+        (OLD, "", "collect", NOTHING_REMEMBERS),
+        (OLD, "", "new", NOTHING_REMEMBERS),
+    ],
+)
+def test_the_way_to_a_paid_video_is_true_for_this_airflow_and_this_configuration(use, flags, folder, on_clear, said):
+    use(flags, folder)
+    assert advice.advise_on_job("video_1", on_clear) == said
+    for error in OPEN:
+        assert advice.advise_on_order(error, on_clear).endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("flags", "folder", "needs_tick"), [(KEEPS, "", False), (FORGETS, "/data", False), (FORGETS, "", True)]
+)
+def test_a_clear_for_a_withheld_video_needs_a_tick_where_airflow_forgets(use, flags, folder, needs_tick):
+    use(flags, folder)
+    said = advice.advise_on_withheld(replace(RECORD, withheld_since=0.0))
+    assert ("so does a clear of the task, with" in said) is needs_tick
+    assert "orders another video only if it is refused again" in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "on_clear", "said"), [(OLD, "collect", NOTHING_REMEMBERS), (KEEPS, "new", ON_CLEAR_NEW)]
+)
+def test_a_withheld_video_that_a_clear_does_not_collect_is_named(use, flags, on_clear, said):
+    use(flags)
+    withheld = replace(RECORD, withheld_since=0.0, video_id="video_1")
+    assert (
+        advice.advise_on_withheld(withheld, on_clear)
+        == f"The server has refused it since 1970-01-01 00:00:00 UTC. {said}"
+    )
+    assert advice.advise_on_withheld(RECORD, on_clear) == ""
 
 
 @pytest.mark.parametrize("error", OPEN, ids=repr)
-def test_an_open_job_can_be_collected(error, keeps_records):
-    said = advice.advise_on_order(error)
-    assert "video_1" in said
-    assert ("continues with video video_1 and orders nothing" in said) is keeps_records
-    assert ("Do not clear the task" in said) is not keeps_records
+def test_a_task_that_orders_nothing_can_ask_again(error):
     assert advice.advise_on_read(error).endswith("asks again, and orders nothing.")
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from airflow_provider_veo.orders.decision import make_next_record, resume_record, was_cleared
 from airflow_provider_veo.orders.identity import TaskIdentity
 from airflow_provider_veo.orders.order import Order
-from airflow_provider_veo.orders.record import OrderRecord
+from airflow_provider_veo.orders.record import OrderRecord, State
+from tests.unit.orders.samples import ORDER, RECORD, record
 
 
 @dataclass
@@ -172,3 +173,39 @@ def test_an_identity_has_no_count_that_airflow_does_not_give(others):
     ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, max_tries=None)
     task = TaskIdentity.of(ti, *others)
     assert (task.epoch, task.try_number, task.clear_number, task.retries) == (0, None, None, None)
+
+
+NUMBERED = replace(ORDER, try_number=3, clear_number=0, retries=2)
+
+
+@pytest.mark.parametrize(
+    ("on_record", "now", "is_cleared"),
+    [("a", "b", True), ("a", "a", False), ("a", None, False), (None, "b", False), (None, None, False)],
+)
+def test_a_clear_of_a_gate_in_a_task_loop_is_recognized_by_the_region(on_record, now, is_cleared):
+    """Such a clear gives the task instance another region, and its numbers start anew: they say nothing."""
+    before = replace(RECORD, region=on_record)
+    assert was_cleared(before, replace(ORDER, region=now)) is is_cleared
+    numbered = replace(before, try_number=9, clear_number=4)
+    assert was_cleared(numbered, replace(NUMBERED, region=now)) is is_cleared
+
+
+def test_after_a_clear_of_a_gate_a_retry_is_a_retry():
+    moved = replace(ORDER, region="b")
+    assert not was_cleared(resume_record(replace(RECORD, region="a"), moved), moved)
+    assert not was_cleared(make_next_record(replace(RECORD, region="a"), moved, "me"), moved)
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_a_try_that_airflow_has_given_up_never_counts_as_cleared(state, epoch):
+    """A clear makes a later try, whose record the process of the earlier one may read before it ends."""
+    later = record(state, try_number=4)
+    assert not was_cleared(later, replace(NUMBERED, epoch=epoch))
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_run_that_was_deleted_and_made_anew_does_not_return_the_delivered_video_of_its_predecessor(state):
+    """A try that has delivered a video does not run again, so another run has made the record."""
+    assert was_cleared(record(state, try_number=3), NUMBERED) is (state is State.DELIVERED)
+    assert not was_cleared(record(state, try_number=2), NUMBERED)
