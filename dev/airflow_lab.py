@@ -118,10 +118,9 @@ class AirflowLab:
 
     def __exit__(self, *_: object) -> None:
         # the scheduler never ends by itself once `standalone`, which reads its output, has ended
-        for scheduler in self.processes():
+        for scheduler in self.schedulers():
             with contextlib.suppress(psutil.Error):
-                if scheduler.cmdline()[-1:] == ["scheduler"]:
-                    _kill([scheduler, *scheduler.children(recursive=True)])
+                _kill([scheduler, *scheduler.children(recursive=True)])
         # components replace children that end, so all processes are stopped at once, twice
         for stop in (psutil.Process.terminate, psutil.Process.kill):
             running = self.processes()
@@ -185,6 +184,15 @@ class AirflowLab:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, ProcessLookupError):
                 if os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+    def schedulers(self) -> list[psutil.Process]:
+        """Return the processes of schedulers, without their children."""
+        found = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                if process.cmdline()[-1:] == ["scheduler"]:
                     found.append(process)
         return found
 
@@ -420,9 +428,9 @@ class AirflowLab:
         if time.monotonic() < self._checked_at + _HEALTH_CHECK_PAUSE:
             return
         self._checked_at = time.monotonic()
-        with contextlib.suppress(httpx.HTTPError, psutil.Error, ValueError, KeyError):
+        with contextlib.suppress(httpx.HTTPError, ValueError, KeyError):
             health = self._http.get("/api/v2/monitor/health").raise_for_status().json()["scheduler"]
-            if health["status"] == "healthy" or any(p.cmdline()[-1:] == ["scheduler"] for p in self.processes()):
+            if health["status"] == "healthy" or self.schedulers():
                 return  # a scheduler that only is busy is unhealthy, too
             with self.log.open("a") as log:
                 log.write("The scheduler has ended by itself; the reason stands above. The lab starts it anew.\n")

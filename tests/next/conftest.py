@@ -32,6 +32,7 @@ def system(tmp_path_factory):
         # the new try after a clear of a running task comes this much later
         "AIRFLOW__CORE__KILLED_TASK_CLEANUP_TIME": "5",
         "AIRFLOW__CORE__PARALLELISM": "8",
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
     }
     with ExitStack() as stack:
         gateways = {name: stack.enter_context(EmulatorServer(gateway)) for name, gateway in GATEWAYS.items()}

@@ -194,3 +194,13 @@ def clear_one(system, dag_id, run_id, task_id, *, number=0, keep=False):
     system.lab.clear_in_dialog(
         dag_id, run_id, task_id, keep_task_state=keep, downstream=False, prevent_rerun=False, pass_index=number
     )
+
+
+def test_the_lab_starts_a_scheduler_anew_that_ends_by_itself(system):
+    """That of Airflow 3.4 does when SQLite is locked, and the tests would wait for ever."""
+    lab = system.lab
+    [ended] = lab.schedulers()
+    for process in [*ended.children(recursive=True), ended]:
+        process.kill()
+    system.wait_until("another scheduler", lambda: lab.schedulers() not in ([], [ended]))
+    system.wait_until("its heartbeat", lambda: lab.get("/monitor/health")["scheduler"]["status"] == "healthy")
