@@ -28,6 +28,7 @@ START_TIMEOUT = 300.0
 _THINKING = pendulum.duration(seconds=3)
 _HEALTH_CHECK_PAUSE = 10.0
 _COMMAND_TIMEOUT = 300.0
+_SCHEDULER_ENDS = "Exception when executing SchedulerJob"
 _WORKER_TITLE = "LocalExecutor: "
 COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 
@@ -77,6 +78,7 @@ class AirflowLab:
         self.home = home or Path(tempfile.mkdtemp(prefix="veo-airflow-"))
         self.leaders: list[subprocess.Popen[bytes]] = []
         self._checked_at = 0.0
+        self._ends_of_schedulers = 0
         self.log = self.home / "airflow.log"
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
@@ -93,7 +95,8 @@ class AirflowLab:
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            # on a busy machine, Airflow would lose tries before their first line
+            # on a busy machine, Airflow would lose tries before their first line, and the scheduler would end by itself
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(port),
@@ -432,8 +435,13 @@ class AirflowLab:
         self._checked_at = time.monotonic()
         with contextlib.suppress(httpx.HTTPError, ValueError, KeyError):
             health = self._http.get("/api/v2/monitor/health").raise_for_status().json()["scheduler"]
-            if health["status"] == "healthy" or self.schedulers():
-                return  # a scheduler that only is busy is unhealthy, too
+            if health["status"] == "healthy":
+                return
+            # a scheduler that only is busy is unhealthy, too; one that ends waits for its tasks first
+            ends = self.log.read_text(errors="replace").count(_SCHEDULER_ENDS)
+            if self.schedulers() and ends == self._ends_of_schedulers:
+                return
+            self._ends_of_schedulers = ends
             with self.log.open("a") as log:
                 log.write("The scheduler has ended by itself; the reason stands above. The lab starts it anew.\n")
             self.start_component("scheduler")

@@ -1,4 +1,4 @@
-"""Mapped tasks that begin on Airflow 3.3, in whose database they have no region, and end on 3.4, where each has one."""
+"""Mapped tasks that begin on Airflow 3.3 and end on 3.4, where mapped tasks of new runs have a region."""
 
 from __future__ import annotations
 
@@ -58,8 +58,6 @@ def test_mapped_tasks_of_an_upgraded_airflow_keep_their_job_and_their_idempotenc
         assert new.lab.get("/version")["version"] > version
         new.lab.unpause("upgraded")
         assert new.until_over("upgraded", run_id) == "success", new.lab.log_tail(60)
-        regions = {one["region_id"] for one in new.lab.task_instances("upgraded", run_id)}
-        assert len(regions) == 2
         assert new.charged("veo_keys", f"{run_id} unknown") == new.charged("veo_held", f"{run_id} waiting") == 1
     assert (counters.orders, counters.repeated_orders) == (1, 1)
     assert gateways["veo_held"].jobs.counters.orders == 1
