@@ -8,7 +8,9 @@ import { followLinks, followTheme, goWhereAsked } from "./host.js";
 const BUSY = 3000; // milliseconds between two requests while a task is in progress
 const QUIET = 15000;
 const SLOW = 60000; // milliseconds between two sums, for tasks on other pages
-const FIELDS = ["dag_id", "status", "model", "day"];
+const FIELDS = ["dag_id", "task_id", "status", "model", "day"];
+// In the Overview of a task, the Dag and the task are given.
+const isOverview = new URLSearchParams(location.search).has("overview");
 
 const filter = document.getElementById("filter");
 const list = document.getElementById("cards");
@@ -29,6 +31,7 @@ function want(changes) {
   const { page, ...fields } = { ...wanted(), ...changes };
   const parameters = new URLSearchParams(Object.entries(fields).filter(([, value]) => value));
   if (page > 1) parameters.set("page", page);
+  if (isOverview) parameters.set("overview", "1");
   history.replaceState(null, "", `?${parameters}`);
   return load();
 }
@@ -93,6 +96,7 @@ async function summarize(parameters, { tasks, more }, { page }, turn) {
     if (turn !== asked) return;
     summaryOf = state;
     showTotals(totals);
+    suggest("task-ids", tasks.map((task) => task.task_id));
     offer("dag_id", "All Dags", dags);
     offer("model", "All models", models);
     pages.dataset.of = Math.max(1, Math.ceil(totals.tasks / size));
@@ -141,6 +145,11 @@ function offer(name, all, values) {
   select.value = chosen;
 }
 
+// Only the tasks on this page: Airflow's database has no index by which to find all of them.
+function suggest(id, values) {
+  document.getElementById(id).replaceChildren(...[...new Set(values)].map((value) => new Option(value)));
+}
+
 function fillForm() {
   for (const name of FIELDS) filter.elements[name].value = wanted()[name];
 }
@@ -149,7 +158,9 @@ filter.addEventListener("change", ({ target }) => want({ [target.name]: target.v
 filter.addEventListener("submit", (event) => event.preventDefault());
 filter.addEventListener("reset", (event) => {
   event.preventDefault();
-  want({ dag_id: "", status: "", model: "", day: "", page: 1 });
+  const given = isOverview ? ["dag_id", "task_id"] : [];
+  const others = FIELDS.filter((name) => !given.includes(name));
+  want({ ...Object.fromEntries(others.map((name) => [name, ""])), page: 1 });
   fillForm();
 });
 async function turnPage(by) {
@@ -160,6 +171,7 @@ document.getElementById("newer").addEventListener("click", () => turnPage(-1));
 document.getElementById("older").addEventListener("click", () => turnPage(1));
 document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : load()));
 
+document.documentElement.classList.toggle("overview", isOverview);
 goWhereAsked();
 followTheme();
 followLinks();
