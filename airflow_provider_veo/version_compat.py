@@ -14,4 +14,8 @@ AIRFLOW_V_3_3_PLUS = _RELEASE >= (3, 3)
 """Tasks have a state store and retry policies. Triggers have `on_kill`, and can write XComs."""
 
 AIRFLOW_V_3_4_PLUS = _RELEASE >= (3, 4)
-"""Tabs of plugins can be limited to operators. A person who clears a task chooses whether its state is kept."""
+"""Airflow has task loops. A clear deletes the state of a task unless its user ticks a box.
+
+Triggers write XComs by a public method, and `on_kill` of a trigger reports an action of a user only. Tabs of plugins
+can be limited to operators.
+"""

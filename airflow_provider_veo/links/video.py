@@ -7,6 +7,8 @@ from urllib.parse import quote, urlencode
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 
+from airflow_provider_veo.utils.task_instance import find_region
+
 ROUTE = "veo"
 """Name of the page among the pages of plugins.
 
@@ -41,5 +43,7 @@ class VeoVideoLink(BaseOperatorLink):
             "map_index": ti_key.map_index,
             "try_number": ti_key.try_number,
         }
+        if region := find_region(ti_key):
+            query |= {"region_id": region.id, "region_index": region.index}
         # relative: Airflow's pages have a base address, so the prefix of a proxy stays
         return f"plugin/{ROUTE}?{urlencode(query, quote_via=quote)}"

@@ -14,7 +14,7 @@ from airflow_provider_veo import __version__
 from airflow_provider_veo.storage.destinations import read_target
 from airflow_provider_veo.storage.files import StoredVideo
 from airflow_provider_veo.storage.names import SIDECAR
-from airflow_provider_veo.utils.task_instance import TaskInstanceKey
+from airflow_provider_veo.utils.task_instance import TaskInstanceKey, find_region
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -35,6 +35,7 @@ class StoredFacts(TypedDict):
         created_at: Time at which the server created the job, in ISO 8601.
         completed_at: Time at which the server completed the job, in ISO 8601.
         estimated_cost_usd: Price of the video, in US dollars.
+        pass_index: Number of the pass of the task loop that made the video, from 0; None outside of a loop.
     """
 
     video_id: str | None
@@ -48,15 +49,29 @@ class StoredFacts(TypedDict):
     created_at: str | None
     completed_at: str | None
     estimated_cost_usd: float | None
+    pass_index: int | None
 
 
 class TaskNames(TypedDict):
-    """The names of a task instance, as the sidecar file holds them."""
+    """The names of a task instance, as the sidecar file holds them.
+
+    Attributes:
+        dag_id: ID of the Dag.
+        run_id: ID of the Dag run.
+        task_id: ID of the task, with the ID of its group.
+        map_index: Index of a mapped task instance; -1 for a task that is not mapped.
+        pass_index: Number of the pass of the task loop, from 0; None outside of a loop.
+        region_id: UUID of the region of Airflow 3.4 to which the task instance belongs; None if there is none.
+        region_index: Index within the region; None if there is none.
+    """
 
     dag_id: str
     run_id: str
     task_id: str
     map_index: int
+    pass_index: int | None
+    region_id: str | None
+    region_index: int | None
 
 
 def hash_prompt(prompt: str) -> str:
@@ -64,13 +79,16 @@ def hash_prompt(prompt: str) -> str:
     return hashlib.sha256(prompt.encode()).hexdigest()
 
 
-def describe_stored(stored: StoredVideo, video_id: str | None, job: Mapping[str, Any]) -> StoredFacts:
+def describe_stored(
+    stored: StoredVideo, video_id: str | None, job: Mapping[str, Any], pass_index: int | None = None
+) -> StoredFacts:
     """Return the facts about a stored video.
 
     Args:
         stored: Description of the stored video.
         video_id: ID of the job, if it is known.
         job: Result of the task that ordered the video, or the known part of it.
+        pass_index: Number of the pass of the task loop, from 0; None outside of a loop.
     """
     return {
         "video_id": video_id,
@@ -84,6 +102,7 @@ def describe_stored(stored: StoredVideo, video_id: str | None, job: Mapping[str,
         "created_at": job.get("created_at"),
         "completed_at": job.get("completed_at"),
         "estimated_cost_usd": job.get("estimated_cost_usd"),
+        "pass_index": pass_index,
     }
 
 
@@ -120,13 +139,23 @@ def write_sidecar(stored: StoredVideo, facts: StoredFacts, **more: Any) -> str:
     return str(target)
 
 
-def name_task(ti: TaskInstanceKey) -> TaskNames:
+def name_task(ti: TaskInstanceKey, pass_index: int | None = None) -> TaskNames:
     """Return the names of the task instance that made a video, for the sidecar file.
 
     Args:
         ti: Task instance of the context.
+        pass_index: Number of the pass of the task loop, from 0; None outside of a loop.
     """
-    return {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
+    region = find_region(ti)
+    return {
+        "dag_id": ti.dag_id,
+        "run_id": ti.run_id,
+        "task_id": ti.task_id,
+        "map_index": ti.map_index,
+        "pass_index": pass_index,
+        "region_id": region.id if region else None,
+        "region_index": region.index if region else None,
+    }
 
 
 def describe_to_openlineage(facts: StoredFacts, source: str) -> OperatorLineage:

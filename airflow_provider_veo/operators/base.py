@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
 
@@ -35,6 +35,7 @@ from airflow_provider_veo.tasks import arguments
 from airflow_provider_veo.tasks.checked import CheckedTask
 from airflow_provider_veo.tasks.run import TaskRun
 from airflow_provider_veo.utils.airflow_internals import task_has_succeeded
+from airflow_provider_veo.utils.task_instance import TaskInstance
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ class VeoTask(CheckedTask):
     """Text for a destination that gives each mapped task its own file."""
 
     def _check_own_place(self, run: TaskRun) -> None:
-        """Refuse a destination that all mapped tasks share: each task would replace the file of another one.
+        """Refuse a destination that all mapped tasks share, and warn of one that all passes of a task loop share.
+
+        Each task would replace the file of another one. In a loop this may be wanted, to keep the last file.
 
         Args:
             run: This call of the task.
@@ -60,11 +63,19 @@ class VeoTask(CheckedTask):
         Raises:
             InvalidInputError: All tasks of a mapped task, or of a mapped task group, have the same destination.
         """
-        template = self._destination_of_all() if run.is_mapped else None
-        if isinstance(template, (str, os.PathLike, ObjectStoragePath)) and destinations.is_same_for_all(str(template)):
+        template = self._destination_of_all() if run.is_mapped or run.pass_index is not None else None
+        if not isinstance(template, (str, os.PathLike, ObjectStoragePath)):
+            return
+        if run.is_mapped and destinations.is_same_for_all(str(template)):
             raise InvalidInputError(
                 f"destination {str(template)!r} is the same for all tasks of this mapped task or task group, so each "
                 f"task would replace the file of another one. Put {self._placeholder} into it."
+            )
+        if run.pass_index is not None and destinations.is_same_in_all_passes(str(template)):
+            self.log.warning(
+                "destination %r is the same in all passes of this task loop, so each pass replaces the file of the "
+                "pass before. To keep all files, put {{ loop.index }} into it.",
+                str(template),
             )
 
     def _destination_of_all(self) -> Any:
@@ -235,7 +246,7 @@ class StoringOperator(VeoOperator):
         """
         result: FileResult = {"path": stored.path, "bytes": stored.bytes, "sha256": stored.sha256}
         if self.sidecar:
-            task = name_task(run.identity)
+            task = name_task(cast("TaskInstance", run.context["ti"]), run.pass_index)
             result["sidecar"] = write_sidecar(stored, facts, task=task, conn_id=self.conn_id, **more)
         announce(run.outlet_events, self.outlets, facts)
         self._announced = facts, self.hook.settings.base_url

@@ -399,7 +399,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         }
         if stored is None:
             return {**result}
-        facts = describe_stored(stored, outcome.video_id, result)
+        facts = describe_stored(stored, outcome.video_id, result, run.pass_index)
         return {**result, **self._announce(run, stored, facts, prompt=self.prompt, frames=frames)}
 
     def _find(self, video_id: str | None, kept: Kept) -> StoredVideo | None:

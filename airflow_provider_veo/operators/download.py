@@ -107,7 +107,7 @@ class VeoDownloadOperator(StoringOperator):
             content_timeout=self.content_timeout,
             max_bytes=self.max_bytes,
         )
-        facts = describe_stored(stored, video_id, job)
+        facts = describe_stored(stored, video_id, job, run.pass_index)
         return {"video_id": video_id, **self._announce(run, stored, facts)}
 
     def _url(self) -> str | None:

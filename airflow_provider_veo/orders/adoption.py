@@ -17,10 +17,10 @@ from airflow_provider_veo.api.answers.text import make_line
 from airflow_provider_veo.api.backends.profiles import GatewayProfile
 from airflow_provider_veo.api.errors import ApiError, NotOrderedError, Reason, VeoError
 from airflow_provider_veo.api.video import Video
+from airflow_provider_veo.orders.identity import TaskIdentity
 from airflow_provider_veo.orders.order import Order
 from airflow_provider_veo.orders.record import OrderRecord
 from airflow_provider_veo.orders.store import NAMED_KEY
-from airflow_provider_veo.utils.task_instance import TaskInstanceKey
 
 MOST_CANDIDATES = 5
 
@@ -197,7 +197,7 @@ def describe_candidates(jobs: Iterable[Video]) -> str:
     return f"The server lists these jobs of that time and model, the nearest first: {found}."
 
 
-def describe_rest_call(task: TaskInstanceKey, video_id: str | None) -> str:
+def describe_rest_call(task: TaskIdentity, video_id: str | None) -> str:
     """Return the call of Airflow's REST API that names a job to a task.
 
     Args:
@@ -207,4 +207,5 @@ def describe_rest_call(task: TaskInstanceKey, video_id: str | None) -> str:
     dag, run, task_id = (quote(part, safe="") for part in (task.dag_id, task.run_id, task.task_id))
     path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task_id}/state-store/{NAMED_KEY}"
     value = video_id if video_id and is_usable_id(video_id) else "ID OF THE JOB"
-    return f"PUT {path}?map_index={task.map_index} with the body {json.dumps({'value': value})}"
+    place = f"region_id={task.region.id}&region_index={task.region.index}" if task.region else None
+    return f"PUT {path}?{place or f'map_index={task.map_index}'} with the body {json.dumps({'value': value})}"

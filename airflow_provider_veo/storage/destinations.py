@@ -28,7 +28,7 @@ FileSource = Destination | Mapping[str, Any]
 _LOCAL_SCHEMES = ("file", "local")
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SHOWN = 120  # characters of a destination in a message
-_SAME_FOR_ALL = re.compile(  # values in a template that do not differ between the tasks of a mapped task
+_SAME_FOR_ALL = re.compile(  # values that do not differ between the tasks of a mapped task, or the passes of a loop
     r"\b(?:ti|task_instance|task)\.(?:task_id|dag_id|run_id|task_display_name|start_date|try_number)\b(?!\()"
     r"|\btask_instance_key_str\b"
 )
@@ -133,10 +133,23 @@ def is_same_for_all(template: str) -> bool:
         template: The destination before Airflow renders it. Values of the run, like `{{ ds }}`, are the same for all
             tasks. Values of the task, calls and statements may differ.
     """
+    return _has_no_code_of(r"\(|\bti\b|task|map_index", template)
+
+
+def is_same_in_all_passes(template: str) -> bool:
+    """Return whether all passes of a task loop would surely render a destination to the same path.
+
+    Args:
+        template: The destination before Airflow renders it.
+    """
+    return _has_no_code_of(r"\(|\bti\b|task|loop", re.sub(r"\b(?:ti|task_instance)\.map_index\b", "", template))
+
+
+def _has_no_code_of(different: str, template: str) -> bool:
     if VIDEO_ID_PLACEHOLDER in template or template.endswith("/"):
         return False
     codes = re.findall(r"\{\{.*?\}\}|\{%.*", template, re.DOTALL)
-    return not any(re.search(r"\(|\bti\b|task|map_index", _SAME_FOR_ALL.sub("", code)) for code in codes)
+    return not any(re.search(different, _SAME_FOR_ALL.sub("", code)) for code in codes)
 
 
 def find_target(text: str, argument: str) -> Target:

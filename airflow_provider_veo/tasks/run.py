@@ -42,7 +42,7 @@ class TaskRun:
     def identity(self) -> TaskIdentity:
         """The identity of the task instance over all its tries."""
         ti = cast("TaskInstance", self.context["ti"])
-        return TaskIdentity.of(ti, self.context.get("dag_run"), self.context.get("task"))
+        return TaskIdentity.of(ti, self.context.get("dag_run"), self.context.get("task"), self.context.get("loop"))
 
     @cached_property
     def store(self) -> OrderStore:
@@ -53,6 +53,11 @@ class TaskRun:
     def is_mapped(self) -> bool:
         """Whether the task instance is one of a mapped task, or of a mapped task group."""
         return self.ti is not None and self.ti.map_index >= 0
+
+    @property
+    def pass_index(self) -> int | None:
+        """Number of the pass of the task loop, from 0; None outside of a loop."""
+        return None if self.ti is None else self.identity.pass_index
 
     def push_xcom(self, key: str, value: Any) -> None:
         """Write an XCom of the task.

@@ -1,20 +1,21 @@
 """All code that goes beyond Airflow's public interface: a new version of Airflow can break this module only.
 
-Airflow also stops tasks and triggers whose jobs have to continue: it calls `on_kill` of a trigger that moves to another
-triggerer (3.3), and a task is killed when its pod is evicted. A job that was paid for must be cancelled only if a user
-has given the task up, so functions of this module read the state of the task instance from Airflow.
+Airflow also stops tasks and triggers whose jobs have to continue: before 3.4 it calls `on_kill` of a trigger that moves
+to another triggerer, and a task is killed when its pod is evicted. A job that was paid for must be cancelled only if a
+user has given the task up, so functions of this module read the state of the task instance from Airflow.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from asgiref.sync import sync_to_async
 
-from airflow_provider_veo.utils.task_instance import TaskInstanceKey
-from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_veo.utils.task_instance import Region, TaskInstanceKey, find_region
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS, AIRFLOW_V_3_4_PLUS
 
 _CONTINUING_STATES = ("running", "deferred", "up_for_retry", "scheduled", "queued")
 """States in which this try or the next one continues with the job.
@@ -27,11 +28,16 @@ log = logging.getLogger(__name__)
 
 
 async def trigger_was_given_up(ti: TaskInstanceKey | None) -> bool:
-    """Return whether the task of a trigger is no longer deferred; False if its state cannot be read.
+    """Return whether a user has given up the task of a trigger whose `on_kill` Airflow calls.
+
+    From Airflow 3.4 on it has, and the state cannot be compared: after a clear, the next try may be deferred already.
+    Before, the task must no longer be deferred. False if its state cannot be read.
 
     Args:
         ti: The trigger's `task_instance`; None if no triggerer runs the trigger.
     """
+    if AIRFLOW_V_3_4_PLUS:
+        return ti is not None
     try:
         return ti is not None and await _read_state_in_trigger(ti) != "deferred"
     except Exception:
@@ -71,12 +77,21 @@ async def push_xcom_from_trigger(ti: TaskInstanceKey, key: str, value: str) -> N
     """
     if not AIRFLOW_V_3_3_PLUS:
         return
+    names: dict[str, Any] = {
+        "dag_id": ti.dag_id,
+        "run_id": ti.run_id,
+        "task_id": ti.task_id,
+        "map_index": ti.map_index,
+    }
+    if AIRFLOW_V_3_4_PLUS:
+        from airflow.sdk.bases.xcom import BaseXCom  # noqa: PLC0415 - Airflow 3
+
+        await BaseXCom.aset(key, value, **names)
+        return
     from airflow.sdk.execution_time.comms import SetXCom  # noqa: PLC0415 - Airflow 3
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS  # noqa: PLC0415
 
-    await SUPERVISOR_COMMS.asend(
-        SetXCom(key=key, value=value, dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index)
-    )
+    await SUPERVISOR_COMMS.asend(SetXCom(key=key, value=value, **names))
 
 
 def write_xcom_past_backend(ti: TaskInstanceKey, key: str, value: Mapping[str, Any]) -> None:
@@ -115,8 +130,28 @@ async def _read_state_in_trigger(ti: TaskInstanceKey) -> str | None:
 def _read_state_on_worker(ti: Any) -> str | None:
     if not hasattr(ti, "get_task_states"):  # Airflow 2
         return _read_state_in_database(ti)
+    if region := find_region(ti):
+        ended = _read_ended_states(ti)
+        if region in ended:
+            return ended[region]
+        if ended:
+            raise LookupError("Airflow reports the state of one pass of a loop only, and other passes have ended")
     found = ti.get_task_states(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
     return _pick_state(ti, found)
+
+
+def _read_ended_states(ti: Any) -> dict[Region | None, str]:
+    """Return the states of those task instances that have ended, of the same run, task and map index, by their place.
+
+    Args:
+        ti: Task instance of the context (Airflow 3.4 and later).
+    """
+    crumbs = ti.get_task_breadcrumbs(dag_id=ti.dag_id, run_id=ti.run_id)
+    return {
+        find_region(SimpleNamespace(**crumb)): str(crumb["state"])
+        for crumb in crumbs
+        if (crumb["task_id"], crumb["map_index"]) == (ti.task_id, ti.map_index)
+    }
 
 
 def _pick_state(ti: TaskInstanceKey, states: Mapping[str, Any]) -> str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import UUID
 
 
 class TaskInstanceKey(Protocol):
@@ -26,6 +28,35 @@ class TaskInstanceKey(Protocol):
 
     @property
     def map_index(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Region:
+    """The place of a task instance in a task loop or in an expansion (Airflow 3.4 and later).
+
+    Two task instances of one run, one task and one map index have different places: two passes of a loop have different
+    indexes, and a pass that is repeated after a clear of the loop's gate has another region.
+
+    Attributes:
+        id: UUID of the region.
+        index: Index within the region: the number of the pass, or the map index of a mapped task instance.
+    """
+
+    id: str
+    index: int
+
+
+def find_region(ti: TaskInstanceKey) -> Region | None:
+    """Return the place of a task instance; None before Airflow 3.4, and outside of loops and expansions.
+
+    Args:
+        ti: Task instance of a context or of a trigger.
+    """
+    region_id = getattr(ti, "region_id", None)  # the UUID 0 in a task, and None in a trigger, mean that there is none
+    index = getattr(ti, "region_index", None)
+    if region_id is None or index is None or not UUID(str(region_id)).int:
+        return None
+    return Region(str(region_id), index)
 
 
 class TaskInstance(TaskInstanceKey, Protocol):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
@@ -12,6 +14,7 @@ from airflow_provider_veo.observability.lineage import (
     describe_stored,
     hash_prompt,
     name_dataset,
+    name_task,
     write_sidecar,
 )
 from airflow_provider_veo.operators.base import StoringOperator
@@ -36,6 +39,7 @@ def test_facts_that_are_not_known_are_none():
         "created_at": None,
         "completed_at": None,
         "estimated_cost_usd": None,
+        "pass_index": None,
     }
 
 
@@ -88,6 +92,21 @@ def test_the_sidecar_file_is_beside_the_video(tmp_path):
     text = (tmp_path / "a.mp4.json").read_text(encoding="utf-8")
     assert "画小猫" in text
     assert json.loads(text)["prompt"] == "画小猫"
+
+
+def test_the_sidecar_file_and_the_asset_event_name_the_pass_of_a_loop(tmp_path):
+    region = UUID("0199a4b0-0000-7000-8000-000000000001")
+    ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, region_id=region, region_index=2)
+    assert name_task(ti, 2) == {
+        "dag_id": "d",
+        "run_id": "r",
+        "task_id": "t",
+        "map_index": -1,
+        "pass_index": 2,
+        "region_id": str(region),
+        "region_index": 2,
+    }
+    assert describe_stored(stored(tmp_path / "a.mp4"), "v", {}, 2)["pass_index"] == 2
 
 
 def test_a_task_without_a_stored_video_has_no_lineage():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
@@ -156,4 +158,14 @@ def test_the_link_names_the_try(context):
     ti.run_id, ti.map_index, ti.try_number = "manual__2026-03-01T12:00:00+00:00", 7, 3
     assert VeoVideoLink().get_link(create(), ti_key=ti) == (
         "plugin/veo?dag_id=d&run_id=manual__2026-03-01T12%3A00%3A00%2B00%3A00&task_id=t&map_index=7&try_number=3"
+    )
+
+
+def test_the_link_names_the_place_in_a_loop():
+    place = {"region_id": UUID("0199a4b0-0000-7000-8000-000000000001"), "region_index": 2}
+    ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1, **place)
+    assert (
+        VeoVideoLink()
+        .get_link(create(), ti_key=ti)
+        .endswith("&map_index=-1&try_number=1&region_id=0199a4b0-0000-7000-8000-000000000001&region_index=2")
     )

@@ -23,6 +23,7 @@ from airflow_provider_veo.orders.adoption import (
     is_same_model,
 )
 from airflow_provider_veo.orders.identity import TaskIdentity
+from airflow_provider_veo.utils.task_instance import Region
 from tests.unit.orders.samples import INTENT, ORDER, OTHER_REQUEST
 
 SOLD = ("veo-3.1", "openai/sora-2", "my-alias")
@@ -93,6 +94,11 @@ def test_the_rest_call_has_escaped_names():
         '/state-store/veo_adopt?map_index=3 with the body {"value": "x\\"y"}'
     )
     assert '{"value": "ID OF THE JOB"}' in describe_rest_call(task, None)
+    looped = TaskIdentity("d", "r", "t", -1, epoch=0, region=Region("0199a4b0-0000-7000-8000-000000000001", 2))
+    assert (
+        "/state-store/veo_adopt?region_id=0199a4b0-0000-7000-8000-000000000001&region_index=2 with"
+        in describe_rest_call(looped, None)
+    )
 
 
 @pytest.mark.parametrize(("value", "video_id"), [("v", "v"), (" v\n", "v"), (7, "7"), ("a/b?c", "a/b?c")])

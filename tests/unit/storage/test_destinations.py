@@ -178,6 +178,25 @@ def test_a_template_that_renders_the_same_for_all_mapped_tasks_is_recognized(tem
 
 
 @pytest.mark.parametrize(
+    ("template", "same"),
+    [
+        ("video.mp4", True),
+        ("{{ ds }}/{{ ti.map_index }}.mp4", True),
+        ("{{ task_instance.map_index }}-{{ ti.task_id }}.mp4", True),
+        ("{{ loop.index }}.mp4", False),
+        ("{{ ti.map_index }}-{{ loop.index }}.mp4", False),
+        ("{video_id}.mp4", False),
+        ("folder/", False),
+        ("{{ ti.id }}.mp4", False),
+        ("{% if loop.index %}a{% endif %}.mp4", False),
+        ("{{ ti.xcom_pull('x') }}.mp4", False),
+    ],
+)
+def test_a_template_that_renders_the_same_in_all_passes_of_a_loop_is_recognized(template, same):
+    assert destinations.is_same_in_all_passes(template) is same
+
+
+@pytest.mark.parametrize(
     ("source", "complaint"),
     [
         (None, "source names no file"),

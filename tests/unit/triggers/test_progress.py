@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 
@@ -53,6 +55,36 @@ async def test_the_text_of_a_task_that_no_longer_waits_is_not_published(publishe
     publisher.forget(ti(2))
     await publisher._publishing
     assert published == [(0, 1)]
+
+
+async def test_each_pass_of_a_loop_has_its_own_text(published):
+    publisher = ProgressPublisher()
+    for index in range(2):
+        one = ti(-1)
+        one.region_id, one.region_index = UUID("0199a4b0-0000-7000-8000-000000000001"), index
+        publisher.publish(one, index)
+    await publisher._publishing
+    assert published == [(-1, 0), (-1, 1)]
+
+
+async def test_each_text_is_written_in_the_context_of_its_trigger(mocker, monkeypatch):
+    monkeypatch.setattr(module, "_PAUSE", 0.01)
+    trigger = contextvars.ContextVar("trigger", default=None)
+    written = []
+
+    async def push(ti, key, progress):
+        written.append((ti.map_index, trigger.get()))
+
+    mocker.patch.object(module, "push_xcom_from_trigger", push)
+    publisher = ProgressPublisher()
+
+    async def run_trigger(number):
+        trigger.set(number)
+        publisher.publish(ti(number), "processing")
+
+    await asyncio.gather(*(run_trigger(number) for number in range(3)))
+    await publisher._publishing
+    assert written == [(0, 0), (1, 1), (2, 2)]
 
 
 async def test_failures_are_logged_once_and_do_not_end_the_publishing(published, caplog):

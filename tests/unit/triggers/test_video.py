@@ -11,6 +11,7 @@ from airflow_provider_veo.api.polling.outcome import Outcome
 from airflow_provider_veo.hooks.veo import VeoHook
 from airflow_provider_veo.triggers import video as module
 from airflow_provider_veo.triggers.video import VeoVideoTrigger
+from airflow_provider_veo.utils import airflow_internals
 from tests.support.airflow_version import AIRFLOW_3
 
 TI = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1)
@@ -34,6 +35,12 @@ def cancel(mocker):
     return mocker.patch.object(VeoHook, "acancel_video", return_value=True)
 
 
+@pytest.fixture
+def before_airflow_3_4(monkeypatch):
+    """Let Airflow call `on_kill` also if a trigger only moves to another triggerer."""
+    monkeypatch.setattr(airflow_internals, "AIRFLOW_V_3_4_PLUS", False)
+
+
 def state_is(mocker, state):
     """Make Airflow's supervisor answer with a state of the task."""
     answer = SimpleNamespace(task_states={"r": {"t": state}})
@@ -45,6 +52,7 @@ needs_airflow_3 = pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 asks its d
 
 
 @needs_airflow_3
+@pytest.mark.usefixtures("before_airflow_3_4")
 @pytest.mark.parametrize(("state", "calls"), [("deferred", 0), ("failed", 1), ("success", 1), (None, 1), ("queued", 1)])
 async def test_the_job_is_cancelled_only_if_its_task_was_stopped(mocker, cancel, state, calls):
     state_is(mocker, state)
@@ -55,6 +63,7 @@ async def test_the_job_is_cancelled_only_if_its_task_was_stopped(mocker, cancel,
 
 
 @needs_airflow_3
+@pytest.mark.usefixtures("before_airflow_3_4")
 async def test_a_mapped_task_is_found_by_its_index(mocker, cancel):
     answer = SimpleNamespace(task_states={"r": {"t_7": "deferred"}})
     supervisor = SimpleNamespace(asend=mocker.AsyncMock(return_value=answer))
@@ -81,6 +90,7 @@ async def test_without_a_task_instance_nothing_is_cancelled(cancel):
 
 
 @needs_airflow_3
+@pytest.mark.usefixtures("before_airflow_3_4")
 async def test_an_unknown_state_cancels_nothing(mocker, cancel):
     supervisor = SimpleNamespace(asend=mocker.AsyncMock(side_effect=RuntimeError("away")))
     mocker.patch("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", supervisor, create=True)

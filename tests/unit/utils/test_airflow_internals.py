@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 
@@ -43,6 +44,61 @@ def test_a_job_is_cancelled_only_if_no_try_continues_with_it(mocker, state, give
     operator._in_flight = (ti_in(state, mocker), "v")
     operator.on_kill()
     assert cancel.call_count == given_up
+
+
+PLACE = UUID("0199a4b0-0000-7000-8000-000000000001")
+
+
+def looped_ti(ended, reported):
+    """Return pass 1 of a task in a loop, with the passes that have ended and the one state that Airflow reports."""
+    return SimpleNamespace(
+        dag_id="d",
+        run_id="r",
+        task_id="t",
+        map_index=-1,
+        region_id=PLACE,
+        region_index=1,
+        get_task_breadcrumbs=lambda **_: [
+            {"task_id": name, "map_index": -1, "state": state, "region_id": str(PLACE), "region_index": index}
+            for name, index, state in ended
+        ],
+        get_task_states=lambda **_: {"r": {"t": reported}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("ended", "reported", "given_up"),
+    [
+        ([], "running", False),  # an evicted pod
+        ([], "restarting", True),  # cleared while it ran
+        ([("t", 1, "failed")], "failed", True),  # marked
+        ([("t", 1, "success")], "running", True),  # marked, and the loop continues
+        ([("t", 0, "success"), ("t", 2, "success")], "success", False),  # an evicted pod after a clear of this pass
+        ([("t", 0, "success"), ("t", 1, "failed")], "running", True),
+        ([("other", 0, "success")], "running", False),
+    ],
+)
+@pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 has no task loops")
+def test_a_pass_of_a_loop_reads_its_own_state(ended, reported, given_up):
+    assert airflow_internals.task_was_given_up(looped_ti(ended, reported)) is given_up
+
+
+@pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 has no task loops")
+def test_only_the_success_of_its_own_pass_counts_for_a_task():
+    assert airflow_internals.task_has_succeeded(looped_ti([("t", 1, "success")], "running"))
+    assert not airflow_internals.task_has_succeeded(looped_ti([], "running"))
+    with pytest.raises(LookupError):
+        airflow_internals.task_has_succeeded(looped_ti([("t", 0, "success")], "success"))
+
+
+@pytest.mark.parametrize(("version_has_it", "given_up"), [(True, True), (False, False)])
+async def test_from_airflow_3_4_on_a_killed_trigger_always_means_an_action_of_a_user(
+    mocker, monkeypatch, version_has_it, given_up
+):
+    mocker.patch.object(airflow_internals, "_read_state_in_trigger", return_value="deferred")  # the next try is
+    monkeypatch.setattr(airflow_internals, "AIRFLOW_V_3_4_PLUS", version_has_it)
+    assert await airflow_internals.trigger_was_given_up(SimpleNamespace()) is given_up
+    assert not await airflow_internals.trigger_was_given_up(None)
 
 
 def test_every_state_of_airflow_is_known():
