@@ -7,7 +7,7 @@ request, which only the API server gets, imports the application behind the page
 from __future__ import annotations
 
 import importlib
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowPlugin, conf
 
@@ -19,8 +19,8 @@ _BASE = "veo"  # first part of our paths on the API server
 COLORS = ("#e8f0fd", "#fef7e1", "#e6f4eb")
 """Colors of the operators whose tasks have the link "Video". No other operator has them.
 
-Airflow 3.4 compares fields of a task with listed values before it shows a view of a plugin. With the names of operators,
-it would leave out the operators that users derive from ours. Derived operators inherit the color.
+Airflow 3.4 shows a view of a plugin on tasks that have one of these values in a field. With the names of operators, it
+would leave out the operators that users derive from ours. Derived operators inherit the color.
 """
 
 _APPLIES_TO = {"task.ui_color": list(COLORS)}
@@ -71,6 +71,18 @@ def _list_views() -> list[dict[str, Any]]:
     return [page, tab] if wants_tab else [page]
 
 
+def _list_apps() -> list[dict[str, Any]]:
+    """Return the React apps for Airflow's UI: the videos of a task, in its Overview."""
+    videos = {
+        "name": "Veo videos",
+        "bundle_url": f"{_BASE}/static/overview.js",
+        "destination": "task_overview",
+        "url_route": "veo_overview",
+        "applies_to": _APPLIES_TO,
+    }
+    return [videos]
+
+
 class VeoPlugin(AirflowPlugin):
     """Adds the Veo page to Airflow's UI. Before Airflow 3.1 it adds nothing."""
 
@@ -88,12 +100,4 @@ class VeoOverviewPlugin(AirflowPlugin):
 
     name = "veo_overview"
     if AIRFLOW_V_3_4_PLUS:
-        react_apps: ClassVar[list[dict[str, Any]]] = [
-            {
-                "name": "Veo videos",
-                "bundle_url": f"{_BASE}/static/overview.js",
-                "destination": "task_overview",
-                "url_route": "veo_overview",
-                "applies_to": _APPLIES_TO,
-            }
-        ]
+        react_apps = _list_apps()

@@ -18,7 +18,16 @@ from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from dev.airflow_lab import AirflowLab
 from dev.waiting import wait_until
-from tests.page.constants import FAILING, KEY, LONG_ERROR, RUNS, SHOWS_PROGRESS, TIMEOUT
+from tests.page.constants import (
+    FAILING,
+    KEY,
+    LONG_ERROR,
+    MORE_RUNS,
+    RUNS,
+    SHOWS_PROGRESS,
+    TIMEOUT,
+    UNCOLLECTED_ERROR,
+)
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -73,6 +82,23 @@ def runs(lab):
     return started
 
 
+@pytest.fixture(scope="session")
+def more_runs(lab, runs):
+    """Run the Dags of `more.py`, and return their run ids. The task of the Dag `tries` has two tries, by a clear."""
+    started = {dag_id: lab.trigger(dag_id) for dag_id in MORE_RUNS}
+
+    def succeed(dag_id):
+        wait_until(f"{dag_id} to end", lambda: lab.run_state(dag_id, started[dag_id]) in ("success", "failed"), TIMEOUT)
+        assert lab.run_state(dag_id, started[dag_id]) == "success", lab.task_states(dag_id, started[dag_id])
+
+    succeed("tries")
+    body = {"dry_run": False, "dag_run_id": started["tries"], "task_ids": ["create"], "only_failed": False}
+    lab.request("POST", "/dags/tries/clearTaskInstances", body)
+    for dag_id in MORE_RUNS:
+        succeed(dag_id)
+    return started
+
+
 def xcom(lab, *names):
     try:
         return lab.xcom(*names)
@@ -84,7 +110,7 @@ def xcom(lab, *names):
 
 @pytest.fixture(scope="session")
 def history(lab, runs):
-    """Add a hundred older jobs and a very long error to the database, beside the jobs of the Dags."""
+    """Add a hundred older jobs, a very long error and an uncollected video to the database."""
     code = f"""
 from tests.support import page_entries
 from airflow.utils.session import create_session
@@ -95,6 +121,8 @@ with create_session() as session:
     page_entries.add_tasks(session, 100, dag_id="history", per_run=25)
     notes = {{ORDER_KEY: describe_order("A long story", "m", GENERIC), OUTCOME_KEY: {{"error": {LONG_ERROR!r}}}}}
     page_entries.add_run(session, "long_error", "r", [("create", -1, "failed", notes)])
+    notes[OUTCOME_KEY] = {{"error": {UNCOLLECTED_ERROR!r}, "uncollected": "video_7"}}
+    page_entries.add_run(session, "uncollected", "r", [("create", -1, "failed", notes)])
 """
     command = [sys.executable, "-c", code]
     for _ in range(5):  # SQLite is locked now and then

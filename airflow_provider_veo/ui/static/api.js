@@ -14,7 +14,7 @@ export async function get(path, parameters) {
 }
 
 export function contentAddress(medium, more = {}) {
-  return `api/content?${query({ ...keyOf(medium), ...more })}`;
+  return `api/content?${query({ ...keyOf(medium), try_number: medium.try_number, ...more })}`;
 }
 
 // The player only reports that it cannot play a file; the server says why.

@@ -58,6 +58,7 @@ function contentOf(task) {
       element("time", { dateTime: task.ordered_at, title: date(task.ordered_at) }, ago(task.ordered_at)),
     ),
     promptOf(task),
+    uncollectedOf(task),
     element(
       "p",
       { className: "meta" },
@@ -69,6 +70,10 @@ function contentOf(task) {
     ),
     linksOf(task),
   ];
+}
+
+function uncollectedOf({ uncollected }) {
+  return uncollected && element("p", { className: "error" }, "Paid, not collected: video ", foreign("code", uncollected));
 }
 
 const LONG = 130; // letters in three lines; Chinese letters count twice

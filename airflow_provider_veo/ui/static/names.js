@@ -1,9 +1,14 @@
 // The names of a task instance: those by which the server finds it, and those that people read.
 
 // From Airflow 3.4 on, a task in a loop and a mapped task have a region, which tells the passes of a loop apart.
-export function keyOf({ dag_id, run_id, task_id, map_index, region_id, region_index }) {
-  return { dag_id, run_id, task_id, map_index, region_id, region_index };
-}
+export const keyOf = ({ dag_id, run_id, task_id, map_index, region_id, region_index }) => ({
+  dag_id,
+  run_id,
+  task_id,
+  map_index,
+  region_id,
+  region_index,
+});
 
 // For example "[3] · pass 1", with the number that Airflow shows for this pass.
 export function placeOf({ map_index, pass_index }) {

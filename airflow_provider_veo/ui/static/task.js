@@ -43,7 +43,7 @@ function show(task) {
 
 // Airflow keeps the page entries of earlier tries from 3.4 on. Before, the server has the latest try only.
 function showTries(task) {
-  const latest = Math.max(...task.tries);
+  const { latest_try: latest } = task;
   const notice = document.getElementById("notice");
   const words = noticeOf(task, latest);
   notice.hidden = !words;
@@ -79,6 +79,7 @@ function factsOf(task) {
     "Time taken": duration(timeTaken(task)),
     "Estimated cost": task.prompt !== null && task.status !== "failed" && money(task.estimated_cost_usd),
     File: task.path && foreign("code", task.path),
+    "Paid, not collected": task.uncollected && uncollectedOf(task.uncollected),
     Error: task.error && foreign("p", task.error, { className: "error" }),
   };
   const rows = Object.entries(facts).filter(([, value]) => value);
@@ -88,6 +89,11 @@ function factsOf(task) {
     ...task.media.map((medium, index) => !medium.why_not && element("p", {}, saveLink(medium, numbered(task, index)))),
     linksOf(task, null),
   ].filter(Boolean);
+}
+
+// The worker knows its Airflow and its configuration, so its error says how to collect the video.
+function uncollectedOf(video) {
+  return element("p", { className: "error" }, "Video ", foreign("code", video), ". The error says how to collect it.");
 }
 
 function saveLink(medium, number) {
