@@ -56,7 +56,7 @@ def about(place):
 
 
 @since_3_4
-def test_the_gallery_tells_the_tasks_of_a_loop_apart(visit, more_runs, shoot, axe):
+def test_the_gallery_distinguishes_the_tasks_of_a_loop(visit, more_runs, shoot, axe):
     page = visit()
     gallery(page, dag_id="looped")
     expect(cards(page)).to_have_count(len(LOOPED))

@@ -1,6 +1,6 @@
 // The names of a task instance: those by which the server finds it, and those that people read.
 
-// From Airflow 3.4 on, a task in a loop and a mapped task have a region, which tells the passes of a loop apart.
+// From Airflow 3.4 on, a task in a loop and a mapped task have a region, which distinguishes the passes of a loop.
 export const keyOf = ({ dag_id, run_id, task_id, map_index, region_id, region_index }) => ({
   dag_id,
   run_id,
