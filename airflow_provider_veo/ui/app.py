@@ -28,9 +28,9 @@ from airflow_provider_veo.ui.views import (
     Status,
     SummaryView,
     TaskKey,
+    TaskPageView,
     TaskRow,
     TasksView,
-    TaskView,
     add_up,
     show_task,
 )
@@ -219,10 +219,10 @@ def _find_row(user: Any, key: TaskKey) -> TaskRow:
 
 
 @app.get("/api/task")
-async def read_task(user: GetUserDep, key: Key) -> TaskView:
+async def read_task(user: GetUserDep, key: Key) -> TaskPageView:
     """Return one task instance: the try that was asked for, or the latest one if Airflow has not kept that try."""
 
-    def answer() -> TaskView:
+    def answer() -> TaskPageView:
         try:
             row = _find_row(user, key)
         except HTTPException as error:
@@ -231,7 +231,8 @@ async def read_task(user: GetUserDep, key: Key) -> TaskView:
             row = _find_row(user, replace(key, try_number=None))
         with open_session() as session:
             stored_by = queries.read_stored_by_others(session, [row])
-        return show_task(row, stored_by, read_roots())
+            tries = queries.read_tries(session, key)
+        return {**show_task(row, stored_by, read_roots()), "tries": tries}
 
     return await run_in_turn(answer)
 

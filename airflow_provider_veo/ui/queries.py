@@ -298,6 +298,17 @@ def read_task(session: Session, key: TaskKey) -> TaskRow | None:
     return row if latest.try_number == row.try_number else replace(row, latest_try=latest.try_number)
 
 
+def read_tries(session: Session, key: TaskKey) -> list[int]:
+    """Return the numbers of the tries of a task instance that Airflow has kept.
+
+    Args:
+        session: Session of the database.
+        key: Names of the task instance.
+    """
+    statement = select(_TaskInstance.try_number).where(tables.select_place(key)).order_by(_TaskInstance.try_number)
+    return list(session.scalars(statement, execution_options=tables.ALL_TRIES))
+
+
 def _find_row(session: Session, key: TaskKey) -> TaskRow | None:
     statement = (
         select(_TaskInstance.id)

@@ -70,6 +70,7 @@ class TaskView(TypedDict):
         estimated_cost_usd: Price of the videos, in US dollars.
         path: Local path or URI of the stored file.
         error: Description of the failure, for people.
+        uncollected: ID of a paid video that a later try can collect; None if there is none.
         media: The files that a player can show.
     """
 
@@ -96,7 +97,18 @@ class TaskView(TypedDict):
     estimated_cost_usd: Number | None
     path: str | None
     error: str | None
+    uncollected: str | None
     media: list[FileView]
+
+
+class TaskPageView(TaskView):
+    """A task instance on its own page.
+
+    Attributes:
+        tries: Numbers of the tries that Airflow has kept.
+    """
+
+    tries: list[int]
 
 
 class ProgressView(TypedDict):
@@ -360,6 +372,7 @@ def show_task(row: TaskRow, stored_by: Mapping[VideoName, StoredFile], roots: tu
         "estimated_cost_usd": _number(outcome.get("estimated_cost_usd", order.get("estimated_cost_usd"))),
         "path": _text(outcome.get("path")),
         "error": _text(outcome.get("error")),
+        "uncollected": _text(outcome.get("uncollected")),
         "media": [file.show(roots) for file in files],
     }
 

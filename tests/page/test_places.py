@@ -17,8 +17,8 @@ since_3_4 = pytest.mark.skipif(not AIRFLOW_V_3_4_PLUS, reason="since Airflow 3.4
 before_3_4 = pytest.mark.skipif(AIRFLOW_V_3_4_PLUS, reason="before Airflow 3.4")
 
 LOOPED = {
-    "takes.one pass 0": "A harbour, pass 0",
-    "takes.one pass 1": "A harbour, pass 1",
+    "takes.one · pass 0": "A harbour, pass 0",
+    "takes.one · pass 1": "A harbour, pass 1",
     "takes.two [0] · pass 0": "A kite over the dunes, pass 0",
     "takes.two [0] · pass 1": "A kite over the dunes, pass 1",
     "takes.two [1] · pass 0": "A crab, pass 0",
@@ -32,8 +32,8 @@ def looped(lab, more_runs):
     path = f"/dags/looped/dagRuns/{more_runs['looped']}/taskInstances"
     found = {}
     for one in lab.get(path)["task_instances"]:
-        index = "" if one["map_index"] < 0 else f"[{one['map_index']}] · "
-        found[f"{one['task_id']} {index}pass {one['loop_iteration']['iteration']}"] = one
+        index = "" if one["map_index"] < 0 else f" [{one['map_index']}]"
+        found[f"{one['task_id']}{index} · pass {one['loop_iteration']['iteration']}"] = one
     return found
 
 
@@ -103,12 +103,12 @@ def test_the_tab_of_each_pass_shows_its_video(lab, visit, more_runs, shoot):
 @since_3_4
 def test_the_tab_follows_when_another_pass_is_chosen(lab, visit, more_runs):
     page = visit()
-    one = looped(lab, more_runs)["takes.one pass 0"]
+    one = looped(lab, more_runs)["takes.one · pass 0"]
     task_view(page, "looped", more_runs["looped"], f"takes.one?{region_of(one)}")
     frame = open_tab(page)
     expect(about(frame)).to_contain_text("A harbour, pass 0")
     page.get_by_role("button", name="Switch iteration").click()
-    page.get_by_role("dialog").get_by_text("1", exact=True).click()
+    page.get_by_test_id("switch-iteration-popover").get_by_text("1", exact=True).click()
     expect(about(frame)).to_contain_text("A harbour, pass 1")
 
 

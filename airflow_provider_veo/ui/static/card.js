@@ -3,7 +3,7 @@
 import { ago, date, duration, element, foreign, money, setText } from "./dom.js";
 import { airflowPages } from "./host.js";
 import { kindOf, mediaOf, showProgress, statusName } from "./media.js";
-import { keyOf, nameOf, placeOf } from "./names.js";
+import { isInLoop, keyOf, nameOf } from "./names.js";
 import { query } from "./api.js";
 
 export class Card {
@@ -62,14 +62,14 @@ function contentOf(task) {
     element(
       "p",
       { className: "meta" },
-      placeOf(task) && foreign("span", nameOf(task), { title: "Task" }),
+      (isInLoop(task) || task.map_index >= 0) && foreign("span", nameOf(task), { title: "Task" }),
       foreign("span", task.model ?? "", { title: "Model" }),
       element("span", { title: task.size }, task.orientation),
       element("span", { className: "taken", title: "Time taken" }, duration(timeTaken(task))),
       task.status !== "failed" && element("span", { title: "Estimated cost" }, money(task.estimated_cost_usd)),
     ),
     linksOf(task),
-  ];
+  ].filter(Boolean);
 }
 
 function uncollectedOf({ uncollected }) {

@@ -10,10 +10,11 @@ export const keyOf = ({ dag_id, run_id, task_id, map_index, region_id, region_in
   region_index,
 });
 
-// For example "[3] · pass 1", with the number that Airflow shows for this pass.
-export function placeOf({ map_index, pass_index }) {
-  const isLooped = pass_index !== null && pass_index !== undefined;
-  return [map_index >= 0 && `[${map_index}]`, isLooped && `pass ${pass_index}`].filter(Boolean).join(" · ");
-}
+export const isInLoop = ({ pass_index }) => pass_index !== null && pass_index !== undefined;
 
-export const nameOf = (task) => [task.task_id, placeOf(task)].filter(Boolean).join(" ");
+// For example "create [3] · pass 1", with the number that Airflow shows for this pass.
+export function nameOf(task) {
+  const { task_id, map_index, pass_index } = task;
+  const name = map_index < 0 ? task_id : `${task_id} [${map_index}]`;
+  return isInLoop(task) ? `${name} · pass ${pass_index}` : name;
+}

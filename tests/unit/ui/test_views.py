@@ -56,7 +56,7 @@ def test_each_state_has_a_status(state, status):
 
 ORDER = {"prompt": "p", "model": "m", "size": "1x2", "videos": 1, "estimated_cost_usd": 0.25}
 NO_REGION = {"region_id": None, "region_index": None}
-NOTHING_YET = dict.fromkeys(("ended_at", "generation_seconds", "path", "error"))
+NOTHING_YET = dict.fromkeys(("ended_at", "generation_seconds", "path", "error", "uncollected"))
 
 
 def test_a_task_in_progress_is_shown_with_its_order_and_its_progress():
@@ -82,7 +82,8 @@ def test_a_task_in_progress_is_shown_with_its_order_and_its_progress():
 def test_an_ended_task_is_shown_with_its_outcome():
     shown = show(task(order=ORDER, outcome=STORED | {"generation_seconds": 61.5}), {})
     assert (shown["generation_seconds"], shown["path"], shown["error"]) == (61.5, "/v/a.mp4", None)
-    assert show(task("failed", ORDER, {"error": "no cats"}), {})["error"] == "no cats"
+    shown = show(task("failed", ORDER, {"error": "no cats", "uncollected": "video_7"}), {})
+    assert (shown["error"], shown["uncollected"]) == ("no cats", "video_7")
 
 
 def test_a_running_task_has_no_end_yet():
