@@ -110,6 +110,7 @@ def test_the_tab_follows_when_another_pass_is_chosen(lab, visit, more_runs):
     page.get_by_role("button", name="Switch iteration").click()
     page.get_by_test_id("switch-iteration-popover").get_by_text("1", exact=True).click()
     expect(about(frame)).to_contain_text("A harbour, pass 1")
+    expect(frame.get_by_role("heading", name="takes.one · pass 1", exact=True)).to_be_visible()
 
 
 @since_3_4
@@ -169,7 +170,9 @@ def test_the_overview_of_a_task_shows_its_videos(visit, more_runs, dag_id, task_
     frame = page.frame_locator("iframe[title='Videos of this task']")
     expect(cards(frame)).to_have_count(len(prompts))
     for prompt in prompts:
-        see(card(frame, prompt).locator("video"))
+        expect(card(frame, prompt)).to_be_visible()
+    for video in frame.locator("video").all():
+        see(video)
     expect(frame.get_by_role("heading", name="Veo videos")).to_be_hidden()
     expect(frame.get_by_label("Dag", exact=True)).to_be_hidden()
     frame.get_by_label("Status").select_option("failed")
@@ -188,7 +191,7 @@ def test_airflow_keeps_the_page_if_the_videos_of_the_overview_fail(visit, more_r
     page = visit(refusals=True)
     page.route("**/veo/static/overview.js", lambda route: route.abort())
     page.goto("dags/own/tasks/create")
-    expect(page.get_by_role("link", name="Task Instances")).to_be_visible()
+    expect(page.get_by_role("link", name="Task Instances", exact=True)).to_be_visible()
     expect(page.get_by_title("Videos of this task")).to_have_count(0)
     page.get_by_role("link", name="Veo", exact=True).click()
     expect(cards(in_airflow(page)).first).to_be_visible()

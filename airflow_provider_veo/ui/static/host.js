@@ -46,19 +46,19 @@ export function followLinks() {
 }
 
 // The address of Airflow's tab cannot name a region. So the page reads the region in the address of the task view around
-// it. The address of the page itself wins: a link of this page has led to another task instance.
-export function regionAround({ task_id, region_id }) {
+// it, on Airflow 3.4 and later.
+export function regionAround(taskId) {
   const { pathname, search } = outside()?.location ?? {};
-  if (region_id || !pathname?.includes(`/tasks/${encodeURIComponent(task_id)}/`)) return {};
+  if (!pathname?.includes(`/tasks/${encodeURIComponent(taskId)}/`)) return {};
   const around = new URLSearchParams(search);
   return { region_id: around.get("region_id"), region_index: around.get("region_index") };
 }
 
 // Airflow keeps the frame of its tab when a person chooses another pass of a loop, and no event says so.
-export function whenRegionChanges(key, act) {
-  const first = query(regionAround(key));
+export function whenRegionChanges(taskId, act) {
+  const first = query(regionAround(taskId));
   const timer = setInterval(() => {
-    if (query(regionAround(key)) === first) return;
+    if (query(regionAround(taskId)) === first) return;
     clearInterval(timer);
     act();
   }, 500);

@@ -17,7 +17,7 @@ let last;
 async function load() {
   let busy = true;
   try {
-    const task = await get("task", { ...regionAround(key), ...key, try_number: wanted });
+    const task = await get("task", { ...key, ...regionAround(key.task_id), try_number: wanted });
     show(task);
     busy = task.status === "in_progress";
     message.hidden = true;
@@ -104,5 +104,7 @@ function saveLink(medium, number) {
 followTheme();
 followLinks();
 leadToGallery(document.getElementById("all"));
-whenRegionChanges(key, () => location.reload());
+whenRegionChanges(key.task_id, () => {
+  location.replace(`task?${query({ ...keyOf(key), region_id: null, region_index: null })}`);
+});
 load();
