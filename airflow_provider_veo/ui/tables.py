@@ -13,8 +13,10 @@ from uuid import UUID
 from airflow.models import taskinstance, xcom
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
-from sqlalchemy import and_, literal, or_, select
+from sqlalchemy import String, and_, literal, or_, select
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.functions import FunctionElement
 
 from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY, PROGRESS_KEY
 from airflow_provider_veo.ui.views import TaskKey
@@ -94,13 +96,33 @@ def find_entry_tables(session: Session) -> list[EntryTable]:
     return [_TABLE, _OLD_TABLE] if has_old else [_TABLE]
 
 
+class _Known(FunctionElement[str]):
+    """A column of a row that the database shall read first.
+
+    Without statistics, SQLite would rather read all task instances, and look for the run of each.
+    """
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(_Known)
+def _compile_unchanged(element: Any, compiler: Any, **how: Any) -> str:
+    return str(compiler.process(element.clauses, **how))
+
+
+@compiles(_Known, "sqlite")
+def _compile_without_index(element: Any, compiler: Any, **how: Any) -> str:
+    return f"+{_compile_unchanged(element, compiler, **how)}"
+
+
 def join_runs(statement: Any) -> Any:
     """Join task instances with the Dag runs of a statement, by an index.
 
     Args:
         statement: Statement that reads Dag runs.
     """
-    same = and_(_TaskInstance.dag_id == _DagRun.dag_id, _TaskInstance.run_id == _DagRun.run_id)
+    same = and_(_TaskInstance.dag_id == _Known(_DagRun.dag_id), _TaskInstance.run_id == _Known(_DagRun.run_id))
     return statement.join(_TaskInstance, same)
 
 
