@@ -157,6 +157,24 @@ def test_filters_select_jobs(visit, runs, history):
     expect(page.get_by_text("No task matches this filter.")).to_be_visible()
 
 
+def test_a_search_that_stopped_says_how_far_it_went_and_goes_on(visit, runs):
+    page = visit()
+
+    def stop_early(route):
+        answer = route.fetch()
+        early = {"searched_until": "2026-03-01T12:00:00+00:00", "continue_before": 2**30}
+        found = answer.json()
+        route.fulfill(response=answer, json=found if "before=" in route.request.url else found | early)
+
+    page.route("**/veo/api/tasks?*", stop_early)
+    gallery(page, dag_id="clips")
+    expect(page.get_by_text("The search went back to the Dag runs of Mar 1, 2026")).to_be_visible()
+    with page.expect_request(re.compile(r"/api/tasks\?.*before=1073741824")):
+        page.get_by_role("button", name="Search older runs").click()
+    expect(page.get_by_role("button", name="Search older runs")).to_be_hidden()
+    expect(cards(page)).to_have_count(2)
+
+
 def test_pages_can_be_turned(visit, runs, history):
     page = visit()
     gallery(page, dag_id="history")
