@@ -69,7 +69,35 @@ def guarded(lab):
 
 
 @pytest.fixture(scope="session")
-def runs(lab):
+def history(lab):
+    """Add a hundred older jobs, a very long error and an uncollected video to the database.
+
+    They come before the runs of the Dags: the page shows the newest Dag runs first.
+    """
+    code = f"""
+from tests.support import page_entries
+from airflow.utils.session import create_session
+from airflow_provider_veo.api.backends.profiles import GENERIC
+from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
+from airflow_provider_veo.observability.page import describe_order
+with create_session() as session:
+    page_entries.add_tasks(session, 100, dag_id="history", per_run=25)
+    notes = {{ORDER_KEY: describe_order("A long story", "m", GENERIC), OUTCOME_KEY: {{"error": {LONG_ERROR!r}}}}}
+    page_entries.add_run(session, "long_error", "r", [("create", -1, "failed", notes)])
+    notes[OUTCOME_KEY] = {{"error": {UNCOLLECTED_ERROR!r}, "uncollected": "video_7"}}
+    page_entries.add_run(session, "uncollected", "r", [("create", -1, "failed", notes)])
+"""
+    command = [sys.executable, "-c", code]
+    for _ in range(5):  # SQLite is locked now and then
+        done = subprocess.run(command, env=lab.environment, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+        time.sleep(2)
+    raise AssertionError(done.stderr)
+
+
+@pytest.fixture(scope="session")
+def runs(lab, history):
     """Run all Dags, and return their run ids. The job of the Dag `slow` takes a quarter of an hour."""
     started = {dag_id: lab.trigger(dag_id, {"prompt": "A cat <b>wants</b> in"}) for dag_id in RUNS}
     ends = {dag_id: "failed" if dag_id in FAILING else "success" for dag_id in RUNS if dag_id != "slow"}
@@ -106,31 +134,6 @@ def xcom(lab, *names):
         if error.response.status_code != 404:
             raise
         return None  # it does not exist yet
-
-
-@pytest.fixture(scope="session")
-def history(lab, runs):
-    """Add a hundred older jobs, a very long error and an uncollected video to the database."""
-    code = f"""
-from tests.support import page_entries
-from airflow.utils.session import create_session
-from airflow_provider_veo.api.backends.profiles import GENERIC
-from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
-from airflow_provider_veo.observability.page import describe_order
-with create_session() as session:
-    page_entries.add_tasks(session, 100, dag_id="history", per_run=25)
-    notes = {{ORDER_KEY: describe_order("A long story", "m", GENERIC), OUTCOME_KEY: {{"error": {LONG_ERROR!r}}}}}
-    page_entries.add_run(session, "long_error", "r", [("create", -1, "failed", notes)])
-    notes[OUTCOME_KEY] = {{"error": {UNCOLLECTED_ERROR!r}, "uncollected": "video_7"}}
-    page_entries.add_run(session, "uncollected", "r", [("create", -1, "failed", notes)])
-"""
-    command = [sys.executable, "-c", code]
-    for _ in range(5):  # SQLite is locked now and then
-        done = subprocess.run(command, env=lab.environment, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return
-        time.sleep(2)
-    raise AssertionError(done.stderr)
 
 
 @pytest.fixture(scope="session")
