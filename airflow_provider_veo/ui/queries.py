@@ -27,7 +27,7 @@ from airflow_provider_veo.ui.tables import EntryTable
 from airflow_provider_veo.ui.views import ENDED_STATES, Group, Status, StoredFile, TaskKey, TaskRow, VideoName
 
 PAGE_SIZE = 24
-SEARCH_SECONDS = 1.5
+SEARCH_SECONDS = 1.2
 """Seconds after which a search stops before its next step."""
 
 FEW_RUNS, MANY_RUNS = 50, 1000
