@@ -13,7 +13,7 @@ from uuid import UUID
 from airflow.models import taskinstance, xcom
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
-from sqlalchemy import String, and_, literal, or_, select
+from sqlalchemy import and_, literal, or_, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.functions import FunctionElement
@@ -34,6 +34,30 @@ if HAS_REGIONS:
     from airflow.models.dynamic_region import DynamicRegion  # type: ignore[import-not-found, unused-ignore]
 
     _AnyRegion, _Region = DynamicRegion, aliased(DynamicRegion, name="region")
+
+
+class Known(FunctionElement[Any]):
+    """A column that is no reason for the database to choose an index, because its row is read before by another one.
+
+    SQLite would rather start from all task instances or from all XComs with a key, and look for the run of each.
+    """
+
+    inherit_cache = True
+
+    def __init__(self, column: Any) -> None:
+        super().__init__(column)
+        self.type = column.type
+
+
+@compiles(Known)
+def _compile_unchanged(element: Any, compiler: Any, **how: Any) -> str:
+    return str(compiler.process(element.clauses, **how))
+
+
+@compiles(Known, "sqlite")
+def _compile_without_index(element: Any, compiler: Any, **how: Any) -> str:
+    # an expression, in place of which SQLite cannot use a column that equals it
+    return f"coalesce({_compile_unchanged(element, compiler, **how)}, NULL)"
 
 
 @dataclass(frozen=True)
@@ -62,15 +86,19 @@ class EntryTable:
             The new statement, and the XCom in it.
         """
         entry = aliased(self.model)
-        key = entry.key == keys[0] if len(keys) == 1 else entry.key.in_(keys)
+        key = Known(entry.key).in_(keys)
         if not self.has_places:
-            same = entry.task_instance_id == _TaskInstance.id
+            same = entry.task_instance_id == Known(_TaskInstance.id)
             return statement.join(entry, and_(same, key), isouter=optional), entry
         place = _TaskInstance
         if self.owners is not None:
             place = aliased(self.owners)
             statement = statement.join(place, place.task_instance_id == _TaskInstance.id, isouter=optional)
-        same = and_(entry.dag_run_id == _DagRun.id, entry.task_id == place.task_id, entry.map_index == place.map_index)
+        same = and_(
+            entry.dag_run_id == Known(_DagRun.id),
+            entry.task_id == Known(place.task_id),
+            entry.map_index == Known(place.map_index),
+        )
         return statement.join(entry, and_(same, key), isouter=optional), entry
 
 
@@ -96,33 +124,13 @@ def find_entry_tables(session: Session) -> list[EntryTable]:
     return [_TABLE, _OLD_TABLE] if has_old else [_TABLE]
 
 
-class _Known(FunctionElement[str]):
-    """A column of a row that the database shall read first.
-
-    Without statistics, SQLite would rather read all task instances, and look for the run of each.
-    """
-
-    type = String()
-    inherit_cache = True
-
-
-@compiles(_Known)
-def _compile_unchanged(element: Any, compiler: Any, **how: Any) -> str:
-    return str(compiler.process(element.clauses, **how))
-
-
-@compiles(_Known, "sqlite")
-def _compile_without_index(element: Any, compiler: Any, **how: Any) -> str:
-    return f"+{_compile_unchanged(element, compiler, **how)}"
-
-
 def join_runs(statement: Any) -> Any:
     """Join task instances with the Dag runs of a statement, by an index.
 
     Args:
         statement: Statement that reads Dag runs.
     """
-    same = and_(_TaskInstance.dag_id == _Known(_DagRun.dag_id), _TaskInstance.run_id == _Known(_DagRun.run_id))
+    same = and_(_TaskInstance.dag_id == Known(_DagRun.dag_id), _TaskInstance.run_id == Known(_DagRun.run_id))
     return statement.join(_TaskInstance, same)
 
 

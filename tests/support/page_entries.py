@@ -138,7 +138,7 @@ def add_rows(session: Session, rows: Rows) -> None:
     """Add task instances and XComs."""
     for table, values in zip((TaskInstance, XCOMS), rows, strict=True):
         if values:
-            session.execute(insert(table), values)
+            session.execute(insert(table.__table__), values)
 
 
 def add_tasks(session: Session, count: int, *, per_run: int = 100, dag_id: str = "videos") -> None:
