@@ -164,6 +164,10 @@ def test_the_latest_try_is_shown_unless_another_one_is_asked_for(session, two_tr
         row = queries.read_task(session, TaskKey(DAG, RUN, "create", -1, try_number=number))
         assert (row.order["prompt"], row.latest_try, row.key.try_number) == ("second", None, None)
     assert queries.read_task(session, TaskKey(DAG, RUN, "create", -1, try_number=3)) is None
+
+
+def test_the_kept_tries_are_listed(session, two_tries):
+    assert queries.read_tries(session, TaskKey(DAG, RUN, "create", -1, try_number=1)) == [1, 2]
     rows = queries.read_newest(session, {DAG}, Filter(), 1).rows
     assert [row.order["prompt"] for row in rows] == ["second"]
     groups, _ = queries.count_groups(session, {DAG}, Filter())
