@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 SITE ?= site
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage docs test-docs test-system test-race test-page test-storage test-cluster \
-	test-bursts matrix mutants benchmark figures \
+.PHONY: help demo test coverage docs test-docs test-system test-next test-race test-page test-storage test-cluster \
+	test-bursts clears matrix mutants benchmark figures \
 	lint unit integration constraints clean
 
 help: ## list these commands
@@ -42,6 +42,13 @@ test-docs: $(VENV)/ready ## test the code blocks of README and docs, and compare
 
 test-system: $(VENV)/ready $(VENV)/litellm/ready ## test kills, freezes and user actions on a real scheduler, and a real LiteLLM proxy (ten minutes)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/system
+
+test-next: $(VENV)/next/ready ## test task loops, and an upgrade with a waiting task, on a real scheduler of Airflow's pre-release 3.4 (four minutes)
+	@VEO_STABLE_PYTHON=$(BIN)/python $(VENV)/next/bin/python -m pytest -n 2 --dist loadfile tests/next
+
+clears: $(VENV)/ready $(VENV)/next/ready ## clear tasks in each way on Airflow 3.3 and 3.4, and write the table of charges of docs/clears.md (twenty minutes)
+	@VEO_CLEARS_PAGE=docs/clears.md $(BIN)/python -m pytest tests/clears
+	@VEO_CLEARS_PAGE=docs/clears.md $(VENV)/next/bin/python -m pytest tests/clears
 
 test-race: $(VENV)/ready ## test 20 runs of the quickstart's Dag whose videos are completed during Airflow's own race (two minutes)
 	@$(BIN)/python -m pytest tests/race
@@ -83,6 +90,15 @@ $(VENV)/ready: pyproject.toml constraints.txt
 		{ echo "The installation failed; pip's messages above say why. A package index must be reachable."; exit 1; }
 	@# uncompiled, Airflow takes four seconds longer to start, and some environments forbid compiling at import
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
+	@touch $@
+
+$(VENV)/next/ready: dev/pins/3.4.0b2.txt pyproject.toml | $(VENV)/ready
+	@echo "Installing Airflow 3.4.0b2 into $(@D) (once; about a minute, 0.7 GB) ..."
+	@$(BIN)/python -m venv --without-pip $(@D)
+	@$(BIN)/python -m pip --quiet --python $(@D)/bin/python install --constraint $< apache-airflow==3.4.0b2 \
+		apache-airflow-core==3.4.0b2 apache-airflow-task-sdk==1.4.0b2 --editable '.[emulator,media]' --group test || \
+		{ echo "The installation failed; pip's messages above say why. A package index must be reachable."; exit 1; }
+	@$(@D)/bin/python -m compileall -q -j 0 $(@D)/lib >/dev/null || true
 	@touch $@
 
 $(VENV)/litellm/ready: tests/system/litellm.txt | $(VENV)/ready

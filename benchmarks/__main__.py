@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import burst, imports, lives, page, poll, report, schedules, storing, triggerer, video
+from benchmarks import burst, imports, lives, million, page, poll, report, schedules, storing, triggerer, video
 from benchmarks.processes import ANSWER_DELAY, ROOT, BenchmarkError, Lab, progress, server
 from benchmarks.report import Section
 
@@ -31,6 +31,7 @@ PARTS: dict[str, Callable[[Lab], Section]] = {
     "triggerer": triggerer.run,
     "storing": storing.run,
     "page": page.run,
+    "million": million.run,
     "schedules": _schedules,
 }
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import tempfile
+from collections.abc import Mapping
 
 from benchmarks.processes import ROOT, Lab, progress, run_python
 from benchmarks.report import Section, at_most, paragraph, ratios, spread, table
@@ -40,9 +43,10 @@ def run(lab: Lab) -> Section:
         "",
         *paragraph(
             "Wall time in milliseconds of one request to Airflow's API server, from the log-in check to the JSON: the",
-            "median of 20 requests, in the process of the measurement and on SQLite. Each entry of a page joins three",
-            "XComs with their task instance. The totals cover all entries, so the page asks for them only when the",
-            "filter changes, when a job ends, and otherwise once a minute.",
+            "median of 20 requests, in the process of the measurement and on SQLite. The page goes from Dag run to Dag",
+            "run, so its time hardly depends on their number. The totals add up all entries, as far as they come in a",
+            "second, so the page asks for them only when the filter changes, when a job ends, and otherwise once a",
+            "minute.",
         ),
         "",
         *table(("request", f"ms with {FEW}", f"ms with {MANY:,}"), rows),
@@ -52,12 +56,36 @@ def run(lab: Lab) -> Section:
 
 def _times(lab: Lab, count: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=lab.home) as home:
-        environment = lab.environment() | {
-            "AIRFLOW_HOME": home,
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-            "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-            "PYTHONPATH": str(ROOT),
-        }
-        printed = run_python(["-m", "benchmarks.page_server", str(count), *REQUESTS.values()], environment)
+        environment = page_environment(lab, home)
+        fill(count, environment)
+        return measure(REQUESTS, environment)
+
+
+def page_environment(lab: Lab, home: str, database: str | None = None) -> dict[str, str]:
+    """Return the environment of an API server.
+
+    Args:
+        lab: The things that all measurements share.
+        home: Airflow's home.
+        database: Address of the database as Airflow's configuration takes it; None for SQLite in the home.
+    """
+    address = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database} if database else {}
+    settings = {
+        "AIRFLOW_HOME": home,
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+    }
+    return lab.environment() | settings | address
+
+
+def fill(count: int, environment: dict[str, str], python: str = sys.executable) -> None:
+    """Create and fill the database of an environment."""
+    run_python(["-m", "benchmarks.page_server", "fill", str(count)], environment, 3600, python)
+
+
+def measure(requests: Mapping[str, str], environment: dict[str, str], python: str = sys.executable) -> dict[str, float]:
+    """Return the median milliseconds of some requests, by their names."""
+    printed = run_python(["-m", "benchmarks.page_server", "measure", *requests.values()], environment, 600, python)
     milliseconds: dict[str, float] = json.loads(printed.splitlines()[-1])
-    return {name: milliseconds[path] for name, path in REQUESTS.items()}
+    return {name: milliseconds[path] for name, path in requests.items()}

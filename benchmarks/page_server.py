@@ -1,4 +1,8 @@
-"""Measure requests to the Veo page: `python -m benchmarks.page_server ENTRIES PATH...`, with an empty Airflow."""
+"""Measure requests to the Veo page, with Airflow's database of the environment.
+
+`python -m benchmarks.page_server fill ORDERS` creates and fills it. `python -m benchmarks.page_server measure PATH...`
+prints the median milliseconds of each path.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +16,23 @@ from airflow.utils.db import initdb
 from airflow.utils.session import create_session
 from fastapi.testclient import TestClient
 
-from tests.support.page_entries import add_tasks
+from tests.support.page_database import fill
 
 _REQUESTS = 20
 
 
 def main() -> None:
-    """Fill the database, send the requests, and print the median milliseconds of each path."""
-    count, paths = int(sys.argv[1]), sys.argv[2:]
-    initdb()
-    with create_session() as session:
-        add_tasks(session, count)
+    """Fill the database, or send the requests and print their times."""
+    what, *rest = sys.argv[1:]
+    if what == "fill":
+        initdb()
+        with create_session() as session:
+            fill(session, int(rest[0]))
+        return
     with TestClient(create_app(apps="core")) as client:
         token = client.get("/auth/token").raise_for_status().json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"
-        print(json.dumps({path: _median(client, f"/veo/api/{path}") for path in paths}))
+        print(json.dumps({path: _median(client, f"/veo/api/{path}") for path in rest}))
 
 
 def _median(client: TestClient, path: str) -> float:

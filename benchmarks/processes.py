@@ -106,14 +106,16 @@ def end(process: subprocess.Popen[Any]) -> None:
             process.wait()
 
 
-def run_python(command: Sequence[str], environment: Mapping[str, str], timeout: float = 300.0) -> str:
+def run_python(
+    command: Sequence[str], environment: Mapping[str, str], timeout: float = 300.0, python: str = sys.executable
+) -> str:
     """Run Python with a command, and return its standard output.
 
     Raises:
         BenchmarkError: The command failed.
     """
     done = subprocess.run(
-        [sys.executable, *command],
+        [python, *command],
         env=dict(environment),
         cwd=ROOT,
         stdin=subprocess.DEVNULL,

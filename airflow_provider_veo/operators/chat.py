@@ -68,7 +68,7 @@ class VeoChatCompletionOperator(OrderingOperator):
         "conn_id",
     )
     template_fields_renderers = {"prompt": "md", "extra_body": "json"}  # noqa: RUF012 - as Airflow declares it
-    ui_color = "#fef7e0"
+    ui_color = "#fef7e1"
     argument_rules: ClassVar[Mapping[str, arguments.ArgumentRule]] = {
         **OrderingOperator.argument_rules,
         "n": arguments.CHAT_COUNT,

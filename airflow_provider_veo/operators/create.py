@@ -121,7 +121,7 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         "poll_interval": arguments.SECONDS.or_nothing,
         "cancel_on_kill": arguments.FLAG,
     }
-    ui_color = "#e8f0fe"
+    ui_color = "#e8f0fd"
 
     def __init__(
         self,

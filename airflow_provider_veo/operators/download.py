@@ -53,7 +53,7 @@ class VeoDownloadOperator(StoringOperator):
     """
 
     template_fields: Sequence[str] = ("destination", "video_id", "url", "conn_id")
-    ui_color = "#e6f4ea"
+    ui_color = "#e6f4eb"
     argument_rules: ClassVar[Mapping[str, arguments.ArgumentRule]] = {
         **StoringOperator.argument_rules,
         "destination": arguments.PLACE,

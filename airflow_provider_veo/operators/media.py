@@ -48,7 +48,7 @@ class VeoExtractFrameOperator(VeoTask):
     """
 
     template_fields: Sequence[str] = ("source", "destination", "at")
-    ui_color = "#fef7e0"
+    ui_color = "#fef7e1"
     argument_rules: ClassVar[Mapping[str, arguments.ArgumentRule]] = {
         "source": arguments.SOURCE,
         "destination": arguments.PICTURE_PLACE,
@@ -111,7 +111,7 @@ class VeoConcatOperator(VeoTask):
     """
 
     template_fields: Sequence[str] = ("sources", "destination")
-    ui_color = "#fef7e0"
+    ui_color = "#fef7e1"
     argument_rules: ClassVar[Mapping[str, arguments.ArgumentRule]] = {
         "sources": arguments.SOURCES,
         "destination": arguments.VIDEO_PLACE,

@@ -1,4 +1,4 @@
-"""Airflow's plugin that adds the Veo page to the UI.
+"""Airflow's plugins that add the Veo page to the UI.
 
 Every process of Airflow imports this module, the processes of tasks included. So the module loads nothing: the first
 request, which only the API server gets, imports the application behind the page.
@@ -16,14 +16,14 @@ from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_
 
 _BASE = "veo"  # first part of our paths on the API server
 
-OPERATORS = (
-    "VeoCreateVideoOperator",
-    "@task.veo_video",
-    "VeoDownloadOperator",
-    "VeoChatCompletionOperator",
-    "VeoExtractFrameOperator",
-    "VeoConcatOperator",
-)
+COLORS = ("#e8f0fd", "#fef7e1", "#e6f4eb")
+"""Colors of the operators whose tasks have the link "Video". No other operator has them.
+
+Airflow 3.4 shows a view of a plugin on tasks that have one of these values in a field. With the names of operators, it
+would leave out the operators that users derive from ours. Derived operators inherit the color.
+"""
+
+_APPLIES_TO = {"task.ui_color": list(COLORS)}
 
 
 class LazyApp:
@@ -64,11 +64,23 @@ def _list_views() -> list[dict[str, Any]]:
         "destination": "task_instance",
         "url_route": "veo_video",
         # Airflow before 3.4 ignores this, and would show the tab for the tasks of all operators
-        "applies_to": {"operator_name": list(OPERATORS)},
+        "applies_to": _APPLIES_TO,
         **icons,
     }
     wants_tab = AIRFLOW_V_3_4_PLUS or conf.getboolean("veo", "task_tab", fallback=False)
     return [page, tab] if wants_tab else [page]
+
+
+def _list_apps() -> list[dict[str, Any]]:
+    """Return the React apps for Airflow's UI: the videos of a task, in its Overview."""
+    videos = {
+        "name": "Veo videos",
+        "bundle_url": f"{_BASE}/static/overview.js",
+        "destination": "task_overview",
+        "url_route": "veo_overview",
+        "applies_to": _APPLIES_TO,
+    }
+    return [videos]
 
 
 class VeoPlugin(AirflowPlugin):
@@ -78,3 +90,14 @@ class VeoPlugin(AirflowPlugin):
     if AIRFLOW_V_3_1_PLUS:
         fastapi_apps = [{"app": LazyApp("airflow_provider_veo.ui.app"), "url_prefix": f"/{_BASE}", "name": "Veo"}]
         external_views = _list_views()
+
+
+class VeoOverviewPlugin(AirflowPlugin):
+    """Adds the videos of a task to its Overview. Before Airflow 3.4 it adds nothing.
+
+    It is a plugin of its own, because Airflow drops a whole plugin from its UI if it does not accept one of its views.
+    """
+
+    name = "veo_overview"
+    if AIRFLOW_V_3_4_PLUS:
+        react_apps = _list_apps()

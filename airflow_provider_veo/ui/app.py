@@ -5,29 +5,32 @@ All routes and their dependencies are coroutines: FastAPI runs other functions o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from importlib import resources
 from typing import Annotated, Any
 from urllib.parse import quote
+from uuid import UUID
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import Depends, FastAPI, Header, HTTPException, Query
-from fastapi.responses import Response, StreamingResponse
+from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import AwareDatetime
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_veo.ui import access, content, queries, ranges
-from airflow_provider_veo.ui.database import open_session, run_in_turn
+from airflow_provider_veo.ui.dags import read_dags_of_provider
+from airflow_provider_veo.ui.database import TooSlowError, open_session, run_in_turn
 from airflow_provider_veo.ui.roots import read_roots
 from airflow_provider_veo.ui.views import (
     Status,
     SummaryView,
     TaskKey,
+    TaskPageView,
     TaskRow,
     TasksView,
-    TaskView,
     add_up,
     show_task,
 )
@@ -50,6 +53,10 @@ NOT_SERVED = (
 )
 """The answer for every file that is not served: users who can write page entries must not learn which files exist."""
 
+_TOO_SLOW = (
+    "The page shows nothing, because Airflow's database took too long to answer. Load the page again, or choose a Dag. "
+    "If this happens often, ask the administrator of the database whether its statistics are up to date."
+)
 _LARGEST_INDEX = 2**31 - 1  # of a database's integers
 _TYPES = {"css": "text/css", "html": "text/html", "js": "text/javascript", "svg": "image/svg+xml"}
 _FILES = {
@@ -75,6 +82,11 @@ class _Headers:
 
 
 app = FastAPI(title="Veo", docs_url=None, redoc_url=None, openapi_url=None, middleware=[Middleware(_Headers)])
+
+
+@app.exception_handler(TooSlowError)
+async def _answer_too_slow(_request: Request, _error: Exception) -> Response:
+    return JSONResponse({"detail": _TOO_SLOW}, 503)
 
 
 @app.get("/")
@@ -107,9 +119,11 @@ async def _read_filter(
     model: str | None = None,
     since: AwareDatetime | None = None,
     until: AwareDatetime | None = None,
+    task_id: str | None = None,
+    before: Annotated[int | None, Query(ge=0, le=_LARGEST_INDEX)] = None,
 ) -> queries.Filter:
-    _check_texts(dag_id, model)
-    return queries.Filter(dag_id, status, model, _in_utc(since), _in_utc(until))
+    _check_texts(dag_id, model, task_id)
+    return queries.Filter(dag_id, status, model, _in_utc(since), _in_utc(until), task_id, before)
 
 
 Wanted = Annotated[queries.Filter, Depends(_read_filter)]
@@ -117,16 +131,22 @@ Wanted = Annotated[queries.Filter, Depends(_read_filter)]
 
 @app.get("/api/tasks")
 async def read_tasks(user: GetUserDep, wanted: Wanted, page: Annotated[int, Query(ge=1, le=10**6)] = 1) -> TasksView:
-    """Return a page of tasks, the newest orders first."""
+    """Return a page of tasks, those of the newest Dag runs first."""
 
     def answer() -> TasksView:
         dag_ids = _find_dags(user, wanted)
         with open_session() as session:
-            rows = queries.read_newest(session, dag_ids, wanted, page)
-            shown, more = rows[: queries.PAGE_SIZE], len(rows) > queries.PAGE_SIZE
-            stored_by = queries.read_stored_by_others(session, shown)
+            found = queries.read_newest(session, dag_ids, wanted, page)
+            stored_by = queries.read_stored_by_others(session, found.rows)
         roots = read_roots()
-        return {"tasks": [show_task(row, stored_by, roots) for row in shown], "page": page, "more": more}
+        is_cut = not (found.more or found.extent.is_whole)
+        return {
+            "tasks": [show_task(row, stored_by, roots) for row in found.rows],
+            "page": page,
+            "more": found.more,
+            "searched_until": _show_extent(found.extent) if is_cut else None,
+            "continue_before": found.extent.last if is_cut else None,
+        }
 
     return await run_in_turn(answer)
 
@@ -138,26 +158,31 @@ async def read_summary(user: GetUserDep, wanted: Wanted) -> SummaryView:
     def answer() -> SummaryView:
         dag_ids = _find_dags(user, wanted)
         with open_session() as session:
-            groups = queries.count_groups(session, dag_ids, wanted)
+            groups, extent = queries.count_groups(session, dag_ids, wanted)
         return {
             "totals": add_up(filter(wanted.takes, groups)),
-            "dags": sorted({group.dag_id for group in groups}),
+            "dags": sorted(dag_ids),
             "models": sorted({group.model for group in groups if group.model}),
             "page_size": queries.PAGE_SIZE,
+            "searched_until": _show_extent(extent),
         }
 
     return await run_in_turn(answer)
 
 
+def _show_extent(extent: queries.Extent) -> str | None:
+    return None if extent.is_whole or extent.until is None else extent.until.isoformat()
+
+
 def _find_dags(user: Any, wanted: queries.Filter) -> set[str]:
-    """Return the Dags with orders that a user may read.
+    """Return the Dags with tasks of this provider that a user may read.
 
     Raises:
         HTTPException: 403: the filter names a Dag that the user may not read.
     """
     access.require_access(user, wanted.dag_id)
     with open_session() as session:
-        dag_ids = queries.read_dags_with_orders(session)
+        dag_ids = read_dags_of_provider(session)
     return access.select_readable(user, dag_ids)
 
 
@@ -166,13 +191,19 @@ async def _read_key(
     run_id: str,
     task_id: str,
     map_index: Annotated[str, Query(max_length=len("{MAP_INDEX}"))] = "-1",
+    region_id: UUID | None = None,
+    region_index: Annotated[int | None, Query(ge=0, le=_LARGEST_INDEX)] = None,
+    try_number: Annotated[int | None, Query(ge=0, le=_LARGEST_INDEX)] = None,
 ) -> TaskKey:
     _check_texts(dag_id, run_id, task_id)
     # the address of Airflow's tab keeps {MAP_INDEX} if the task is not mapped
     index = int(map_index) if map_index.isascii() and map_index.isdecimal() else -1
     if index > _LARGEST_INDEX:
         raise HTTPException(400, "There is no such map_index.")
-    return TaskKey(dag_id, run_id, task_id, index)
+    if (region_id is None) != (region_index is None):
+        raise HTTPException(400, "The address of a task in a loop needs both region_id and region_index.")
+    region = None if region_id is None else str(region_id)
+    return TaskKey(dag_id, run_id, task_id, index, region, region_index, try_number)
 
 
 Key = Annotated[TaskKey, Depends(_read_key)]
@@ -188,14 +219,20 @@ def _find_row(user: Any, key: TaskKey) -> TaskRow:
 
 
 @app.get("/api/task")
-async def read_task(user: GetUserDep, key: Key) -> TaskView:
-    """Return one task instance."""
+async def read_task(user: GetUserDep, key: Key) -> TaskPageView:
+    """Return one task instance: the try that was asked for, or the latest one if Airflow has not kept that try."""
 
-    def answer() -> TaskView:
-        row = _find_row(user, key)
+    def answer() -> TaskPageView:
+        try:
+            row = _find_row(user, key)
+        except HTTPException as error:
+            if error.status_code != 404 or key.try_number is None:
+                raise
+            row = _find_row(user, replace(key, try_number=None))
         with open_session() as session:
             stored_by = queries.read_stored_by_others(session, [row])
-        return show_task(row, stored_by, read_roots())
+            tries = queries.read_tries(session, key)
+        return {**show_task(row, stored_by, read_roots()), "tries": tries}
 
     return await run_in_turn(answer)
 

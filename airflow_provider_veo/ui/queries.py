@@ -1,49 +1,56 @@
-"""The statements that the Veo page sends to Airflow's database. Their number does not depend on its rows.
+"""The statements that the Veo page sends to Airflow's database.
 
-A page entry can hold anything, since users can write XComs of the same name by Airflow's API. So entries are read as
-texts of a bounded length and parsed here, and the database itself only looks into JSON that it can surely read.
+No index leads to the page entries by time, model or status. So a search goes from Dag run to Dag run, the newest first,
+and each of its statements reads a bounded number of runs by indexes. A search that takes too long stops, and says how
+far it came.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
-from airflow.models.xcom import XComModel
-from sqlalchemy import JSON, Text, TypeDecorator, and_, case, func, select, tuple_
-from sqlalchemy import cast as sql_cast
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import Session, aliased
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy import and_, case, func, or_, select, tuple_
+from sqlalchemy.orm import Session
 
-from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY, PROGRESS_KEY
+from airflow_provider_veo.observability.keys import ORDER_KEY, OUTCOME_KEY
 from airflow_provider_veo.observability.page import OutcomeEntry
-from airflow_provider_veo.ui.views import (
-    ENDED_STATES,
-    LONGEST_NAME,
-    Group,
-    Status,
-    StoredFile,
-    TaskKey,
-    TaskRow,
-    VideoName,
-)
+from airflow_provider_veo.ui import tables
+from airflow_provider_veo.ui.database import TooSlowError, attempt
+from airflow_provider_veo.ui.json_columns import SafeText, as_text, parse_entry, parse_json, text_in
+from airflow_provider_veo.ui.tables import EntryTable
+from airflow_provider_veo.ui.views import ENDED_STATES, Group, Status, StoredFile, TaskKey, TaskRow, VideoName
 
 PAGE_SIZE = 24
-_LONGEST = 500_000
-"""Letters of an entry as JSON, ten times as many as this provider writes. A longer entry counts as missing."""
+SEARCH_SECONDS = 1.2
+"""Seconds after which a search stops before its next step."""
 
-_Order: Any = aliased(XComModel, name="veo_order")
-_Outcome: Any = aliased(XComModel, name="veo_outcome")
-_Progress: Any = aliased(XComModel, name="veo_progress")
+FEW_RUNS, MANY_RUNS = 50, 1000
+"""Runs that the first step of a search reads: of one that looks for some tasks, and of one that reads all."""
+
+_MOST_RUNS = 5000  # of one step
+_STEP_SECONDS = 0.3  # the duration of a step that the search aims at
+_GROWTH = 4
+_END_OF_RUN = timedelta(hours=1)  # by which a task may write an entry after the end of its run
+
 _TaskInstance: Any = TaskInstance
+_DagRun: Any = DagRun
 
-_NEWEST_FIRST = (_Order.timestamp.desc(), _Order.dag_run_id.desc(), _Order.task_id, _Order.map_index)
+_COLUMNS = {
+    "dag_id": _TaskInstance.dag_id,
+    "run_id": _TaskInstance.run_id,
+    "task_id": _TaskInstance.task_id,
+    "try_number": _TaskInstance.try_number,
+    "state": _TaskInstance.state,
+    "started_at": _TaskInstance.start_date,
+    "ended_at": _TaskInstance.end_date,
+}
+"""Columns of a task instance, by the field of `TaskRow`."""
 
 _STATUS: Any = case(
     *(
@@ -64,6 +71,8 @@ class Filter:
         model: Name of the model.
         since: Earliest time of the order.
         until: Time before which the order was written.
+        task_id: ID of the task.
+        before: Database id of a Dag run; only runs that were created before it are searched.
     """
 
     dag_id: str | None = None
@@ -71,37 +80,77 @@ class Filter:
     model: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    task_id: str | None = None
+    before: int | None = None
 
-    def list_conditions(self, dag_ids: set[str]) -> list[Any]:
-        """Return the conditions for order entries, without the one for the status.
+    def list_run_conditions(self, dag_ids: set[str]) -> list[Any]:
+        """Return the conditions for the Dag runs that can have such tasks.
 
         Args:
             dag_ids: IDs of the Dags that the user may read.
         """
         wanted = dag_ids if self.dag_id is None else dag_ids & {self.dag_id}
-        conditions = [_Order.key == ORDER_KEY, _Order.dag_id.in_(wanted)]
-        if self.model is not None:
-            conditions.append(_text_in(_Order, "model") == self.model)
+        conditions = [_DagRun.dag_id == next(iter(wanted)) if len(wanted) == 1 else _DagRun.dag_id.in_(wanted)]
+        if self.before is not None:
+            conditions.append(_DagRun.id < self.before)
+        if self.until is not None:  # no task of a run orders before the run is due
+            conditions.append(tables.Known(_DagRun.run_after) < self.until)
+        if self.since is not None:  # nor after the end of the run
+            conditions.append(or_(_DagRun.end_date.is_(None), _DagRun.end_date >= _earlier(self.since)))
+        return conditions
+
+    def list_task_conditions(self, order: Any) -> list[Any]:
+        """Return the conditions for the tasks of these runs, without those for the status and the model.
+
+        Args:
+            order: The order entry.
+        """
+        conditions = []
+        if self.task_id is not None:
+            conditions.append(_TaskInstance.task_id == self.task_id)
         if self.since is not None:
-            conditions.append(_Order.timestamp >= self.since)
+            conditions.append(order.timestamp >= self.since)
         if self.until is not None:
-            conditions.append(_Order.timestamp < self.until)
+            conditions.append(order.timestamp < self.until)
         return conditions
 
     def takes(self, group: Group) -> bool:
-        """Return whether counted tasks are wanted. Their times were compared before."""
-        wanted = (self.dag_id, self.status, self.model)
-        found = (group.dag_id, group.status, group.model)
-        return all(one in (None, other) for one, other in zip(wanted, found, strict=True))
+        """Return whether counted tasks are wanted. Their Dags, tasks and times were compared before."""
+        return self.status in (None, group.status) and self.model in (None, group.model)
 
 
-def read_dags_with_orders(session: Session) -> set[str]:
-    """Return the IDs of the Dags that have ordered a video."""
-    return set(session.scalars(select(_Order.dag_id).where(_Order.key == ORDER_KEY).distinct()))
+@dataclass
+class Extent:
+    """How far a search has come.
+
+    Attributes:
+        last: Database id of the oldest Dag run that was searched; None if no run was.
+        until: Date of this run.
+        is_whole: Whether all runs were searched.
+    """
+
+    last: int | None = None
+    until: datetime | None = None
+    is_whole: bool = False
 
 
-def read_newest(session: Session, dag_ids: set[str], wanted: Filter, page: int) -> list[TaskRow]:
-    """Return a page of tasks, the newest orders first, and one more row if there is another page.
+@dataclass
+class Page:
+    """A page of tasks.
+
+    Attributes:
+        rows: The tasks.
+        more: Whether the search has found tasks for another page.
+        extent: How far the search has come.
+    """
+
+    rows: list[TaskRow] = field(default_factory=list)
+    more: bool = False
+    extent: Extent = field(default_factory=Extent)
+
+
+def read_newest(session: Session, dag_ids: set[str], wanted: Filter, page: int) -> Page:
+    """Return a page of tasks, those of the newest Dag runs first, and in a run the newest orders first.
 
     Args:
         session: Session of the database.
@@ -109,21 +158,130 @@ def read_newest(session: Session, dag_ids: set[str], wanted: Filter, page: int) 
         wanted: Filter of the user.
         page: Number of the page, from 1.
     """
-    chosen = select(_Order.dag_run_id, _Order.task_id, _Order.map_index).where(*wanted.list_conditions(dag_ids))
-    if wanted.status is not None:
-        chosen = chosen.join(_TaskInstance, _same_task(_Order)).where(wanted.status == _STATUS)
-    chosen = chosen.order_by(*_NEWEST_FIRST).limit(PAGE_SIZE + 1).offset((page - 1) * PAGE_SIZE)
-    # first the keys of the rows of this page, then all columns of these few rows
-    few = chosen.subquery()
-    rows = _select_orders().join(
-        few,
-        and_(
-            few.c.dag_run_id == _Order.dag_run_id,
-            few.c.task_id == _Order.task_id,
-            few.c.map_index == _Order.map_index,
-        ),
-    )
-    return [_to_row(row) for row in session.execute(rows.order_by(*_NEWEST_FIRST))]
+    needed = page * PAGE_SIZE + 1
+    found: list[Any] = []
+    entry_tables = tables.find_entry_tables(session)
+    conditions = wanted.list_run_conditions(dag_ids)
+    if wanted.status == "in_progress":  # Airflow ends a run only when all of its tasks have ended
+        conditions.append(_DagRun.state.in_(("queued", "running")))
+
+    def read_step(runs: list[Any]) -> bool:
+        found.extend(_find_orders(session, entry_tables, runs, wanted, needed - len(found)))
+        return len(found) < needed
+
+    extent = _search(session, conditions, FEW_RUNS, read_step)
+    ids = [task for task, *_ in found[needed - 1 - PAGE_SIZE : needed - 1]]
+    return Page(_read_rows(session, entry_tables, ids), len(found) >= needed, extent)
+
+
+def _find_orders(
+    session: Session, entry_tables: list[EntryTable], runs: list[Any], wanted: Filter, most: int
+) -> list[Any]:
+    """Return the task instances that have ordered, of the runs of some conditions, in the order of the page."""
+    found: list[Any] = []
+    for orders, order, _ in _join_orders(entry_tables, _TaskInstance.id, _DagRun.id):
+        conditions = [*runs, *wanted.list_task_conditions(order)]
+        if wanted.status is not None:
+            conditions.append(wanted.status == _STATUS)
+        if wanted.model is not None:
+            conditions.append(text_in(order, "model") == wanted.model)
+        newest_first = (_DagRun.id.desc(), order.timestamp.desc(), _TaskInstance.id)
+        statement = orders.add_columns(order.timestamp).where(*conditions).order_by(*newest_first).limit(most)
+        found += session.execute(statement).all()
+    if len(entry_tables) > 1:
+        found.sort(key=lambda one: (one[1], one[2]), reverse=True)
+    return found[:most]
+
+
+def _join_orders(entry_tables: list[EntryTable], *columns: Any) -> Iterator[tuple[Any, Any, list[EntryTable]]]:
+    """Yield a statement for the orders of each table, its order entry, and the tables that may hold the outcomes.
+
+    An order that is in two tables counts in the first one.
+    """
+    for number, table in enumerate(entry_tables):
+        statement, order = table.join(tables.join_runs(select(*columns).select_from(_DagRun)), ORDER_KEY)
+        for other in entry_tables[:number]:
+            statement, newer = other.join(statement, ORDER_KEY, optional=True)
+            statement = statement.where(newer.key.is_(None))
+        yield statement, order, entry_tables[: number + 1]
+
+
+def count_groups(session: Session, dag_ids: set[str], wanted: Filter) -> tuple[list[Group], Extent]:
+    """Return the tasks of the newest Dag runs, counted by Dag, model, status and figures.
+
+    Args:
+        session: Session of the database.
+        dag_ids: IDs of the Dags that the user may read.
+        wanted: Filter of the user, of which the status and the model do not count here.
+    """
+    groups: list[Group] = []
+    entry_tables = tables.find_entry_tables(session)
+
+    def read_step(runs: list[Any]) -> bool:
+        for statement in _count_orders(entry_tables, wanted):
+            groups.extend(Group.of(*row) for row in session.execute(statement.where(*runs)))
+        return True
+
+    extent = _search(session, wanted.list_run_conditions(dag_ids), MANY_RUNS, read_step)
+    return groups, extent
+
+
+def _count_orders(entry_tables: list[EntryTable], wanted: Filter) -> Iterator[Any]:
+    for orders, order, outcome_tables in _join_orders(entry_tables):
+        statement, outcomes = orders, []
+        for table in outcome_tables:
+            statement, outcome = table.join(statement, OUTCOME_KEY, optional=True)
+            outcomes.append(outcome)
+        # as texts: a database refuses the whole statement if one entry has no number where it expects one
+        groups = (
+            _DagRun.dag_id,
+            SafeText(text_in(order, "model")),
+            _STATUS,
+            SafeText(text_in(order, "videos")),
+            SafeText(_first_text(outcomes, "estimated_cost_usd")),
+            SafeText(_first_text(outcomes, "generation_seconds")),
+        )
+        yield statement.add_columns(func.count(), *groups).where(*wanted.list_task_conditions(order)).group_by(*groups)
+
+
+def _first_text(entries: list[Any], name: str) -> Any:
+    texts = [text_in(entry, name) for entry in entries]
+    return texts[0] if len(texts) == 1 else func.coalesce(*texts)
+
+
+def _search(session: Session, conditions: list[Any], size: int, read_step: Callable[[list[Any]], bool]) -> Extent:
+    """Go from Dag run to Dag run, the newest first, until enough was found, all was searched, or the time is over.
+
+    Args:
+        session: Session of the database.
+        conditions: Conditions for the runs.
+        size: Number of runs of the first step.
+        read_step: Reads the runs of some conditions, and returns whether the search shall go on.
+    """
+    extent = Extent()
+    begun = time.monotonic()
+    while True:
+        step_begun = time.monotonic()
+        step = select(_DagRun.id, _DagRun.run_after).where(*conditions).order_by(_DagRun.id.desc()).limit(size)
+        if extent.last is not None:
+            step = step.where(_DagRun.id < extent.last)
+        try:
+            with attempt(session):
+                runs = session.execute(step).all()
+                # by their range: a long list of ids leads databases to read all XComs instead
+                goes_on = bool(runs) and read_step([*conditions, _DagRun.id.between(runs[-1].id, runs[0].id)])
+        except TooSlowError:
+            if extent.last is None:
+                raise
+            return extent
+        if runs:
+            extent = Extent(runs[-1].id, runs[-1].run_after)
+        if len(runs) < size:
+            return replace(extent, is_whole=True)
+        now = time.monotonic()
+        if not goes_on or now - begun >= SEARCH_SECONDS:
+            return extent
+        size = min(_MOST_RUNS, int(size * min(_GROWTH, max(1 / _GROWTH, _STEP_SECONDS / (now - step_begun)))) + 1)
 
 
 def read_task(session: Session, key: TaskKey) -> TaskRow | None:
@@ -133,22 +291,34 @@ def read_task(session: Session, key: TaskKey) -> TaskRow | None:
         session: Session of the database.
         key: Names of the task instance.
     """
-    columns = _list_columns()
+    row = _find_row(session, key)
+    if row is None or key.try_number is None:
+        return row
+    latest = _find_row(session, replace(key, try_number=None)) or row
+    return row if latest.try_number == row.try_number else replace(row, latest_try=latest.try_number)
+
+
+def read_tries(session: Session, key: TaskKey) -> list[int]:
+    """Return the numbers of the tries of a task instance that Airflow has kept.
+
+    Args:
+        session: Session of the database.
+        key: Names of the task instance.
+    """
+    statement = select(_TaskInstance.try_number).where(tables.select_place(key)).order_by(_TaskInstance.try_number)
+    return list(session.scalars(statement, execution_options=tables.ALL_TRIES))
+
+
+def _find_row(session: Session, key: TaskKey) -> TaskRow | None:
     statement = (
-        select(*columns)
-        .select_from(_TaskInstance)
-        .outerjoin(_Order, and_(_same_task(_Order), _Order.key == ORDER_KEY))
-        .outerjoin(_Outcome, and_(_same_task(_Outcome), _Outcome.key == OUTCOME_KEY))
-        .outerjoin(_Progress, and_(_same_task(_Progress), _Progress.key == PROGRESS_KEY))
-        .where(
-            _TaskInstance.dag_id == key.dag_id,
-            _TaskInstance.run_id == key.run_id,
-            _TaskInstance.task_id == key.task_id,
-            _TaskInstance.map_index == key.map_index,
-        )
+        select(_TaskInstance.id)
+        .where(tables.select_place(key), tables.select_try(key.try_number))
+        .order_by(_TaskInstance.id.desc())
+        .limit(1)
     )
-    row = session.execute(statement).first()
-    return _to_row(row) if row else None
+    ids = session.scalars(statement, execution_options=tables.ALL_TRIES).all()
+    rows = _read_rows(session, tables.find_entry_tables(session), ids)
+    return rows[0] if rows else None
 
 
 def read_stored_by_others(session: Session, rows: Sequence[TaskRow]) -> dict[VideoName, StoredFile]:
@@ -161,191 +331,67 @@ def read_stored_by_others(session: Session, rows: Sequence[TaskRow]) -> dict[Vid
     lacking = [row for row in rows if row.videos and not row.stored.is_playable]
     if not lacking:
         return {}
-    runs = tuple_(DagRun.dag_id, DagRun.run_id).in_({(row.dag_id, row.run_id) for row in lacking})
+    runs = tuple_(_DagRun.dag_id, _DagRun.run_id).in_({(row.dag_id, row.run_id) for row in lacking})
     names = {name for row in lacking for _, _, name in row.videos}
-    statement = (
-        select(_Outcome.dag_id, _Outcome.run_id, _Outcome.task_id, _Outcome.map_index, _as_text(_Outcome))
-        .select_from(DagRun)
-        .join(_Outcome, _Outcome.dag_run_id == DagRun.id)
-        .where(runs, _Outcome.key == OUTCOME_KEY, _text_in(_Outcome, "of").in_(names))
-    )
+    columns = (_TaskInstance.dag_id, _TaskInstance.run_id, _TaskInstance.task_id, *tables.list_place_columns())
     found = {}
-    for dag_id, run_id, task_id, map_index, text in session.execute(statement):
-        outcome = cast("OutcomeEntry", parse_entry(text) or {})
-        stored = StoredFile(TaskKey(dag_id, run_id, task_id, map_index), outcome)
-        if stored.of and stored.is_playable:
-            found[dag_id, run_id, stored.of] = stored
+    for table in reversed(tables.find_entry_tables(session)):
+        joined = tables.join_places(tables.join_runs(select(*columns).select_from(_DagRun)))
+        statement, outcome = table.join(joined, OUTCOME_KEY)
+        statement = statement.add_columns(as_text(outcome)).where(runs, text_in(outcome, "of").in_(names))
+        for dag_id, run_id, task_id, *place, text in session.execute(statement):
+            at = tables.read_place(task_id, *place)
+            key = TaskKey(dag_id, run_id, task_id, at["map_index"], at.get("region_id"), at.get("region_index"))
+            stored = StoredFile(key, cast("OutcomeEntry", parse_entry(text) or {}))
+            if stored.of and stored.is_playable:
+                found[dag_id, run_id, stored.of] = stored
     return found
 
 
-def count_groups(session: Session, dag_ids: set[str], wanted: Filter) -> list[Group]:
-    """Return the tasks of some Dags and a time, counted by Dag, model, status and figures.
-
-    Args:
-        session: Session of the database.
-        dag_ids: IDs of the Dags that the user may read.
-        wanted: Filter of the user, of which only the times count here.
-    """
-    # as texts: a database refuses the whole statement if one entry has no number where it expects one
-    groups = (
-        _Order.dag_id,
-        _SafeText(_text_in(_Order, "model")),
-        _STATUS,
-        _SafeText(_text_in(_Order, "videos")),
-        _SafeText(_text_in(_Outcome, "estimated_cost_usd")),
-        _SafeText(_text_in(_Outcome, "generation_seconds")),
-    )
-    statement = (
-        select(func.count(), *groups)
-        .select_from(_Order)
-        .join(_TaskInstance, _same_task(_Order))
-        .outerjoin(_Outcome, and_(_same_xcom(_Outcome), _Outcome.key == OUTCOME_KEY))
-        .where(*Filter(since=wanted.since, until=wanted.until).list_conditions(dag_ids))
-        .group_by(*groups)
-    )
-    return [Group.of(*row) for row in session.execute(statement)]
+def _read_rows(session: Session, entry_tables: Iterable[EntryTable], ids: Sequence[Any]) -> list[TaskRow]:
+    """Return task instances with their page entries, by the ids of their tries."""
+    if not ids:
+        return []
+    places = tables.list_place_columns()
+    statement = tables.join_places(select(_TaskInstance.id, *_COLUMNS.values(), *places).select_from(_TaskInstance))
+    entries = _read_entries(session, entry_tables, ids)
+    rows = {}
+    for task, *found in session.execute(statement.where(_TaskInstance.id.in_(ids)), execution_options=tables.ALL_TRIES):
+        values = dict(zip(_COLUMNS, found[: len(_COLUMNS)], strict=True))
+        place = tables.read_place(values["task_id"], *found[len(_COLUMNS) :])
+        rows[task] = _to_row(values | place, [entries.get((task, key), (None, None)) for key in tables.KEYS])
+    return [rows[one] for one in ids if one in rows]
 
 
-class _Readable(FunctionElement[Any]):
-    """A JSON value that the database can look into.
-
-    SQLite stores JSON as text, and parses it for each statement. It refuses the whole statement if one row has a NaN,
-    which Python writes into JSON. Other databases refuse NaN when it is written.
-    """
-
-    type = JSON()
-    inherit_cache = True
-
-
-@compiles(_Readable)
-def _compile_unchanged(element: Any, compiler: Any, **how: Any) -> str:
-    return str(compiler.process(element.clauses, **how))
-
-
-@compiles(_Readable, "sqlite")
-def _compile_if_valid(element: Any, compiler: Any, **how: Any) -> str:
-    value = compiler.process(element.clauses, **how)
-    return f"CASE WHEN json_valid({value}) THEN {value} END"
+def _read_entries(
+    session: Session, entry_tables: Iterable[EntryTable], ids: Sequence[Any]
+) -> dict[tuple[Any, str], tuple[str | None, datetime]]:
+    """Return the page entries of task instances as texts, with their times, by id of the try and by key."""
+    found: dict[tuple[Any, str], tuple[str | None, datetime]] = {}
+    for table in entry_tables:
+        runs = and_(_DagRun.dag_id == _TaskInstance.dag_id, _DagRun.run_id == _TaskInstance.run_id)
+        tasks = select(_TaskInstance.id).select_from(_TaskInstance).join(_DagRun, runs)
+        statement, entry = table.join(tasks.where(_TaskInstance.id.in_(ids)), *tables.KEYS)
+        statement = statement.add_columns(entry.key, as_text(entry), entry.timestamp)
+        for task, key, text, moment in session.execute(statement, execution_options=tables.ALL_TRIES):
+            found.setdefault((task, key), (text, moment))
+    return found
 
 
-class _Decoded(TypeDecorator[str]):
-    """A text that SQLite returns as bytes."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_result_value(self, value: Any, dialect: Any) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Return the text. Half an emoji in it becomes a question mark."""
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-class _SafeText(FunctionElement[Any]):
-    """A text that can surely be read.
-
-    SQLite stores half an emoji in JSON, and its driver would refuse to read it as a text. Other databases refuse it
-    when it is written.
-    """
-
-    type = _Decoded()
-    inherit_cache = True
-
-
-@compiles(_SafeText, "sqlite")
-def _compile_as_bytes(element: Any, compiler: Any, **how: Any) -> str:
-    return f"CAST({_compile_unchanged(element, compiler, **how)} AS BLOB)"
-
-
-compiles(_SafeText)(_compile_unchanged)
-
-
-def _text_in(xcom: Any, name: str) -> Any:
-    """Return the value of an entry under a name, as a text of a bounded length."""
-    return func.substr(_Readable(xcom.value)[name].as_string(), 1, LONGEST_NAME)
-
-
-def _as_text(xcom: Any) -> Any:
-    """Return a whole entry as JSON text; NULL instead of one that is far too long."""
-    text = sql_cast(xcom.value, Text)
-    return case((func.length(text) <= _LONGEST, text))
-
-
-def _list_columns() -> tuple[Any, ...]:
-    return (
-        _TaskInstance.dag_id,
-        _TaskInstance.run_id,
-        _TaskInstance.task_id,
-        _TaskInstance.map_index,
-        _TaskInstance.try_number,
-        _TaskInstance.state,
-        _TaskInstance.start_date.label("started_at"),
-        _TaskInstance.end_date.label("ended_at"),
-        _as_text(_Order).label("order"),
-        _Order.timestamp.label("ordered_at"),
-        _as_text(_Outcome).label("outcome"),
-        _as_text(_Progress).label("progress"),
-    )
-
-
-def _to_row(row: Any) -> TaskRow:
-    columns = row._asdict()
-    progress = parse_json(columns["progress"])
+def _to_row(values: dict[str, Any], entries: Sequence[tuple[str | None, datetime | None]]) -> TaskRow:
+    (order, ordered_at), (outcome, _), (progress, _) = entries
+    text = parse_json(progress)
     return TaskRow(
-        **columns
-        | {
-            "order": parse_entry(columns["order"]),
-            "outcome": parse_entry(columns["outcome"]),
-            "progress": progress if isinstance(progress, str) else None,
-        }
+        **values,
+        order=cast("Any", parse_entry(order)),
+        ordered_at=ordered_at,
+        outcome=cast("Any", parse_entry(outcome)),
+        progress=text if isinstance(text, str) else None,
     )
 
 
-def parse_entry(text: str | None) -> dict[str, Any] | None:
-    """Return a page entry; None if the text is not a JSON object, since a user has written the XCom.
-
-    Args:
-        text: JSON text of the XCom; None if there is none.
-    """
-    value = parse_json(text)
-    return value if isinstance(value, dict) else None
-
-
-def parse_json(text: str | None) -> Any:
-    """Return the value of a JSON text; None for a text that is not valid, or too deep. NaN in it becomes None.
-
-    Args:
-        text: JSON text; None if there is none.
-    """
+def _earlier(moment: datetime) -> datetime:
     try:
-        return json.loads(text, parse_constant=lambda _name: None) if text is not None else None
-    except (ValueError, RecursionError):
-        return None
-
-
-def _select_orders() -> Any:
-    return (
-        select(*_list_columns())
-        .select_from(_Order)
-        .join(_TaskInstance, _same_task(_Order))
-        .outerjoin(_Outcome, and_(_same_xcom(_Outcome), _Outcome.key == OUTCOME_KEY))
-        .outerjoin(_Progress, and_(_same_xcom(_Progress), _Progress.key == PROGRESS_KEY))
-        .where(_Order.key == ORDER_KEY)
-    )
-
-
-def _same_task(xcom: Any) -> Any:
-    """Return the condition that joins an XCom with its task instance, by the columns of an index of both."""
-    return and_(
-        _TaskInstance.dag_id == xcom.dag_id,
-        _TaskInstance.task_id == xcom.task_id,
-        _TaskInstance.run_id == xcom.run_id,
-        _TaskInstance.map_index == xcom.map_index,
-    )
-
-
-def _same_xcom(xcom: Any) -> Any:
-    """Return the condition that joins another XCom of the same task instance, by the primary key."""
-    return and_(
-        xcom.dag_run_id == _Order.dag_run_id,
-        xcom.task_id == _Order.task_id,
-        xcom.map_index == _Order.map_index,
-    )
+        return moment - _END_OF_RUN
+    except OverflowError:
+        return moment

@@ -50,7 +50,12 @@ class TaskView(TypedDict):
         run_id: ID of the Dag run.
         task_id: ID of the task.
         map_index: Index of a mapped task instance; -1 for a task that is not mapped.
-        try_number: Number of the latest try.
+        region_id: ID of the loop or the expansion that the task instance belongs to; None outside of both, and before
+            Airflow 3.4.
+        region_index: Index of the task instance in its region; None without a region.
+        pass_index: Number of the pass of the loop, from 0; None outside of loops.
+        try_number: Number of the try.
+        latest_try: Number of the latest try.
         state: State of the task instance in Airflow.
         status: Status that the page shows.
         progress: Progress of the task; None if it has ended.
@@ -65,6 +70,7 @@ class TaskView(TypedDict):
         estimated_cost_usd: Price of the videos, in US dollars.
         path: Local path or URI of the stored file.
         error: Description of the failure, for people.
+        uncollected: ID of a paid video that a later try can collect; None if there is none.
         media: The files that a player can show.
     """
 
@@ -72,7 +78,11 @@ class TaskView(TypedDict):
     run_id: str
     task_id: str
     map_index: int
+    region_id: str | None
+    region_index: int | None
+    pass_index: int | None
     try_number: int
+    latest_try: int
     state: str | None
     status: Status
     progress: ProgressView | None
@@ -87,7 +97,18 @@ class TaskView(TypedDict):
     estimated_cost_usd: Number | None
     path: str | None
     error: str | None
+    uncollected: str | None
     media: list[FileView]
+
+
+class TaskPageView(TaskView):
+    """A task instance on its own page.
+
+    Attributes:
+        tries: Numbers of the tries that Airflow has kept.
+    """
+
+    tries: list[int]
 
 
 class ProgressView(TypedDict):
@@ -106,6 +127,9 @@ class FileView(TypedDict):
     """A stored file, with the names of the task instance by which the page asks for its bytes.
 
     Attributes:
+        region_id: ID of the region of the task instance; None without one.
+        region_index: Index of the task instance in its region; None without one.
+        try_number: Number of an earlier try; None if the latest try has stored the file.
         media_type: Media type of the file.
         bytes: Size of the file.
         why_not: Reason why the page does not play the file; None if it may play the file.
@@ -115,6 +139,9 @@ class FileView(TypedDict):
     run_id: str
     task_id: str
     map_index: int
+    region_id: str | None
+    region_index: int | None
+    try_number: int | None
     media_type: str | None
     bytes: Number | None
     why_not: str | None
@@ -145,17 +172,22 @@ class TotalsView(TypedDict):
 
 
 class TasksView(TypedDict):
-    """One page of tasks, the newest orders first.
+    """One page of tasks, those of the newest Dag runs first.
 
     Attributes:
         tasks: The tasks of this page.
         page: Number of the page, from 1.
-        more: Whether there is another page.
+        more: Whether there is another page among the runs that were searched.
+        searched_until: Date of the oldest Dag run that was searched, in ISO 8601; None if all were searched that this
+            page needs.
+        continue_before: Value of `before` with which the search goes on; None if all runs were searched.
     """
 
     tasks: list[TaskView]
     page: int
     more: bool
+    searched_until: str | None
+    continue_before: int | None
 
 
 class SummaryView(TypedDict):
@@ -163,25 +195,36 @@ class SummaryView(TypedDict):
 
     Attributes:
         totals: Sums of the filter.
-        dags: IDs of the Dags that have ordered.
-        models: Names of the models that were ordered.
+        dags: IDs of the Dags that have, or had, a task of this provider.
+        models: Names of the models that were ordered in the runs that were added up.
         page_size: Number of tasks on a page.
+        searched_until: Date of the oldest Dag run that was added up, in ISO 8601; None if all were.
     """
 
     totals: TotalsView
     dags: list[str]
     models: list[str]
     page_size: int
+    searched_until: str | None
 
 
 @dataclass(frozen=True)
 class TaskKey:
-    """The names of a task instance."""
+    """The names of a task instance.
+
+    Attributes:
+        region_id: ID of the loop or the expansion that the task instance belongs to; None without one.
+        region_index: Index of the task instance in its region; None without one.
+        try_number: Number of an earlier try; None means the latest one.
+    """
 
     dag_id: str
     run_id: str
     task_id: str
     map_index: int
+    region_id: str | None = None
+    region_index: int | None = None
+    try_number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -225,6 +268,9 @@ class StoredFile:
             "run_id": self.key.run_id,
             "task_id": self.key.task_id,
             "map_index": self.key.map_index,
+            "region_id": self.key.region_id,
+            "region_index": self.key.region_index,
+            "try_number": self.key.try_number,
             "media_type": _text(self.outcome["media_type"]),
             "bytes": _number(self.outcome["bytes"]),
             "why_not": None if why is None else _text(why),
@@ -241,6 +287,10 @@ class TaskRow:
         ordered_at: Time at which the order entry was written.
         outcome: Outcome entry; None as long as the task has not ended.
         progress: Progress text; None if there is none.
+        region_id: ID of the loop or the expansion that the task instance belongs to; None without one.
+        region_index: Index of the task instance in its region; None without one.
+        pass_index: Number of the pass of the loop, from 0; None outside of loops.
+        latest_try: Number of the latest try; None if this is the latest.
     """
 
     dag_id: str
@@ -255,11 +305,22 @@ class TaskRow:
     ordered_at: datetime | None
     outcome: OutcomeEntry | None
     progress: str | None
+    region_id: str | None = None
+    region_index: int | None = None
+    pass_index: int | None = None
+    latest_try: int | None = None
+
+    @property
+    def key(self) -> TaskKey:
+        """The names of the task instance."""
+        earlier = None if self.latest_try is None else self.try_number
+        place = self.map_index, self.region_id, self.region_index
+        return TaskKey(self.dag_id, self.run_id, self.task_id, *place, earlier)
 
     @property
     def status(self) -> Status:
-        """The status that the page shows."""
-        return ENDED_STATES.get(self.state or "", "in_progress")
+        """The status that the page shows. An earlier try has ended, in whichever state Airflow has left it."""
+        return ENDED_STATES.get(self.state or "", "in_progress" if self.latest_try is None else "failed")
 
     @property
     def videos(self) -> list[VideoName]:
@@ -271,7 +332,7 @@ class TaskRow:
     @property
     def stored(self) -> StoredFile:
         """The file that the task has stored itself."""
-        return StoredFile(TaskKey(self.dag_id, self.run_id, self.task_id, self.map_index), self.outcome or {})
+        return StoredFile(self.key, self.outcome or {})
 
 
 def show_task(row: TaskRow, stored_by: Mapping[VideoName, StoredFile], roots: tuple[Place, ...]) -> TaskView:
@@ -292,7 +353,11 @@ def show_task(row: TaskRow, stored_by: Mapping[VideoName, StoredFile], roots: tu
         "run_id": row.run_id,
         "task_id": row.task_id,
         "map_index": row.map_index,
+        "region_id": row.region_id,
+        "region_index": row.region_index,
+        "pass_index": row.pass_index,
         "try_number": row.try_number,
+        "latest_try": row.try_number if row.latest_try is None else row.latest_try,
         "state": row.state,
         "status": row.status,
         "progress": show_progress(row),
@@ -307,6 +372,7 @@ def show_task(row: TaskRow, stored_by: Mapping[VideoName, StoredFile], roots: tu
         "estimated_cost_usd": _number(outcome.get("estimated_cost_usd", order.get("estimated_cost_usd"))),
         "path": _text(outcome.get("path")),
         "error": _text(outcome.get("error")),
+        "uncollected": _text(outcome.get("uncollected")),
         "media": [file.show(roots) for file in files],
     }
 

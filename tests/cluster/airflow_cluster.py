@@ -13,6 +13,7 @@ from airflow_provider_veo.emulator.server import EmulatorServer
 from dev.airflow_lab import AirflowLab
 from dev.waiting import wait_until
 from tests.cluster.services import PostgreSQL, Redis
+from tests.support.airflow_version import TASK_INSTANCES
 
 VIDEOS = 300
 KEY = "sk-canary-7b1d40"
@@ -74,7 +75,7 @@ class Cluster:
 
     def states(self):
         """Count the task instances by state."""
-        return dict(self.sql("select state, count(*) from task_instance group by state"))
+        return dict(self.sql(f"select state, count(*) from {TASK_INSTANCES} group by state"))
 
     def waiting(self):
         """Count the videos by the triggerer that waits for them; the key None counts those without one."""
@@ -122,7 +123,7 @@ class VideoCluster(Cluster):
         """Kill a worker, and return the indices of the tasks that it ran."""
         worker = self.workers.pop()
         pids = {process.pid for process in self.lab.processes(worker)}
-        rows = self.sql("select pid, map_index from task_instance where state = 'running'")
+        rows = self.sql(f"select pid, map_index from {TASK_INSTANCES} where state = 'running'")
         self.lab.kill(worker)
         return [index for pid, index in rows if pid in pids]
 

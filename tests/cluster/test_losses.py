@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_veo.api.formats.mp4 import check_whole
 from tests.cluster.airflow_cluster import SLOTS, VIDEOS, WORKERS
+from tests.support.airflow_version import TASK_INSTANCES, XCOMS
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def made(cluster):
 
 def progress(cluster):
     """Return the progress of each video, as the UI shows it."""
-    return [text for (text,) in cluster.sql("select value #>> '{}' from xcom where key = 'progress'")]
+    return [text for (text,) in cluster.sql(f"select value #>> '{{}}' from {XCOMS} where key = 'progress'")]
 
 
 def test_all_videos_are_made(cluster, made):
@@ -65,7 +66,7 @@ def test_machines_were_lost_while_videos_were_made(cluster, made):
     assert made.lost_videos >= VIDEOS / 8
     assert made.orders_before < VIDEOS
     assert len(made.lost_tasks) == SLOTS
-    tries = dict(cluster.sql("select map_index, try_number from task_instance"))
+    tries = dict(cluster.sql(f"select map_index, try_number from {TASK_INSTANCES}"))
     assert [index for index in made.lost_tasks if tries[index] < 2] == []
 
 

@@ -65,6 +65,27 @@ def test_a_page_without_a_table_is_an_error():
         matrix.with_lines("# Title\n", {})
 
 
+def test_only_a_pre_release_may_fail():
+    assert [row.name for row in ROWS if row.may_fail] == ["3.4.0b2-py3.11"]
+
+
+@pytest.mark.parametrize("airflow", ["3.3.2", "3.4.0b2"])
+def test_the_command_fails_because_of_a_release_only(monkeypatch, tmp_path, capsys, airflow):
+    row = Row(airflow, f"{sys.version_info.major}.{sys.version_info.minor}")
+    page = tmp_path / "page.md"
+    page.write_text(f"{matrix.BEGIN}\n{matrix.END}")
+    result = Result(Counts(passed=1, failed=("tests.test_clip",)), consistent=True)
+    monkeypatch.setattr(matrix, "PAGE", page)
+    monkeypatch.setattr(matrix, "ROOT", tmp_path)
+    monkeypatch.setattr(matrix, "ENVIRONMENTS", tmp_path)
+    monkeypatch.setattr(matrix, "ROWS", (row,))
+    monkeypatch.setattr(matrix, "built_wheel", lambda folder: folder)
+    monkeypatch.setattr(matrix, "tried", lambda *_: result)
+    monkeypatch.setattr(sys, "argv", ["matrix"])
+    assert matrix.main() == (0 if row.may_fail else 1)
+    assert "failed: tests.test_clip" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("result", "good"),
     [

@@ -261,6 +261,7 @@ def test_the_number_of_queries_does_not_grow_with_the_database(session, admin):
     event.listen(session.get_bind(), "before_cursor_execute", lambda *args: asked.append(args[2]))
 
     def statements(path):
+        admin.get(path, params={"page": 1}).raise_for_status()  # this process reads new versions of Dags once
         asked.clear()
         admin.get(path, params={"page": 1}).raise_for_status()
         return len(asked)
@@ -270,7 +271,7 @@ def test_the_number_of_queries_does_not_grow_with_the_database(session, admin):
     for number in range(5):
         page_entries.add_tasks(session, 200, dag_id=f"dag_{number}", per_run=20)
     assert {path: statements(path) for path in few} == few
-    assert max(few.values()) <= 5
+    assert max(few.values()) <= 10
 
 
 def test_a_job_in_progress_shows_its_progress(session, admin):
@@ -279,6 +280,7 @@ def test_a_job_in_progress_shows_its_progress(session, admin):
     shown = admin.get("/api/task", params=key(map_index=3)).json()
     assert shown["progress"] == {"text": "processing", "percent": 42.0}
     assert (shown["status"], shown["prompt"], shown["media"]) == ("in_progress", "猫", [])
+    assert shown.pop("tries") == [1]
     assert admin.get("/api/tasks").json()["tasks"] == [shown]
 
 
@@ -313,7 +315,8 @@ def test_a_create_task_shows_the_videos_that_download_tasks_stored(session, admi
         ("videos", "download", 0),
         ("videos", "download", 1),
     ]
-    assert admin.get("/api/content", params=shown["media"][1] | {"unused": 1}).content == VIDEO
+    medium = {name: value for name, value in shown["media"][1].items() if value is not None}
+    assert admin.get("/api/content", params=medium | {"unused": 1}).content == VIDEO
 
 
 def test_the_whole_file_is_served(admin, stored):
@@ -464,7 +467,9 @@ def test_a_playable_file_is_shown_without_its_proof(session, admin, root):
     (root / "a.mp4").write_bytes(VIDEO)
     record(session, path=str(root / "a.mp4"))
     answer = admin.get("/api/task", params=key())
-    assert answer.json()["media"][0] == {**key(), "media_type": "video/mp4", "bytes": len(VIDEO), "why_not": None}
+    place = {"region_id": None, "region_index": None, "try_number": None}
+    shown = {**key(), **place, "media_type": "video/mp4", "bytes": len(VIDEO), "why_not": None}
+    assert answer.json()["media"][0] == shown
     assert PROOF not in answer.text + admin.get("/api/tasks").text
 
 

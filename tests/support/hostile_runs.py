@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 from dev.waiting import wait_until
+from tests.support.airflow_version import TASK_INSTANCES
 
 POOL = "hostile"
 SENSOR = "innocent_sensor"
@@ -51,7 +52,7 @@ class HostileRuns:
     def tasks(self, *dag_ids: str) -> dict[tuple[str, str], str | None]:
         """Return the state of each task, by Dag and id; by default of all Dags that were started."""
         names = ", ".join(f"'{dag_id}'" for dag_id in dag_ids or self.run_ids)
-        rows = self.sql(f"select dag_id, task_id, state from task_instance where dag_id in ({names})")
+        rows = self.sql(f"select dag_id, task_id, state from {TASK_INSTANCES} where dag_id in ({names})")
         return {(dag_id, task_id): state for dag_id, task_id, state in rows}
 
     def wait_until(self, what: str, states: Collection[str], *dag_ids: str) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from airflow.models import xcom
 from airflow.models.dag import DagModel
+from airflow.models.dag_version import DagVersion
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
-from airflow.models.taskinstance import TaskInstance
-from airflow.models.xcom import XComModel
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.taskinstance import TaskInstance, uuid7
 from airflow.utils.state import DagRunState
 from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
@@ -23,15 +25,46 @@ Task = tuple[str, int, str, Mapping[str, Any]]
 """Task ID, map index, state, and XComs by key."""
 
 START = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+OUR_DAG = {"dag": {"tasks": [{"__var": {"_operator_extra_links": {"Video": "veo_link"}}}]}}
+ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 STATES = ("success", "success", "success", "failed", "deferred")
 MODELS = ("veo-3.1-fast", "veo-3.1-landscape", "sora-9")
 
 
+HAS_TRIES = hasattr(xcom, "XComModelV2")
+"""Whether XComs belong to a try. `XComModel` cannot be written then."""
+
+INDEX = "region_index" if HAS_TRIES else "map_index"
+XCOMS: Any = xcom.XComModelV2 if HAS_TRIES else xcom.XComModel
+
+
 def empty(session: Session) -> None:
-    """Remove all runs, with their task instances and XComs."""
-    for table in (XComModel, TaskInstance, DagRun, DagModel):
-        session.execute(delete(table))
+    """Remove all Dags and runs, with their task instances and XComs."""
+    for table in (XCOMS, TaskInstance, DagRun, SerializedDagModel, DagVersion, DagModel):
+        session.execute(delete(table), execution_options={"include_all_attempts": True})
     session.commit()
+
+
+def add_dag(session: Session, dag_id: str, data: Mapping[str, Any] = OUR_DAG) -> None:
+    """Add a Dag with one version, unless it is there.
+
+    Args:
+        session: Session of Airflow's database.
+        dag_id: ID of the Dag.
+        data: The serialized Dag; by default the part of it that names this provider.
+    """
+    if session.get(DagModel, dag_id) is not None:
+        return
+    if session.get(DagBundleModel, "b") is None:
+        session.add(DagBundleModel(name="b"))
+        session.flush()
+    session.add(DagModel(dag_id=dag_id, fileloc="x.py", bundle_name="b"))
+    session.flush()
+    version = DagVersion(dag_id=dag_id, version_number=1, bundle_name="b")
+    session.add(version)
+    session.flush()
+    values = {"dag_id": dag_id, "_data": data, "dag_hash": "0" * 32, "dag_version_id": version.id}
+    session.execute(insert(SerializedDagModel), [values])
 
 
 def add_run(session: Session, dag_id: str, run_id: str, tasks: Sequence[Task], *, at: datetime = START) -> None:
@@ -44,30 +77,44 @@ def add_run(session: Session, dag_id: str, run_id: str, tasks: Sequence[Task], *
         tasks: Its task instances.
         at: Date of the run, and start of its tasks.
     """
-    if session.get(DagBundleModel, "b") is None:
-        session.add(DagBundleModel(name="b"))
-        session.flush()
-    if session.get(DagModel, dag_id) is None:
-        session.add(DagModel(dag_id=dag_id, fileloc="x.py", bundle_name="b"))
-        session.flush()
+    add_dag(session, dag_id)
+    is_over = all(state in ENDED for _, _, state, _ in tasks)
     run = DagRun(
-        dag_id=dag_id, run_id=run_id, run_type="manual", logical_date=at, run_after=at, state=DagRunState.RUNNING
+        dag_id=dag_id,
+        run_id=run_id,
+        run_type="manual",
+        logical_date=at,
+        run_after=at,
+        state=DagRunState.SUCCESS if is_over else DagRunState.RUNNING,
     )
+    run.end_date = at + timedelta(hours=1) if is_over else None
     session.add(run)
     session.flush()
-    dag_run_id = run.id
+    add_rows(session, make_rows(dag_id, run_id, run.id, tasks, at=at))
+    session.commit()
+
+
+Rows = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+"""Rows of task instances and of XComs."""
+
+
+def make_rows(dag_id: str, run_id: str, dag_run_id: int, tasks: Sequence[Task], *, at: datetime) -> Rows:
+    """Return the rows of some task instances of a run and of their XComs."""
     instances: list[dict[str, Any]] = []
     xcoms: list[dict[str, Any]] = []
     for task_id, map_index, state, notes in tasks:
-        key = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": map_index}
+        key = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id}
+        task = uuid7()
         instances.append(
             {
                 **key,
+                "id": task,
+                INDEX: map_index,
                 "state": state,
                 "try_number": 1,
                 "max_tries": 0,
                 "start_date": at,
-                "end_date": at + timedelta(seconds=90) if state in ("success", "failed") else None,
+                "end_date": at + timedelta(seconds=90) if state in ENDED else None,
                 "operator": "VeoCreateVideoOperator",
                 "pool": "default_pool",
                 "pool_slots": 1,
@@ -77,23 +124,21 @@ def add_run(session: Session, dag_id: str, run_id: str, tasks: Sequence[Task], *
                 "unixname": "",
                 "executor_config": {},
                 "custom_operator_name": "VeoCreateVideoOperator",
-                "span_status": "not_started",
             }
+            | ({} if HAS_TRIES else {"span_status": "not_started"})
         )
-        xcoms += [
-            {
-                **key,
-                "dag_run_id": dag_run_id,
-                "key": name,
-                "value": value,
-                "timestamp": at + timedelta(seconds=len(xcoms)),
-            }
-            for name, value in notes.items()
-        ]
-    session.execute(insert(TaskInstance), instances)
-    if xcoms:
-        session.execute(insert(XComModel), xcoms)
-    session.commit()
+        place = {"task_instance_id": task} if HAS_TRIES else {**key, "map_index": map_index, "dag_run_id": dag_run_id}
+        for name, value in notes.items():
+            moment = at + timedelta(seconds=len(xcoms))
+            xcoms.append({**place, "key": name, "value": value, "timestamp": moment})
+    return instances, xcoms
+
+
+def add_rows(session: Session, rows: Rows) -> None:
+    """Add task instances and XComs."""
+    for table, values in zip((TaskInstance, XCOMS), rows, strict=True):
+        if values:
+            session.execute(insert(table.__table__), values)
 
 
 def add_tasks(session: Session, count: int, *, per_run: int = 100, dag_id: str = "videos") -> None:

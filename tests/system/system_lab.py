@@ -7,7 +7,6 @@ import sqlite3
 
 from airflow_provider_veo.emulator.faults import Faults
 from airflow_provider_veo.emulator.jobs import Settings
-from dev.waiting import wait_until
 
 KEY = "sk-canary-9d2e71"
 GATEWAYS = {
@@ -36,7 +35,7 @@ class System:
         return self.lab.task_states(dag_id, run_id).get("create")
 
     def wait_until(self, what, condition):
-        return wait_until(what, condition, TIMEOUT, details=lambda: self.lab.log_tail(5))
+        return self.lab.wait_until(what, condition, TIMEOUT)
 
     @contextlib.contextmanager
     def held(self, conn_id):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tests.support.airflow_version import TASK_INSTANCES
+
 
 def clear(system, dag_id, run_id):
     """Clear all tasks of a run, and wait until it has succeeded again."""
@@ -24,7 +26,7 @@ def test_tasks_that_fail_after_storing_order_once(system, tmp_path):
     run_id = system.start("failing_afterwards", ways=ways, times=1, folder=str(tmp_path))
     assert system.until_over("failing_afterwards", run_id) == "success"
     assert orders(system, run_id) == {1: 7}
-    tries = system.sql(f"select try_number from task_instance where run_id = '{run_id}'")
+    tries = system.sql(f"select try_number from {TASK_INSTANCES} where run_id = '{run_id}'")
     assert min(tries) == (2,), "a task did not fail"
     clear(system, "failing_afterwards", run_id)
     assert orders(system, run_id) == {2: 7}

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from dev.airflow_lab import AirflowLab
+from tests.support.airflow_version import TASK_INSTANCES
 from tests.support.hostile_gateway import (
     DEADLINES,
     ECHOED,
@@ -43,9 +44,9 @@ HOSTILE = tuple(dag_id for dag_id in CASES.by_dag if dag_id != INNOCENT)
 WAITING = "hostile_waits"  # its tasks wait for another try
 ALL = [(dag_id, task_id) for dag_id in HOSTILE for task_id in CASES.by_dag[dag_id]]
 ENDS = {"success", "failed", "up_for_retry"}
-TRIGGERS = "select task_id, classpath, kwargs from trigger join task_instance on trigger.id = trigger_id"
-EVENTS = "select dag_id, task_id, next_kwargs from task_instance where next_kwargs is not null"
-RETRIES = "select task_id, state, end_date, retry_delay_override from task_instance where dag_id = 'hostile_waits'"
+TRIGGERS = f"select task_id, classpath, kwargs from trigger join {TASK_INSTANCES} on trigger.id = trigger_id"
+EVENTS = f"select dag_id, task_id, next_kwargs from {TASK_INSTANCES} where next_kwargs is not null"
+RETRIES = f"select task_id, state, end_date, retry_delay_override from {TASK_INSTANCES} where dag_id = '{WAITING}'"
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 // Requests to the server; failures become sentences for people.
 
+import { keyOf } from "./names.js";
+
 export async function get(path, parameters) {
   let answer;
   try {
@@ -12,8 +14,7 @@ export async function get(path, parameters) {
 }
 
 export function contentAddress(medium, more = {}) {
-  const { dag_id, run_id, task_id, map_index } = medium;
-  return `api/content?${query({ dag_id, run_id, task_id, map_index, ...more })}`;
+  return `api/content?${query({ ...keyOf(medium), try_number: medium.try_number, ...more })}`;
 }
 
 // The player only reports that it cannot play a file; the server says why.

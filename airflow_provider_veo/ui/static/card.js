@@ -3,11 +3,12 @@
 import { ago, date, duration, element, foreign, money, setText } from "./dom.js";
 import { airflowPages } from "./host.js";
 import { kindOf, mediaOf, showProgress, statusName } from "./media.js";
+import { isInLoop, keyOf, nameOf } from "./names.js";
 import { query } from "./api.js";
 
 export class Card {
   static keyOf(task) {
-    return JSON.stringify([task.dag_id, task.run_id, task.task_id, task.map_index, task.ordered_at]);
+    return JSON.stringify({ ...keyOf(task), at: task.ordered_at });
   }
 
   constructor(task) {
@@ -57,16 +58,22 @@ function contentOf(task) {
       element("time", { dateTime: task.ordered_at, title: date(task.ordered_at) }, ago(task.ordered_at)),
     ),
     promptOf(task),
+    uncollectedOf(task),
     element(
       "p",
       { className: "meta" },
+      (isInLoop(task) || task.map_index >= 0) && foreign("span", nameOf(task), { title: "Task" }),
       foreign("span", task.model ?? "", { title: "Model" }),
       element("span", { title: task.size }, task.orientation),
       element("span", { className: "taken", title: "Time taken" }, duration(timeTaken(task))),
       task.status !== "failed" && element("span", { title: "Estimated cost" }, money(task.estimated_cost_usd)),
     ),
     linksOf(task),
-  ];
+  ].filter(Boolean);
+}
+
+function uncollectedOf({ uncollected }) {
+  return uncollected && element("p", { className: "error" }, "Paid, not collected: video ", foreign("code", uncollected));
 }
 
 const LONG = 130; // letters in three lines; Chinese letters count twice
@@ -92,12 +99,12 @@ export function timeTaken(task) {
 
 export function linksOf(task, own = "Open") {
   const pages = airflowPages(task);
-  const { dag_id, run_id, task_id, map_index } = task;
-  const name = map_index < 0 ? task_id : `${task_id} [${map_index}]`;
+  const { dag_id, run_id } = task;
+  const name = nameOf(task);
   return element(
     "p",
     { className: "links" },
-    own && element("a", { href: `task?${query({ dag_id, run_id, task_id, map_index })}`, ariaLabel: `Open ${name} of ${run_id}` }, own),
+    own && element("a", { href: `task?${query(keyOf(task))}`, ariaLabel: `Open ${name} of ${run_id}` }, own),
     element("a", { href: pages.dag, "data-airflow": "", title: dag_id }, foreign("span", dag_id)),
     element("a", { href: pages.run, "data-airflow": "", title: run_id }, "Run"),
     element("a", { href: pages.task, "data-airflow": "", title: name }, "Task"),

@@ -1,4 +1,6 @@
-// The Airflow UI around this page: its theme, and links to its pages.
+// The Airflow UI around this page: its theme, its address, and links to its pages.
+
+import { query } from "./api.js";
 
 const KEY = "theme"; // in which Airflow's UI stores light, dark or system
 
@@ -43,6 +45,25 @@ export function followLinks() {
   });
 }
 
+// The address of Airflow's tab cannot name a region. So the page reads the region in the address of the task view around
+// it, on Airflow 3.4 and later.
+export function regionAround(taskId) {
+  const { pathname, search } = outside()?.location ?? {};
+  if (!pathname?.includes(`/tasks/${encodeURIComponent(taskId)}/`)) return {};
+  const around = new URLSearchParams(search);
+  return { region_id: around.get("region_id"), region_index: around.get("region_index") };
+}
+
+// Airflow keeps the frame of its tab when a person chooses another pass of a loop, and no event says so.
+export function whenRegionChanges(taskId, act) {
+  const first = query(regionAround(taskId));
+  const timer = setInterval(() => {
+    if (query(regionAround(taskId)) === first) return;
+    clearInterval(timer);
+    act();
+  }, 500);
+}
+
 // Airflow's frame always opens the gallery first. The link of a task names the task in the address of the frame.
 export function goWhereAsked() {
   const search = outside()?.location.search ?? "";
@@ -52,7 +73,7 @@ export function goWhereAsked() {
 
 // The link from the page of a task to the gallery: in this frame, or out of a tab of Airflow's task view.
 export function leadToGallery(link) {
-  if (!outside() || outside().location.pathname.includes("/plugin/veo")) return;
+  if (!outside() || outside().location.pathname.endsWith("/plugin/veo")) return;
   link.href = "../plugin/veo";
   link.setAttribute("data-airflow", "");
 }
@@ -63,5 +84,12 @@ export function airflowPages(task) {
   const dag = `../dags/${part(task.dag_id)}`;
   const run = `${dag}/runs/${part(task.run_id)}`;
   const instance = `${run}/tasks/${part(task.task_id)}${task.map_index < 0 ? "" : `/mapped/${task.map_index}`}`;
-  return { dag, run, task: `${instance}/details`, log: `${instance}?try_number=${task.try_number}` };
+  const { region_id, region_index, try_number } = task;
+  const ofRegion = query({ region_id, region_index });
+  return {
+    dag,
+    run,
+    task: `${instance}/details${ofRegion && `?${ofRegion}`}`,
+    log: `${instance}?${query({ region_id, region_index, try_number })}`,
+  };
 }

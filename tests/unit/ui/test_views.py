@@ -55,13 +55,16 @@ def test_each_state_has_a_status(state, status):
 
 
 ORDER = {"prompt": "p", "model": "m", "size": "1x2", "videos": 1, "estimated_cost_usd": 0.25}
-NOTHING_YET = dict.fromkeys(("ended_at", "generation_seconds", "path", "error"))
+NO_REGION = {"region_id": None, "region_index": None}
+NOTHING_YET = dict.fromkeys(("ended_at", "generation_seconds", "path", "error", "uncollected"))
 
 
 def test_a_task_in_progress_is_shown_with_its_order_and_its_progress():
     running = task("deferred", ORDER, progress="processing 30 %")
-    assert show(replace(running, ordered_at=LATER), {}) == KEY | NOTHING_YET | {
+    assert show(replace(running, ordered_at=LATER), {}) == KEY | NO_REGION | NOTHING_YET | {
+        "pass_index": None,
         "try_number": 2,
+        "latest_try": 2,
         "state": "deferred",
         "status": "in_progress",
         "progress": {"text": "processing", "percent": 30.0},
@@ -79,7 +82,8 @@ def test_a_task_in_progress_is_shown_with_its_order_and_its_progress():
 def test_an_ended_task_is_shown_with_its_outcome():
     shown = show(task(order=ORDER, outcome=STORED | {"generation_seconds": 61.5}), {})
     assert (shown["generation_seconds"], shown["path"], shown["error"]) == (61.5, "/v/a.mp4", None)
-    assert show(task("failed", ORDER, {"error": "no cats"}), {})["error"] == "no cats"
+    shown = show(task("failed", ORDER, {"error": "no cats", "uncollected": "video_7"}), {})
+    assert (shown["error"], shown["uncollected"]) == ("no cats", "video_7")
 
 
 def test_a_running_task_has_no_end_yet():
@@ -99,7 +103,7 @@ def test_a_task_without_entries_is_shown_with_the_facts_of_airflow():
 
 
 def test_the_file_of_the_task_itself_comes_before_files_of_other_tasks():
-    own = KEY | {"media_type": "video/mp4", "bytes": 10, "why_not": None}
+    own = KEY | NO_REGION | {"try_number": None, "media_type": "video/mp4", "bytes": 10, "why_not": None}
     other = StoredFile(TaskKey(**KEY | {"task_id": "download"}), STORED)
     stored_by = {("d", "r", "v"): other, ("d", "another run", "w"): other}
     assert show(task(outcome={"videos": ["v"]} | STORED), stored_by)["media"] == [own]

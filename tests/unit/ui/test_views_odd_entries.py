@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_veo.api.backends.profiles import VEO_GATEWAY
 from airflow_provider_veo.observability import page
-from airflow_provider_veo.ui import queries
+from airflow_provider_veo.ui import json_columns
 from airflow_provider_veo.ui.roots import Place, explain_refusal
 from airflow_provider_veo.ui.views import Group, StoredFile, TaskKey, TaskRow, add_up, show_task
 from tests.support.odd_values import ODD_VALUES, name_of, with_odd_leaves
@@ -37,13 +37,13 @@ def shown(state, order, outcome, progress):
         state=state,
         started_at=AT,
         ended_at=AT,
-        order=queries.parse_entry(order),
+        order=json_columns.parse_entry(order),
         ordered_at=AT,
-        outcome=queries.parse_entry(outcome),
-        progress=queries.parse_json(progress),
+        outcome=json_columns.parse_entry(outcome),
+        progress=json_columns.parse_json(progress),
     )
     stored_by = {
-        ("d", "r", name): StoredFile(TaskKey(**KEY), queries.parse_entry(outcome) or {}) for name in ("v", "w")
+        ("d", "r", name): StoredFile(TaskKey(**KEY), json_columns.parse_entry(outcome) or {}) for name in ("v", "w")
     }
     stored_by = {name: stored for name, stored in stored_by.items() if stored.is_playable}
     return show_task(task, stored_by, ROOTS)
