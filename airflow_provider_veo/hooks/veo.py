@@ -264,7 +264,7 @@ class VeoHook(BaseHook):
             StorageError: The destination does not take the video, which is in the salvage folder now.
             VeoError: The server refuses, or cannot be reached; see `api.errors`.
         """
-        name = _name_of(video_id, url)
+        target = destinations.resolve(destination, name=_name_of(video_id, url))
         policy = replace(self.download_policy, content_timeout=content_timeout.total_seconds(), max_bytes=max_bytes)
         with (
             adding(video_id=video_id),
@@ -273,7 +273,6 @@ class VeoHook(BaseHook):
         ):
             stored = self._find_stored_by_api(client, destination, video_id)
             if stored is None:
-                target = destinations.resolve(destination, name=name)
                 spare = salvage.find_salvage_target(self.settings.base_url, video_id, url)
                 download = Download(client.content(video_id, url), policy, self.log)
                 stored = deliver(download, target, spare, if_exists=if_exists, sha256=sha256)
