@@ -14,6 +14,7 @@ import httpx
 from PIL import Image, ImageDraw
 
 from airflow_provider_veo.emulator.jobs import Jobs
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_4_PLUS
 from dev.airflow_lab import AirflowLab, LabError
 from dev.waiting import wait_until
 
@@ -74,6 +75,8 @@ EXAMPLES = {
         Example("story", 4, (*[(".mp4", 1280, 720, 8)] * 4, (".mp4", 1280, 720, 32), *[(".png", 1280, 720, 0)] * 3)),
         Example("approval", 1, (LANDSCAPE,) * 2),
         Example("chat", 2, (PORTRAIT,) * 2),
+        # the judge refuses the first video of the emulator, and takes the second
+        Example("until_good", *((2, (LANDSCAPE,) * 2) if AIRFLOW_V_3_4_PLUS else (1, (LANDSCAPE,)))),
         Example("on_new_video", 1, ((".jpg", 1280, 720, 0),), started_by=f"{PREFIX}text_to_video"),
     )
 }

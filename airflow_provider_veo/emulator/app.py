@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -223,8 +224,9 @@ def _json(reply: Reply) -> Response:
 
 def _scene_of_job(job: Job) -> Scene:
     options = [f"{name} {value}" for name, value in job.options.items() if value and name not in ("size", "seconds")]
-    label = ", ".join([f"{job.model.id} {job.model.size}", *options])
-    return _scene_of(AcceptedOrder(job.prompt, job.model, job.frames), label)
+    take = [f"take {job.take + 1}"] if job.take else []
+    label = ", ".join([f"{job.model.id} {job.model.size}", *options, *take])
+    return replace(_scene_of(AcceptedOrder(job.prompt, job.model, job.frames), label), take=job.take)
 
 
 def _scene_of(order: AcceptedOrder, label: str) -> Scene:

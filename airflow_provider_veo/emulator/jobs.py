@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -14,6 +14,9 @@ from airflow_provider_veo.emulator.messages import AcceptedOrder, FrameData
 _MOST_REQUESTS = 100_000
 QUEUED_SHARE = 0.1
 """Share of the time of a job in which it is queued."""
+
+TAKES = 3
+"""Number of different videos that equal orders make in turn, as the same prompt makes different videos elsewhere."""
 
 FILTERED = "filtered"
 """Code of a failure by Google's filter, which several gateways report differently from an error."""
@@ -63,6 +66,7 @@ class Job:
         failure: Message about the failure with which the job will end. None if the job will succeed.
         failure_code: Error code of that failure, in dialects that have one; see `FILTERED`.
         options: Further fields of the order that the server reads, by name, for example `resolution` and `seed`.
+        take: Number of the take among equal orders, from 0 to `TAKES` - 1.
         cancelled: Whether the job was stopped before its end.
         forgotten: Whether the job was deleted. It still counts, but calls about it are refused.
     """
@@ -77,6 +81,7 @@ class Job:
     failure: str | None = None
     failure_code: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    take: int = 0
     cancelled: bool = False
     forgotten: bool = False
 
@@ -145,6 +150,7 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._failures: list[_Failure] = []
         self._job_of_key: dict[str, str] = {}
+        self._equal_orders: Counter[tuple[str, str]] = Counter()  # by prompt and model
 
     def fail_next(self, reason: str, code: str = "task_failed", prompt: str = "") -> None:
         """Let the next job fail. Several calls add up.
@@ -181,7 +187,9 @@ class Jobs:
             failure=failure.reason if failure else None,
             failure_code=failure.code if failure else "",
             options=accepted.options,
+            take=self._equal_orders[accepted.prompt, accepted.model.id] % TAKES,
         )
+        self._equal_orders[job.prompt, job.model.id] += 1
         self.counters.orders += 1
         self._jobs[job.id] = job
         if key:

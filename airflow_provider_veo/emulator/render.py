@@ -37,6 +37,7 @@ class Scene:
     Attributes:
         prompt: Text on the picture.
         label: Line at the bottom.
+        take: Number of the take, from 0. Each take has its own colour.
         width: Width in pixels, an even number.
         height: Height in pixels, an even number.
         seconds: Length of the video in seconds.
@@ -51,6 +52,7 @@ class Scene:
     seconds: int
     first_frame: FrameData | None = field(default=None, repr=False)
     last_frame: FrameData | None = field(default=None, repr=False)
+    take: int = 0
 
     @property
     def key(self) -> str:
@@ -132,7 +134,7 @@ def _pictures(scene: Scene) -> Iterator[Image.Image]:
 
 
 def _background(scene: Scene) -> Image.Image:
-    red, green, blue = hashlib.sha256(scene.prompt.encode(errors="replace")).digest()[:3]
+    red, green, blue = hashlib.sha256(scene.prompt.encode(errors="replace")).digest()[3 * scene.take :][:3]
     top, bottom = (red // 3, green // 3, blue // 3), (red // 2 + 40, green // 2 + 40, blue // 2 + 40)
     gradient = Image.new("RGB", (1, 2))
     gradient.putpixel((0, 0), top)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
-from airflow_provider_veo.api.errors import ApiError, NotSentError, Reason, VideoFailedError
+from airflow_provider_veo.api.answers.answer import Answer
+from airflow_provider_veo.api.errors import ApiError, NotSentError, Reason, TransportError, VideoFailedError
 from airflow_provider_veo.operators.create import VeoCreateVideoOperator
 from airflow_provider_veo.operators.download import VeoDownloadOperator
 from airflow_provider_veo.policies.retry import VeoRetryPolicy
-from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_veo.version_compat import AIRFLOW_V_3_3_PLUS, AIRFLOW_V_3_4_PLUS
 
 pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="before Airflow 3.3 there are no retry policies")
 
@@ -40,6 +42,47 @@ def test_a_retry_waits_an_hour_at_most(seconds):
 def test_an_error_that_may_pass_is_retried_after_the_delay_of_the_task(error):
     decision = decide(error)
     assert (decision.action.value, decision.retry_delay, decision.reason) == ("retry", None, str(error))
+
+
+def refused(retry_after=None, video_id=None):
+    """Return the error of a call that the server has refused for now."""
+    answer = Answer.of(429, b'{"error": {"message": "Rate limit reached"}}', [], "http://x")
+    error = ApiError("Refused", reason=Reason.RATE_LIMITED, status=429, answer=answer, retry_after=retry_after)
+    error.add(video_id=video_id)
+    return error
+
+
+CONTEXT = {"task": SimpleNamespace(timeout=timedelta(minutes=20))}
+needs_reschedules = pytest.mark.skipif(
+    not AIRFLOW_V_3_4_PLUS, reason="before Airflow 3.4 a failed try is not rescheduled"
+)
+
+
+@needs_reschedules
+@pytest.mark.parametrize(
+    ("error", "delay"), [(refused(retry_after=40.0), timedelta(seconds=40)), (NotSentError("no route"), None)]
+)
+def test_an_order_that_surely_made_no_job_uses_no_retry(error, delay):
+    decision = VeoRetryPolicy().evaluate(error, 1, 0, CONTEXT)
+    assert (decision.action.value, decision.retry_delay) == ("reschedule", delay)
+    assert (decision.reschedule_timeout, decision.max_reschedules) == (timedelta(minutes=20), None)
+    assert decision.reason == str(error)
+
+
+@needs_reschedules
+@pytest.mark.parametrize(
+    ("error", "context"),
+    [
+        (refused(), None),
+        (refused(), {"task": SimpleNamespace()}),  # a task that orders nothing
+        (refused(video_id="v"), CONTEXT),  # a status call
+        (TransportError("no answer"), CONTEXT),  # the order may have made a job
+        (ApiError("The order failed", reason=Reason.SERVER, status=502), CONTEXT),
+        (VideoFailedError("v", "failed", Reason.UNKNOWN, "AUDIO_FILTERED"), CONTEXT),
+    ],
+)
+def test_any_other_failure_uses_a_retry(error, context):
+    assert VeoRetryPolicy().evaluate(error, 1, 3, context).action.value == "retry"
 
 
 def test_a_permanent_error_is_not_retried():
