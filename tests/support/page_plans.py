@@ -59,5 +59,6 @@ def _is_fault(line: str, sql: str) -> bool:
     if line.startswith("SEARCH") and _XCOM.search(line.partition(" USING ")[0]):
         is_probe = "LIMIT" in sql and " JOIN " not in sql
         return not (_BY_TASK.search(line) or is_probe)
-    # the runs of one step are few, as those in progress are: a sort costs little
-    return line.startswith("USE TEMP B-TREE FOR ORDER BY") and "BETWEEN" not in sql and "state IN" not in sql
+    # the rows of one step are few, as are the runs in progress and the tries of a task: their sort costs little
+    is_large = " JOIN " not in sql and "FROM task_instance" not in sql and "state IN" not in sql
+    return is_large and line.startswith("USE TEMP B-TREE FOR ORDER BY")
