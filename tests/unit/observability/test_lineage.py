@@ -39,6 +39,7 @@ def test_facts_that_are_not_known_are_none():
         "created_at": None,
         "completed_at": None,
         "estimated_cost_usd": None,
+        "cost_usd": None,
         "pass_index": None,
     }
 

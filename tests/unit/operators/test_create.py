@@ -65,7 +65,7 @@ def test_a_bad_configuration_is_refused_before_anything_is_paid(order, context, 
 
 def test_a_broken_connection_is_refused(order, context, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_VEO_DEFAULT", json.dumps({"conn_type": "veo"}))
-    with pytest.raises(VeoFailException, match="'veo_default' has no host"):
+    with pytest.raises(VeoFailException, match="'veo_default': it has no host"):
         create().execute(context)
     order.assert_not_called()
 
@@ -98,6 +98,8 @@ def test_a_deferral_has_the_arguments_of_the_trigger(order, context):
         "model": "veo-3.1-fast",
         "cancel_on_kill": True,
         "not_before": NOW + 10,
+        "opening": 45.0,
+        "backend": "openai",
     }
     assert VeoVideoTrigger(**kwargs).serialize() == (path, kwargs)
     assert deferred.method_name == "execute_complete"
@@ -146,6 +148,7 @@ def test_a_task_that_resumes_with_a_video_returns_its_result():
         "completed_at": None,
         "expires_at": None,
         "estimated_cost_usd": 0.15,
+        "cost_usd": None,
         "submissions": None,
         "prompt_sha256": hashlib.sha256(b"a cat").hexdigest(),
     }

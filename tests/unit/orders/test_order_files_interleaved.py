@@ -9,7 +9,6 @@ import queue
 import tempfile
 import threading
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_veo import version_compat
-from airflow_provider_veo.api.backends.profiles import GENERIC
 from airflow_provider_veo.api.errors import NotSentError, TransportError, VeoError
+from airflow_provider_veo.api.settings import ClientSettings
 from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.api.video import Video, VideoStatus
 from airflow_provider_veo.orders import sender
@@ -204,7 +203,7 @@ class Try:
             self._store.write_or_log(record.as_delivered())
 
     # the client of the API
-    settings = SimpleNamespace(base_url="https://api.example.com", timeout=1.0, profile=GENERIC)
+    settings = ClientSettings("https://api.example.com", timeout=1.0)
 
     def create_video(self, spec: Any, key: str, before_post: Any) -> Video:
         before_post()

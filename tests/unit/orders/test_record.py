@@ -77,7 +77,7 @@ WRITTEN = {
 }
 """A record as earlier versions of this package have written it."""
 
-LATEST = {"entry": None, "region": None, "server": None}
+LATEST = {"entry": None, "region": None, "server": None, "estimated_cost_usd": None, "backend": None}
 """The fields that this version adds."""
 
 WRITTEN_FILE = {

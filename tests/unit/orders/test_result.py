@@ -13,7 +13,8 @@ COMPLETED = Outcome(kind="completed", video_id="v", status="completed", url="htt
 
 def test_unknown_values_are_none():
     result = make_video_result(Outcome(kind="completed", video_id="v", status="completed"), "sora-9", VEO_GATEWAY)
-    unknown = {"url", "size", "seconds", "created_at", "completed_at", "expires_at", "estimated_cost_usd"}
+    unknown = {"url", "size", "seconds", "created_at", "completed_at", "expires_at"}
+    unknown |= {"estimated_cost_usd", "cost_usd"}
     assert {name for name, value in result.items() if value is None} == unknown
 
 

@@ -84,6 +84,8 @@ def test_the_deferred_trigger_waits_for_the_job_and_never_cancels_it(mocker, con
         "model": None,
         "cancel_on_kill": False,
         "not_before": NOW + 10,
+        "opening": 45.0,
+        "backend": None,
     }
     assert deferred.value.timeout == timedelta(seconds=660)
 
