@@ -450,7 +450,8 @@ class AirflowLab:
         errors = self.get("/importErrors")["import_errors"]
         if errors:
             raise LabError(f"A Dag file cannot be imported:\n{errors[0]['stack_trace']}")
-        return self._http.get(f"/api/v2/dags/{dag_id}").is_success
+        # the details need the serialized Dag, which Airflow writes last, and without which no run can be started
+        return self._http.get(f"/api/v2/dags/{dag_id}/details").is_success
 
     def _migrate_database(self) -> None:
         if "standalone" not in self._components and self.start_component("db migrate").wait():
