@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import secrets
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
@@ -112,7 +113,7 @@ def make_key(url: str) -> dict[str, str]:
     return {
         "type": "service_account",
         "project_id": PROJECT,
-        "private_key_id": "emulator",
+        "private_key_id": secrets.token_hex(20),  # clients keep tokens by key, and a port may be used again
         "private_key": _make_private_key(),
         "client_email": _ACCOUNT,
         "client_id": "100000000000000000000",

@@ -31,7 +31,7 @@ _SIDES = {"720p": (1280, 720), "1080p": (1920, 1080), "4k": (3840, 2160)}
 _SHAPES = ("16:9", "9:16")
 _SECONDS = (8, 4, 6)  # in the order of Google's error
 _EXTENSION_SECONDS = 7
-_INVALID = "3"  # google.rpc.Code
+_INVALID, _INTERNAL = 3, 13  # google.rpc.Code
 _CODE = re.compile("1?[0-9]")
 
 
@@ -120,8 +120,7 @@ class Vertex(GoogleDialect):
             words = {"raiMediaFilteredReasons": [job.failure]} if job.failure else {}
             return Reply(body | {"response": {"@type": _RESPONSE, "raiMediaFilteredCount": count_videos(job), **words}})
         if word == "failed":
-            code = job.failure_code if _CODE.fullmatch(job.failure_code) else _INVALID
-            return Reply(body | {"error": {"code": int(code), "message": job.failure}})
+            return Reply(body | {"error": {"code": _find_code(job), "message": job.failure}})
         return Reply(body)
 
     def unknown_operation(self) -> Reply:
@@ -136,6 +135,13 @@ class Vertex(GoogleDialect):
 def count_videos(job: Job) -> int:
     """Return the number of videos of a job."""
     return int(job.options.get("sampleCount", 1))
+
+
+def _find_code(job: Job) -> int:
+    """Return the code of a failure: that of the test, or else the one that Google has for such words."""
+    if _CODE.fullmatch(job.failure_code):
+        return int(job.failure_code)
+    return _INTERNAL if "internal error" in str(job.failure).lower() else _INVALID
 
 
 def _find_complaints(model: str, instance: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[str]:
