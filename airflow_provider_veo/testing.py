@@ -7,6 +7,11 @@ Pytest loads it in every environment with this package. A test that uses it need
         ...  # run the Dag, for example by `dag.test()`
         assert veo_emulator.charged_usd == 0
 
+The connection is of the backend that the dialect belongs to. To test with another one:
+
+    @pytest.mark.parametrize("veo_emulator_dialect", ["vertex", "gemini", "openrouter"])
+    def test_my_dag(veo_emulator): ...
+
 The plugin does not import Airflow. The fixtures set environment variables, which Airflow reads when it runs.
 """
 
@@ -20,24 +25,31 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from airflow_provider_veo.emulator.faults import Call, Trouble
+    from airflow_provider_veo.emulator.faults import Trouble
     from airflow_provider_veo.emulator.jobs import Job, Settings
+    from airflow_provider_veo.emulator.messages import Call
     from airflow_provider_veo.emulator.server import EmulatorServer
 
-__all__ = ["VeoEmulator", "veo_emulator", "veo_emulator_settings"]
+__all__ = ["VeoEmulator", "veo_emulator", "veo_emulator_dialect", "veo_emulator_settings"]
 
 _POLL_INTERVAL = "0.1"  # seconds
 
 
 @pytest.fixture
-def veo_emulator_settings() -> Settings:
-    """Return the emulator's settings. Override this fixture for another dialect, key or length of jobs (0.5 s)."""
+def veo_emulator_dialect() -> str:
+    """Return the name of the server whose answers are given. Override or parametrize this fixture for another one."""
+    return "veo-gateway"
+
+
+@pytest.fixture
+def veo_emulator_settings(veo_emulator_dialect: str) -> Settings:
+    """Return the emulator's settings. Override this fixture for another key or length of jobs (0.5 s)."""
     try:
         from airflow_provider_veo.emulator.jobs import Settings  # noqa: PLC0415 - only tests with the emulator need it
         from airflow_provider_veo.emulator.server import EmulatorServer  # noqa: F401, PLC0415 - needs the extra
     except ImportError as error:
         raise ImportError(f"{error}. Install the extra: pip install 'airflow-provider-veo[emulator]'") from error
-    return Settings(generation_seconds=0.5)
+    return Settings(dialect=veo_emulator_dialect, generation_seconds=0.5)
 
 
 @pytest.fixture
@@ -71,6 +83,7 @@ class VeoEmulator:
     def __init__(self, server: EmulatorServer, monkeypatch: pytest.MonkeyPatch, storage: Path) -> None:
         self._jobs = server.jobs
         self._faults = server.faults
+        self._tokens = server.tokens
         self._dialect = server.settings.dialect
         self._monkeypatch = monkeypatch
         self.url = server.url
@@ -83,11 +96,28 @@ class VeoEmulator:
         Args:
             conn_id: ID of the connection.
             extra: Extra fields of the connection, for example `default_model="veo-3.1"`. The `profile` is by default
-                that of the gateway whose dialect the emulator speaks.
+                that of the gateway whose dialect the emulator speaks, and the `backend` that of the dialect. For
+                `vertex`, and for `gemini` with a `project`, the connection has the key of a service account;
+                `location` and `output_uri` (`gs://bucket/folder/`) are optional.
         """
-        profile = {"profile": self._dialect} if self._dialect == "veo-gateway" else {}
-        connection = {"conn_type": "veo", "host": self.url, "password": self.api_key, "extra": profile | extra}
+        given = self._find_extra(has_project="project" in extra) | extra
+        connection = {"conn_type": "veo", "host": self.url, "password": self.api_key, "extra": given}
         self._monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+
+    def _find_extra(self, *, has_project: bool) -> dict[str, Any]:
+        """Return the extra fields without which a connection does not work with the dialect."""
+        if self._dialect == "veo-gateway":
+            return {"profile": self._dialect}
+        if self._dialect == "vertex" or (self._dialect == "gemini" and has_project):
+            from airflow_provider_veo.emulator.google_cloud import PROJECT, make_key  # noqa: PLC0415 - as above
+
+            key = json.dumps(make_key(self.url))
+            return {"backend": self._dialect, "project": PROJECT, "keyfile_dict": key, "storage_url": self.url}
+        return {"backend": self._dialect} if self._dialect in ("gemini", "openrouter") else {}
+
+    def expire_tokens(self) -> None:
+        """Let all access tokens expire, earlier than was announced. Only Google Cloud has tokens."""
+        self._tokens.expire()
 
     def fail_next(
         self, reason: str = "Content policy violation", code: str = "task_failed", *, prompt: str = ""
@@ -114,7 +144,8 @@ class VeoEmulator:
         Raises:
             ValueError: There is no such call or trouble.
         """
-        from airflow_provider_veo.emulator.faults import CALLS, Fault, Trouble  # noqa: PLC0415 - as above
+        from airflow_provider_veo.emulator.faults import Fault, Trouble  # noqa: PLC0415 - as above
+        from airflow_provider_veo.emulator.messages import CALLS  # noqa: PLC0415
 
         if call not in CALLS:
             raise ValueError(f"There is no call {call!r}; there are: {', '.join(CALLS)}.")

@@ -43,6 +43,12 @@ def main() -> int:
         help="the file has a separate address, in the JSON answer to the download call (veo-gateway, litellm) or in "
         "the status (sglang)",
     )
+    parser.add_argument(
+        "--token-seconds",
+        type=float,
+        default=3600.0,
+        help="seconds for which an access token is valid (vertex, gemini; default: %(default)s)",
+    )
     parser.add_argument("--model", help="the only model of the server (vllm-omni, sglang, fastvideo)")
     parser.add_argument("--can-cancel", action="store_true", help="DELETE stops a job in every dialect")
     parser.add_argument(
@@ -79,6 +85,7 @@ def main() -> int:
         model=options.model,
         can_cancel=options.can_cancel,
         honours_idempotency_key=options.honours_idempotency_key,
+        token_seconds=options.token_seconds,
     )
     faults = Faults(options.fault_share, options.fault_seed, seconds=1.0)
     stop = threading.Event()

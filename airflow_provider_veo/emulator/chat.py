@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_veo.api.backends.profiles import VideoModel
-from airflow_provider_veo.emulator.dialects.base import Dialect
+from airflow_provider_veo.emulator.dialects.base import VideosDialect
 from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError
 from airflow_provider_veo.emulator.pictures import read_address
 
@@ -34,7 +34,7 @@ class ChatOrder:
     stream: bool
 
 
-def read_chat_order(body: Mapping[str, Any], dialect: Dialect) -> ChatOrder:
+def read_chat_order(body: Mapping[str, Any], dialect: VideosDialect) -> ChatOrder:
     """Read the body of a chat call.
 
     Args:

@@ -8,16 +8,12 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, get_args
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_veo.emulator.dialects.base import Dialect
-from airflow_provider_veo.emulator.messages import Reply
-
-Call = Literal["order", "status", "content"]
-CALLS: tuple[Call, ...] = get_args(Call)
+from airflow_provider_veo.emulator.dialects.dialect import Dialect
+from airflow_provider_veo.emulator.messages import Call, Reply
 
 
 class Trouble(Enum):
@@ -108,7 +104,7 @@ class FaultyApp:
     Args:
         app: Application that gives the right answers.
         faults: Rules that decide which answers go wrong.
-        dialect: Dialect of the errors.
+        dialect: Dialect of the calls and errors.
         key_of: Function that returns the key of the order that a request belongs to.
     """
 
@@ -119,7 +115,7 @@ class FaultyApp:
         self._key_of = key_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call = _find_call(scope)
+        call = self._dialect.find_call(scope["method"], scope["path"]) if scope["type"] == "http" else None
         fault = self._faults.next(call, self._key_of(scope)) if call else None
         if fault is None:
             await self._app(scope, receive, send)
@@ -156,17 +152,6 @@ class HalfSent:
                 raise DroppedError
             return
         await self._send(message)
-
-
-def _find_call(scope: Scope) -> Call | None:
-    path = scope.get("path", "")
-    if scope["type"] != "http" or not path.startswith(("/v1/videos", "/assets/")):
-        return None
-    if scope["method"] == "POST":
-        return "order"
-    if scope["method"] == "GET":
-        return "content" if path.endswith(("/content", ".mp4")) else "status"
-    return None
 
 
 async def _discard(_message: Message) -> None:

@@ -39,6 +39,7 @@ class Settings:
         can_cancel: Whether DELETE stops a job in dialects that do not support it.
         honours_idempotency_key: Whether an order with a known idempotency key is answered with the job of the first.
             No known gateway documents it.
+        token_seconds: Seconds for which an access token of Google Cloud is valid.
     """
 
     dialect: str = "veo-gateway"
@@ -49,6 +50,7 @@ class Settings:
     model: str | None = None
     can_cancel: bool = False
     honours_idempotency_key: bool = False
+    token_seconds: float = 3600.0
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ class Jobs:
             generation_seconds=self.settings.generation_seconds,
             frames=accepted.frames,
             key=key,
-            failure=failure.reason if failure else None,
+            failure=failure.reason if failure else accepted.failure,
             failure_code=failure.code if failure else "",
             options=accepted.options,
             take=self._equal_orders[accepted.prompt, accepted.model.id] % TAKES,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from airflow_provider_veo.api.backends.profiles import VideoModel
+
+Call = Literal["order", "status", "content"]
+CALLS: tuple[Call, ...] = get_args(Call)
 
 FrameData = bytes | str
 """File of a picture, or its address."""
@@ -51,12 +54,15 @@ class AcceptedOrder:
         model: Model of the order, with its price, size and length.
         frames: Frames that the server uses, the first frame first.
         options: Further fields that the server reads, by name.
+        failure: Message about the failure with which the job will end, since the order breaks a rule that the server
+            checks late. None if it breaks none.
     """
 
     prompt: str
     model: VideoModel
     frames: tuple[FrameData, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    failure: str | None = None
 
 
 @dataclass(frozen=True)

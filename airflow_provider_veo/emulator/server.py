@@ -36,9 +36,9 @@ class EmulatorServer:
         self.faults = faults or Faults()
         self._socket = socket.create_server(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(
-            Emulator(self.jobs, self.faults).app, log_level="warning", access_log=False, timeout_graceful_shutdown=2
-        )
+        emulator = Emulator(self.jobs, self.faults)
+        self.tokens = emulator.tokens
+        config = uvicorn.Config(emulator.app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
         logging.getLogger("uvicorn.error").addFilter(_is_no_fault)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from airflow_provider_veo.api.content.download import DownloadPolicy
-from airflow_provider_veo.emulator.dialects import DIALECTS
+from airflow_provider_veo.emulator.dialects import OPENAI_DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.hooks.veo import VeoHook
@@ -79,7 +79,7 @@ def serve() -> Iterator[Callable[..., ScriptedServer]]:
 def dialect_servers() -> Iterator[dict[str, DialectServer]]:
     """Start one server for each dialect, for all tests of a module."""
     with ExitStack() as stack:
-        yield {dialect: stack.enter_context(DialectServer(dialect)) for dialect in DIALECTS}
+        yield {dialect: stack.enter_context(DialectServer(dialect)) for dialect in OPENAI_DIALECTS}
 
 
 @pytest.fixture

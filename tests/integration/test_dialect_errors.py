@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_veo.api.errors import ApiError, ContentNotReadyError, Reason
-from airflow_provider_veo.emulator.dialects import DIALECTS
+from airflow_provider_veo.emulator.dialects import OPENAI_DIALECTS
 from airflow_provider_veo.emulator.faults import Fault, Trouble
 from tests.support.dialect_server import (
     DETAIL,
@@ -136,7 +136,7 @@ def test_the_table_of_errors_is_complete():
     for ask in (wrong_key, unknown, unknown_content, bad_request, rate_limit, server_error):
         # SGLang and FastVideo have no keys, and FastVideo ignores an invalid size
         without = {wrong_key: {SGLANG, FASTVIDEO}, bad_request: {FASTVIDEO}}.get(ask, set())
-        assert {dialect for one, dialect in asked if one is ask} == set(DIALECTS) - without
+        assert {dialect for one, dialect in asked if one is ask} == set(OPENAI_DIALECTS) - without
 
 
 @pytest.mark.parametrize("dialect", [SGLANG, FASTVIDEO])

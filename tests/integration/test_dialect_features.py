@@ -11,7 +11,7 @@ from airflow_provider_veo.api.backends.backend import Cancellation
 from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.errors import Reason
 from airflow_provider_veo.api.settings import ClientSettings
-from airflow_provider_veo.emulator.dialects import DIALECTS
+from airflow_provider_veo.emulator.dialects import OPENAI_DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from tests.support.dialect_server import (
@@ -201,7 +201,7 @@ def test_a_server_may_have_no_list(dialect_server, dialect, status):
     assert dialect_server.http.get("/v1/videos").status_code == status
 
 
-@pytest.mark.parametrize("dialect", [name for name in DIALECTS if name != VEO_GATEWAY])
+@pytest.mark.parametrize("dialect", [name for name in OPENAI_DIALECTS if name != VEO_GATEWAY])
 def test_only_the_veo_gateway_makes_videos_by_chat(dialect_server, dialect):
     request = {"messages": [{"role": "user", "content": "p"}], "model": "veo-3.1"}
     assert dialect_server.http.post("/v1/chat/completions", json=request).status_code == 404

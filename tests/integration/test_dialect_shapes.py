@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_veo.emulator.dialects import DIALECTS
+from airflow_provider_veo.emulator.dialects import OPENAI_DIALECTS
 from tests.support.dialect_server import LONG, DialectServer
 
 RECORDED = json.loads((Path(__file__).parents[1] / "data" / "servers.json").read_text())
@@ -45,7 +45,7 @@ def test_an_answer_has_the_shape_of_the_real_answer(servers, server, call):
 
 
 def test_every_dialect_is_compared():
-    assert {said["dialect"] for said in RECORDED.values()} | COMPARED_ELSEWHERE == set(DIALECTS)
+    assert {said["dialect"] for said in RECORDED.values()} | COMPARED_ELSEWHERE == set(OPENAI_DIALECTS)
 
 
 @pytest.mark.parametrize("server", RECORDED)

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_veo.api.content.download import DownloadPolicy
 from airflow_provider_veo.api.errors import ContentNotReadyError, VideoFailedError
 from airflow_provider_veo.api.specs import VideoSpec
-from airflow_provider_veo.emulator.dialects import DIALECTS
+from airflow_provider_veo.emulator.dialects import OPENAI_DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from airflow_provider_veo.hooks.connection import wait_policy
@@ -39,7 +39,9 @@ def test_the_hook_orders_a_video_and_stores_it(veo_default, tmp_path):
     assert (stored.bytes, stored.sha256) == (len(content), hashlib.sha256(content).hexdigest())
 
 
-@pytest.mark.parametrize("emulator", [name for name in DIALECTS if name not in ("litellm", "new-api")], indirect=True)
+@pytest.mark.parametrize(
+    "emulator", [name for name in OPENAI_DIALECTS if name not in ("litellm", "new-api")], indirect=True
+)
 def test_a_failed_job_is_an_error_with_its_reason(veo_default):
     veo_default.jobs.fail_next("Content policy violation")
     hook = VeoHook()

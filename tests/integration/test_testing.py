@@ -123,6 +123,60 @@ class TestOtherSettings:
         assert task(model="sora-2").run()["status"] == "completed"
 
 
+ORDERS_OF_DIALECTS = {
+    "vertex": {"model": "veo-3.1-lite-generate-001", "seconds": 4},
+    "gemini": {"model": "gemini-omni-1.2-flash", "seconds": 3, "size": "640x360"},
+    "openrouter": {"model": "google/veo-3.1-lite", "seconds": 4},
+}
+PRICES_OF_DIALECTS = {"vertex": 0.2, "gemini": 0.07, "openrouter": 0.2}
+
+
+@pytest.mark.parametrize("veo_emulator_dialect", ORDERS_OF_DIALECTS)
+class TestOtherBackends:
+    def test_a_video_is_ordered_stored_and_charged(self, veo_emulator, veo_emulator_dialect):
+        result = task(destination="cat.mp4", **ORDERS_OF_DIALECTS[veo_emulator_dialect]).run()
+        assert result["path"] == str(veo_emulator.storage / "cat.mp4")
+        assert [job.id for job in veo_emulator.orders] == [result["id"]]
+        assert (veo_emulator.charged, veo_emulator.charged_usd) == (1, PRICES_OF_DIALECTS[veo_emulator_dialect])
+
+    def test_failures_are_those_of_the_docs(self, veo_emulator, veo_emulator_dialect):
+        fields = ORDERS_OF_DIALECTS[veo_emulator_dialect]
+        veo_emulator.fail_next("internal error")
+        veo_emulator.fail_next()
+        veo_emulator.fail_next("Blocked by the content filter.", "filtered")
+        may_pass, refused, filtered = (task(**fields).run() for _ in range(3))
+        assert isinstance(may_pass, VideoFailedError)
+        assert isinstance(refused, VeoFailException)
+        assert isinstance(filtered, VeoFailException)
+        assert (len(veo_emulator.orders), veo_emulator.charged) == (3, 0)
+
+    def test_a_task_survives_faults(self, veo_emulator, veo_emulator_dialect):
+        veo_emulator.answer_next("order", "rate_limit", retry_after=0.1)
+        veo_emulator.answer_next("status", "bad_gateway", "rate_limit", retry_after=0.1)
+        assert task(**ORDERS_OF_DIALECTS[veo_emulator_dialect]).run()["status"] == "completed"
+        assert veo_emulator.charged == 1
+
+
+@pytest.mark.parametrize(("veo_emulator_dialect", "extra"), [("vertex", {}), ("gemini", {"project": "my-project"})])
+def test_an_expired_token_is_renewed(veo_emulator, veo_emulator_dialect, extra):
+    veo_emulator.connect("veo_default", **extra)
+    spec = VideoSpec("a cat", **ORDERS_OF_DIALECTS[veo_emulator_dialect])
+    video = VeoHook().create_video(spec)
+    veo_emulator.expire_tokens()
+    assert VeoHook().get_video(video.id).id == video.id
+    assert video.id in [job.id for job in veo_emulator.orders]
+
+
+@pytest.mark.parametrize(
+    ("veo_emulator_dialect", "extra"), [("vertex", {}), ("gemini", {"project": "my-project", "location": "global"})]
+)
+def test_a_bucket_gets_the_video(veo_emulator, veo_emulator_dialect, extra):
+    veo_emulator.connect("veo_default", output_uri="gs://my-bucket/day/", **extra)
+    spec = VideoSpec("a cat", **ORDERS_OF_DIALECTS[veo_emulator_dialect])
+    outcome = VeoHook().wait_for_video(VeoHook().create_video(spec).id)
+    assert outcome.url.startswith("gs://my-bucket/day/")
+
+
 def test_pytest_finds_the_plugin_without_importing_airflow(tmp_path):
     (tmp_path / "test_mine.py").write_text(
         textwrap.dedent("""

@@ -11,7 +11,7 @@ from airflow_provider_veo.api.client import VeoClient
 from airflow_provider_veo.api.settings import AuthScheme, ClientSettings
 from airflow_provider_veo.api.specs import VideoSpec
 from airflow_provider_veo.api.video import Video
-from airflow_provider_veo.emulator.dialects import DIALECTS
+from airflow_provider_veo.emulator.dialects import OPENAI_DIALECTS
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from tests.support.contents import open_content
@@ -24,10 +24,10 @@ LONG = 100.0
 START = 1_780_000_000.0
 FIELDS: dict[str, Any] = {"prompt": "a cat", "model": "veo-3.1", "size": "128x128", "seconds": "1"}
 SPEC = VideoSpec(**FIELDS)
-VEO_GATEWAY, RELAY, NEW_API, LITELLM, VLLM, SGLANG, FASTVIDEO, OPENAI = DIALECTS
+VEO_GATEWAY, RELAY, NEW_API, LITELLM, VLLM, SGLANG, FASTVIDEO, OPENAI = OPENAI_DIALECTS
 ERROR, TASK, DETAIL, PROXY, VLLM_ERROR = "error", "task", "detail", "proxy", "vllm"
 
-every_dialect_server = pytest.mark.parametrize("dialect", DIALECTS)
+every_dialect_server = pytest.mark.parametrize("dialect", OPENAI_DIALECTS)
 
 
 class DialectServer:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_veo.emulator.dialects import DIALECTS
+from airflow_provider_veo.emulator.dialects import OPENAI_DIALECTS
 
 KEY = "sk-canary-7f3a"
 
-every_dialect = pytest.mark.parametrize("emulator", DIALECTS, indirect=True)
+every_dialect = pytest.mark.parametrize("emulator", OPENAI_DIALECTS, indirect=True)
 """Run a test with the emulator in each dialect."""
 
 

@@ -1,4 +1,4 @@
-"""The base of all dialects: OpenAI's Videos API, as most servers implement it.
+"""The base of the dialects of OpenAI's Videos API, as most servers implement it.
 
 A dialect overrides the parts in which its server differs. If a part of a server is not known, it is like that of the
 Veo 3.1 gateway. Only the limits of size and length are the emulator's own: they keep rendering fast.
@@ -10,11 +10,12 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 from airflow_provider_veo.api.backends.profiles import VideoModel
-from airflow_provider_veo.emulator.jobs import Job, Settings
-from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError, Reply
+from airflow_provider_veo.emulator.dialects.dialect import Dialect
+from airflow_provider_veo.emulator.jobs import Job
+from airflow_provider_veo.emulator.messages import AcceptedOrder, Call, OrderRequest, Reply
 
 FIRST, LAST, ALL = slice(0, 1), slice(-1, None), slice(None)
 """Frames of an order that a server uses."""
@@ -37,14 +38,10 @@ def parse_sides(size: object) -> tuple[int, int] | None:
     return (width, height) if width in _SIDES and height in _SIDES else None
 
 
-class Dialect:
-    """The requests and answers of one server.
-
-    Args:
-        settings: Settings of the emulator.
+class VideosDialect(Dialect):
+    """The requests and answers of one server of this API.
 
     Attributes:
-        name: Name of the dialect on the command line.
         prices: Prices of one video in US dollars, by model. Other models are free.
         listed: Models that the server lists besides those with a price.
         default_model: Model of an order that names none. None if the server requires a model.
@@ -79,9 +76,16 @@ class Dialect:
     has_chat: ClassVar[bool] = False
     takes_ranges: ClassVar[bool] = True
     link_type: ClassVar[str | None] = None
+    models_path: ClassVar[str] = "/v1/models"
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+    def find_call(self, method: str, path: str) -> Call | None:
+        if not path.startswith(("/v1/videos", "/assets/")) or path == self.models_path:
+            return None
+        if method == "POST":
+            return "order"
+        if method == "GET":
+            return "content" if path.endswith(("/content", ".mp4")) else "status"
+        return None
 
     # --- requests
 
@@ -188,14 +192,14 @@ class Dialect:
         """Return the headers of the answer with the file."""
         return {}
 
-    def instead_of_content(self, job: Job, now: float, url: str, variant: str | None) -> Reply | None:  # noqa: ARG002
+    def instead_of_content(self, job: Job, now: float, url: str, asked: Mapping[str, str]) -> Reply | None:  # noqa: ARG002
         """Return the answer to a download call if it is not the file, or else None.
 
         Args:
             job: Job that the call is about.
             now: Time as Unix time in seconds.
             url: Address at which the file is, too.
-            variant: Variant of the file in the request.
+            asked: Query of the request.
         """
         if not self.is_stored(job, now):
             return self.not_ready(job.status(now))
@@ -228,19 +232,13 @@ class Dialect:
     # --- errors
 
     def error(self, status: int, message: str, code: str) -> Reply:
-        """Return an error in the server's shape."""
         return make_openai_error(status, message, code)
-
-    def refuse(self, status: int, message: str, code: str) -> NoReturn:
-        """Raise an error in the server's shape."""
-        raise RefusedError(self.error(status, message, code))
 
     def wrong_key(self, authorization: str) -> Reply:  # noqa: ARG002 - some look at how the key was sent
         """Return the answer to a request with a wrong key."""
         return self.error(401, "Invalid token", "invalid_api_key")
 
     def bad_picture(self, error: Exception) -> Reply:
-        """Return the answer to an order with a frame that cannot be read."""
         return self.error(400, f"input_reference is {error}", "invalid_request")
 
     def no_route(self, method: str, path: str) -> Reply:  # noqa: ARG002 - some quote it
@@ -261,14 +259,12 @@ class Dialect:
         return Reply({"error": {"message": message, "type": "invalid_request_error"}}, 400)
 
     def rate_limit(self, seconds: float) -> Reply:
-        """Return the answer of a server with too many requests."""
         reply = self.error(429, "Current group upstream load is saturated, please try again later", "rate_limit")
         return Reply(reply.body, reply.status, {"Retry-After": f"{seconds:g}"})
 
     def server_error(self) -> Reply:
-        """Return the answer of a server with an internal error."""
         return self.error(500, "upstream error", "internal_error")
 
     def no_money(self) -> Reply:
-        """Return the answer about an empty account (captured from the Veo 3.1 gateway)."""
+        # captured from the Veo 3.1 gateway
         return self.error(403, "user [65944] quota [-14305] preConsumedQuota [7500] is not enough", "quota_not_enough")

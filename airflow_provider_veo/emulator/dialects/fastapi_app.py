@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, NoReturn
 
-from airflow_provider_veo.emulator.dialects.base import LAST, Dialect
+from airflow_provider_veo.emulator.dialects.base import LAST, VideosDialect
 from airflow_provider_veo.emulator.jobs import Job
 from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError, Reply
 
 
-class FastApi(Dialect):
+class FastApi(VideosDialect):
     """No keys, one model for all orders, errors of FastAPI, and a DELETE that forgets the job without stopping it.
 
     Attributes:

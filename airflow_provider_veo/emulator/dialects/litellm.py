@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 from airflow_provider_veo.api.backends.profiles import VEO_GATEWAY, VideoModel
-from airflow_provider_veo.emulator.dialects.base import LAST, Dialect, make_openai_error, parse_sides
+from airflow_provider_veo.emulator.dialects.base import LAST, VideosDialect, make_openai_error, parse_sides
 from airflow_provider_veo.emulator.jobs import FILTERED, Job
 from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError, Reply
 
@@ -65,7 +65,7 @@ _UPSTREAMS: Mapping[str, _Upstream] = MappingProxyType(
 )
 
 
-class LiteLLM(Dialect):
+class LiteLLM(VideosDialect):
     """IDs contain the upstream in base64 (230 to 410 characters), and errors quote the upstream's."""
 
     name = "litellm"
@@ -143,15 +143,15 @@ class LiteLLM(Dialect):
         if _is_google(upstream):
             known |= dict.fromkeys(("created_at", "completed_at", "error", "progress", "seconds", "size"))
         elif upstream is _VLLM:
-            known |= {"status": Dialect.words.get(word, word), "size": None}
+            known |= {"status": VideosDialect.words.get(word, word), "size": None}
         elif word != "completed":  # the gateway has the field `created`, which the proxy drops
             known |= dict.fromkeys(("created_at", "seconds", "size"))
         return {**known, "expires_at": None, "remixed_from_video_id": None, "usage": None}
 
-    def instead_of_content(self, job: Job, now: float, url: str, variant: str | None) -> Reply | None:
+    def instead_of_content(self, job: Job, now: float, url: str, asked: Mapping[str, str]) -> Reply | None:
         upstream, word = _UPSTREAMS[job.model.id], job.status(now)
         if not _is_google(upstream) or self.is_stored(job, now):
-            return super().instead_of_content(job, now, url, variant)
+            return super().instead_of_content(job, now, url, asked)
         if word != "failed":
             message = _NOT_COMPLETE
         elif upstream is _VERTEX:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from airflow_provider_veo.api.backends.profiles import VideoModel
-from airflow_provider_veo.emulator.dialects.base import ALL, Dialect, make_openai_error
+from airflow_provider_veo.emulator.dialects.base import ALL, VideosDialect, make_openai_error
 from airflow_provider_veo.emulator.jobs import FILTERED, Job
 from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, Reply
 
@@ -24,7 +24,7 @@ _HEIGHTS = MappingProxyType({"720p": 720, "1080p": 1080, "4k": 2160})
 _NOT_STARTED = 1  # per cent
 
 
-class NewApi(Dialect):
+class NewApi(VideosDialect):
     """Errors about tasks are at the top level, with the upstream's body as text in `message`."""
 
     name = "new-api"
@@ -87,10 +87,10 @@ class NewApi(Dialect):
             return "completed"
         return self.words.get(word, word)
 
-    def instead_of_content(self, job: Job, now: float, url: str, variant: str | None) -> Reply | None:
+    def instead_of_content(self, job: Job, now: float, url: str, asked: Mapping[str, str]) -> Reply | None:
         if job.status(now) == "failed" and _is_filtered(job):
             return Reply({"error": {"message": "Failed to resolve Gemini video URL", "type": "server_error"}}, 502)
-        return super().instead_of_content(job, now, url, variant)
+        return super().instead_of_content(job, now, url, asked)
 
     def content_headers(self, job: Job) -> Mapping[str, str]:  # noqa: ARG002
         return {"Cache-Control": "public, max-age=86400"}

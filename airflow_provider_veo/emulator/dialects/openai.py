@@ -7,18 +7,19 @@ those of the Veo 3.1 gateway. Left out: `{file_id}` and `{image_url}` as `input_
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from airflow_provider_veo.api.backends.profiles import VideoModel
-from airflow_provider_veo.emulator.dialects.base import Dialect
+from airflow_provider_veo.emulator.dialects.base import VideosDialect
 from airflow_provider_veo.emulator.jobs import Job
 from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, Reply
 
 _LINK_SECONDS = 3600  # "download links are valid for up to 1 hour"
 
 
-class OpenAI(Dialect):
+class OpenAI(VideosDialect):
     """`error` is an object, a status has a header with the next time to ask, and a frame must have the video's size."""
 
     name = "openai"
@@ -37,10 +38,11 @@ class OpenAI(Dialect):
                 self.refuse(400, "Inpaint image must match the requested width and height", "invalid_request")
         return accepted
 
-    def instead_of_content(self, job: Job, now: float, url: str, variant: str | None) -> Reply | None:
-        if variant not in (None, "video"):
+    def instead_of_content(self, job: Job, now: float, url: str, asked: Mapping[str, str]) -> Reply | None:
+        variant = asked.get("variant", "video")
+        if variant != "video":
             return self.error(400, f"Unsupported video content variant: {variant!r}", "invalid_request")
-        return super().instead_of_content(job, now, url, variant)
+        return super().instead_of_content(job, now, url, asked)
 
     def new_id(self, model: VideoModel) -> str:  # noqa: ARG002
         return f"video_{uuid.uuid4().hex}"

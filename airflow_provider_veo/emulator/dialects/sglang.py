@@ -64,13 +64,14 @@ class SGLang(FastApi):
             "lidar": None,
         }
 
-    def instead_of_content(self, job: Job, now: float, url: str, variant: str | None) -> Reply | None:
+    def instead_of_content(self, job: Job, now: float, url: str, asked: Mapping[str, str]) -> Reply | None:
         stored = self.is_stored(job, now)
         if stored and self._in_cloud():
             return self.error(400, f"Video has been uploaded to cloud storage. Please use the cloud URL: {url}", "")
+        variant = asked.get("variant")
         if job.status(now) == "failed" or (stored and variant not in (None, "0")):
             return self.error(404, f"Video variant {variant} not found", "")
-        return super().instead_of_content(job, now, url, variant)
+        return super().instead_of_content(job, now, url, asked)
 
     def content_headers(self, job: Job) -> Mapping[str, str]:
         return {"Content-Disposition": f'attachment; filename="{job.id}.mp4"'}

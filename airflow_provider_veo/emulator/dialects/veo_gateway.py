@@ -10,12 +10,12 @@ from types import MappingProxyType
 from typing import Any
 
 from airflow_provider_veo.api.backends.profiles import VEO_GATEWAY, VideoModel
-from airflow_provider_veo.emulator.dialects.base import Dialect
+from airflow_provider_veo.emulator.dialects.base import VideosDialect
 from airflow_provider_veo.emulator.jobs import Job
 from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, Reply
 
 
-class VeoGateway(Dialect):
+class VeoGateway(VideosDialect):
     """It has eight models, whose names choose size and length. Models with `-fl` take up to two frames."""
 
     name = "veo-gateway"

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any
 
 from airflow_provider_veo.api.backends.profiles import VideoModel
-from airflow_provider_veo.emulator.dialects.base import LAST, Dialect
+from airflow_provider_veo.emulator.dialects.base import LAST, VideosDialect
 from airflow_provider_veo.emulator.jobs import Job
 from airflow_provider_veo.emulator.messages import AcceptedOrder, OrderRequest, RefusedError, Reply
 
@@ -23,7 +23,7 @@ _FPS = 24.0
 _LENGTH = re.compile(r"[1-9]\d*")
 
 
-class VllmOmni(Dialect):
+class VllmOmni(VideosDialect):
     """It takes forms only, and has one model. The status of a failed job comes with an HTTP error status."""
 
     name = "vllm-omni"

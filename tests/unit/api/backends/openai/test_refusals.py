@@ -13,7 +13,7 @@ from airflow_provider_veo.api.backends.openai.refusals import SURE_STATUSES, jud
 from airflow_provider_veo.api.error_answers import make_api_error
 from airflow_provider_veo.api.errors import ApiError, Reason
 from airflow_provider_veo.api.verdict import Verdict
-from airflow_provider_veo.emulator.dialects import DIALECTS
+from airflow_provider_veo.emulator.dialects import OPENAI_DIALECTS
 from tests.support.odd_values import ODD_VALUES, dumped, with_odd_leaves
 
 REFUSED, FOR_NOW, UNKNOWN = Verdict.REFUSED, Verdict.REFUSED_FOR_NOW, Verdict.UNKNOWN
@@ -179,7 +179,7 @@ def test_each_answer_to_an_order_has_the_expected_verdict(status, body, headers,
     assert verdict(status, body, headers) is expected
 
 
-@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+@pytest.mark.parametrize("dialect", OPENAI_DIALECTS.values(), ids=OPENAI_DIALECTS)
 def test_the_refusals_of_each_server_are_sure(dialect):
     server = dialect()
     replies = [server.no_money(), server.rate_limit(1.0), server.error(400, "seconds is wrong", "invalid_request")]
