@@ -238,10 +238,10 @@ def decide_chat(record: OrderRecord | None, order: Order, task_key: str, videos:
 
 def _can_continue(record: OrderRecord, order: Order) -> bool:
     """Return whether the same request is paid for and not delivered. A retry may collect a delivered video again."""
-    return record.has_job and record.fingerprint == order.fingerprint and not _is_over(record, order)
+    return record.has_job and record.fingerprint == order.fingerprint and not is_over(record, order)
 
 
-def _is_over(record: OrderRecord, order: Order) -> bool:
+def is_over(record: OrderRecord, order: Order) -> bool:
     """Return whether a clear has left the order on record behind."""
     return was_cleared(record, order) and (record.state is State.DELIVERED or order.on_clear == "new")
 
@@ -411,7 +411,7 @@ def find_urls(record: OrderRecord | None, order: Order) -> tuple[str, ...]:
     """Return the addresses of earlier chat calls that are paid for, not delivered, and still valid."""
     if record is None or record.fingerprint != order.fingerprint or order.now >= record.sent_at + _URL_LIFETIME:
         return ()
-    return () if _is_over(record, order) else record.urls
+    return () if is_over(record, order) else record.urls
 
 
 def find_abandoned(record: OrderRecord | None, order: Order) -> OrderRecord | None:

@@ -18,6 +18,7 @@ from airflow_provider_veo.orders.decision import (
     find_abandoned,
     find_limit,
     is_out_of_reach,
+    is_over,
     was_cleared,
 )
 from airflow_provider_veo.orders.failures import find_pause, is_unknown
@@ -75,7 +76,7 @@ class OrderSender:
             InvalidInputError: `[veo] storage` is wrong, or the connection has another backend than the order.
         """
         record = self._store.read()
-        if record and record.has_job and record.fingerprint == order.fingerprint:
+        if record and record.state is State.SUBMITTED and not is_over(record, order):
             self._client.settings.check_backend(record.backend, record.video_id)
         if record is None or not self._store.is_of_files or not is_out_of_reach(record, order):
             return record
