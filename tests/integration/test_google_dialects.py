@@ -237,9 +237,59 @@ def test_a_broken_frame_is_refused(api):
     assert (caught.value.reason, api.jobs.report()["orders"]) == (Reason.BAD_REQUEST, 0)
 
 
+ODD_VALUES = (None, True, 7, 0.5, "x", [], [1], {}, {"a": 1})
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=repr)
+@pytest.mark.parametrize("dialect", ["vertex", "gemini", "openrouter"], indirect=True)
+def test_an_odd_value_is_no_error_of_the_server(server, dialect, value):
+    path, fields, body = ODD_ORDERS[dialect]
+    headers = {"authorization": f"Bearer {KEY}", "x-goog-api-key": KEY}
+    if dialect == "vertex":
+        headers["authorization"] = token_of(server)
+    with httpx.Client(base_url=server.url, headers=headers, timeout=60) as http:
+        for place in fields:
+            assert http.post(path, json=put(body, place, value)).status_code < 500, place
+
+
+def put(body, place, value):
+    """Return a body with a value at a place, such as `a.b`."""
+    name, _, rest = place.partition(".")
+    if isinstance(body, list):
+        return [put(body[0], place, value)]
+    return body | {name: put(body.get(name, {}), rest, value) if rest else value}
+
+
 # --- vertex
 
 MODEL = f"projects/{PROJECT}/locations/us-central1/publishers/google/models/{LITE}"
+
+
+ODD_ORDERS = {
+    "vertex": (
+        f"/v1/{MODEL}:predictLongRunning",
+        (
+            *("instances", "parameters", "labels", "instances.prompt", "instances.image", "instances.image.gcsUri"),
+            *("parameters.sampleCount", "parameters.storageUri", "parameters.durationSeconds"),
+            *("parameters.resolution", "parameters.aspectRatio", "parameters.generateAudio"),
+        ),
+        {"instances": [{"prompt": "a"}], "parameters": {}},
+    ),
+    "gemini": (
+        "/v1/interactions",
+        (
+            *("model", "input", "response_format", "response_format.duration", "response_format.resolution"),
+            *("generation_config", "generation_config.video_config", "generation_config.video_config.task"),
+            *("previous_interaction_id", "store", "stream", "response_format.aspect_ratio"),
+        ),
+        {"model": OMNI, "input": "a", "background": True},
+    ),
+    "openrouter": (
+        "/v1/videos",
+        ("model", "prompt", "duration", "size", "resolution", "aspect_ratio", "frame_images", "generate_audio"),
+        {"model": "google/veo-3.1", "prompt": "a"},
+    ),
+}
 
 
 def token_of(server):
