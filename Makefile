@@ -22,14 +22,14 @@ lint: $(VENV)/ready ## style, types, the direction of imports, and retired terms
 		$(BIN)/python dev/retired_terms.py
 
 unit: $(VENV)/ready ## run the tests without network and database
-	@$(BIN)/python -m pytest tests/unit tests/dev
+	@$(BIN)/python -m pytest -n 2 tests/unit tests/dev
 
 integration: $(VENV)/ready ## run the tests with the emulator and a real Airflow, four at a time
 	@$(BIN)/python -m pytest -n 4 --dist worksteal tests/integration
 
 coverage: $(VENV)/ready ## unit and integration tests together, which must run at least 97 % of the lines of the package
 	@rm -f .coverage.unit .coverage.integration
-	@COVERAGE_FILE=.coverage.unit $(BIN)/python -m pytest --cov --cov-report= tests/unit tests/dev
+	@COVERAGE_FILE=.coverage.unit $(BIN)/python -m pytest -n 2 --cov --cov-report= tests/unit tests/dev
 	@COVERAGE_FILE=.coverage.integration $(BIN)/python -m pytest -n 4 --dist worksteal --cov --cov-report= tests/integration
 	@$(BIN)/python -m coverage combine --quiet .coverage.unit .coverage.integration
 	@$(BIN)/python -m coverage report --fail-under 97
