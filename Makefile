@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 SITE ?= site
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage docs test-docs test-system test-next test-race test-page test-storage test-cluster \
-	test-bursts clears matrix mutants benchmark figures \
+.PHONY: help demo test coverage docs test-docs test-system test-next test-race test-page test-page-next test-storage \
+	test-cluster test-bursts clears matrix mutants benchmark figures \
 	lint unit integration constraints clean
 
 help: ## list these commands
@@ -22,14 +22,14 @@ lint: $(VENV)/ready ## style, types, the direction of imports, and retired terms
 		$(BIN)/python dev/retired_terms.py
 
 unit: $(VENV)/ready ## run the tests without network and database
-	@$(BIN)/python -m pytest tests/unit tests/dev
+	@$(BIN)/python -m pytest -n 2 tests/unit tests/dev
 
 integration: $(VENV)/ready ## run the tests with the emulator and a real Airflow, four at a time
 	@$(BIN)/python -m pytest -n 4 --dist worksteal tests/integration
 
 coverage: $(VENV)/ready ## unit and integration tests together, which must run at least 97 % of the lines of the package
 	@rm -f .coverage.unit .coverage.integration
-	@COVERAGE_FILE=.coverage.unit $(BIN)/python -m pytest --cov --cov-report= tests/unit tests/dev
+	@COVERAGE_FILE=.coverage.unit $(BIN)/python -m pytest -n 2 --cov --cov-report= tests/unit tests/dev
 	@COVERAGE_FILE=.coverage.integration $(BIN)/python -m pytest -n 4 --dist worksteal --cov --cov-report= tests/integration
 	@$(BIN)/python -m coverage combine --quiet .coverage.unit .coverage.integration
 	@$(BIN)/python -m coverage report --fail-under 97
@@ -57,6 +57,9 @@ test-page: $(VENV)/ready $(VENV)/axe/ready ## test the Veo page in a real browse
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 		{ echo "Chromium is missing. On Debian: apt install chromium fonts-wqy-zenhei (for Chinese prompts)"; exit 1; }
 	@$(BIN)/python -m pytest tests/page
+
+test-page-next: $(VENV)/next/ready $(VENV)/axe/ready ## test the Veo page in a real browser on Airflow's pre-release 3.4 (eight minutes)
+	@$(VENV)/next/bin/python -m pytest tests/page
 
 test-storage: $(VENV)/storage/ready ## test storing in stand-ins for S3, Azure and Google Cloud Storage, by Airflow's own filesystems (five minutes)
 	@$(VENV)/storage/bin/python -m pytest tests/storage

@@ -231,7 +231,16 @@ class AirflowLab:
         """Start a Dag run through the scheduler and return its id."""
         self.unpause(dag_id)
         body = {"logical_date": logical_date and logical_date.isoformat(), "conf": dict(conf or {})}
-        return str(self.request("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+        def start() -> str | None:
+            try:
+                return str(self.request("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+            except httpx.HTTPStatusError as error:
+                if error.response.status_code != httpx.codes.NOT_FOUND:
+                    raise
+                return None  # the serialized Dag, which Airflow writes last, is not there yet
+
+        return str(self._wait_until(f"a run of {dag_id} to be accepted", start))
 
     def delete_run(self, dag_id: str, run_id: str) -> None:
         """Delete a Dag run with all its data in Airflow."""
@@ -450,8 +459,7 @@ class AirflowLab:
         errors = self.get("/importErrors")["import_errors"]
         if errors:
             raise LabError(f"A Dag file cannot be imported:\n{errors[0]['stack_trace']}")
-        # the details need the serialized Dag, which Airflow writes last, and without which no run can be started
-        return self._http.get(f"/api/v2/dags/{dag_id}/details").is_success
+        return self._http.get(f"/api/v2/dags/{dag_id}").is_success
 
     def _migrate_database(self) -> None:
         if "standalone" not in self._components and self.start_component("db migrate").wait():
@@ -471,9 +479,9 @@ class AirflowLab:
         """Return the end of Airflow's own log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def _wait_until(self, what: str, condition: Callable[[], bool]) -> None:
+    def _wait_until(self, what: str, condition: Callable[[], T]) -> T:
         try:
-            wait_until(what, condition, START_TIMEOUT, pause=0.5, details=self._describe_log)
+            return wait_until(what, condition, START_TIMEOUT, pause=0.5, details=self._describe_log)
         except TimeoutError as error:
             raise LabError(str(error)) from None
 

@@ -97,8 +97,8 @@ def main() -> int:
         print(f"Port {options.port} cannot be used: {error}. Choose another one with --port.", file=sys.stderr)  # noqa: T201
         return 1
     with emulator as server:
-        about = f"dialect {settings.dialect}, key {settings.api_key}; Ctrl-C stops it"
-        print(f"Veo emulator: {server.url}  ({about})", flush=True)  # noqa: T201
+        key = f"{server.url}/service-account.json" if settings.dialect == "vertex" else settings.api_key
+        print(f"Veo emulator: {server.url}  (dialect {settings.dialect}, key {key}; Ctrl-C stops it)", flush=True)  # noqa: T201
         stop.wait()
     return 0
 

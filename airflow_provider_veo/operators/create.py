@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, ClassVar, cast
 
@@ -174,12 +175,8 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         with run.reporting_failures(), fail_fast(self.conn_id, self._advise):
             outcome = Outcome.from_event(event)
             run.unfinished = _find_unfinished(outcome)
-            try:
+            with self._naming_unfinished(run):
                 self._settle_to_resume(run)
-            except VeoError as error:
-                if run.unfinished:
-                    error.add(advice=advice.advise_on_job(run.unfinished, self._on_clear_in_messages))
-                raise
             return self._deliver(run, outcome)
 
     def on_kill(self) -> None:
@@ -197,6 +194,17 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         thread = threading.Thread(target=cancel, name="veo-cancel", daemon=True)
         thread.start()
         thread.join(_CANCEL_TIMEOUT)
+
+    @contextmanager
+    def _naming_unfinished(self, run: TaskRun) -> Iterator[None]:
+        """Add to an error of the block how to collect the video that the task has paid for, if there is one."""
+        try:
+            yield
+        except VeoError as error:
+            if run.unfinished:
+                job = advice.advise_on_job(run.unfinished, self._on_clear_in_messages)
+                error.add(advice=f"Video {run.unfinished} of this task is paid for and not collected. {job}")
+            raise
 
     def _advise(self, error: VeoError) -> str:
         return advice.advise_on_order(error, self._on_clear_in_messages)
@@ -229,11 +237,14 @@ class VeoCreateVideoOperator(OrderingOperator, StoringOperator):
         Raises:
             TaskDeferred: The task waits in the triggerer.
         """
-        self._settle_arguments()
-        now = time.time()
-        spec = self._make_spec()
-        self._check_before_order(run)
-        order = self._make_order(run.identity, spec, now, spec.hash_frames())
+        run.unfinished = run.store.find_unfinished()
+        with self._naming_unfinished(run):
+            self._settle_arguments()
+            now = time.time()
+            spec = self._make_spec()
+            self._check_before_order(run)
+            order = self._make_order(run.identity, spec, now, spec.hash_frames())
+        run.unfinished = None  # from here on the order on record decides
         cost = order.estimated_cost_usd
         profile = self.hook.settings.profile
         run.report_order(describe_order(spec.prompt, spec.model, profile, spec.size, estimated_cost_usd=cost))

@@ -100,6 +100,19 @@ class OrderStore:
             return in_store
         return known if known and not known.is_unknown else in_store
 
+    def find_unfinished(self) -> str | None:
+        """Return the ID of a job in Airflow's store that is paid for, and whose video is not delivered; or None.
+
+        This never fails, and does not look into the order files, since the storage may be the thing that has failed.
+        """
+        try:
+            value = None if self._store is None else self._store.get(KEY)
+            record = None if value is None else OrderRecord.from_json(value)
+        except Exception:
+            log.debug("The record of earlier orders cannot be read", exc_info=True)
+            return None
+        return record.video_id if record and record.state in (State.SUBMITTED, State.STORED) else None
+
     def read_named(self) -> Any:
         """Return the value that a person has written under `NAMED_KEY`, or None.
 

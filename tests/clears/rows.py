@@ -19,7 +19,7 @@ REST, DIALOG, KEEPING, COMMAND, RUN = (
 )
 CLEARS = (REST, DIALOG, KEEPING, COMMAND, RUN) if AIRFLOW_V_3_4_PLUS else (REST, DIALOG, COMMAND, RUN)
 TASKS = (
-    ("failed", "its video is paid for, and could not be stored", "veo_plain"),
+    ("failed", "its video is paid for, and could not be stored", "veo_failing"),
     ("deferred", "deferred; the server cannot cancel", "veo_held"),
     ("deferred", "deferred; the server can cancel", "veo_cancel"),
     ("waiting", "waits on its worker; the server cannot cancel", "veo_held"),

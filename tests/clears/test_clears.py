@@ -21,6 +21,7 @@ from tests.system.system_lab import KEY, System
 
 GATEWAYS = {
     "veo_plain": Settings(api_key=KEY, generation_seconds=2),
+    "veo_failing": Settings(api_key=KEY, generation_seconds=2),
     "veo_held": Settings(api_key=KEY, generation_seconds=2),
     "veo_cancel": Settings(api_key=KEY, generation_seconds=2, can_cancel=True),
 }
@@ -70,11 +71,15 @@ class ClearedTasks:
 
     def start(self):
         """Start the runs, and wait until each task is in the state that its row describes."""
-        for row, folder in self.folders.items():
-            if row.dag_id == "failed":
-                folder.write_text("a file stands where the folder of the video should be")
-            conf = {"conn_id": row.conn_id, "folder": str(folder)}
-            self.runs[row] = self.system.lab.trigger(row.dag_id, conf, self.dates[row])
+        with self.system.held("veo_failing"):
+            for row, folder in self.folders.items():
+                conf = {"conn_id": row.conn_id, "folder": str(folder)}
+                self.runs[row] = self.system.lab.trigger(row.dag_id, conf, self.dates[row])
+            for row in ROWS:
+                if row.dag_id == "failed":
+                    self.system.wait_until(f"the order of {row}", lambda row=row: self.polls(row) > 0)
+                    # before the order, this would be an error that costs nothing
+                    self.folders[row].write_text("a file stands where the folder of the video should be")
         for row in ROWS:
             self.system.wait_until(f"the beginning of {row}", lambda row=row: self.is_ready(row))
 
@@ -129,7 +134,7 @@ class ClearedTasks:
 
         A cancellation that does not come is left out: it costs a charge, which the test finds.
         """
-        held = [row for row in ROWS if row.conn_id != "veo_plain"]
+        held = [row for row in ROWS if row.conn_id in ("veo_held", "veo_cancel")]
         for row in held:
             self.system.wait_until(f"the new try of {row}", lambda row=row: self.has_new_try(row))
         wrong = {row for row in held if row.conn_id == "veo_cancel"}

@@ -115,6 +115,7 @@ def test_asset_events_and_sidecars_describe_the_video(veo_default, storage, tmp_
         "created_at": created["created_at"],
         "completed_at": created["completed_at"],
         "estimated_cost_usd": 0.25,
+        "cost_usd": None,
         "pass_index": None,
     }
     assert created["bytes"] == copied["bytes"] == known["bytes"]

@@ -390,6 +390,19 @@ class TestThePageEntryOfAFailure:
         assert f"A retry or a clear of the task continues with video {entry['uncollected']}" in str(error)
 
 
+def test_a_retry_that_cannot_store_names_the_paid_video(veo_emulator, tmp_path):
+    one = TaskDriver({"prompt": "p"}, fails_afterwards=1)
+    one.run()
+    video_id = veo_emulator.orders[0].id
+    (tmp_path / "file").touch()
+    one.arguments["destination"] = str(tmp_path / "file" / "video.mp4")
+    error = str(one.run())
+    assert "cannot be written" in error
+    assert f"Video {video_id} of this task is paid for and not collected" in error
+    assert "a clear" in error
+    assert len(veo_emulator.orders) == 1
+
+
 def _refuse(_self, _run):
     raise VeoError("The argument is wrong.")
 

@@ -80,6 +80,8 @@ def test_dags_that_wait_for_the_video_read_its_facts(platform):
         "created_at": created["created_at"],
         "completed_at": created["completed_at"],
         "estimated_cost_usd": 0.15,
+        "cost_usd": None,
+        "pass_index": None,
     }
     assert copied["path"] == f"{platform.s3.uri}/{created['id']}.mp4"
     # the URI of an asset names no connection

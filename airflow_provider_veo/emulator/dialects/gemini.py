@@ -80,16 +80,16 @@ class Gemini(GoogleDialect):
         fields = order.fields
         if unknown := sorted(fields.keys() - _FIELDS):
             self._refuse(f"Unknown parameter '{unknown[0]}'.")
-        name = fields.get("model")
+        name = str(fields.get("model"))
         if name not in _USD_OF_VIDEO_TOKEN:
             message = f"models/{name} is not found for API version v1, or is not supported for interactions."
             self.refuse(404, f"{message} Call ListModels to see the list of available models.", "NOT_FOUND")
         self._check_fields(fields, is_cloud=is_cloud)
-        form = self._read_form(fields, str(name), is_cloud=is_cloud)
+        form = self._read_form(fields, name, is_cloud=is_cloud)
         texts = [str(part.get("text", "")) for part in _list_parts(fields["input"]) if part.get("type") == "text"]
         prompt = fields["input"] if isinstance(fields["input"], str) else " ".join(texts)
         frames = tuple(picture.frame for picture in order.pictures)
-        model = _make_model(str(name), form, len(frames))
+        model = _make_model(name, form, len(frames))
         options = {field: form[field] for field in ("resolution", "delivery", "gcs_uri") if field in form}
         return AcceptedOrder(prompt, model, frames, options)
 
@@ -102,9 +102,10 @@ class Gemini(GoogleDialect):
             self._refuse("background requires store.")
         if "safety_settings" in fields and not is_cloud:
             self._refuse_on_the_api("safety_settings")
-        config = fields.get("generation_config", {})
-        task = config.get("video_config", {}).get("task", _TASKS[0]) if isinstance(config, dict) else _TASKS[0]
-        if task not in _TASKS:
+        config = fields.get("generation_config")
+        video = config.get("video_config") if isinstance(config, dict) else None
+        task = video.get("task") if isinstance(video, dict) else None
+        if task is not None and task not in _TASKS:
             self._refuse(f"Invalid enum value '{task}' at 'generation_config.video_config.task'.")
 
     def _read_form(self, fields: Mapping[str, Any], model: str, *, is_cloud: bool) -> Mapping[str, Any]:

@@ -70,8 +70,9 @@ class OpenRouter(VideosDialect):
                     yield image["url"]
 
     def accept(self, order: OrderRequest) -> AcceptedOrder:
-        if order.fields.get("model") not in _PRICES:
-            self.refuse(404, f"No endpoints found for {order.fields.get('model')}.", "")
+        name = str(order.fields.get("model"))
+        if name not in _PRICES:
+            self.refuse(404, f"No endpoints found for {name}.", "")
         return super().accept(order)
 
     def model(self, name: str, fields: Mapping[str, Any]) -> VideoModel:

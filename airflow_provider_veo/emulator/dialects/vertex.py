@@ -134,7 +134,12 @@ class Vertex(GoogleDialect):
 
 def count_videos(job: Job) -> int:
     """Return the number of videos of a job."""
-    return int(job.options.get("sampleCount", 1))
+    return _read_count(job.options)
+
+
+def _read_count(parameters: Mapping[str, Any]) -> int:
+    count = parameters.get("sampleCount", 1)
+    return count if isinstance(count, int) else 1
 
 
 def _find_code(job: Job) -> int:
@@ -163,7 +168,7 @@ def _find_complaints(model: str, instance: Mapping[str, Any], parameters: Mappin
             f"Unsupported output video duration {seconds} seconds, supported durations are [{listed}] for feature "
             f"{kind}."
         )
-    if parameters.get("resolution", "720p") not in MODELS[model].prices:
+    if str(parameters.get("resolution", "720p")) not in MODELS[model].prices:
         yield f"Unsupported resolution {parameters['resolution']}."
     if parameters.get("aspectRatio", _SHAPES[0]) not in _SHAPES:
         yield f"Unsupported aspect ratio {parameters['aspectRatio']}."
@@ -182,11 +187,10 @@ def _make_model(name: str, instance: Mapping[str, Any], parameters: Mapping[str,
     """Return the model with the size, length and price of an order. A wrong value, which fails later, is replaced."""
     seconds = _EXTENSION_SECONDS if "video" in instance else parameters.get("durationSeconds")
     seconds = seconds if seconds in (*_SECONDS, _EXTENSION_SECONDS) else _SECONDS[0]
-    resolution = parameters.get("resolution", "720p")
+    resolution = str(parameters.get("resolution", "720p"))
     width, height = _SIDES.get(resolution, _SIDES["720p"])
     if parameters.get("aspectRatio") == "9:16":
         width, height = height, width
     model, is_silent = MODELS[name], parameters.get("generateAudio") is False
     price = (model.silent_prices if is_silent else model.prices).get(resolution) or model.prices.get(resolution, 0.0)
-    count = parameters.get("sampleCount", 1)
-    return VideoModel(name, price * seconds * (count if isinstance(count, int) else 1), width, height, seconds, True)
+    return VideoModel(name, price * seconds * _read_count(parameters), width, height, seconds, takes_frames=True)

@@ -42,7 +42,8 @@ def test_the_veo_gateway_has_its_documented_models():
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
 def test_every_profile_has_the_documented_default_model(profile):
-    assert profile.default_model == ("gemini-omni-1.2-flash" if profile is LAOZHANG else "veo-3.1-fast")
+    named = {LAOZHANG.name: "gemini-omni-1.2-flash", VEO_GATEWAY.name: "veo-3.1-fast"}
+    assert profile.default_model == named.get(profile.name)
 
 
 def test_known_models_have_prices_and_sizes():
