@@ -12,8 +12,8 @@ SITE ?= site
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
-demo: $(VENV)/ready ## make a video from a prompt on a real Airflow; ONCE=1: end after the run, DAG=story: another example, DAGS=folder: your Dags
-	@$(BIN)/python -m dev.demo $(if $(DAG),--dag $(DAG)) $(if $(DAGS),--dags $(DAGS)) $(if $(ONCE),--once)
+demo: $(VENV)/ready ## make a video from a prompt on a real Airflow; ONCE=1: end after the run, DAG=story: another example, DAGS=folder: your Dags, BACKEND=vertex, gemini or openrouter: another API
+	@$(BIN)/python -m dev.demo $(if $(DAG),--dag $(DAG)) $(if $(BACKEND),--backend $(BACKEND)) $(if $(DAGS),--dags $(DAGS)) $(if $(ONCE),--once)
 
 test: lint coverage ## run all checks that a contribution must pass
 

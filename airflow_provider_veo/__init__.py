@@ -1,4 +1,4 @@
-"""Apache Airflow provider for Veo and every other OpenAI-style video API.
+"""Apache Airflow provider for Veo, Gemini Omni and other video APIs.
 
 The names in `__all__` of these modules are public: `airflow_provider_veo.api`, `api.chat.events`, `api.errors`,
 `decorators`, `emulator`, `exceptions`, `hooks`, `links`, `operators`, `policies`, `sensors`, `testing` and `triggers`.

@@ -12,7 +12,10 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-veo",
         "name": "Veo",
-        "description": "Videos from prompts, by Veo 3.1 and all servers with the `/v1/videos` protocol.",
+        "description": (
+            "Videos from prompts, by Veo on Google Cloud, Gemini Omni, OpenRouter, and all servers with the "
+            "`/v1/videos` protocol."
+        ),
         "integrations": [
             {
                 "integration-name": _INTEGRATION,
@@ -42,13 +45,20 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "connection-type": "veo",
                 "hook-class-name": "airflow_provider_veo.hooks.veo.VeoHook",
-                "hook-name": "Veo (OpenAI-style video API)",
+                "hook-name": "Veo (video generation)",
                 "ui-field-behaviour": {
                     # The port stays visible because Airflow 3.3.1 and 3.3.2 cannot test a stored connection
                     # without one (pull request 73298 of apache/airflow).
                     "hidden-fields": ["schema", "login"],
                     "relabeling": {"host": "Base URL", "password": "API key", "port": "Port (optional)"},
-                    "placeholders": {"host": "https://api.example.com", "port": "443", "password": "sk-..."},
+                    "placeholders": {
+                        "host": "https://api.example.com; empty for the backends vertex, gemini and openrouter",
+                        "port": "443",
+                        "password": "sk-...; empty for Google Cloud",
+                        "keyfile_dict": '{"type": "service_account", ...}',
+                        "location": "us-central1",
+                        "output_uri": "gs://my-bucket/videos/",
+                    },
                 },
                 "conn-fields": _CONNECTION_FIELDS,
             }
@@ -160,11 +170,23 @@ def get_provider_info() -> dict[str, Any]:
 
 
 _CONNECTION_FIELDS = {
+    "backend": {
+        "label": "Backend",
+        "description": (
+            "Protocol of the API. openai: /v1/videos; openrouter; gemini: Gemini Omni by an API key, or on Google "
+            "Cloud with a project; vertex: Veo on Google Cloud. Empty: the backend of the host, or else openai."
+        ),
+        "schema": {
+            "type": ["string", "null"],
+            "enum": ["openai", "openrouter", "gemini", "vertex"],
+            "default": None,
+        },
+    },
     "profile": {
         "label": "Gateway profile",
         "description": (
-            "Models, prices and frame rules of the gateway. generic knows none, and suits every server. "
-            "Empty: the profile of the host, or else generic."
+            "Models, prices and frame rules of a gateway of the backend openai. generic knows none, and suits every "
+            "server. Empty: the profile of the host, or else generic."
         ),
         "schema": {
             "type": ["string", "null"],
@@ -174,8 +196,8 @@ _CONNECTION_FIELDS = {
     },
     "default_model": {
         "label": "Default model",
-        "description": "Model to order if a task names none.",
-        "schema": {"type": ["string", "null"], "default": "veo-3.1-fast"},
+        "description": "Model to order if a task names none. Empty: the default of the profile or the backend.",
+        "schema": {"type": ["string", "null"], "default": None},
     },
     "auth_scheme": {
         "label": "Authorization",
@@ -206,5 +228,50 @@ _CONNECTION_FIELDS = {
         "label": "Further headers",
         "description": 'Headers of all requests to the API: a JSON object like {"x-portkey-provider": "openai"}.',
         "schema": {"type": ["string", "null"], "default": ""},
+    },
+    "project": {
+        "label": "Google Cloud: project",
+        "description": "ID of the project that orders and pays. Empty: the project of the credentials.",
+        "schema": {"type": ["string", "null"], "default": None},
+    },
+    "location": {
+        "label": "Google Cloud: location",
+        "description": "Location of the orders. Empty: us-central1 for vertex, global for gemini.",
+        "schema": {"type": ["string", "null"], "default": None},
+    },
+    "output_uri": {
+        "label": "Google Cloud: folder for videos",
+        "description": "Folder of a bucket in which Google stores the videos. Empty: the answer holds the video.",
+        "schema": {"type": ["string", "null"], "default": None},
+    },
+    "google_conn_id": {
+        "label": "Google Cloud: connection",
+        "description": "ID of a connection of the type google_cloud_platform, whose credentials are used.",
+        "schema": {"type": ["string", "null"], "default": None},
+    },
+    "keyfile_dict": {
+        "label": "Google Cloud: key",
+        "description": "JSON text of the key of a service account, or of other credentials.",
+        "schema": {"type": ["string", "null"], "format": "password", "default": None},
+    },
+    "key_path": {
+        "label": "Google Cloud: path of the key",
+        "description": "Path of a file with such a JSON text, on the workers, the triggerers and the API server.",
+        "schema": {"type": ["string", "null"], "default": None},
+    },
+    "scope": {
+        "label": "Google Cloud: scopes",
+        "description": "Scopes of the tokens, separated by commas. Empty: cloud-platform.",
+        "schema": {"type": ["string", "null"], "default": None},
+    },
+    "quota_project_id": {
+        "label": "Google Cloud: quota project",
+        "description": "ID of the project whose quota the requests use. Empty: the default of the credentials.",
+        "schema": {"type": ["string", "null"], "default": None},
+    },
+    "impersonation_chain": {
+        "label": "Google Cloud: impersonation chain",
+        "description": "Service accounts to act as, separated by commas. The last one sends the requests.",
+        "schema": {"type": ["string", "null"], "default": None},
     },
 }

@@ -100,20 +100,10 @@ class VeoEmulator:
                 `vertex`, and for `gemini` with a `project`, the connection has the key of a service account;
                 `location` and `output_uri` (`gs://bucket/folder/`) are optional.
         """
-        given = self._find_extra(has_project="project" in extra) | extra
-        connection = {"conn_type": "veo", "host": self.url, "password": self.api_key, "extra": given}
+        from airflow_provider_veo.emulator.connections import make_connection  # noqa: PLC0415 - as above
+
+        connection = make_connection(self.url, self.api_key, self._dialect, **extra)
         self._monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
-
-    def _find_extra(self, *, has_project: bool) -> dict[str, Any]:
-        """Return the extra fields without which a connection does not work with the dialect."""
-        if self._dialect == "veo-gateway":
-            return {"profile": self._dialect}
-        if self._dialect == "vertex" or (self._dialect == "gemini" and has_project):
-            from airflow_provider_veo.emulator.google_cloud import PROJECT, make_key  # noqa: PLC0415 - as above
-
-            key = json.dumps(make_key(self.url))
-            return {"backend": self._dialect, "project": PROJECT, "keyfile_dict": key, "storage_url": self.url}
-        return {"backend": self._dialect} if self._dialect in ("gemini", "openrouter") else {}
 
     def expire_tokens(self) -> None:
         """Let all access tokens expire, earlier than was announced. Only Google Cloud has tokens."""

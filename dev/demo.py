@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from airflow_provider_veo.emulator.connections import make_connection
 from airflow_provider_veo.emulator.jobs import Settings
 from airflow_provider_veo.emulator.server import EmulatorServer
 from dev import examples
@@ -44,29 +45,34 @@ class Watch:
 def main() -> int:
     """Run the demo and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dag", help="name of an example (default: text_to_video), or the id of your Dag")
     parser.add_argument(
-        "--dag", default="text_to_video", help="name of an example (default: %(default)s), or the id of your Dag"
+        "--backend",
+        choices=examples.BACKENDS,
+        help="backend of the connections, with an example of its own, instead of that of the Veo 3.1 gateway",
     )
     parser.add_argument("--dags", type=Path, help="folder with your own Dags, instead of the examples")
     parser.add_argument("--once", action="store_true", help="end after the run; approve if a task asks a person")
     parser.add_argument("--generation-seconds", type=float, default=20.0, help="length of a job (default: %(default)s)")
     options = parser.parse_args()
     try:
-        example = None if options.dags else examples.named(options.dag)
-        with EmulatorServer(Settings(generation_seconds=options.generation_seconds)) as emulator:
+        name = options.dag or options.backend or "text_to_video"
+        example = None if options.dags else choose_example(name, options.backend)
+        dialect = example.dialect if example else options.backend or examples.GATEWAY
+        with EmulatorServer(Settings(dialect, generation_seconds=options.generation_seconds)) as emulator:
             say(f"Emulator of the video API: {emulator.url}")
             say("Airflow: starting (this takes half a minute) ...")
             folder = options.dags or ROOT / "example_dags"
-            with AirflowLab(folder, {"veo_default": connection(emulator)}, settings()) as lab:
+            with AirflowLab(folder, connections(emulator, example), settings()) as lab:
                 say(f"Airflow UI: {lab.url}")
                 examples.prepare(lab)
                 if example:
                     run(lab, emulator, example, alone=options.once)
                 else:
-                    run_own(lab, emulator, options.dag, alone=options.once)
+                    run_own(lab, emulator, name, alone=options.once)
                 if not options.once:
                     say(f"Watch the video: {lab.url}/plugin/veo")
-                    say(f"The UI stays up at {lab.url}/dags/{example.dag_id if example else options.dag} until Ctrl-C.")
+                    say(f"The UI stays up at {lab.url}/dags/{example.dag_id if example else name} until Ctrl-C.")
                     while True:
                         time.sleep(3600)
     except KeyboardInterrupt:
@@ -77,10 +83,35 @@ def main() -> int:
     return 0
 
 
-def connection(emulator: EmulatorServer) -> dict[str, object]:
-    """Return the Airflow connection to the emulator."""
-    extra = {"profile": emulator.settings.dialect}  # with the prices of the gateway that the emulator stands in for
-    return {"conn_type": "veo", "host": emulator.url, "password": emulator.settings.api_key, "extra": extra}
+def choose_example(name: str, backend: str | None) -> Example:
+    """Return an example.
+
+    Args:
+        name: Name of the example.
+        backend: Backend that the demo is to use; None for that of the example.
+
+    Raises:
+        LabError: There is no such example, or it names a model that the backend does not have.
+    """
+    example = examples.named(name)
+    if backend not in (None, example.dialect):
+        raise LabError(
+            f"The example {name!r} names a model that the backend {backend!r} does not have. Leave DAG out, or try a "
+            "Dag of yours that names no model: make demo DAGS=folder DAG=id BACKEND=" + backend
+        )
+    return example
+
+
+def connections(emulator: EmulatorServer, example: Example | None) -> dict[str, dict[str, object]]:
+    """Return the Airflow connections to the emulator by ID: the default one, and that of the example.
+
+    Args:
+        emulator: The video API.
+        example: The example; None for a Dag that is not an example.
+    """
+    extra = example.extra if example else {}
+    made = make_connection(emulator.url, emulator.settings.api_key, emulator.settings.dialect, **extra)
+    return dict.fromkeys(("veo_default", example.conn_id if example else "veo_default"), made)
 
 
 def settings() -> dict[str, str]:
@@ -118,7 +149,7 @@ def run(lab: AirflowLab, emulator: EmulatorServer, example: Example, *, alone: b
     charged = examples.charged(emulator.jobs)
     if charged != example.videos:
         raise LabError(f"{charged} videos were charged instead of {example.videos}.")
-    say(f"Cost at the real gateway: ${emulator.jobs.report()['charged_usd']:.2f}")
+    say(f"Cost at the real service: ${emulator.jobs.report()['charged_usd']:.2f}")
 
 
 def run_own(lab: AirflowLab, emulator: EmulatorServer, dag_id: str, *, alone: bool) -> None:
@@ -133,7 +164,7 @@ def run_own(lab: AirflowLab, emulator: EmulatorServer, dag_id: str, *, alone: bo
     watched(lab, dag_id, run_id, alone=alone)
     for path in sorted(path for path in set(STORAGE.rglob("*")) - earlier if path.is_file()):
         say(f"File: {path} ({path.stat().st_size:,} bytes)")
-    say(f"Cost at the real gateway: ${emulator.jobs.report()['charged_usd']:.2f}")
+    say(f"Cost at the real service: ${emulator.jobs.report()['charged_usd']:.2f}")
 
 
 def watched(lab: AirflowLab, dag_id: str, run_id: str, *, alone: bool) -> Watch:

@@ -21,6 +21,9 @@ from dev.waiting import wait_until
 PREFIX = "example_veo_"
 POOL = {"name": "veo_gateway", "slots": 2, "description": "videos in flight", "include_deferred": True}
 RUN_TIMEOUT = 600.0
+GATEWAY = "veo-gateway"
+BACKENDS = ("vertex", "gemini", "openrouter")
+"""Dialects of the backends that have an example of their own, which has the name of the backend."""
 
 Conf = Mapping[str, Any]
 
@@ -36,6 +39,8 @@ class Example:
         files: Suffix, width, height and seconds (0 for a picture) of each stored file.
         scheduled: Whether the schedule starts the only run, as soon as the Dag is unpaused.
         started_by: ID of the Dag whose asset starts this one; None if a person starts it.
+        dialect: Dialect of the emulator that takes the orders of this example.
+        extra: Further fields in the extra of its connection.
     """
 
     name: str
@@ -44,6 +49,13 @@ class Example:
     conf: Callable[[Path], Conf] = field(default=lambda _folder: {})
     scheduled: bool = False
     started_by: str | None = None
+    dialect: str = GATEWAY
+    extra: Conf = field(default_factory=dict)
+
+    @property
+    def conn_id(self) -> str:
+        """ID of its connection."""
+        return "veo_default" if self.dialect == GATEWAY else f"veo_{self.dialect}"
 
     @property
     def dag_id(self) -> str:
@@ -78,6 +90,9 @@ EXAMPLES = {
         # the judge refuses the first video of the emulator, and takes the second
         Example("until_good", *((2, (LANDSCAPE,) * 2) if AIRFLOW_V_3_4_PLUS else (1, (LANDSCAPE,)))),
         Example("on_new_video", 1, ((".jpg", 1280, 720, 0),), started_by=f"{PREFIX}text_to_video"),
+        Example("vertex", 1, ((".mp4", 1280, 720, 4),), dialect="vertex", extra={"output_uri": "gs://my-bucket/veo/"}),
+        Example("gemini", 1, ((".mp4", 720, 1280, 5),), dialect="gemini"),
+        Example("openrouter", 1, ((".mp4", 1280, 720, 4),), dialect="openrouter"),
     )
 }
 

@@ -55,18 +55,20 @@ from airflow_provider_veo.storage.files import StoredVideo, find_stored
 
 
 class VeoHook(BaseHook):
-    """A hook for a `/v1/videos` API, with the address and the key of an Airflow connection of type `veo`.
+    """A hook for a video API, with the address and the credentials of an Airflow connection of type `veo`.
 
     Args:
-        conn_id: ID of the connection. Its host is the API's base URL, and its password the API key. Its extra may hold
-            `auth_scheme`, `request_format`, `default_model`, `timeout`, `verify`, `allow_private_addresses` and
-            `headers`.
+        conn_id: ID of the connection. Its extra `backend` chooses the protocol: `openai` (`/v1/videos`), `openrouter`,
+            `gemini` or `vertex`. Its host is the API's base URL, and its password the API key. Its extra may also hold
+            `profile`, `default_model`, `auth_scheme`, `request_format`, `timeout`, `verify`,
+            `allow_private_addresses` and `headers`, and for Google Cloud `project`, `location`, `output_uri`,
+            `google_conn_id`, `keyfile_dict`, `key_path`, `scope`, `quota_project_id` and `impersonation_chain`.
     """
 
     conn_name_attr = "conn_id"
     default_conn_name = "veo_default"
     conn_type = "veo"
-    hook_name = "Veo (OpenAI-style video API)"
+    hook_name = "Veo (video generation)"
 
     download_policy = DownloadPolicy()
     """Limits of a download. `download_video` replaces `content_timeout` and `max_bytes` in it."""
@@ -325,18 +327,20 @@ class VeoHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Describe the extra fields of the form for Airflow before 3.2; later ones read the provider info."""
-        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget  # noqa: PLC0415 - of old API servers only
-        from wtforms import StringField  # noqa: PLC0415
-        from wtforms.validators import Optional, match_any  # noqa: PLC0415
+        # of old API servers only
+        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget  # noqa: PLC0415
+        from wtforms import PasswordField, StringField  # noqa: PLC0415
+        from wtforms.validators import Optional, any_of  # noqa: PLC0415
 
         def widget(field: dict[str, Any]) -> Any:
             choices = field["schema"].get("enum")
-            return StringField(
+            is_secret = field["schema"].get("format") == "password"
+            return (PasswordField if is_secret else StringField)(
                 field["label"],
-                validators=[Optional(), match_any(choices)] if choices else [Optional()],
+                validators=[Optional(), any_of(choices)] if choices else [Optional()],
                 description=field["description"],
                 default=field["schema"]["default"],
-                widget=BS3TextFieldWidget(),
+                widget=BS3PasswordFieldWidget() if is_secret else BS3TextFieldWidget(),
             )
 
         return {name: widget(field) for name, field in _connection_type()["conn-fields"].items()}

@@ -18,7 +18,7 @@ HEADINGS = {
     "Install and connect": "安装与连接",
     "Operators": "算子",
     "Examples": "示例",
-    "Which servers": "支持哪些服务器",
+    "Where to get video today": "今天在哪里能得到视频",
     "Reliability": "可靠性",
     "Documentation": "文档",
     "Quickstart": "快速上手",
@@ -26,7 +26,7 @@ HEADINGS = {
     "Write a Dag": "写一个 Dag",
     "Test it": "测试它",
     "Run it": "运行它",
-    "Use a real gateway": "使用真实的网关",
+    "Use a real service": "使用真实的服务",
 }
 
 

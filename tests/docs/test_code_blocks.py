@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from airflow_provider_veo.get_provider_info import get_provider_info
+from dev.examples import BACKENDS
 from tests.docs.pages import PAGES, ROOT, blocks
 from tests.docs.reader import Reader, run_dags
 
@@ -65,6 +66,18 @@ def test_the_code_of_each_page_works(page, tmp_path, package_index, veo_emulator
             states = run_dags(reader, {name: value for name, value in os.environ.items() if "_VEO_" in name})
             assert set(states.values()) == {"success"}
             assert veo_emulator.charged >= len(states) > 0
+
+
+@pytest.mark.parametrize("veo_emulator_dialect", BACKENDS)
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
+def test_the_first_dags_run_with_each_backend_by_another_connection_alone(page, tmp_path, veo_emulator):
+    with Reader(tmp_path, {}) as reader:
+        for block in blocks(ROOT / page):
+            if block.file and block.file.startswith("dags/"):
+                reader.do(block)
+        states = run_dags(reader, {name: value for name, value in os.environ.items() if "_VEO_" in name})
+    assert set(states.values()) == {"success"}
+    assert veo_emulator.charged >= len(states) > 0
 
 
 TASK_OF_OURS = re.compile(r"Veo\w+(Operator|Sensor)[.(]|@task\.veo_video")

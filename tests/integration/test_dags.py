@@ -35,7 +35,7 @@ def test_the_example_dags_can_be_parsed(tmp_path):
     for name in examples if _asks_people() else examples - {"example_veo_approval"}:
         shutil.copy(EXAMPLES / f"{name}.py", tmp_path)
     assert set(dags_in(tmp_path)) == {path.stem for path in tmp_path.glob("*.py")}
-    assert len(examples) == 10
+    assert len(examples) == 13
 
 
 def _asks_people():

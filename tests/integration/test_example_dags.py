@@ -39,8 +39,13 @@ def dags(folder, monkeypatch):
     return dags_in(folder)
 
 
-@pytest.mark.parametrize("example", ALONE, ids=lambda example: example.name)
+@pytest.mark.parametrize(
+    ("example", "veo_emulator_dialect"), [pytest.param(example, example.dialect, id=example.name) for example in ALONE]
+)
 def test_each_example_makes_the_expected_videos(dags, veo_emulator, example, tmp_path):
+    if example.dialect == "vertex":
+        pytest.importorskip("google.auth", reason="the extra google is not installed")
+    veo_emulator.connect(example.conn_id, **example.extra)
     if example.dag_id not in dags:
         pytest.skip("Airflow can ask people only since 3.1")
     run = dags[example.dag_id].test(run_conf=example.conf(tmp_path), mark_success_pattern="approve_.*")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_veo.api.backends.profiles import PROFILES
+from airflow_provider_veo.api.backends.registry import BACKEND_NAMES
 from airflow_provider_veo.version_compat import AIRFLOW_V_3_1_PLUS
 
 ROOT = Path(__file__).parents[2]
@@ -123,12 +124,13 @@ print(ours[0].model_dump_json())
 )
 def test_the_connection_form_has_its_fields(python):
     form = json.loads(output_of([python, "-c", FORM]).splitlines()[-1])
-    assert form["hook_name"] == "Veo (OpenAI-style video API)"
+    assert form["hook_name"] == "Veo (video generation)"
     assert form["standard_fields"]["password"]["title"] == "API key"
     assert form["standard_fields"]["host"]["title"] == "Base URL"
     assert form["standard_fields"]["login"]["hidden"]
     fields = form["extra_fields"]
     assert set(fields) == {
+        "backend",
         "profile",
         "default_model",
         "auth_scheme",
@@ -137,7 +139,18 @@ def test_the_connection_form_has_its_fields(python):
         "verify",
         "allow_private_addresses",
         "headers",
+        "project",
+        "location",
+        "output_uri",
+        "google_conn_id",
+        "keyfile_dict",
+        "key_path",
+        "scope",
+        "quota_project_id",
+        "impersonation_chain",
     }
+    assert fields["keyfile_dict"]["schema"]["format"] == "password"
+    assert fields["backend"]["schema"]["enum"] == list(BACKEND_NAMES)
     assert fields["auth_scheme"]["schema"]["enum"] == ["bearer", "raw"]
     assert fields["profile"]["schema"]["enum"] == list(PROFILES)
 

@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_veo.api.backends.openai.backend import OpenAiBackend
 from airflow_provider_veo.api.backends.profiles import GENERIC, PROFILES, VEO_GATEWAY
+from airflow_provider_veo.api.backends.registry import BACKEND_NAMES
 from airflow_provider_veo.api.errors import InvalidInputError
 from airflow_provider_veo.api.settings import make_tls_context
 from airflow_provider_veo.get_provider_info import get_provider_info
@@ -253,6 +254,21 @@ def test_the_profile_is_chosen_by_the_extra_or_else_by_the_host(host, extra, pro
     assert found.default_model == "veo-3.1-fast"
 
 
+@pytest.mark.parametrize(
+    ("host", "extra", "model"),
+    [
+        ("https://openrouter.ai/api", {}, "google/veo-3.1-fast"),
+        ("", {"backend": "gemini"}, "gemini-omni-1.2-flash"),
+        ("https://api.laozhang.ai", {}, "gemini-omni-1.2-flash"),
+        ("https://api.example.com", {}, "veo-3.1-fast"),
+    ],
+)
+def test_an_unchanged_form_leaves_the_default_model_to_the_backend(host, extra, model):
+    fields = get_provider_info()["connection-types"][0]["conn-fields"]
+    untouched = {name: field["schema"]["default"] for name, field in fields.items()}
+    assert settings(untouched | extra, host=host).default_model == model
+
+
 def test_a_missing_ca_bundle_is_named():
     with pytest.raises(InvalidInputError, match=r"/no/such\.pem"):
         make_tls_context("/no/such.pem")
@@ -286,7 +302,16 @@ def test_the_form_describes_all_fields_that_the_hook_reads():
     for name, field in connection_type["conn-fields"].items():
         default = field["schema"]["default"]
         assert settings({name: default}) == settings(), name
-        for choice in field["schema"].get("enum", []):
+        for choice in field["schema"].get("enum", []) if name != "backend" else ():  # Google's need credentials
             settings({name: choice})
+    assert connection_type["conn-fields"]["backend"]["schema"]["enum"] == list(BACKEND_NAMES)
     assert connection_type["conn-fields"]["profile"]["schema"]["enum"] == list(PROFILES)
     assert VeoHook.get_ui_field_behaviour()["hidden_fields"] == ["schema", "login"]
+
+
+def test_old_api_servers_build_the_form():
+    """Before 3.2, Airflow builds it with these libraries, which later versions do not have."""
+    pytest.importorskip("flask_appbuilder", reason="Airflow 3 installs it only with its provider fab")
+    widgets = VeoHook.get_connection_form_widgets()
+    assert list(widgets) == list(get_provider_info()["connection-types"][0]["conn-fields"])
+    assert widgets["keyfile_dict"].field_class.__name__ == "PasswordField"
