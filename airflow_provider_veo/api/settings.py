@@ -149,12 +149,14 @@ class ClientSettings:
         """
         found = dict(self.headers)
         header = self.backend.key_header
-        if self.tokens:
-            found |= self.tokens.get_headers()
-        elif self.api_key:
+        if not self.tokens and self.api_key:
             is_bearer = header == "Authorization" and self.auth_scheme == "bearer"
             found[header] = f"Bearer {self.api_key}" if is_bearer else self.api_key
-        return {name: value.encode() for name, value in found.items()}
+        return {name: value.encode() for name, value in found.items()} | self.authorization_of_buckets()
+
+    def authorization_of_buckets(self) -> dict[str, Any]:
+        """Do as `authorization`, for Cloud Storage: only the token is sent there, and not the further headers."""
+        return {name: value.encode() for name, value in self.tokens.get_headers().items()} if self.tokens else {}
 
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")

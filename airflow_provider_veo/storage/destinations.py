@@ -79,7 +79,8 @@ def find_below(destination: Destination, address: str) -> Target | None:
     found = find_target(address, "address")
     if not (text.endswith("/") and isinstance(found, ObjectTarget)):
         return None
-    folder = _read(text, "destination")
+    # drivers drop the slash at the end, so that it would count as a name that they do not read as it is written
+    folder = _read(text.rstrip("/") or "/", "destination")
     names = [part for part in folder.parts if part]
     is_below = isinstance(folder, ObjectTarget) and (
         (folder.scheme, folder.host, names) == (found.scheme, found.host, found.parts[: len(names)])

@@ -176,11 +176,19 @@ class Backend(ABC):
             video_id: ID of the job.
         """
 
+    def is_content(self, head: bytes) -> bool:  # noqa: ARG002 - a backend whose answers hold no other videos
+        """Return whether a video inside an answer is that of the job, and not one that the order has sent.
+
+        Args:
+            head: The answer up to the beginning of the video. Long texts in it are cut.
+        """
+        return True
+
     def find_content(self, answer: Answer) -> str | None:  # noqa: ARG002
         """Return the address of the video that an answer to `get_content` names; None if it names none.
 
         Args:
-            answer: Answer of the API that is not the file and does not hold it.
+            answer: Answer of the API that is not the file and does not hold it. Long texts in it are cut.
 
         Raises:
             ContentNotReadyError: The file is not there yet.

@@ -146,8 +146,8 @@ class Asked:
     Attributes:
         action: The download in words, for error messages.
         video_id: ID of the job, or None if only an address is known.
-        is_api: Whether the API itself was asked, with the key. If False, an address was asked that the API has named,
-            without the key.
+        is_api: Whether the API itself was asked, or its bucket, with the key. If False, an address was asked that the
+            API has named, without the key.
     """
 
     action: str

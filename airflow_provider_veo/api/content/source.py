@@ -16,8 +16,10 @@ import httpx
 import pendulum
 
 from airflow_provider_veo.api.answers import masking
+from airflow_provider_veo.api.backends.backend import Backend
 from airflow_provider_veo.api.content import embedded, locate
 from airflow_provider_veo.api.content.locate import Asked, ContentStream, Resume
+from airflow_provider_veo.api.content.skimming import Skim
 from airflow_provider_veo.api.errors import (
     AddressUnreachableError,
     ContentError,
@@ -40,6 +42,7 @@ _PRIVATE_ADVICE = (
     "If the gateway keeps its files in your own network, set allow_private_addresses to true in the Airflow connection."
 )
 _ANY_REQUEST = ApiRequest("GET", "/")
+_BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
 _BUCKETS = "gs://"
 _OBJECTS = "/storage/v1/b/"
 """Path of objects in the JSON API of Google Cloud Storage (cloud.google.com/storage/docs/json_api)."""
@@ -155,17 +158,22 @@ def open_content(
         ContentError: The file is not a video.
         InvalidInputError: The server names an address in a private network.
     """
+    is_renewed = False
     for _ in range(locate.MAX_HOPS):
         is_api, request = _build_request(session, _find_address(session, place), action, resume)
+        has_key = is_api or is_in_bucket(session.settings, str(request.url))
         clock = Clock(limits.of_content(session.settings.timeout))
         with _send(session, request, clock) as response:
-            stream, body = _read_stream(response, resume)
+            stream, body = _read_stream(response, resume, clock, session.settings.backend if is_api else None)
             if stream:
                 yield replace(stream, chunks=_count_bytes(stream.chunks, clock))
                 return
             answer = session.read_answer(response, body)
+        if has_key and not is_renewed and session.forget_token(answer):
+            is_renewed = True
+            continue
         named = session.settings.backend.find_content(answer) if is_api and answer.ok else None
-        place = named or locate.find_next_hop(answer, Asked(action, video_id, is_api))
+        place = named or locate.find_next_hop(answer, Asked(action, video_id, has_key))
     raise ContentError(f"{action}: more than {locate.MAX_HOPS} redirects.")
 
 
@@ -213,8 +221,10 @@ def _build_request(
     is_api = urls.is_same_origin(url, session.settings.base_url) and not is_presigned(url)
     headers: dict[str, Any] = {**HEADERS, **more}
     extensions: dict[str, Any] = {}
-    if is_api or is_in_bucket(session.settings, url):
+    if is_api:
         headers |= session.settings.authorization()
+    elif is_in_bucket(session.settings, url):
+        headers |= session.settings.authorization_of_buckets()
     elif not urls.is_same_origin(url, session.settings.base_url):
         rule = _address_rule(session)
         rule.check(url, action)
@@ -255,26 +265,55 @@ def _send(session: Session, request: httpx.Request, clock: Clock) -> Iterator[Re
         yield response
 
 
-def _read_stream(response: Response, resume: Resume | None) -> tuple[ContentStream | None, Body]:
-    """Return the video that a response brings; or else None, and the beginning of the body."""
+def _read_stream(
+    response: Response, resume: Resume | None, clock: Clock, api: Backend | None
+) -> tuple[ContentStream | None, Body]:
+    """Return the video that a response brings; or else None, and the beginning of the body.
+
+    Args:
+        response: Response whose head has arrived.
+        resume: Place where an earlier transfer broke off, or None.
+        clock: Clock of the call.
+        api: Backend that knows the answer; None if it is not of the API.
+    """
     headers = response.headers
     version = locate.read_version(headers)
-    body = Body({}, limits.ERROR_BYTES)
     if not response.ok:
         return None, response.read()
     if resume and response.status == httpx.codes.PARTIAL_CONTENT:
         locate.check_continuation(headers, resume)
-        return ContentStream(resume.offset, resume.total, version, response.chunks()), body
+        return ContentStream(resume.offset, resume.total, version, response.chunks()), Body({}, 0)
     chunks = response.blocks() if locate.is_encoded(headers) else response.chunks()
     head = _read_head(chunks, mp4.SNIFF_BYTES)
     chunks = chain((head,), chunks)
     if mp4.is_video(head):
-        return ContentStream(0, locate.read_length(headers), version, chunks), body
-    head = _read_head(chunks, limits.ERROR_BYTES)
-    if (start := embedded.find_start(head)) is not None:
-        return ContentStream(0, None, None, embedded.decode(chain((head[start:],), chunks))), body
-    all(map(body.take, chain((head,), chunks)))
+        return ContentStream(0, locate.read_length(headers), version, chunks), Body({}, 0)
+    skim = _skim(chunks, clock) if api and head.lstrip(_BEFORE_JSON)[:1] in (b"{", b"[") else _skim_little(chunks)
+    if video := skim.find_video(api.is_content if api else _takes_any):
+        return ContentStream(0, None, None, embedded.decode(video)), Body({}, 0)
+    body = Body({}, limits.JSON_BYTES)
+    body.take(bytes(skim))
+    body.is_cut = skim.is_cut
     return None, body
+
+
+def _skim(chunks: Iterator[bytes], clock: Clock) -> Skim:
+    """Return a skim of a JSON answer of the API, which may repeat the frames of its order."""
+
+    def allowed() -> Iterator[bytes]:
+        for chunk in chunks:
+            clock.allow(len(chunk))
+            yield chunk
+
+    return Skim(allowed(), most_kept=limits.JSON_BYTES, most_read=limits.ECHO_BYTES)
+
+
+def _skim_little(chunks: Iterator[bytes]) -> Skim:
+    return Skim(chunks, most_kept=limits.ERROR_BYTES, most_read=limits.ERROR_BYTES)
+
+
+def _takes_any(_head: bytes) -> bool:
+    return True
 
 
 def _read_head(chunks: Iterator[bytes], size: int) -> bytes:

@@ -107,5 +107,13 @@ class Clock:
         """
         self._allowed += MOST_WASTE * size
 
+    def allow(self, size: int) -> None:
+        """Allow received bytes that contain no bytes of a video, such as an order that the answer repeats.
+
+        Args:
+            size: Number of these bytes.
+        """
+        self._allowed += size
+
     def _earn(self, size: int, waited: float) -> None:
         self._credit = min(self.limits.timeout, self._credit - waited + size / LEAST_RATE)

@@ -17,6 +17,10 @@ JSON_BYTES = 1024 * 1024
 ERROR_BYTES = 64 * 1024
 """Bytes of an error, and of content that is not a video: enough to find the reason."""
 
+ECHO_BYTES = 32 * 1024 * 1024
+"""Bytes of an answer of the API in which no video begins. It may repeat the frames of its order, each of 14 MB at most
+as base64, before it names the video."""
+
 CHAT_BYTES = 16 * 1024 * 1024
 """Bytes of the stream of a chat call."""
 

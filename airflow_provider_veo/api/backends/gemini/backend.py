@@ -116,6 +116,9 @@ class GeminiBackend(Backend):
     def get_content(self, video_id: str) -> ApiRequest:
         return self.get_video(video_id)
 
+    def is_content(self, head: bytes) -> bool:
+        return interactions.breaks_off_in_output(head)
+
     def find_content(self, answer: Answer) -> str | None:
         return interactions.find_content(answer)
 

@@ -141,6 +141,19 @@ def knows_enough(text: bytes) -> bool:
     return video is not None and not _get_text(video, "uri")
 
 
+def breaks_off_in_output(text: bytes) -> bool:
+    """Return whether the beginning of an answer breaks off in a step of the model, and not in one of the user.
+
+    If the kind of the step comes behind its content, the step counts as one of the model.
+
+    Args:
+        text: Beginning of the body.
+    """
+    body = parse_head(text.decode("utf-8", "ignore"))
+    steps = _list_objects(body.get("steps")) if isinstance(body, dict) else []
+    return bool(steps) and steps[-1].get("type") != "user_input"
+
+
 def find_content(answer: Answer) -> str | None:
     """Return the address of the video that an answer names; None if it names none.
 
