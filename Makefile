@@ -99,7 +99,7 @@ $(VENV)/next/ready: dev/pins/3.4.0b2.txt pyproject.toml | $(VENV)/ready
 	@echo "Installing Airflow 3.4.0b2 into $(@D) (once; about a minute, 0.7 GB) ..."
 	@$(BIN)/python -m venv --without-pip $(@D)
 	@$(BIN)/python -m pip --quiet --python $(@D)/bin/python install --constraint $< apache-airflow==3.4.0b2 \
-		apache-airflow-core==3.4.0b2 apache-airflow-task-sdk==1.4.0b2 --editable '.[emulator,media]' --group test || \
+		apache-airflow-core==3.4.0b2 apache-airflow-task-sdk==1.4.0b2 --editable '.[emulator,google,media]' --group test || \
 		{ echo "The installation failed; pip's messages above say why. A package index must be reachable."; exit 1; }
 	@$(@D)/bin/python -m compileall -q -j 0 $(@D)/lib >/dev/null || true
 	@touch $@

@@ -254,7 +254,7 @@ def tried(row: Row, python: str, wheel: Path) -> Result:
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
     pip = [sys.executable, "-m", "pip", "--python", interpreter]
-    extras = row.beside or "emulator,media"
+    extras = row.beside or "emulator,google,media"
     wanted = [f"apache-airflow=={row.airflow}", f"{wheel}[{extras}]", *([] if row.beside else ["--group", "test"])]
     for step in (
         [python, "-m", "venv", "--without-pip", "--clear", environment],
