@@ -22,7 +22,7 @@ from tests.support.mp4_boxes import make_video
 from tests.support.scripted_server import Reply
 from tests.support.task_driver import TaskDriver
 
-BUCKET = "gs://films/day/"
+BUCKET = "gs://my-bucket/day/"
 CONTENT = make_video(random.Random(5).randbytes(40_000))
 SECRET = {"x-portkey-api-key": "canary-of-a-header"}
 FORBIDDEN = {
@@ -87,7 +87,7 @@ def test_a_video_in_a_bucket_is_stored(veo_emulator, connect, deferrable):
     result = task(deferrable=deferrable).run()
     assert isinstance(result, dict), result
     assert Path(result["path"]).read_bytes()[4:8] == b"ftyp"
-    assert len(requests_of(veo_emulator, "/storage/v1/b/films/o/")) == 1
+    assert len(requests_of(veo_emulator, "/storage/v1/b/my-bucket/o/")) == 1
     assert (len(veo_emulator.orders), veo_emulator.charged) == (1, 1)
 
 
@@ -150,7 +150,7 @@ def test_a_task_without_rights_orders_nothing_more(serve, veo_emulator, connect)
 def test_an_object_that_is_missing_is_waited_for(serve, veo_emulator, connect, tmp_path):
     connect()
     video_id = ordered()
-    missing = Reply(404, {"error": {"code": 404, "message": "No such object: films/day/1/sample_0.mp4"}})
+    missing = Reply(404, {"error": {"code": 404, "message": "No such object: my-bucket/day/1/sample_0.mp4"}})
     answers = iter([missing, missing, missing])
     late = serve(lambda _request: next(answers, Reply(body=CONTENT)))
     connect(late.url)
@@ -167,7 +167,7 @@ def test_a_redirect_of_the_bucket_gets_no_token(serve, veo_emulator, connect, tm
     video_id = ordered()
     other = serve(lambda _request: Reply(body=CONTENT))
     bucket = serve(
-        lambda _request: Reply(status, headers={"Location": f"{other.url}/storage/v1/b/films/o/x?alt=media"})
+        lambda _request: Reply(status, headers={"Location": f"{other.url}/storage/v1/b/my-bucket/o/x?alt=media"})
     )
     connect(bucket.url, headers=SECRET)
     VeoHook().download_video(tmp_path / "a.mp4", video_id=video_id)
@@ -179,7 +179,7 @@ def test_a_redirect_of_the_bucket_gets_no_token(serve, veo_emulator, connect, tm
 def test_the_other_paths_of_the_storage_get_no_token(serve, veo_emulator, connect, tmp_path):
     bucket = serve(lambda _request: Reply(body=CONTENT))
     connect(bucket.url)
-    for path in ("/films/day/x.mp4", "/upload/storage/v1/b/films/o/x"):
+    for path in ("/my-bucket/day/x.mp4", "/upload/storage/v1/b/my-bucket/o/x"):
         VeoHook().download_video(tmp_path / "a.mp4", url=f"{bucket.url}{path}", if_exists="overwrite")
     assert ["authorization" in request.headers for request in bucket.requests] == [False, False]
 
@@ -253,7 +253,7 @@ def bucket(veo_emulator):
     STORAGE.pseudo_dirs[:] = [""]
 
 
-@pytest.mark.parametrize("destination", [BUCKET, "gs://google@films/day/", "gs://films/"])
+@pytest.mark.parametrize("destination", [BUCKET, "gs://google@my-bucket/day/", "gs://my-bucket/"])
 def test_nothing_is_copied_within_the_destination(veo_emulator, connect, bucket, destination):
     connect()
     result = task(destination=destination).run()
@@ -284,13 +284,13 @@ def test_a_download_task_hands_the_object_over(veo_emulator, connect, bucket):
     assert result["sha256"] == hashlib.sha256(CONTENT).hexdigest()
 
 
-@pytest.mark.parametrize("destination", ["gs://films/other/", "gs://movies/day/", f"{BUCKET}{{video_id}}.mp4"])
+@pytest.mark.parametrize("destination", ["gs://my-bucket/other/", "gs://movies/day/", f"{BUCKET}{{video_id}}.mp4"])
 def test_a_destination_elsewhere_gets_a_copy(veo_emulator, connect, bucket, destination):
     connect()
     result = task(destination=destination).run()
     assert isinstance(result, dict), result
     assert result["path"] != VeoHook().get_video(result["id"]).url
-    assert len(requests_of(veo_emulator, "/storage/v1/b/films/o/")) == 1
+    assert len(requests_of(veo_emulator, "/storage/v1/b/my-bucket/o/")) == 1
 
 
 def test_an_object_that_is_not_a_whole_video_is_no_result(veo_emulator, connect, bucket):
@@ -310,4 +310,4 @@ def test_an_object_that_the_storage_does_not_show_is_fetched(veo_emulator, conne
     result = task(destination=BUCKET).run()
     assert isinstance(result, dict), result
     assert result["path"].startswith(BUCKET)
-    assert len(requests_of(veo_emulator, "/storage/v1/b/films/o/")) == 1
+    assert len(requests_of(veo_emulator, "/storage/v1/b/my-bucket/o/")) == 1
