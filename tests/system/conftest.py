@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_veo.emulator.server import EmulatorServer
 from dev.airflow_lab import AirflowLab
 from tests.support.dag_runs import DAGS
-from tests.system.system_lab import FAULTS, GATEWAYS, HEALTH_THRESHOLD, KEY, System
+from tests.system.system_lab import FAULTS, GATEWAYS, HEALTH_THRESHOLD, KEY, System, find_extra
 
 
 @pytest.fixture(scope="session")
@@ -18,9 +18,8 @@ def system(tmp_path_factory):
     gateways = {name: EmulatorServer(settings, faults=FAULTS.get(name)) for name, settings in GATEWAYS.items()}
     for gateway in gateways.values():
         gateway.__enter__()
-    extra = {"profile": "veo-gateway"}
     connections = {
-        name: {"conn_type": "veo", "host": gateway.url, "password": KEY, "extra": extra}
+        name: {"conn_type": "veo", "host": gateway.url, "password": KEY, "extra": find_extra(gateway)}
         for name, gateway in gateways.items()
     }
     settings = {
@@ -30,6 +29,8 @@ def system(tmp_path_factory):
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": str(HEALTH_THRESHOLD),
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+        # so that the arguments of triggers can be read in the database
+        "AIRFLOW__CORE__FERNET_KEY": "",
         # the tests read the log files as they are
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
     }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 
 from airflow_provider_veo.emulator.faults import Faults
+from airflow_provider_veo.emulator.google_cloud import PROJECT, make_key
 from airflow_provider_veo.emulator.jobs import Settings
 
 KEY = "sk-canary-9d2e71"
@@ -15,10 +17,23 @@ GATEWAYS = {
     "veo_idempotent": Settings(api_key=KEY, generation_seconds=2, honours_idempotency_key=True),
     "veo_storm": Settings(api_key=KEY, generation_seconds=5),
     "veo_hundred": Settings(api_key=KEY, generation_seconds=5, can_cancel=True),
+    "veo_openrouter": Settings(api_key=KEY, generation_seconds=5, dialect="openrouter"),
+    "veo_gemini": Settings(api_key=KEY, generation_seconds=5, dialect="gemini"),
+    "veo_vertex": Settings(api_key=KEY, generation_seconds=5, dialect="vertex"),
 }
 FAULTS = {"veo_storm": Faults(share=0.3, seed=7, seconds=0.5)}
 HEALTH_THRESHOLD = 12
 TIMEOUT = 600.0  # seconds, for a machine that is busy with other work
+
+
+def find_extra(gateway):
+    """Return the extra fields of the connection to a gateway."""
+    dialect = gateway.settings.dialect
+    if dialect == "veo-gateway":
+        return {"profile": dialect}
+    if dialect == "vertex":
+        return {"backend": dialect, "project": PROJECT, "keyfile_dict": json.dumps(make_key(gateway.url))}
+    return {"backend": dialect}
 
 
 class System:

@@ -132,3 +132,12 @@ def test_a_body_with_bytes_of_a_video_continues():
     for _ in range(1_000):
         assert clock.record_received(65_536, clock.now())
         clock.record_used(65_536 // limits.MOST_WASTE)
+
+
+def test_a_body_that_repeats_an_order_continues_as_far_as_it_is_allowed():
+    clock = Clock(limits.of_content(60.0))
+    clock.begin_body()
+    for _ in range(100):
+        assert clock.record_received(65_536, clock.now())
+        clock.allow(65_536)
+    assert not clock.record_received(limits.WASTE_BYTES + 1, clock.now())

@@ -10,7 +10,12 @@ import pytest
 
 from airflow_provider_veo.api.answers.answer import Answer
 from airflow_provider_veo.api.backends.gemini.backend import GeminiBackend
-from airflow_provider_veo.api.backends.gemini.interactions import find_content, knows_enough, parse_interaction
+from airflow_provider_veo.api.backends.gemini.interactions import (
+    breaks_off_in_output,
+    find_content,
+    knows_enough,
+    parse_interaction,
+)
 from airflow_provider_veo.api.errors import ApiError, ContentNotReadyError, Reason, VeoError, VideoFailedError
 from airflow_provider_veo.api.verdict import Verdict
 from airflow_provider_veo.api.video import Video, VideoStatus
@@ -386,3 +391,19 @@ def test_odd_values_never_break_the_reader(name):
         except VeoError:
             address = None
         assert address is None or address.isprintable(), (path, odd)
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_output"),
+    [
+        ('[{"type": "user_input", "content": [{"type": "video", "data": "AAAA', False),
+        ('[{"type": "user_input", "content": []}, {"type": "model_output", "content": [{"data": "AAAA', True),
+        ('[{"type": "model_output", "content": [{"type": "video", "data": "AAAA', True),
+        ('[{"content": [{"data": "AAAA', True),
+        ('[], "output_video": {"data": "AAAA', False),
+    ],
+)
+def test_a_video_counts_outside_the_steps_of_the_user(steps, is_output):
+    head = '{"id": "v1_1", "status": "completed", "steps": ' + steps
+    assert breaks_off_in_output(head.encode()) is is_output
+    assert not breaks_off_in_output(b'{"input": [{"type": "user_input", "content": [{"data": "AAAA')
