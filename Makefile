@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 SITE ?= site
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage docs test-docs test-system test-next test-race test-page test-page-next test-storage \
-	test-cluster test-bursts clears matrix mutants benchmark figures \
+.PHONY: help demo test coverage docs test-docs test-system test-backends test-next test-race test-page \
+	test-page-next test-storage test-cluster test-bursts clears matrix mutants benchmark figures \
 	lint unit integration constraints clean
 
 help: ## list these commands
@@ -41,7 +41,11 @@ test-docs: $(VENV)/ready ## test the code blocks of README and docs, and compare
 	@$(BIN)/python -m pytest tests/docs
 
 test-system: $(VENV)/ready $(VENV)/litellm/ready ## test kills, freezes and user actions on a real scheduler, and a real LiteLLM proxy (ten minutes)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/system
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/system --ignore tests/system/test_backends.py \
+		--ignore tests/system/test_litellm_vertex.py
+
+test-backends: $(VENV)/ready $(VENV)/litellm/ready ## test kills, storing and secrets with each backend on a real scheduler, and LiteLLM in front of Vertex (six minutes)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/system/test_backends.py tests/system/test_litellm_vertex.py
 
 test-next: $(VENV)/next/ready ## test task loops, and an upgrade with a waiting task, on a real scheduler of Airflow's pre-release 3.4 (four minutes)
 	@VEO_STABLE_PYTHON=$(BIN)/python $(VENV)/next/bin/python -m pytest -n 2 --dist loadfile tests/next
