@@ -63,12 +63,19 @@ def cleared(request, tmp_path_factory):
     return SimpleNamespace(counts=counts, has_storage=has_storage)
 
 
+# pytest makes a fixture anew for each object that is given to it, so the rows of one Airflow share one object
+AIRFLOWS = [
+    (has_storage, dag_id) for has_storage in (True, False) for dag_id in dict.fromkeys(row.dag_id for row in ROWS)
+]
+
+
 def list_cases(rows):
     """Return the rows with the Airflow that they need: with or without `[veo] storage`, and for their Dag."""
     return [
-        pytest.param((has_storage, row.dag_id), row, id=f"{'with' if has_storage else 'without'} storage-{row}")
-        for has_storage in (True, False)
+        pytest.param(airflow, row, id=f"{'with' if airflow[0] else 'without'} storage-{row}")
+        for airflow in AIRFLOWS
         for row in rows
+        if row.dag_id == airflow[1]
     ]
 
 
