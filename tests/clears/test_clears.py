@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,16 +27,26 @@ GATEWAYS = {
     "veo_cancel": Settings(api_key=KEY, generation_seconds=2, can_cancel=True),
 }
 FIRST = pendulum.datetime(2026, 1, 1)
+STORAGES = pytest.mark.parametrize("has_storage", [True, False], ids=["with storage", "without storage"])
 SETTLED = 90.0  # seconds; only tasks that do wrong need all of them
 
 
 @pytest.fixture(scope="module")
-def cleared(request, tmp_path_factory):
+def measure(tmp_path_factory):
+    """Return a function that clears all rows of a Dag once, and returns their counts."""
+    return cache(partial(clear_rows, tmp_path_factory))
+
+
+@pytest.fixture
+def cleared(measure, has_storage, row):
+    return measure(has_storage, row.dag_id)
+
+
+def clear_rows(tmp_path_factory, has_storage, dag_id):
     """Clear the rows of one Dag on an Airflow of their own, and return the counts of each.
 
     SQLite takes one writer at a time, and with the rows of all Dags together, requests would wait for minutes.
     """
-    has_storage, dag_id = request.param
     chosen = [row for row in ROWS if row.dag_id == dag_id]
     storage = {"AIRFLOW__VEO__STORAGE": str(tmp_path_factory.mktemp("storage"))} if has_storage else {}
     settings = {
@@ -61,15 +72,6 @@ def cleared(request, tmp_path_factory):
         cells = {(row.task, row.clear): " / ".join(map(str, counts[row].numbers)) for row in chosen}
         rows.write_column(page, rows.head("with" if has_storage else "without"), cells)
     return SimpleNamespace(counts=counts, has_storage=has_storage)
-
-
-def list_cases(rows):
-    """Return the rows with the Airflow that they need: with or without `[veo] storage`, and for their Dag."""
-    return [
-        pytest.param((has_storage, row.dag_id), row, id=f"{'with' if has_storage else 'without'} storage-{row}")
-        for has_storage in (True, False)
-        for row in rows
-    ]
 
 
 class ClearedTasks:
@@ -181,7 +183,8 @@ class ClearedTasks:
         )
 
 
-@pytest.mark.parametrize(("cleared", "row"), list_cases(ROWS), indirect=["cleared"])
+@pytest.mark.parametrize("row", ROWS, ids=str)
+@STORAGES
 def test_a_clear_pays_again_only_where_airflow_says_that_it_starts_over(cleared, row):
     found = cleared.counts[row]
     orders, cancelled, charged = found.numbers
@@ -190,9 +193,8 @@ def test_a_clear_pays_again_only_where_airflow_says_that_it_starts_over(cleared,
     assert orders - cancelled == charged, (found.numbers, found.logs)
 
 
-@pytest.mark.parametrize(
-    ("cleared", "row"), list_cases([row for row in ROWS if row.dag_id == "failed"]), indirect=["cleared"]
-)
+@pytest.mark.parametrize("row", [row for row in ROWS if row.dag_id == "failed"], ids=str)
+@STORAGES
 def test_the_error_of_a_paid_video_says_how_a_clear_collects_it(cleared, row):
     error = cleared.counts[row].error
     assert "a clear" in error
