@@ -48,7 +48,7 @@ test-backends: $(VENV)/ready $(VENV)/litellm/ready ## test kills, storing and se
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/system/test_backends.py tests/system/test_litellm_vertex.py
 
 test-next: $(VENV)/next/ready ## test task loops, and an upgrade with a waiting task, on a real scheduler of Airflow's pre-release 3.4 (four minutes)
-	@VEO_STABLE_PYTHON=$(BIN)/python $(VENV)/next/bin/python -m pytest -n 2 --dist loadfile tests/next
+	@VEO_STABLE_PYTHON=$(abspath $(BIN)/python) $(VENV)/next/bin/python -m pytest -n 2 --dist loadfile tests/next
 
 clears: $(VENV)/ready $(VENV)/next/ready ## clear tasks in each way on Airflow 3.3 and 3.4, and write the table of charges of docs/clears.md (twenty minutes)
 	@VEO_CLEARS_PAGE=docs/clears.md $(BIN)/python -m pytest tests/clears
